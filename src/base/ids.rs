@@ -1,0 +1,112 @@
+//! Identifiers. Those of the directory are small indexes, stable for as long as the name is known; a contact's is unique across all nodes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::seed::Seed;
+use super::time::Time;
+
+macro_rules! index_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The index as a `usize`, for tables.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+index_id!(
+    /// An agency of the directory.
+    AgencyId
+);
+index_id!(
+    /// A pool (a named group of an agency's agents) of the directory.
+    PoolId
+);
+index_id!(
+    /// A skill (a language or a topic) of the directory.
+    SkillId
+);
+index_id!(
+    /// An agent of the directory.
+    AgentId
+);
+index_id!(
+    /// A queue of the directory.
+    QueueId
+);
+index_id!(
+    /// An entry of the directory.
+    EntryId
+);
+index_id!(
+    /// A trunk of the directory.
+    TrunkId
+);
+
+/// A media endpoint: one leg's RTP session on a media thread.
+///
+/// Unique for the life of the process, so that a command or an event about an endpoint that is gone hits nobody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EndpointId(pub u64);
+
+/// A contact's identifier: 48 bits of milliseconds since the Unix epoch, then 80 random bits; written as 26 characters of Crockford's
+/// base 32 (the ULID layout), so that identifiers sort by arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactId(pub u128);
+
+const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+impl ContactId {
+    /// A fresh identifier for a contact that arrived at `now`.
+    pub fn new(now: Time, seed: &mut Seed) -> Self {
+        let random = u128::from(seed.next_u64()) << 16 | u128::from(seed.next_u32() & 0xffff);
+        ContactId(u128::from(now.millis() & 0xffff_ffff_ffff) << 80 | random)
+    }
+}
+
+impl fmt::Display for ContactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0u8; 26];
+        let mut rest = self.0;
+        for place in text.iter_mut().rev() {
+            *place = BASE32[(rest & 31) as usize];
+            rest >>= 5;
+        }
+        f.write_str(str::from_utf8(&text).expect("base 32 is ASCII"))
+    }
+}
+
+impl fmt::Debug for ContactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is wrong with the text of an identifier.
+#[derive(Debug, thiserror::Error)]
+#[error("a contact id is 26 characters of Crockford's base 32")]
+pub struct BadContactId;
+
+impl FromStr for ContactId {
+    type Err = BadContactId;
+
+    fn from_str(text: &str) -> Result<Self, BadContactId> {
+        if text.len() != 26 {
+            return Err(BadContactId);
+        }
+        let mut value: u128 = 0;
+        for byte in text.bytes() {
+            let digit = BASE32.iter().position(|b| *b == byte.to_ascii_uppercase()).ok_or(BadContactId)?;
+            value = value << 5 | digit as u128;
+        }
+        Ok(ContactId(value))
+    }
+}

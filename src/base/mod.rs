@@ -1,0 +1,14 @@
+//! What every room knows: time, deadlines, identifiers, seeds and the shared words. Knows no other room.
+
+pub mod codec;
+pub mod deadline;
+pub mod hash;
+pub mod ids;
+pub mod seed;
+pub mod sync;
+pub mod time;
+pub mod words;
+
+pub use codec::Codec;
+pub use ids::{AgencyId, AgentId, ContactId, EndpointId, EntryId, PoolId, QueueId, SkillId, TrunkId};
+pub use time::Time;

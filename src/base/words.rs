@@ -1,0 +1,275 @@
+//! The shared words: closed enums whose labels are the values of metrics, of the event log and of the API.
+
+use std::fmt;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in a fixed order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The word as metrics, log and API write it.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $($name::$variant => $label,)+
+                }
+            }
+
+            /// The value with this label.
+            #[must_use]
+            pub fn from_label(label: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.label() == label)
+            }
+
+            /// A dense index below `ALL.len()`, for tables of counters.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.label())
+            }
+        }
+    };
+}
+
+words!(
+    /// How a contact reached us.
+    Channel {
+        /// A telephone call.
+        Voice = "voice",
+    }
+);
+
+words!(
+    /// The purpose of a stretch of a contact. Segments tile the contact: their times sum to its time.
+    Segment {
+        /// Greeting, choice, opening hours.
+        Entry = "entry",
+        /// In line, until an agent has answered.
+        Queue = "queue",
+        /// Talking to an agent.
+        Talk = "talk",
+        /// An agent consults another while the caller is held.
+        Consult = "consult",
+        /// Waiting for a call back.
+        Callback = "callback",
+        /// Asked for an opinion afterwards.
+        Survey = "survey",
+    }
+);
+
+words!(
+    /// Who ended a contact. Never inferred: whoever ends it says so.
+    EndedBy {
+        /// The caller hung up or cancelled.
+        Caller = "caller",
+        /// The agent hung up.
+        Agent = "agent",
+        /// hotline itself: a limit, a silence, a drain.
+        System = "system",
+        /// The line was full or too slow, and the way out was the end.
+        Overflow = "overflow",
+        /// Outside of opening hours, or nobody is logged in.
+        Closed = "closed",
+        /// A broken invariant of ours.
+        Fault = "fault",
+        /// The process died; written by the next start.
+        Crash = "crash",
+    }
+);
+
+words!(
+    /// How a contact left a queue.
+    QueueOutcome {
+        /// An agent answered.
+        Answered = "answered",
+        /// The caller left.
+        Abandoned = "abandoned",
+        /// The caller left within the short-abandon threshold.
+        ShortAbandoned = "short_abandoned",
+        /// Waited too long or the line was full: sent on.
+        Overflowed = "overflowed",
+        /// Took the offer of a call back.
+        CalledBack = "called_back",
+        /// Moved to another queue.
+        Moved = "moved",
+        /// The queue closed, or nobody is logged in.
+        Closed = "closed",
+        /// We failed.
+        Failed = "failed",
+    }
+);
+
+words!(
+    /// What became of an offer: an agent reserved for a contact and rung.
+    OfferOutcome {
+        /// The agent answered.
+        Accepted = "accepted",
+        /// The agent refused (600, 603, 480, 403).
+        Refused = "refused",
+        /// The agent let it ring (RONA).
+        TimedOut = "timed_out",
+        /// The phone was busy (486).
+        Busy = "busy",
+        /// The phone could not be reached (404, 408, 5xx, Timer B, a broken flow).
+        Unreachable = "unreachable",
+        /// The caller left, or was served elsewhere, first.
+        Withdrawn = "withdrawn",
+    }
+);
+
+words!(
+    /// What an agent is doing. Each that is not ready, break or offline has a deadline.
+    AgentState {
+        /// Not signed in.
+        Offline = "offline",
+        /// Free, and waiting for a contact.
+        Ready = "ready",
+        /// Claimed for a contact, whose ring has not begun.
+        Reserved = "reserved",
+        /// The phone rings.
+        Ringing = "ringing",
+        /// In a talk.
+        Talking = "talking",
+        /// Finishing up after a talk.
+        WrapUp = "wrap_up",
+        /// Not available, with a reason.
+        Break = "break",
+        /// In a call of their own.
+        Busy = "busy",
+    }
+);
+
+words!(
+    /// Why an agent is on break.
+    BreakReason {
+        /// The agent asked for it.
+        Asked = "asked",
+        /// The phone was not answered (ring, no answer).
+        Rona = "rona",
+        /// The agent refused or was busy; ends by itself.
+        Refused = "refused",
+        /// The directory changed, or the process is draining.
+        System = "system",
+    }
+);
+
+words!(
+    /// How a contact was passed on.
+    TransferKind {
+        /// To another agent, without asking first.
+        Blind = "blind",
+        /// To another agent, after a word with them.
+        Attended = "attended",
+        /// Into a queue.
+        Queue = "queue",
+        /// To a number outside.
+        External = "external",
+    }
+);
+
+words!(
+    /// What became of a transfer.
+    TransferOutcome {
+        /// The caller is where they were sent.
+        Completed = "completed",
+        /// It failed and the caller is back with the agent who sent them.
+        Returned = "returned",
+        /// It failed and the caller is in line again.
+        Failed = "failed",
+        /// The caller left meanwhile.
+        Abandoned = "abandoned",
+    }
+);
+
+words!(
+    /// Which way a call, a message or a packet goes, seen from hotline.
+    Direction {
+        /// Towards hotline.
+        In = "in",
+        /// From hotline.
+        Out = "out",
+    }
+);
+
+words!(
+    /// A SIP transport (RFC 3261 18; WebSocket by RFC 7118).
+    Transport {
+        /// Datagrams.
+        Udp = "udp",
+        /// A stream.
+        Tcp = "tcp",
+        /// A stream under TLS.
+        Tls = "tls",
+        /// WebSocket.
+        Ws = "ws",
+        /// WebSocket under TLS.
+        Wss = "wss",
+    }
+);
+
+impl Transport {
+    /// Whether messages may be lost, so that transactions retransmit.
+    #[must_use]
+    pub const fn unreliable(self) -> bool {
+        matches!(self, Transport::Udp)
+    }
+
+    /// The name in a Via header field (RFC 3261 20.42).
+    #[must_use]
+    pub const fn via_name(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_those_that_dashboards_know() {
+        let labels = |words: &[&str]| words.join(" ");
+        let all = |n: Vec<&str>| n.join(" ");
+        assert_eq!(
+            all(Segment::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["entry", "queue", "talk", "consult", "callback", "survey"])
+        );
+        assert_eq!(
+            all(EndedBy::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["caller", "agent", "system", "overflow", "closed", "fault", "crash"])
+        );
+        assert_eq!(
+            all(QueueOutcome::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["answered", "abandoned", "short_abandoned", "overflowed", "called_back", "moved", "closed", "failed"])
+        );
+        assert_eq!(
+            all(OfferOutcome::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["accepted", "refused", "timed_out", "busy", "unreachable", "withdrawn"])
+        );
+        assert_eq!(
+            all(AgentState::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["offline", "ready", "reserved", "ringing", "talking", "wrap_up", "break", "busy"])
+        );
+        for word in QueueOutcome::ALL {
+            assert_eq!(QueueOutcome::from_label(word.label()), Some(*word));
+            assert_eq!(QueueOutcome::ALL[word.index()], *word);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! engine (being built).
+pub mod media_port;

@@ -1,0 +1,2 @@
+//! hotline (being built).
+fn main() {}
