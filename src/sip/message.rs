@@ -101,9 +101,9 @@ impl<'a> Message<'a> {
 
         let mut lines = Lines::new(head);
         let start = lines.start_line().and_then(StartLine::parse);
-        let start = start.map_err(|fault| ReadError { fault, salvaged: None })?;
+        let start = start.map_err(|found| ReadError { fault: fault.unwrap_or(found), salvaged: None })?;
         if !start.clean {
-            fault = Some(Fault::StartLine);
+            fault = fault.or(Some(Fault::StartLine));
         }
         let mut spans = SmallVec::new();
         let mut length = BodyLength::default();

@@ -233,12 +233,14 @@ pub fn reason_phrase(code: u16) -> &'static str {
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
         606 => "Not Acceptable",
-        ..200 => "Progress",
-        ..300 => "OK",
-        ..400 => "Redirect",
-        ..500 => "Bad Request",
-        ..600 => "Server Error",
-        _ => "Failure",
+        _ => match code / 100 {
+            0 | 1 => "Progress",
+            2 => "OK",
+            3 => "Redirect",
+            4 => "Bad Request",
+            5 => "Server Error",
+            _ => "Failure",
+        },
     }
 }
 
