@@ -1,6 +1,6 @@
 //! SIP (RFC 3261): what is written on the wire and what it obliges the two sides to.
 //!
-//! The wire: [`message`] reads a received buffer without copying it, [`write`] writes one, [`framer`] cuts a stream into messages by the
+//! The wire: [`message`] reads a received buffer without copying it, [`mod@write`] writes one, [`framer`] cuts a stream into messages by the
 //! reader's own rule. [`digest`] proves who somebody is. All of it is pure: no socket, clock or ambient randomness.
 
 mod check;
