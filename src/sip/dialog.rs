@@ -2,9 +2,10 @@
 //!
 //! A dialog sends nothing: it writes the headers of the requests that are sent in it, and says whether one that came is in order.
 
-use super::message::{Contact, Message};
+use super::message::Message;
 use super::method::Method;
 use super::name::Name;
+use super::name_addr::Contact;
 use super::uri::Uri;
 use super::write::Writer;
 

@@ -101,29 +101,28 @@ impl<'a> Message<'a> {
 
         let mut lines = Lines::new(head);
         let start = lines.start_line().and_then(StartLine::parse);
-        let start = start.map_err(|fault| ReadError { fault, salvaged: None })?;
+        let start = start.map_err(|found| ReadError { fault: fault.unwrap_or(found), salvaged: None })?;
         if !start.clean {
-            fault = Some(Fault::StartLine);
+            fault = fault.or(Some(Fault::StartLine));
         }
-        let mut spans = SmallVec::new();
+        let mut message =
+            Message { start: start.start, body: b"", raw: head, spans: SmallVec::new(), version_2: start.version_2 };
         let mut length = BodyLength::default();
         for line in lines {
             let seen = line.and_then(|span| {
-                spans.push(span);
+                message.spans.push(span);
                 if span.name == Name::ContentLength { length.see(span.value(head)) } else { Ok(()) }
             });
             fault = fault.or(seen.err());
         }
-        let body = match length.said() {
-            None => rest,
-            Some(length) => rest.get(..length).unwrap_or_else(|| {
-                fault = fault.or(Some(Fault::LengthBeyond));
-                b""
-            }),
-        };
-        let body = if fault.is_some() { b"" } else { body };
-        let raw = &bytes[..head.len() + body.len()];
-        let message = Message { start: start.start, body, raw, spans, version_2: start.version_2 };
+        let length = length.said().unwrap_or(rest.len());
+        if length > rest.len() {
+            fault = fault.or(Some(Fault::LengthBeyond));
+        }
+        if fault.is_none() {
+            message.body = &rest[..length];
+            message.raw = &bytes[..head.len() + length];
+        }
         match fault {
             None => Ok(message),
             Some(fault) => Err(ReadError { fault, salvaged: Some(Box::new(message)) }),

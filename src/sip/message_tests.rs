@@ -44,6 +44,14 @@ fn an_ordinary_request() {
     assert_eq!(message.expires(), None);
 }
 
+/// All else is slices, so this is the only place where reading could take heap.
+#[test]
+fn an_ordinary_message_takes_no_heap() {
+    assert!(!read(INVITE).spans.spilled());
+    assert!(size_of::<Message<'_>>() <= 640, "it lives on the stack: {}", size_of::<Message<'_>>());
+    assert!(size_of::<ReadError<'_>>() <= 16);
+}
+
 #[test]
 fn a_message_of_many_lines_is_read_too() {
     let mut text = INVITE.replace("l: 4\r\n\r\nv=0\n", "");
@@ -112,7 +120,7 @@ fn faults_and_what_is_salvaged() {
         assert_eq!(fault(text), (expected, None), "{text:?}");
     }
     assert_eq!(fault(&INVITE.replace("INVITE sip", "ACK  sip")), (Fault::StartLine, None), "an ACK is never answered");
-    assert_eq!(fault(&"INVITE  sip:a@b SIP/2.0\r\nTo: x\r\n\r\n"), (Fault::StartLine, None), "without Via there is no way back");
+    assert_eq!(fault("INVITE  sip:a@b SIP/2.0\r\nTo: x\r\n\r\n"), (Fault::StartLine, None), "without Via there is no way back");
 }
 
 #[test]

@@ -100,43 +100,66 @@ names! {
     MimeVersion = "MIME-Version", "RFC 3261 20.24: the version of MIME.";
 }
 
+/// A name's spelling beside it, so that a lookup touches one table only.
+const fn entry(name: Name) -> (&'static [u8], Name) {
+    (name.full().as_bytes(), name)
+}
+
 /// The names of each length, so that a lookup compares a handful of candidates only. Most frequent first.
-const BY_LENGTH: [&[Name]; 21] = {
+static BY_LENGTH: [&[(&[u8], Name)]; 21] = {
     use Name::*;
     [
         &[],
         &[],
-        &[To],
-        &[Via],
-        &[From, CSeq, Path, Date, RSeq, RAck],
-        &[Allow, Route, Event],
-        &[Accept, Server, Reason, MinSe],
-        &[CallId, Contact, Expires, Require, Privacy, Subject, Warning],
-        &[ReferTo, Replaces],
-        &[Supported, ReferSub, Diversion, Timestamp, CallInfo],
-        &[UserAgent, AlertInfo],
-        &[MinExpires, RetryAfter, ReferredBy, Unsupported],
-        &[MaxForwards, ContentType, RecordRoute, HistoryInfo, AllowEvents, Organization, MimeVersion],
-        &[Authorization, ProxyRequire],
-        &[ContentLength],
-        &[SessionExpires, AcceptEncoding, AcceptLanguage],
-        &[WwwAuthenticate, ContentEncoding],
+        &[entry(To)],
+        &[entry(Via)],
+        &[entry(From), entry(CSeq), entry(Path), entry(Date), entry(RSeq), entry(RAck)],
+        &[entry(Allow), entry(Route), entry(Event)],
+        &[entry(Accept), entry(Server), entry(Reason), entry(MinSe)],
+        &[entry(CallId), entry(Contact), entry(Expires), entry(Require), entry(Privacy), entry(Subject), entry(Warning)],
+        &[entry(ReferTo), entry(Replaces)],
+        &[entry(Supported), entry(ReferSub), entry(Diversion), entry(Timestamp), entry(CallInfo)],
+        &[entry(UserAgent), entry(AlertInfo)],
+        &[entry(MinExpires), entry(RetryAfter), entry(ReferredBy), entry(Unsupported)],
+        &[
+            entry(MaxForwards),
+            entry(ContentType),
+            entry(RecordRoute),
+            entry(HistoryInfo),
+            entry(AllowEvents),
+            entry(Organization),
+            entry(MimeVersion),
+        ],
+        &[entry(Authorization), entry(ProxyRequire)],
+        &[entry(ContentLength)],
+        &[entry(SessionExpires), entry(AcceptEncoding), entry(AcceptLanguage)],
+        &[entry(WwwAuthenticate), entry(ContentEncoding)],
         &[],
-        &[ProxyAuthenticate, SubscriptionState],
-        &[ProxyAuthorization, AuthenticationInfo, PAssertedIdentity],
-        &[PPreferredIdentity],
+        &[entry(ProxyAuthenticate), entry(SubscriptionState)],
+        &[entry(ProxyAuthorization), entry(AuthenticationInfo), entry(PAssertedIdentity)],
+        &[entry(PPreferredIdentity)],
     ]
 };
 
 impl Name {
     /// The name that these bytes write, in full or compact form, in any case (RFC 3261 7.3.1).
     #[must_use]
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Name {
-        if let [letter] = bytes {
-            return Name::from_compact(*letter);
-        }
+        let (first, last) = match bytes {
+            [] => return Name::Other,
+            [letter] => return Name::from_compact(*letter),
+            [first, .., last] => (first, last),
+        };
         let candidates = BY_LENGTH.get(bytes.len()).copied().unwrap_or_default();
-        candidates.iter().copied().find(|name| name.full().as_bytes().eq_ignore_ascii_case(bytes)).unwrap_or(Name::Other)
+        for (full, name) in candidates {
+            // Both ends differ, case aside, for nearly all that are not it; the whole is compared for nearly none.
+            let ends = (full[0] ^ first) | (full[full.len() - 1] ^ last);
+            if ends & !0x20 == 0 && (*full == bytes || full.eq_ignore_ascii_case(bytes)) {
+                return *name;
+            }
+        }
+        Name::Other
     }
 
     fn from_compact(letter: u8) -> Name {

@@ -27,12 +27,14 @@ pub fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether a byte of a header value is white space. CR and LF are, for the reader lets them stand only where a line is folded.
 #[must_use]
+#[inline]
 pub const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Without white space at the front.
 #[must_use]
+#[inline]
 pub fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_space(*first)
@@ -44,6 +46,7 @@ pub fn trim_start(mut bytes: &[u8]) -> &[u8] {
 
 /// Without white space at both ends.
 #[must_use]
+#[inline]
 pub fn trim(bytes: &[u8]) -> &[u8] {
     let mut bytes = trim_start(bytes);
     while let [rest @ .., last] = bytes

@@ -197,24 +197,29 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// Every parameter of ours agrees with its namesake; those that decide where a request goes must have one.
+    /// Every parameter of ours agrees with a namesake; those that decide where a request goes must have one.
     fn params_agree(&self, other: &Uri<'_>) -> bool {
         const NEVER_IMPLIED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
         self.params.iter().all(|(name, value)| {
             let name = unescape_percent(name);
-            match other.param(&name) {
-                Some(theirs) => same_value(value, theirs.as_deref()),
-                None => !NEVER_IMPLIED.iter().any(|never| name.eq_ignore_ascii_case(never)),
+            let mut namesakes =
+                other.params.iter().filter(|(theirs, _)| unescape_percent(theirs).eq_ignore_ascii_case(&name)).peekable();
+            if namesakes.peek().is_none() {
+                return !NEVER_IMPLIED.iter().any(|never| name.eq_ignore_ascii_case(never));
             }
+            namesakes.any(|(_, theirs)| same_value(value, theirs))
         })
     }
 
     fn params_within(&self, other: &Uri<'_>) -> bool {
-        self.params.iter().all(|(name, value)| other.params.get(name).is_some_and(|theirs| same_value(value, theirs)))
+        self.params.iter().all(|(name, value)| {
+            other.params.iter().any(|(theirs, other)| theirs.eq_ignore_ascii_case(name) && same_value(value, other))
+        })
     }
 
     fn headers_within(&self, other: &Uri<'_>) -> bool {
-        self.headers_iter().all(|(name, value)| other.header(&name).is_some_and(|theirs| theirs == value))
+        self.headers_iter()
+            .all(|(name, value)| other.headers_iter().any(|(theirs, other)| theirs.eq_ignore_ascii_case(&name) && other == value))
     }
 }
 

@@ -84,6 +84,7 @@ fn equivalence() {
             "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
             "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
         ),
+        ("sip:a@b;%6C%72;x=%2541", "sip:a@b;lr;x=%25%34%31"),
         ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0::1]"),
         ("tel:+1-201-555-0123", "TEL:+1(201)555.0123"),
     ] {
@@ -98,6 +99,7 @@ fn equivalence() {
         ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
         ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
         ("sip:a@b", "sips:a@b"),
+        ("sip:a@b;x=%2541", "sip:a@b;x=A"),
         ("sip:null-%00-null@b", "sip:null-%00%00-null@b"),
         ("tel:+1201", "tel:1201"),
         ("tel:201;phone-context=+1", "tel:201"),

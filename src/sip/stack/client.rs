@@ -57,14 +57,26 @@ impl<U: Copy> Stack<U> {
     ) -> ClientTx {
         let slot = self.clients.vacant_key() as u32;
         let token = self.seed.next_u64();
-        let mut writer = Writer::request(method.as_str(), uri);
-        let name = self.listener(flow.listener);
-        let (transport, sent_by, shard) = (flow.transport.via_name(), &name.sent_by, self.shard);
-        let rport = if flow.transport.unreliable() { ";rport" } else { "" };
-        writer.fmt(Name::Via, format_args!("SIP/2.0/{transport} {sent_by};branch={MAGIC}{shard:02x}{slot:x}.{token:016x}{rport}"));
+        let mut writer = self.with_via(&flow, method, uri, slot, token);
         fill(&mut writer);
         let request: Arc<[u8]> = writer.finish(body).into();
         self.start_client(now, flow, method, request, user, token)
+    }
+
+    fn with_via(&self, flow: &Flow, method: Method<'_>, uri: &str, slot: u32, token: u64) -> Writer {
+        let mut writer = Writer::request(method.as_str(), uri);
+        let sent_by = &self.listener(flow.listener).sent_by;
+        let (transport, shard) = (flow.transport.via_name(), self.shard);
+        let rport = if flow.transport.unreliable() { ";rport" } else { "" };
+        writer.fmt(Name::Via, format_args!("SIP/2.0/{transport} {sent_by};branch={MAGIC}{shard:02x}{slot:x}.{token:016x}{rport}"));
+        writer
+    }
+
+    /// Begins a request that has no transaction: the ACK to a 2xx (RFC 3261 13.2.2.4). To be sent by [`Stack::send`].
+    pub fn outside(&mut self, flow: &Flow, (method, uri): (Method<'_>, &str)) -> Writer {
+        self.counts.request(Direction::Out, method, flow.transport);
+        let token = self.seed.next_u64();
+        self.with_via(flow, method, uri, u32::MAX, token)
     }
 
     fn start_client(&mut self, now: Time, flow: Flow, method: Method<'_>, request: Arc<[u8]>, user: U, token: u64) -> ClientTx {
@@ -92,7 +104,7 @@ impl<U: Copy> Stack<U> {
             timers: Timers::new(),
         }) as u32;
         self.counts.request(Direction::Out, method, flow.transport);
-        self.apply_client(now, slot, first, None);
+        self.apply_client(now, slot, first);
         ClientTx { slot, serial }
     }
 
@@ -121,7 +133,7 @@ impl<U: Copy> Stack<U> {
         let Some(bytes) = client.request.clone().as_deref().and_then(|invite| derive(invite, Method::Cancel, None)) else { return };
         if let Machine::Invite(machine) = &mut client.machine {
             let list = machine.on(client_invite::Input::Cancelled);
-            self.apply_client(now, slot, list, None);
+            self.apply_client(now, slot, list);
         }
         let cancel = self.start_client(now, flow, Method::Cancel, bytes, user, token);
         if let Some(client) = self.clients.get_mut(slot as usize) {
@@ -145,7 +157,7 @@ impl<U: Copy> Stack<U> {
         if !tell {
             self.counts.retransmission(Direction::In);
         }
-        self.apply_client(now, slot, list, None);
+        self.apply_client(now, slot, list);
         let wanted = self.clients.get(slot as usize).is_some_and(|client| client.serial == tx.serial && client.cancel_wanted);
         if wanted && class == Class::Provisional {
             self.send_cancel(now, slot);
@@ -175,7 +187,7 @@ impl<U: Copy> Stack<U> {
             Machine::Invite(machine) => machine.on(client_invite::Input::Timer(timer)),
             Machine::Other(machine) => machine.on(client_other::Input::Timer(timer)),
         };
-        self.apply_client(now, slot, list, Some(timer));
+        self.apply_client(now, slot, list);
     }
 
     pub(super) fn client_broken(&mut self, now: Time, slot: u32) {
@@ -184,10 +196,10 @@ impl<U: Copy> Stack<U> {
             Machine::Invite(machine) => machine.on(client_invite::Input::Broken),
             Machine::Other(machine) => machine.on(client_other::Input::Broken),
         };
-        self.apply_client(now, slot, list, None);
+        self.apply_client(now, slot, list);
     }
 
-    fn apply_client(&mut self, now: Time, slot: u32, list: Actions, _fired: Option<Timer>) {
+    fn apply_client(&mut self, now: Time, slot: u32, list: Actions) {
         for action in list {
             let Some(client) = self.clients.get_mut(slot as usize) else { return };
             if timer_action(action, now, Side::Client, slot, &mut self.deadlines, &mut client.timers) {

@@ -20,7 +20,6 @@ use self::counts::SipCounts;
 use self::server::Server;
 use super::flow::{ConnectionId, Flow, ListenerId};
 use super::message::Message;
-use super::method::Method;
 use super::transaction::{Action, Timer};
 use crate::base::Time;
 use crate::base::deadline::{DeadlineId, Deadlines};
@@ -254,9 +253,10 @@ impl<U: Copy> Stack<U> {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    /// Counts a request that is sent outside of a transaction.
-    pub fn count_request(&self, method: Method<'_>, transport: Transport) {
-        self.counts.request(Direction::Out, method, transport);
+    /// Whether `host:port` is what one of our listeners calls itself in Via.
+    #[must_use]
+    pub fn is_ours(&self, sent_by: &str) -> bool {
+        self.listeners.iter().any(|name| &*name.sent_by == sent_by)
     }
 
     fn next_serial(&mut self) -> u64 {
