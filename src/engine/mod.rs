@@ -240,6 +240,12 @@ impl Engine {
         self.contacts_up
     }
 
+    /// Whether nobody is up: no contact and no leg. Transactions may still absorb what is repeated.
+    #[must_use]
+    pub fn nobody_is_up(&self) -> bool {
+        self.contacts.is_empty() && self.legs.is_empty()
+    }
+
     /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
     #[must_use]
     pub fn idle(&self) -> bool {
