@@ -1,1 +1,70 @@
-//! media (being built).
+//! The media threads: RTP relayed, music and prompts played, key presses and silences reported.
+//!
+//! Owns every RTP and RTCP socket, and the threads that sweep them. A thread looks at all of its sockets once a millisecond while audio
+//! flows, on an absolute schedule, and sleeps until something comes when none does: one wake-up serves hundreds of packets, where waking
+//! for each packet costs three times as much. Between it and signalling there are only the words of [`crate::engine::media_port`]: a bounded queue
+//! of commands in, a sink for events out.
+//!
+//! It must never decide (that is signalling's), wait for anyone, or send one packet for an endpoint that was closed. Within a thread there is no
+//! lock; across threads there is nothing but counters and the prompt library.
+//!
+//! RFC 3550 (RTP, RTCP), RFC 4733 (telephone-event), RFC 5761 (rtcp-mux), RFC 4961 (symmetric RTP).
+
+mod commands;
+mod control;
+mod counters;
+mod embedded;
+mod endpoint;
+mod handle;
+mod library;
+mod play;
+mod ports;
+mod relay;
+mod slots;
+mod source;
+mod thread;
+mod wav;
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub use counters::{Counter, Counters};
+pub use handle::{EventSink, Media, MediaError, MediaHandle};
+pub use library::{Clip, Library, LibraryError};
+
+/// Commands that may wait for a media thread; at the bound the sender waits for the thread, which takes some thousands a millisecond.
+pub const COMMANDS_MAX: usize = 8_192;
+
+/// What the media threads are told at their start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Where to bind, and what to write into descriptions for it (they differ behind a 1:1 NAT). Ports are used on each.
+    pub addresses: Vec<(IpAddr, IpAddr)>,
+    /// The ports for RTP (even ones) and RTCP (the next).
+    pub ports: RangeInclusive<u16>,
+    /// How many threads share them.
+    pub threads: u16,
+    /// How long a freed pair rests, so that late packets of its last call reach nobody.
+    pub rest: Duration,
+    /// After how long a party that is expected to send, and does not, is reported; and again after each further such time.
+    pub silence: Duration,
+    /// Pairs that each thread leases ahead of need.
+    pub stock: usize,
+    /// The DiffServ code point of what is sent; 46 is EF (RFC 3246).
+    pub dscp: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            addresses: vec![(IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 1]))],
+            ports: 20_000..=29_999,
+            threads: 1,
+            rest: Duration::from_secs(2),
+            silence: Duration::from_secs(30),
+            stock: 64,
+            dscp: 46,
+        }
+    }
+}

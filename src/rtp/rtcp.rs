@@ -54,6 +54,12 @@ pub const fn middle(ntp: u64) -> u32 {
     (ntp >> 16) as u32
 }
 
+/// A span in units of 1/65536 s, as reports measure delays; the longest for what is longer than eighteen hours.
+#[must_use]
+pub fn units(span: Duration) -> u32 {
+    u32::try_from((span.as_micros() << 16) / 1_000_000).unwrap_or(u32::MAX)
+}
+
 /// The time from our report to the peer's answer, less what the peer waited (RFC 3550 6.4.1); `None` without a report or with nonsense.
 #[must_use]
 pub fn round_trip(block: &Block, now: Time) -> Option<Duration> {

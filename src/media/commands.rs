@@ -1,0 +1,190 @@
+//! What a media thread is told: endpoints opened, described, fed and closed.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use super::control::REPORT_VISITS;
+use super::endpoint::{Endpoint, Feeding, KEYS_MAX, PROMPTS_MAX, Playing, Prompts};
+use super::source::Source;
+use super::thread::Thread;
+use crate::base::EndpointId;
+use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, PortLease, Remote};
+use crate::rtp::Continuity;
+use crate::rtp::key::event_of;
+
+impl Thread {
+    pub(super) fn command(&mut self, command: MediaCommand) {
+        self.current = None;
+        let known = match command {
+            MediaCommand::Open { endpoint, lease, cname } => self.open(endpoint, &lease, cname),
+            MediaCommand::Remote { endpoint, remote } => self.find(endpoint).map(|slot| self.set_remote(slot, remote)),
+            MediaCommand::Feed { endpoint, feed } => self.find(endpoint).map(|slot| self.set_feed(slot, feed)),
+            MediaCommand::SendDigit { endpoint, digit } => self.find(endpoint).map(|slot| self.add_key(slot, digit)),
+            MediaCommand::Close { endpoint } => {
+                let slot = self.find(endpoint);
+                // Whoever closes waits for the answer, even if there was nothing to close.
+                let stats = slot.map_or_else(MediaStats::default, |slot| self.close(slot));
+                (self.sink)(MediaEvent::Closed { endpoint, stats });
+                slot.map(|_| ())
+            }
+            MediaCommand::Return { lease } => self.ports.give_back(&lease, self.now).then_some(()),
+        };
+        if known.is_none() {
+            self.mailbox.counters.bad_commands.add(1);
+        }
+    }
+
+    fn find(&mut self, endpoint: EndpointId) -> Option<u32> {
+        self.current = self.by_id.get(&endpoint).copied();
+        self.current
+    }
+
+    fn open(&mut self, id: EndpointId, lease: &PortLease, cname: u64) -> Option<()> {
+        if self.by_id.contains_key(&id) {
+            return None;
+        }
+        let entry = self.endpoints.vacant_entry();
+        let slot = entry.key() as u32;
+        let pair = self.ports.open(lease, slot)?;
+        let stream = Continuity::new(self.seed.next_u32(), self.seed.next_u32() as u16, self.seed.next_u32());
+        let mut endpoint = Endpoint::new(id, pair, cname, stream, self.now);
+        // Reports of calls that began together do not stay together.
+        endpoint.control.visits = self.seed.below(u64::from(REPORT_VISITS)) as u8;
+        entry.insert(endpoint);
+        self.by_id.insert(id, slot);
+        Some(())
+    }
+
+    fn set_remote(&mut self, slot: u32, remote: Remote) {
+        self.disconnect(slot);
+        let endpoint = &mut self.endpoints[slot as usize];
+        let source = Source::new(&remote, endpoint.party.as_ref().map(|(_, source)| source));
+        let expected = endpoint.party.as_ref().is_some_and(|(before, _)| before.expects);
+        if remote.expects && !expected {
+            endpoint.heard_at = self.now;
+            endpoint.silence_at = self.now;
+        }
+        endpoint.rtp_at = self.now;
+        endpoint.stream.set_clock_rate(remote.codec.clock_rate_hz());
+        endpoint.party = Some((remote, source));
+    }
+
+    fn set_feed(&mut self, slot: u32, feed: Feed) {
+        let feeding = match feed {
+            Feed::Nothing => Feeding::Nothing,
+            Feed::Prompts { names, token } => self.prompts(&names, token),
+            Feed::Music(name) => self.music(slot, &name),
+            Feed::Peer(peer) => match self.by_id.get(&peer) {
+                Some(peer) if *peer != slot => Feeding::Peer(*peer),
+                _ => {
+                    self.mailbox.counters.bad_commands.add(1);
+                    Feeding::Nothing
+                }
+            },
+        };
+        self.feed(slot, feeding);
+    }
+
+    fn prompts(&self, names: &[Arc<str>], token: u64) -> Feeding {
+        let library = self.library.load();
+        let rest: VecDeque<_> = names.iter().take(PROMPTS_MAX).filter_map(|name| library.get(name)).collect();
+        self.mailbox.counters.unknown_prompts.add((names.len() - rest.len()) as u64);
+        Feeding::Prompts(Box::new(Prompts { rest, frame: 0, token }))
+    }
+
+    fn music(&mut self, slot: u32, name: &Arc<str>) -> Feeding {
+        let endpoint = &mut self.endpoints[slot as usize];
+        if endpoint.music.as_ref().is_some_and(|(playing, _)| playing == name) {
+            return Feeding::Music;
+        }
+        match self.library.load().get(name).filter(|clip| clip.frames() > 0) {
+            Some(clip) => {
+                endpoint.music = Some((Arc::clone(name), Playing { clip, frame: 0 }));
+                Feeding::Music
+            }
+            None => {
+                self.mailbox.counters.unknown_prompts.add(1);
+                Feeding::Nothing
+            }
+        }
+    }
+
+    /// Changes what an endpoint is fed, and what hangs on it.
+    pub(super) fn feed(&mut self, slot: u32, feeding: Feeding) {
+        let endpoint = &mut self.endpoints[slot as usize];
+        let same = match (&endpoint.feeding, &feeding) {
+            (Feeding::Peer(before), Feeding::Peer(now)) => before == now,
+            (Feeding::Music, Feeding::Music) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        endpoint.stream.cut();
+        endpoint.transcoder = None;
+        let before = mem::replace(&mut endpoint.feeding, feeding);
+        if let Feeding::Peer(peer) = before {
+            self.relays -= 1;
+            if let Some(peer) = self.endpoints.get_mut(peer as usize) {
+                peer.listeners.retain(|listener| *listener != slot);
+            }
+        }
+        if let Feeding::Peer(peer) = self.endpoints[slot as usize].feeding {
+            self.relays += 1;
+            self.endpoints[peer as usize].listeners.push(slot);
+        }
+        self.reseat(slot);
+    }
+
+    /// Gives an endpoint a seat among the senders if it sends of its own, and takes it away if it does not.
+    pub(super) fn reseat(&mut self, slot: u32) {
+        let endpoint = &mut self.endpoints[slot as usize];
+        match (endpoint.sends_own(), endpoint.seat) {
+            (true, None) => endpoint.seat = Some(self.slots.seat(slot, self.tick)),
+            (false, Some(seat)) => {
+                endpoint.seat = None;
+                if let Some(moved) = self.slots.free(seat) {
+                    self.endpoints[moved as usize].seat = Some(seat);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add_key(&mut self, slot: u32, digit: char) {
+        let endpoint = &mut self.endpoints[slot as usize];
+        let can = endpoint.party.as_ref().is_some_and(|(remote, _)| remote.telephone_event.is_some() && remote.may_send);
+        let waiting = endpoint.keys.as_ref().map_or(0, |keys| keys.waiting.len());
+        if !can || waiting == KEYS_MAX || event_of(digit).is_none() {
+            return self.mailbox.counters.keys_dropped.add(1);
+        }
+        endpoint.keys.get_or_insert_default().waiting.push_back(digit);
+        self.reseat(slot);
+    }
+
+    /// Ends an endpoint: nothing refers to it any more, and its pair rests.
+    fn close(&mut self, slot: u32) -> MediaStats {
+        self.current = None;
+        self.feed(slot, Feeding::Nothing);
+        self.endpoints[slot as usize].keys = None;
+        self.reseat(slot);
+        for listener in mem::take(&mut self.endpoints[slot as usize].listeners) {
+            self.feed(listener, Feeding::Nothing);
+        }
+        self.disconnect(slot);
+        self.count_losses(slot);
+        let endpoint = self.endpoints.remove(slot as usize);
+        self.by_id.remove(&endpoint.id);
+        self.ports.rest(endpoint.pair, self.now);
+        endpoint.stats()
+    }
+
+    /// After a panic: ends the endpoint that was being worked for, and tells.
+    pub(super) fn abandon(&mut self) {
+        let Some(slot) = self.current.take().filter(|slot| self.endpoints.contains(*slot as usize)) else { return };
+        let endpoint = self.endpoints[slot as usize].id;
+        let stats = self.close(slot);
+        (self.sink)(MediaEvent::Closed { endpoint, stats });
+    }
+}

@@ -1,0 +1,268 @@
+//! A media thread: its clock, its sleep and its sweep.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use slab::Slab;
+
+use super::endpoint::Endpoint;
+use super::handle::{EventSink, Mailbox};
+use super::library::Library;
+use super::ports::{Ports, event_data};
+use super::slots::{SLOTS, Slots};
+use super::{MediaError, Settings};
+use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::seed::Seed;
+use crate::base::sync::{Ordering, fence};
+use crate::base::{EndpointId, Time};
+use crate::engine::media_port::{MediaEvent, MediaThread};
+
+const TICK_NANOS: u64 = 1_000_000;
+/// Ticks between two sweeps while somebody is relayed to somebody: what is relayed waits for half of it.
+const RELAY_TICKS: u64 = 1;
+/// The same while there is only music and silence, which nobody's words wait for.
+const MUSIC_TICKS: u64 = 5;
+/// Sockets looked at in one sweep; the others keep their turn.
+const READY_MAX: usize = 2_048;
+/// Commands taken in one sweep.
+const COMMANDS_A_SWEEP: usize = 2_048;
+/// The thread ticks on for so long after the last packet, then it sleeps until the next.
+const LINGER: Duration = Duration::from_millis(200);
+/// How long a sleep may be while there is something to look after.
+const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Each endpoint is looked after once in so many ticks.
+pub(super) const ROUND_TICKS: u64 = 500;
+const WAKE: u64 = u64::MAX;
+/// Larger than any datagram that could be RTP over an Ethernet; longer ones are cut and dropped.
+pub(super) const DATAGRAM_MAX: usize = 2_048;
+
+/// All that one thread has.
+pub(super) struct Thread {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) library: Arc<ArcSwap<Library>>,
+    pub(super) sink: EventSink,
+    pub(super) seed: Seed,
+    pub(super) silence: Duration,
+    stock: usize,
+    epoll: OwnedFd,
+    pub(super) ports: Ports,
+    pub(super) endpoints: Slab<Endpoint>,
+    pub(super) by_id: KeyedMap<EndpointId, u32>,
+    pub(super) slots: Slots,
+    pub(super) buffer: Box<[u8; DATAGRAM_MAX]>,
+    pub(super) report: Vec<u8>,
+    /// The monotonic clock at the start in nanoseconds, and the time that it was.
+    started_nanos: u64,
+    started: Time,
+    pub(super) now: Time,
+    pub(super) tick: u64,
+    /// Endpoints that are fed with what another receives.
+    pub(super) relays: usize,
+    packet_at: Time,
+    /// The endpoint that is being worked for: what a panic ends.
+    pub(super) current: Option<u32>,
+}
+
+fn monotonic_nanos() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+impl Thread {
+    /// A thread that is ready to run, with its first pairs bound.
+    #[allow(clippy::disallowed_methods, reason = "a shell takes the wall clock once, at its start")]
+    pub(super) fn new(
+        settings: &Settings,
+        name: MediaThread,
+        mailbox: Arc<Mailbox>,
+        library: Arc<ArcSwap<Library>>,
+        mut seed: Seed,
+        sink: EventSink,
+    ) -> Result<Self, MediaError> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
+        epoll::add(&epoll, &mailbox.wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN).map_err(io::Error::from)?;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started = Time::ZERO + since_epoch;
+        let keyed = Keyed::from_seed(&mut seed);
+        let mut ports = Ports::new(settings, name, keyed);
+        let first = ports.lease(started, &epoll)?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
+        ports.give_back(&first, Time::ZERO);
+        Ok(Thread {
+            mailbox,
+            library,
+            sink,
+            seed,
+            silence: settings.silence,
+            stock: settings.stock.max(1),
+            epoll,
+            ports,
+            endpoints: Slab::new(),
+            by_id: keyed.map(),
+            slots: Slots::default(),
+            buffer: Box::new([0; DATAGRAM_MAX]),
+            report: Vec::with_capacity(128),
+            started_nanos: monotonic_nanos(),
+            started,
+            now: started,
+            tick: 0,
+            relays: 0,
+            packet_at: Time::ZERO,
+            current: None,
+        })
+    }
+
+    /// Microseconds since the start: the clock that arrivals are measured by.
+    pub(super) fn elapsed_micros(&self) -> u64 {
+        self.now.micros() - self.started.micros()
+    }
+
+    /// Sweeps until it is stopped.
+    pub(super) fn run(mut self) {
+        let mut ready = Vec::with_capacity(READY_MAX);
+        self.refill();
+        while !self.mailbox.stop.load(Ordering::Acquire) {
+            ready.clear();
+            let ticking = self.slots.len() > 0 || self.now.since(self.packet_at) < LINGER;
+            if ticking {
+                self.wait_for_tick();
+                let _ = epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+            } else {
+                self.sleep(&mut ready);
+            }
+            let swept = catch_unwind(AssertUnwindSafe(|| self.sweep(&ready, ticking)));
+            if swept.is_err() {
+                self.mailbox.counters.panics.add(1);
+                // What is broken may break again while it is cleared away; the others' calls go on.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.abandon()));
+            }
+        }
+    }
+
+    /// Waits for the next tick of the absolute schedule; not at all when it is late.
+    fn wait_for_tick(&self) {
+        let period = if self.relays > 0 { RELAY_TICKS } else { MUSIC_TICKS };
+        let at = self.started_nanos + (self.tick + 1).next_multiple_of(period) * TICK_NANOS;
+        if monotonic_nanos() < at {
+            let at = Timespec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i64 };
+            // An interruption makes a short tick, which does no harm.
+            let _ = rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &at);
+        }
+    }
+
+    /// Sleeps until a packet or a command comes, or something must be looked after.
+    fn sleep(&self, ready: &mut Vec<epoll::Event>) {
+        self.mailbox.sleeping.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.mailbox.commands.is_empty() && !self.mailbox.stop.load(Ordering::Acquire) {
+            let watchful = !self.endpoints.is_empty() || self.ports.resting();
+            let _ = epoll::wait(&self.epoll, spare_capacity(ready), watchful.then_some(&NAP));
+        }
+        self.mailbox.sleeping.store(false, Ordering::Relaxed);
+    }
+
+    fn sweep(&mut self, ready: &[epoll::Event], ticking: bool) {
+        let nanos = monotonic_nanos() - self.started_nanos;
+        self.now = self.started + Duration::from_nanos(nanos);
+        let last = self.tick;
+        self.tick = nanos / TICK_NANOS;
+        self.mailbox.counters.sweeps.add(1);
+        self.take_commands();
+        for event in ready {
+            match event.data.u64() {
+                WAKE => {
+                    let _ = rustix::io::read(&self.mailbox.wake, &mut [0; 8]);
+                }
+                data => {
+                    self.packet_at = self.now;
+                    self.readable((data >> 1) as u32, data & 1 == 1);
+                }
+            }
+        }
+        if ticking {
+            // Late by more than a packet: that packet is caught up with, what is before it is not.
+            let first = (last + 1).max((self.tick + 1).saturating_sub(2 * SLOTS as u64));
+            self.mailbox.counters.ticks_skipped.add(first - (last + 1));
+            for tick in first..=self.tick {
+                self.send_slot(tick);
+            }
+        }
+        for tick in (last + 1).max((self.tick + 1).saturating_sub(ROUND_TICKS))..=self.tick {
+            let mut slot = (tick % ROUND_TICKS) as usize;
+            while slot < self.endpoints.capacity() {
+                if self.endpoints.contains(slot) {
+                    self.look_after(slot as u32);
+                }
+                slot += ROUND_TICKS as usize;
+            }
+            if tick % 64 == 0 {
+                self.refill();
+            }
+        }
+        self.current = None;
+    }
+
+    fn take_commands(&mut self) {
+        let leased = self.ports.leased();
+        for _ in 0..COMMANDS_A_SWEEP {
+            let Some(command) = self.mailbox.commands.pop() else { break };
+            self.command(command);
+        }
+        if self.ports.leased() != leased {
+            self.refill();
+        }
+    }
+
+    /// Leases pairs when the stock has gone down by a quarter, so that not every call makes an event.
+    fn refill(&mut self) {
+        let counters = &self.mailbox.counters;
+        counters.pairs_used.set(self.ports.used(self.now) as u64);
+        counters.pairs_max.set(self.ports.max() as u64);
+        counters.endpoints.set(self.endpoints.len() as u64);
+        if self.ports.leased() > self.stock - self.stock.div_ceil(4) {
+            return;
+        }
+        let mut leases = Vec::with_capacity(self.stock - self.ports.leased());
+        while self.ports.leased() < self.stock {
+            match self.ports.lease(self.now, &self.epoll) {
+                Ok(Some(lease)) => leases.push(lease),
+                // None now, or no descriptors: the next round tries again.
+                Ok(None) | Err(_) => {
+                    self.mailbox.counters.pairs_hits.add(1);
+                    break;
+                }
+            }
+        }
+        if !leases.is_empty() {
+            (self.sink)(MediaEvent::Leased(leases));
+        }
+    }
+
+    /// Connects the RTP socket to the party if that is possible, so that sending is cheaper and the kernel drops strangers.
+    pub(super) fn connect(&mut self, slot: u32) {
+        let endpoint = &mut self.endpoints[slot as usize];
+        if let Some((_, source)) = &endpoint.party
+            && source.symmetric()
+        {
+            endpoint.connected = self.ports.pairs[endpoint.pair as usize].rtp.connect(source.target()).is_ok();
+        }
+    }
+
+    /// Lets the RTP socket take packets from anywhere again.
+    pub(super) fn disconnect(&mut self, slot: u32) {
+        let endpoint = &mut self.endpoints[slot as usize];
+        if endpoint.connected {
+            endpoint.connected = false;
+            // It keeps its port: that was bound by name.
+            let _ = rustix::net::connect_unspec(&self.ports.pairs[endpoint.pair as usize].rtp);
+        }
+    }
+}
+
+const _: () = assert!(event_data(u32::MAX, true) != WAKE);
