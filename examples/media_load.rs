@@ -122,7 +122,8 @@ fn remote(rtp: SocketAddr) -> Remote {
 /// The ports of every second leg (or of all), a line each.
 fn write_ports(pairs: &[PortLease], first: usize, halves: bool) -> Result<String, Failure> {
     let name = std::env::temp_dir().join(format!("media_load_{}_{first}", std::process::id()));
-    let ports: Vec<_> = pairs.iter().skip(first).step_by(1 + usize::from(halves)).map(|lease| lease.rtp.port().to_string()).collect();
+    let ports: Vec<_> =
+        pairs.iter().skip(first).step_by(1 + usize::from(halves)).map(|lease| lease.rtp.port().to_string()).collect();
     fs::write(&name, ports.join("\n"))?;
     Ok(name.to_string_lossy().into_owned())
 }

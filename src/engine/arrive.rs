@@ -310,7 +310,8 @@ fn read_offer(message: &Message<'_>) -> Result<Description, Refusal> {
     if message.content_type().is_some_and(|kind| !kind.is("application", "sdp")) {
         return Err(refuse(415, Rejected::Malformed));
     }
-    let offer = sdp::read(message.body).map_err(|error| refuse(if error.malformed() { 400 } else { 488 }, Rejected::Malformed))?;
+    let offer =
+        sdp::read(message.body).map_err(|error| refuse(if error.malformed() { 400 } else { 488 }, Rejected::Malformed))?;
     let spoken = sdp::choose(&offer, &Codec::ALL).is_some();
     if spoken { Ok(offer) } else { Err(refuse(488, Rejected::Malformed)) }
 }

@@ -72,10 +72,7 @@ pub(super) enum Phase {
     /// In line, and an agent is rung.
     Offered(Offer),
     /// With an agent.
-    Talking {
-        agent: AgentId,
-        leg: LegKey,
-    },
+    Talking { agent: AgentId, leg: LegKey },
     /// Hears a last prompt.
     Goodbye(EndedBy),
     /// Over; legs are being ended.

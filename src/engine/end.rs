@@ -1,9 +1,9 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
 use super::Engine;
+use super::TxUse;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
-use super::TxUse;
 use crate::base::Time;
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::call::leg::{LegState, Role};

@@ -134,7 +134,8 @@ impl Engine {
             }
             Role::Caller | Role::External(_) => None,
         };
-        let began = crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id.clone() };
+        let began =
+            crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id.clone() };
         self.fact(now, contact_id, began);
         self.legs.insert(Leg {
             key,

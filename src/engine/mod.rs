@@ -161,8 +161,7 @@ impl Engine {
         let slots = matcher.slots_of(shard);
         let stack = Stack::new(shard, listeners, seed.fork(), counts.clone());
         let registration = settings.registration;
-        let nonces =
-            Nonces::new(&mut seed, settings.realm(), registration.nonce_life, settings.limits.nonces as usize);
+        let nonces = Nonces::new(&mut seed, settings.realm(), registration.nonce_life, settings.limits.nonces as usize);
         let keyed = Keyed::from_seed(&mut seed);
         let mut engine = Engine {
             shard,

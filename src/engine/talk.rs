@@ -26,7 +26,8 @@ impl Engine {
         let (Some(a), Some(b)) = (self.leg(caller), self.leg(other)) else { return };
         let (Some(a_end), Some(b_end)) = (a.endpoint(), b.endpoint()) else { return };
         let (a_holds, b_holds) = (a.state.holds(), b.state.holds());
-        let music = queue.and_then(|queue| self.settings.queue(queue)).map_or_else(|| "music/default".into(), |r| r.music.clone());
+        let music =
+            queue.and_then(|queue| self.settings.queue(queue)).map_or_else(|| "music/default".into(), |r| r.music.clone());
         let feed = |what: Hears, peer| match what {
             Hears::Other => Feed::Peer(peer),
             Hears::Music => Feed::Music(music.clone()),

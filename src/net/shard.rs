@@ -111,7 +111,8 @@ impl<O: Outside> Shard<O> {
         let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
         let mut udp = Vec::new();
         let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1 };
-        let mut shard = Shard { engine, outside, clock, udp: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
+        let mut shard =
+            Shard { engine, outside, clock, udp: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
         for (index, listener) in listeners.into_iter().enumerate() {
             let id = ListenerId(index as u16);
             match listener.socket {

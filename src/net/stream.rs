@@ -63,7 +63,12 @@ pub(super) async fn open(
     }
 }
 
-async fn read(mut reader: OwnedReadHalf, info: StreamInfo, inbox: &mpsc::Sender<FromStream>, pongs: &mpsc::WeakSender<Arc<[u8]>>) {
+async fn read(
+    mut reader: OwnedReadHalf,
+    info: StreamInfo,
+    inbox: &mpsc::Sender<FromStream>,
+    pongs: &mpsc::WeakSender<Arc<[u8]>>,
+) {
     let mut framer = Framer::new(MESSAGE_BYTES_MAX);
     let mut chunk = vec![0; 16 * 1024];
     loop {

@@ -52,7 +52,9 @@ fn text(bytes: &[u8]) -> Option<&str> {
 fn unfolded(value: &[u8]) -> Option<Box<str>> {
     let text = text(value)?;
     if text.contains(['\r', '\n']) {
-        return Some(text.split(['\r', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into());
+        return Some(
+            text.split(['\r', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into(),
+        );
     }
     Some(text.into())
 }

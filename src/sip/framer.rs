@@ -1,6 +1,6 @@
 //! Cuts a stream (TCP, TLS) into messages (RFC 3261 18.3, 20.14) and finds keep-alives (RFC 5626 4.4.1).
 //!
-//! Owns the bytes between reads of a stream, within bounds. Where a message ends is decided by [`super::head`] alone, the rule of the
+//! Owns the bytes between reads of a stream, within bounds. Where a message ends is decided by the `head` module alone, the rule of the
 //! datagram reader too. It reads no header but Content-Length, and after an error gives no message any more: on a stream whose framing
 //! is lost, every further byte is a guess.
 

@@ -296,4 +296,20 @@ mod tests {
         assert_eq!(nonces.check(T, &old, Some(1)), Freshness::Stale);
         assert_eq!(nonces.check(T, &young, Some(2)), Freshness::Fresh);
     }
+
+    proptest::proptest! {
+        /// Against a plain set: fresh once, and only within the window.
+        #[test]
+        fn the_window_agrees_with_a_set(counts in proptest::collection::vec(1u32..300, 1..200)) {
+            let mut nonces = nonces(10);
+            let nonce = fresh(&mut nonces, T);
+            let (mut seen, mut highest) = (std::collections::BTreeSet::new(), 0);
+            for count in counts {
+                let expected = count + WINDOW > highest && seen.insert(count);
+                highest = highest.max(count);
+                let got = nonces.check(T, &nonce, Some(count));
+                proptest::prop_assert_eq!(got, if expected { Freshness::Fresh } else { Freshness::Replayed });
+            }
+        }
+    }
 }

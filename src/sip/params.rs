@@ -21,7 +21,7 @@ impl<'a> Params<'a> {
         while !rest.is_empty() {
             let (one, after) = split_first(rest)?;
             let (name, value) = split_value(one);
-            if !is_word(name) || std::str::from_utf8(name).is_err() {
+            if !is_word(name) || !name.is_ascii() {
                 return None;
             }
             match value {
@@ -42,14 +42,24 @@ impl<'a> Params<'a> {
     /// All of them in order: name, and the value if there is a `=`. A quoted value comes without its quotes, still escaped; one that
     /// is not UTF-8 is left out.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.iter_raw().map(|(name, value)| (name, value.and_then(|value| std::str::from_utf8(value).ok())))
+        self.iter_raw().map(|(name, value)| (name, value.and_then(|value| str::from_utf8(value).ok())))
+    }
+
+    /// All of them in order, each as written: `name`, `name=value`, `name="value"`.
+    pub(super) fn iter_written(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.raw;
+        std::iter::from_fn(move || {
+            let (one, after) = split_first(rest)?;
+            rest = after;
+            Some(one)
+        })
     }
 
     /// The first parameter of this name: `None` if it is absent, `Some(None)` if it has no value.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Option<&'a str>> {
         let (_, value) = self.iter_raw().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))?;
-        Some(value.and_then(|value| std::str::from_utf8(value).ok()))
+        Some(value.and_then(|value| str::from_utf8(value).ok()))
     }
 
     /// The value of the first parameter of this name, if it has one that is not empty.
@@ -77,13 +87,10 @@ impl<'a> Params<'a> {
     }
 
     fn iter_raw(self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> {
-        let mut rest = self.raw;
-        std::iter::from_fn(move || {
-            let (one, after) = split_first(rest)?;
-            rest = after;
+        self.iter_written().map(|one| {
             let (name, value) = split_value(one);
             let value = value.map(|value| text::split_quoted(value).map_or(value, |(inside, _)| inside));
-            Some((std::str::from_utf8(name).unwrap_or_default(), value))
+            (str::from_utf8(name).unwrap_or_default(), value)
         })
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Uri<'a> {
         if raw.bytes().any(|b| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | 0x7f)) {
             return Err(if raw.starts_with('<') { UriError::Scheme } else { UriError::Character });
         }
-        let (scheme, rest) = raw.split_once(':').ok_or(UriError::Scheme)?;
+        let (scheme, rest) = cut(raw, b':').ok_or(UriError::Scheme)?;
         let bytes = scheme.as_bytes();
         if !bytes.first().is_some_and(u8::is_ascii_alphabetic)
             || !bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
@@ -103,9 +103,9 @@ impl<'a> Uri<'a> {
         let mut uri = Uri::bare(raw, scheme);
         // A user part may hold `;`, `?` and `/`, so the @ is looked for first; no part after it may hold an unescaped one but
         // headers, where careless senders of Refer-To put Call-IDs.
-        let rest = match rest.split_once('@') {
+        let rest = match cut(rest, b'@') {
             Some((userinfo, rest)) => {
-                let (user, password) = match userinfo.split_once(':') {
+                let (user, password) = match cut(userinfo, b':') {
                     Some((user, password)) => (user, Some(password)),
                     None => (userinfo, None),
                 };
@@ -120,9 +120,9 @@ impl<'a> Uri<'a> {
             }
             None => rest,
         };
-        let (rest, headers) = rest.split_once('?').unwrap_or((rest, ""));
+        let (rest, headers) = cut(rest, b'?').unwrap_or((rest, ""));
         uri.headers = headers;
-        let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (hostport, params) = rest.split_at(rest.bytes().position(|b| b == b';').unwrap_or(rest.len()));
         uri.params = Params::parse(params.as_bytes()).ok_or(UriError::Params)?;
         (uri.host, uri.port) = split_host_port(hostport)?;
         Ok(uri)
@@ -130,7 +130,7 @@ impl<'a> Uri<'a> {
 
     fn parse_tel(raw: &'a str, rest: &'a str) -> Result<Uri<'a>, UriError> {
         let mut uri = Uri::bare(raw, Scheme::Tel);
-        let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (number, params) = rest.split_at(rest.bytes().position(|b| b == b';').unwrap_or(rest.len()));
         if number.is_empty() {
             return Err(UriError::User);
         }
@@ -170,7 +170,7 @@ impl<'a> Uri<'a> {
     /// The headers after `?` in order, names and values unescaped.
     pub fn headers_iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
         self.headers.split('&').filter(|one| !one.is_empty()).map(|one| {
-            let (name, value) = one.split_once('=').unwrap_or((one, ""));
+            let (name, value) = cut(one, b'=').unwrap_or((one, ""));
             (unescape_percent(name), unescape_percent(value))
         })
     }
@@ -232,12 +232,12 @@ impl fmt::Display for Uri<'_> {
 /// `host`, `host:port`, `[IPv6]`, `[IPv6]:port`; the IPv6 address loses its brackets.
 pub(super) fn split_host_port(hostport: &str) -> Result<(&str, Option<u16>), UriError> {
     let (host, port) = if let Some(inside) = hostport.strip_prefix('[') {
-        let (host, after) = inside.split_once(']').ok_or(UriError::Host)?;
+        let (host, after) = cut(inside, b']').ok_or(UriError::Host)?;
         host.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
         let port = if after.trim().is_empty() { None } else { Some(after.trim_start().strip_prefix(':').ok_or(UriError::Host)?) };
         (host, port)
     } else {
-        let (host, port) = hostport.split_once(':').map_or((hostport, None), |(host, port)| (host, Some(port)));
+        let (host, port) = cut(hostport, b':').map_or((hostport, None), |(host, port)| (host, Some(port)));
         let host = host.trim_end();
         // An underscore is not a host name's, but stands in too many to lose calls over.
         if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
@@ -255,6 +255,12 @@ pub(super) fn split_host_port(hostport: &str) -> Result<(&str, Option<u16>), Uri
         None => None,
     };
     Ok((host, port))
+}
+
+/// `split_once` for an ASCII byte: a URI's parts are short, and a plain loop beats the general search.
+fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == byte)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 fn escapes_are_whole(text: &str) -> bool {

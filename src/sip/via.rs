@@ -2,6 +2,8 @@
 //!
 //! Owns the grammar of one Via element. Where a response goes is decided elsewhere.
 
+use std::net::SocketAddr;
+
 use super::params::Params;
 use super::text;
 use super::uri::split_host_port;
@@ -74,6 +76,30 @@ impl<'a> Via<'a> {
         self.params.value("maddr").map(without_brackets)
     }
 
+    /// This element as its receiver notes where it came from: `received` where sent-by is not that address (RFC 3261 18.2.1), and, where
+    /// `rport` asks for it, both `received` and `rport` (RFC 3581 4). What the sender claimed in either's place is dropped.
+    #[must_use]
+    pub fn seen_from(&self, source: SocketAddr) -> Vec<u8> {
+        let address = source.ip().to_canonical();
+        let before = memchr::memchr(b';', self.raw).unwrap_or(self.raw.len());
+        let mut out = text::unfold(text::trim(&self.raw[..before])).into_owned();
+        for one in self.params.iter_written() {
+            let name = one.split(|b| *b == b'=').next().map(text::trim).unwrap_or_default();
+            if !name.eq_ignore_ascii_case(b"received") && !name.eq_ignore_ascii_case(b"rport") {
+                out.push(b';');
+                out.extend_from_slice(&text::unfold(one));
+            }
+        }
+        let asked = self.rport().is_some();
+        if asked || self.host.parse() != Ok(address) {
+            out.extend_from_slice(format!(";received={address}").as_bytes());
+        }
+        if asked {
+            out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        }
+        out
+    }
+
     /// The time to live of a multicast.
     #[must_use]
     pub fn ttl(&self) -> Option<u8> {
@@ -106,6 +132,27 @@ mod tests {
         assert_eq!((via.host, via.port), ("2001:db8::9:1", Some(5060)));
         assert_eq!((via.received(), via.rport()), (Some("2001:db8::9:255"), Some(Some(55555))));
         assert_eq!(Via::parse(b"SIP/2.0/UDP h;received=2001:db8::1").unwrap().received(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn where_it_was_seen_from() {
+        let seen = |via: &str, source: &str| {
+            String::from_utf8(Via::parse(via.as_bytes()).unwrap().seen_from(source.parse().unwrap())).unwrap()
+        };
+        let same = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1";
+        assert_eq!(seen(same, "192.0.2.1:5062"), same);
+        assert_eq!(seen(same, "[::ffff:192.0.2.1]:5062"), same);
+        assert_eq!(seen(same, "192.0.2.9:5060"), format!("{same};received=192.0.2.9"));
+        assert_eq!(seen("SIP/2.0/TCP [2001:db8::1];x=\";\"", "[2001:db8::1]:5060"), "SIP/2.0/TCP [2001:db8::1];x=\";\"");
+        assert_eq!(seen("SIP/2.0/UDP pc.example", "192.0.2.9:5060"), "SIP/2.0/UDP pc.example;received=192.0.2.9");
+        assert_eq!(
+            seen("SIP / 2.0/UDP 192.0.2.1\r\n ;rport; received=6.6.6.6 ;branch\r\n =1", "192.0.2.1:6000"),
+            "SIP / 2.0/UDP 192.0.2.1;branch =1;received=192.0.2.1;rport=6000"
+        );
+        assert_eq!(
+            seen("SIP/2.0/UDP 192.0.2.1;rport=7", "192.0.2.1:6000"),
+            "SIP/2.0/UDP 192.0.2.1;received=192.0.2.1;rport=6000"
+        );
     }
 
     #[test]

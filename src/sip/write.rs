@@ -4,10 +4,12 @@
 //! spaces. Only [`Writer::copy`] lets line folding through, for what it copies was read line by line.
 
 use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
 
 use super::message::Message;
 use super::name::Name;
 use super::text;
+use super::via::Via;
 
 /// Writes one message from the top down.
 ///
@@ -103,9 +105,26 @@ impl Writer {
         self
     }
 
+    /// The lines written so far, to be added to a later message by [`Writer::lines`].
+    pub(super) fn into_lines(self) -> Vec<u8> {
+        self.buf
+    }
+
     /// Adds header lines that were written before, each with its line end: a response repeats what its request said.
     pub(super) fn lines(&mut self, lines: &[u8]) -> &mut Self {
         self.buf.extend_from_slice(lines);
+        self
+    }
+
+    /// The Vias of a response to `request`, the topmost noting where the request came from ([`Via::seen_from`](super::Via::seen_from)),
+    /// one element a line. A topmost Via that cannot be read is copied as it is.
+    pub fn copy_vias(&mut self, request: &Message<'_>, source: SocketAddr) -> &mut Self {
+        for (index, element) in request.list(Name::Via).enumerate() {
+            match Via::parse(element) {
+                Some(top) if index == 0 => self.field(Name::Via, top.seen_from(source)),
+                _ => self.field(Name::Via, text::unfold(element)),
+            };
+        }
         self
     }
 
@@ -283,6 +302,18 @@ mod tests {
             writer.finish(None),
             b"SIP/2.0 481 Call/Transaction Does Not Exist\r\nVia: SIP/2.0/UDP a;branch=1\r\n , SIP/2.0/UDP b\r\n\
               Via: SIP/2.0/TCP c\r\nX-Odd: \xff\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_topmost_via_notes_where_the_request_came_from() {
+        let text = b"BYE sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP a;rport ,\r\n SIP/2.0/UDP b\r\nVia: SIP/2.0/TCP c;\r\n x\r\n\r\n";
+        let mut writer = Writer::response(200, "OK");
+        writer.copy_vias(&Message::read(text).unwrap(), "192.0.2.7:6060".parse().unwrap());
+        assert_eq!(
+            writer.finish(None),
+            b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;received=192.0.2.7;rport=6060\r\nVia: SIP/2.0/UDP b\r\n\
+              Via: SIP/2.0/TCP c; x\r\nContent-Length: 0\r\n\r\n"
         );
     }
 

@@ -68,7 +68,8 @@ impl<U: Copy> Stack<U> {
         let sent_by = &self.listener(flow.listener).sent_by;
         let (transport, shard) = (flow.transport.via_name(), self.shard);
         let rport = if flow.transport.unreliable() { ";rport" } else { "" };
-        writer.fmt(Name::Via, format_args!("SIP/2.0/{transport} {sent_by};branch={MAGIC}{shard:02x}{slot:x}.{token:016x}{rport}"));
+        writer
+            .fmt(Name::Via, format_args!("SIP/2.0/{transport} {sent_by};branch={MAGIC}{shard:02x}{slot:x}.{token:016x}{rport}"));
         writer
     }
 
@@ -130,7 +131,9 @@ impl<U: Copy> Stack<U> {
         let client = &mut self.clients[slot as usize];
         client.cancel_wanted = false;
         let (flow, user, token) = (client.flow, client.user, client.token);
-        let Some(bytes) = client.request.clone().as_deref().and_then(|invite| derive(invite, Method::Cancel, None)) else { return };
+        let Some(bytes) = client.request.clone().as_deref().and_then(|invite| derive(invite, Method::Cancel, None)) else {
+            return;
+        };
         if let Machine::Invite(machine) = &mut client.machine {
             let list = machine.on(client_invite::Input::Cancelled);
             self.apply_client(now, slot, list);

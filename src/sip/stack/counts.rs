@@ -6,8 +6,21 @@ use crate::sip::method::Method;
 
 /// The methods that have a series of their own; the last is everything else.
 pub const METHODS: [&str; 15] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "REFER", "NOTIFY", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "MESSAGE",
-    "PUBLISH", "other",
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "REGISTER",
+    "REFER",
+    "NOTIFY",
+    "INFO",
+    "UPDATE",
+    "PRACK",
+    "SUBSCRIBE",
+    "MESSAGE",
+    "PUBLISH",
+    "other",
 ];
 
 /// The statuses counted: 100 to 699, and 0 for what is none of them.

@@ -281,18 +281,13 @@ fn reply_flow(message: &Message<'_>, flow: &Flow) -> Option<Flow> {
 
 impl Template {
     fn of(message: &Message<'_>, flow: &Flow) -> Option<Self> {
-        let mut vias = Vec::with_capacity(256);
-        for (place, via) in message.list(Name::Via).enumerate() {
-            vias.extend_from_slice(b"Via: ");
-            if place == 0 {
-                write_top_via(&mut vias, message, flow, via)?;
-            } else {
-                vias.extend_from_slice(via);
-            }
-            vias.extend_from_slice(b"\r\n");
-        }
+        let mut writer = Writer::with_buffer(Vec::with_capacity(256));
+        writer.copy_vias(message, flow.remote);
+        let vias = writer.into_lines();
         let mut rest = Vec::with_capacity(256);
-        for (name, label) in [(Name::RecordRoute, "Record-Route"), (Name::From, "From"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")] {
+        for (name, label) in
+            [(Name::RecordRoute, "Record-Route"), (Name::From, "From"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
+        {
             for value in message.all(name) {
                 rest.extend_from_slice(label.as_bytes());
                 rest.extend_from_slice(b": ");
@@ -323,29 +318,4 @@ impl Template {
         fill(&mut writer);
         writer.finish(body)
     }
-}
-
-/// The topmost Via with `received` and `rport` filled in (RFC 3261 18.2.1, RFC 3581 4).
-fn write_top_via(out: &mut Vec<u8>, message: &Message<'_>, flow: &Flow, raw: &[u8]) -> Option<()> {
-    let via = message.top_via().ok()?;
-    let source = flow.remote.ip();
-    let wants_port = via.rport().is_some();
-    let same_host = via.host.parse::<IpAddr>().is_ok_and(|host| host == source);
-    let mut parts = raw.split(|byte| *byte == b';');
-    out.extend_from_slice(parts.next()?.trim_ascii_end());
-    for part in parts {
-        let name = part.split(|byte| *byte == b'=').next().unwrap_or(part).trim_ascii();
-        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
-            continue;
-        }
-        out.push(b';');
-        out.extend_from_slice(part);
-    }
-    if wants_port || !same_host {
-        out.extend_from_slice(format!(";received={source}").as_bytes());
-    }
-    if wants_port {
-        out.extend_from_slice(format!(";rport={}", flow.remote.port()).as_bytes());
-    }
-    Some(())
 }
