@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::outside::ShardOutside;
 use super::web_backend::WebBackend;
-use crate::acd::matcher::{Matcher, Size};
 use crate::acd::map::Map;
+use crate::acd::matcher::{Matcher, Size};
 use crate::base::seed::Seed;
 use crate::engine::{Engine, Parts, Settings};
 use crate::media::{Library, Media, MediaError};

@@ -1,9 +1,11 @@
 //! A contact in line: joining, what it hears, widening, overflow; and what the matcher decides.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Offer, Phase};
+use super::dial::{DialTo, Purpose};
 use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
@@ -198,12 +200,18 @@ impl Engine {
                 let credit = self.waited_so_far(now, key);
                 self.join(now, key, *queue, Some(credit));
             }
+            Overflow::Number(number) if self.overflow_to_number(now, key, number) => {}
             Overflow::Queue(_) | Overflow::Goodbye | Overflow::Number(_) => {
                 let by = if outcome == QueueOutcome::Closed { EndedBy::Closed } else { EndedBy::Overflow };
                 let prompt = self.prompt(key, "busy");
                 self.goodbye(now, key, by, vec![prompt]);
             }
         }
+    }
+
+    fn overflow_to_number(&mut self, now: Time, key: ContactKey, number: &Arc<str>) -> bool {
+        let Some(trunk) = self.trunk_for(number) else { return false };
+        self.dial(now, key, DialTo::Number(trunk, number.clone()), Purpose::Overflow)
     }
 
     /// How long the contact has waited, in this line and those before it.

@@ -29,12 +29,14 @@ use crate::sip::stack::{ListenerName, Stack};
 mod agents;
 mod arrive;
 mod contact;
+mod dial;
 mod end;
 pub mod io;
 mod leg;
 mod line;
 pub mod media_port;
 mod menu;
+mod own;
 mod ports;
 mod receive;
 mod register;
@@ -44,6 +46,7 @@ pub mod settings;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod trunks;
 
 pub use io::{AgentCommand, Input, Output};
@@ -78,6 +81,8 @@ enum TxUse {
     Bye(LegKey),
     /// An OPTIONS within a leg's dialog, to see whether the party is still there.
     Alive(LegKey),
+    /// A NOTIFY within a leg's dialog.
+    Notify(LegKey),
     /// An OPTIONS to a trunk.
     Probe(TrunkId),
 }

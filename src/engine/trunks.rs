@@ -46,6 +46,14 @@ impl Engine {
         self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::In, up });
     }
 
+    /// A call over the trunk, outwards, began or is over.
+    pub(super) fn trunk_call_out(&mut self, now: Time, trunk: TrunkId, change: i32) {
+        let load = &mut self.trunks[trunk.index()].load;
+        load.calls_out = load.calls_out.saturating_add_signed(change);
+        let up = load.calls_out;
+        self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::Out, up });
+    }
+
     /// Begins to probe the trunks that are to be probed.
     pub(super) fn start_probes(&mut self, now: Time) {
         let settings = self.settings.clone();
