@@ -93,12 +93,10 @@ pub(super) struct Contact {
     pub(super) key: ContactKey,
     pub(super) id: ContactId,
     pub(super) arrived: Time,
-    pub(super) entry: Option<EntryId>,
     pub(super) emergency: bool,
     pub(super) trunk: Option<TrunkId>,
     /// Who calls, as the agent is shown it.
     pub(super) number: Arc<str>,
-    pub(super) dialled: Arc<str>,
     pub(super) language: Option<SkillId>,
     pub(super) caller: LegKey,
     /// All legs that have not ended, the caller's included.

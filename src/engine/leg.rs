@@ -15,7 +15,7 @@ use crate::sip::stack::{ClientTx, ServerTx};
 
 /// A leg of this engine; one that is gone refers to nothing, for ever. Our tag of its dialog names it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LegKey {
+pub(super) struct LegKey {
     pub(super) slot: u32,
     /// Random, so that a peer cannot guess another's tag.
     pub(super) token: u32,
@@ -62,7 +62,6 @@ pub(super) struct Leg {
     pub(super) flow: Flow,
     /// Whether it sits behind a NAT, so that it is reached where it came from, whatever it claims.
     pub(super) behind_nat: bool,
-    pub(super) call_id: Arc<str>,
     pub(super) dialog: Option<Dialog>,
     /// Under which it stands in the table of calls that came in.
     pub(super) call_key: Option<u128>,
@@ -135,7 +134,7 @@ impl Engine {
             Role::Caller | Role::External(_) => None,
         };
         let began =
-            crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id.clone() };
+            crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id };
         self.fact(now, contact_id, began);
         self.legs.insert(Leg {
             key,
@@ -145,7 +144,6 @@ impl Engine {
             state: new.state,
             flow: new.flow,
             behind_nat: new.behind_nat,
-            call_id: new.call_id,
             dialog: None,
             call_key: None,
             invite_in: None,

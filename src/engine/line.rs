@@ -12,8 +12,9 @@ use crate::base::{AgentId, QueueId, Time};
 use crate::call::contact::Ticket;
 use crate::report::FactKind;
 
-/// A late-answered caller hears music once nobody has answered for so long: most are answered sooner, and then no early media is set up.
-const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(200);
+/// A late-answered caller hears music once nobody has answered for so long: most are answered sooner, and then no early media is set
+/// up. Sooner than 100 Trying is due, which the 183 then makes needless.
+const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(150);
 /// How often a 183 is repeated (RFC 3261 13.3.1.1).
 const EARLY_REPEAT: Duration = Duration::from_secs(60);
 /// Early media lasts no longer: proxies give up after three minutes.

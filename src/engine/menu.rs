@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Engine;
 use super::contact::{CallerHears, ContactKey, ContactTimer, Phase};
-use super::media_port::Feed;
 use crate::base::words::EndedBy;
 use crate::base::{EntryId, Time};
 use crate::call::menu::{Destination, Event, Menu, Step};
@@ -102,13 +101,5 @@ impl Engine {
     pub(super) fn prompt(&self, key: ContactKey, name: &str) -> Arc<str> {
         let language = self.contact(key).and_then(|contact| contact.language);
         format!("{}/{name}", self.settings.prompts_for(language)).into()
-    }
-
-    /// Stops whatever the caller hears.
-    pub(super) fn hush(&mut self, key: ContactKey) {
-        let Some(contact) = self.contact_mut(key) else { return };
-        contact.hears = CallerHears::Nothing;
-        let caller = contact.caller;
-        self.feed(caller, Feed::Nothing);
     }
 }

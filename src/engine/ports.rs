@@ -1,7 +1,6 @@
 //! Media as the engine sees it: a stock of leased ports, endpoints of legs, what they are fed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::contact::{CallerHears, ContactKey};
@@ -222,10 +221,5 @@ impl Engine {
         }
         let by = if role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
         self.leg_vanished(now, key, by);
-    }
-
-    /// The address family that a party's media uses.
-    pub(super) fn family_of(address: IpAddr) -> bool {
-        address.is_ipv6()
     }
 }

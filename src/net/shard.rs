@@ -18,7 +18,7 @@ use crate::base::words::Transport;
 use crate::base::{AgentId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
 use crate::engine::{AgentCommand, Engine, Input, Output};
-use crate::report::Fact;
+use crate::report::{Fact, FactKind};
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 use crate::sip::stack::Transmit;
 
@@ -62,6 +62,8 @@ pub trait Outside {
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
+    /// From taking the input that made a match possible to handing over its offer.
+    fn matched(&mut self, span: Duration);
     /// A panic was contained; whether it was one too many, so that the process should end.
     fn fault(&mut self, now: Time) -> bool;
 }
@@ -235,6 +237,9 @@ impl<O: Outside> Shard<O> {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Fact(fact) => {
+                    if let FactKind::Offered { .. } = fact.kind {
+                        self.outside.matched(self.clock.now().since(fact.at));
+                    }
                     self.outside.fact(&fact);
                     unflushed = true;
                 }

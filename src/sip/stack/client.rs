@@ -42,7 +42,7 @@ pub(super) struct Client<U> {
 }
 
 /// The request's start line and Via, then what `fill` adds: the body, if any, is what it returns.
-pub type Body<'a> = Option<(&'a str, &'a [u8])>;
+pub(super) type Body<'a> = Option<(&'a str, &'a [u8])>;
 
 impl<U: Copy> Stack<U> {
     /// Sends a request in a transaction of its own. `fill` writes every header but Via, Content-Type and Content-Length.

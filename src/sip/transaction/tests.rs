@@ -145,7 +145,7 @@ fn every_2xx_reaches_the_user_until_timer_m_even_after_others() {
     }
     bench.apply(tx.on(Input::Response(Class::Rejection)));
     assert_eq!(bench.times(Action::TellResponse), [100, 600, 31_000]);
-    assert_eq!(bench.times(Action::SendAck), [], "the ACK to a 2xx is the user's");
+    assert_eq!(bench.times(Action::SendAck), [0u64; 0], "the ACK to a 2xx is the user's");
     bench.run_to(33_000, |input| tx.on(input));
     assert!(bench.ended);
 }
@@ -182,7 +182,7 @@ fn a_rejection_is_repeated_until_its_ack_and_then_absorbs() {
     bench.apply(tx.on(Input::Respond(Class::Rejection)));
     bench.run_to(9_000, |input| tx.on(input));
     assert_eq!(bench.times(Action::SendResponse), [0, 500, 1500, 3500, 7500]);
-    assert_eq!(bench.times(Action::SendTrying), []);
+    assert_eq!(bench.times(Action::SendTrying), [0u64; 0]);
     bench.apply(tx.on(Input::Ack));
     bench.apply(tx.on(Input::Ack));
     bench.apply(tx.on(Input::Again));
@@ -211,7 +211,7 @@ fn a_2xx_is_repeated_until_acknowledged_and_a_repeated_invite_is_absorbed() {
     bench.apply(tx.on(Input::Acknowledged));
     bench.run_to(60_000, |input| tx.on(input));
     assert_eq!(bench.times(Action::SendResponse).len(), 3);
-    assert_eq!(bench.times(Action::TellTimeout), []);
+    assert_eq!(bench.times(Action::TellTimeout), [0u64; 0]);
     assert!(bench.ended, "Timer L");
 
     let (mut tx, first) = server_invite::ServerInvite::start(true);
