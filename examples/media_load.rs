@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, PortLease, Remote, SourceRule};
-use hotline::media::{Clip, Library, Media, Settings};
+use hotline::media::{Clip, EventSink, Library, Media, Settings};
 use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn Error>;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Failure> {
     let address = SERVER.parse()?;
     let settings = Settings { addresses: vec![(address, address)], ports: 10_000..=29_999, stock: legs, ..Settings::default() };
     let (events, leases) = mpsc::channel();
-    let sink = Arc::new(move |event| {
+    let sink: EventSink = Arc::new(move |event| {
         if let MediaEvent::Leased(leases) = event {
             let _ = events.send(leases);
         }
@@ -50,7 +50,7 @@ fn main() -> Result<(), Failure> {
     let mut library = Library::default();
     library.insert("music", Clip::from_samples(&vec![1_000; 16_000 * 20]));
     let before = resident_kib()?;
-    let media = Media::start(&settings, library, &mut Seed::from_number(1), sink)?;
+    let media = Media::start(&settings, library, &mut Seed::from_number(1), &sink)?;
     let handle = media.handle();
     let mut pairs: Vec<PortLease> = Vec::new();
     while pairs.len() < legs {
@@ -122,7 +122,8 @@ fn remote(rtp: SocketAddr) -> Remote {
 /// The ports of every second leg (or of all), a line each.
 fn write_ports(pairs: &[PortLease], first: usize, halves: bool) -> Result<String, Failure> {
     let name = std::env::temp_dir().join(format!("media_load_{}_{first}", std::process::id()));
-    let ports: Vec<_> = pairs.iter().skip(first).step_by(1 + usize::from(halves)).map(|lease| lease.rtp.port().to_string()).collect();
+    let ports: Vec<_> =
+        pairs.iter().skip(first).step_by(1 + usize::from(halves)).map(|lease| lease.rtp.port().to_string()).collect();
     fs::write(&name, ports.join("\n"))?;
     Ok(name.to_string_lossy().into_owned())
 }
