@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, PortLease, Remote, SourceRule};
-use hotline::media::{Clip, Library, Media, Settings};
+use hotline::media::{Clip, EventSink, Library, Media, Settings};
 use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn Error>;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Failure> {
     let address = SERVER.parse()?;
     let settings = Settings { addresses: vec![(address, address)], ports: 10_000..=29_999, stock: legs, ..Settings::default() };
     let (events, leases) = mpsc::channel();
-    let sink = Arc::new(move |event| {
+    let sink: EventSink = Arc::new(move |event| {
         if let MediaEvent::Leased(leases) = event {
             let _ = events.send(leases);
         }
@@ -50,7 +50,7 @@ fn main() -> Result<(), Failure> {
     let mut library = Library::default();
     library.insert("music", Clip::from_samples(&vec![1_000; 16_000 * 20]));
     let before = resident_kib()?;
-    let media = Media::start(&settings, library, &mut Seed::from_number(1), sink)?;
+    let media = Media::start(&settings, library, &mut Seed::from_number(1), &sink)?;
     let handle = media.handle();
     let mut pairs: Vec<PortLease> = Vec::new();
     while pairs.len() < legs {

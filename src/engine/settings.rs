@@ -47,6 +47,15 @@ pub struct Agency {
     pub dial: Vec<String>,
 }
 
+/// A named group of an agency's agents.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its agency.
+    pub agency: AgencyId,
+}
+
 /// A language or another skill.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Skill {
@@ -118,6 +127,8 @@ pub struct Settings {
     pub directory: Directory,
     /// By [`AgencyId`].
     pub agencies: Vec<Agency>,
+    /// By [`PoolId`](crate::base::PoolId).
+    pub pools: Vec<Pool>,
     /// By [`SkillId`].
     pub skills: Vec<Skill>,
     /// By [`AgentId`], beside `directory.agents`.

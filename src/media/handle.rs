@@ -91,7 +91,7 @@ impl Media {
     ///
     /// # Errors
     /// When the settings make no sense, or not one pair could be bound for some thread.
-    pub fn start(settings: &Settings, library: Library, seed: &mut Seed, sink: EventSink) -> Result<Media, MediaError> {
+    pub fn start(settings: &Settings, library: Library, seed: &mut Seed, sink: &EventSink) -> Result<Media, MediaError> {
         if settings.addresses.is_empty() || settings.threads == 0 {
             return Err(MediaError::Settings("an address and a thread are needed"));
         }
@@ -107,7 +107,7 @@ impl Media {
             let mailbox = Arc::new(Mailbox::new()?);
             let name = MediaThread(number);
             ready.push((
-                Thread::new(settings, name, Arc::clone(&mailbox), Arc::clone(&library), seed.fork(), Arc::clone(&sink))?,
+                Thread::new(settings, name, Arc::clone(&mailbox), Arc::clone(&library), seed.fork(), Arc::clone(sink))?,
                 mailbox,
             ));
         }

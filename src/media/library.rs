@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use audio_codec::g722::{G722Decoder, G722Encoder};
+
 use super::embedded;
 use super::wav::{self, WavError};
 use crate::base::Codec;
@@ -55,7 +57,11 @@ impl Clip {
         let mut samples = samples.to_vec();
         samples.resize(samples.len().next_multiple_of(SAMPLES_PER_FRAME), 0);
         let mut g722 = vec![0; samples.len() / 2];
-        encode_g722(&mut Default::default(), &samples, &mut g722);
+        // Twice, for music comes round: its beginning must be coded as what follows its end, or each round begins with a burst
+        // of 50 ms until the listener's decoder has found its step size again.
+        let mut encoder = G722Encoder::default();
+        encode_g722(&mut encoder, &samples, &mut g722);
+        encode_g722(&mut encoder, &samples, &mut g722);
         Clip::from_forms(&samples, g722)
     }
 
@@ -64,7 +70,9 @@ impl Clip {
     pub fn from_g722(codes: &[u8]) -> Self {
         let codes = &codes[..codes.len() - codes.len() % FRAME];
         let mut samples = vec![0; 2 * codes.len()];
-        decode_g722(&mut Default::default(), codes, &mut samples);
+        let mut decoder = G722Decoder::default();
+        decode_g722(&mut decoder, codes, &mut samples);
+        decode_g722(&mut decoder, codes, &mut samples);
         Clip::from_forms(&samples, codes.to_vec())
     }
 
@@ -114,6 +122,11 @@ impl Library {
             library.insert(name, Clip::from_g722(g722));
         }
         library
+    }
+
+    /// The names of those recordings, without decoding any.
+    pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+        embedded::PROMPTS.iter().map(|(name, _)| *name)
     }
 
     /// Adds those of a directory, replacing what bears the same name: `en/greeting.wav` (16 kHz, 16 bits, one channel) or

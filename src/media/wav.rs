@@ -26,10 +26,8 @@ const EXTENSIBLE: u16 = 0xfffe;
 
 /// The samples at 16 kHz.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
-    let mut rest = match bytes {
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', rest @ ..] => rest,
-        _ => return Err(WavError::NotWav),
-    };
+    let [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', chunks @ ..] = bytes else { return Err(WavError::NotWav) };
+    let mut rest = chunks;
     let mut rate_hz = None;
     while let [a, b, c, d, l0, l1, l2, l3, body @ ..] = rest {
         let stated = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
