@@ -21,8 +21,6 @@ const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(150);
 const EARLY_REPEAT: Duration = Duration::from_secs(60);
 /// Early media lasts no longer: proxies give up after three minutes.
 const EARLY_MAX: Duration = Duration::from_secs(150);
-/// How often a waiting caller is asked whether it is still there.
-pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// The contact joins a line. With a `ticket` it comes from another, and what it waited there counts.

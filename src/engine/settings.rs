@@ -143,6 +143,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Headers for agents' phones.
     pub phone: PhoneHeaders,
+    /// How often a waiting caller is asked by OPTIONS whether it is still there; `None`: never.
+    pub probe_waiting: Option<Duration>,
     /// The prompts' folder for callers without a language.
     pub default_prompts: Arc<str>,
 }
