@@ -1,2 +1,7 @@
-//! hotline (being built).
-fn main() {}
+//! hotline: arguments, and then the command.
+
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    hotline::app::cli::run()
+}

@@ -61,6 +61,24 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// What it is about, in numbers: `2 agencies, 3 queues, 40 agents, 1 entry, 1 trunk`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Settings { directory, agencies, entries, trunks, .. } = &self.settings;
+        let here = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        [
+            here(agencies.len(), "agency", "agencies"),
+            here(directory.queues.iter().flatten().count(), "queue", "queues"),
+            here(directory.agents.iter().flatten().count(), "agent", "agents"),
+            here(directory.languages.len(), "language", "languages"),
+            here(entries.iter().flatten().count(), "entry", "entries"),
+            here(trunks.iter().flatten().count(), "trunk", "trunks"),
+        ]
+        .join(", ")
+    }
+}
+
 /// What is read once, at the start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Server {

@@ -17,7 +17,7 @@ use crate::engine::Settings;
 use crate::engine::settings::{Agency, AgentAccount, FixedContact, Pool, Skill};
 
 /// The agents that one `[[agents]]` may stand for.
-const TEMPLATE_MAX: u64 = 1 << 20;
+const TEMPLATE_MAX: u64 = 1_000_000;
 /// Shorter passwords are guessed.
 const PASSWORD_SHORT: usize = 8;
 /// The longest wrap-up.

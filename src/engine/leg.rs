@@ -133,8 +133,7 @@ impl Engine {
             }
             Role::Caller | Role::External(_) => None,
         };
-        let began =
-            crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id };
+        let began = crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id };
         self.fact(now, contact_id, began);
         self.legs.insert(Leg {
             key,

@@ -1,9 +1,9 @@
 //! The states of agents as the last facts left them, for gauges, pages and the API. Written by one thread, read by any.
 
 use crate::base::AgentId;
+use crate::base::Time;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::base::words::{AgentState, BreakReason};
-use crate::base::Time;
 use crate::engine::Settings;
 
 struct Cell {

@@ -68,16 +68,18 @@ impl Exporter {
         let reasons = |agency: &crate::engine::settings::Agency| {
             BreakReason::ALL.iter().map(|s| of_agency("hotline_agents_on_break", &agency.name, "reason", s.label())).collect()
         };
-        let both_ways = |name: &'static str| {
-            [Direction::In, Direction::Out].map(|d| r.counter(name, &[("direction", d.label())]))
-        };
+        let both_ways =
+            |name: &'static str| [Direction::In, Direction::Out].map(|d| r.counter(name, &[("direction", d.label())]));
         let commit = option_env!("HOTLINE_COMMIT").unwrap_or("unknown");
         r.gauge("hotline_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("commit", commit)]).set(1.0);
         Exporter {
             waiting: settings.directory.queues.iter().map(|queue| queue.as_ref().map(waiting)).collect(),
             agents: settings.agencies.iter().map(states).collect(),
             on_break: settings.agencies.iter().map(reasons).collect(),
-            rejected: Rejected::ALL.iter().map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())])).collect(),
+            rejected: Rejected::ALL
+                .iter()
+                .map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())]))
+                .collect(),
             rtp: both_ways("hotline_rtp_packets_total"),
             rtp_lost: both_ways("hotline_rtp_packets_lost_total"),
             registry,

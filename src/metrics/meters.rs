@@ -7,8 +7,8 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{Board, Registry};
-use crate::base::words::{Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome};
 use crate::base::words::AgentState;
+use crate::base::words::{Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome};
 use crate::base::{AgencyId, QueueId, SkillId};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
@@ -83,9 +83,8 @@ impl QueueMeters {
             let labels = [("queue", name), ("agency", agency), ("outcome", outcome.label())];
             registry.histogram("hotline_queue_wait_seconds", &labels)
         };
-        let offer = |outcome: &OfferOutcome| {
-            registry.counter("hotline_offers_total", &[("queue", name), ("outcome", outcome.label())])
-        };
+        let offer =
+            |outcome: &OfferOutcome| registry.counter("hotline_offers_total", &[("queue", name), ("outcome", outcome.label())]);
         QueueMeters {
             entered: labels.iter().map(entered).collect(),
             left: labels.iter().map(left).collect(),
@@ -104,7 +103,8 @@ impl Meters {
             settings.directory.queues.iter().map(|q| q.as_ref().map(|queue| QueueMeters::new(r, settings, queue))).collect();
         let channel = Channel::Voice.label();
         let entry_name = |name: &str| r.counter("hotline_contacts_total", &[("channel", channel), ("entry", name)]);
-        let contacts = settings.entries.iter().map(|e| e.as_ref().map_or("other", |e| &*e.name)).chain(["direct"]).map(entry_name);
+        let contacts =
+            settings.entries.iter().map(|e| e.as_ref().map_or("other", |e| &*e.name)).chain(["direct"]).map(entry_name);
         let ended = |queue: &str| {
             let by = |segment: &Segment, by: &EndedBy| {
                 let labels = [("queue", queue), ("segment", segment.label()), ("ended_by", by.label())];
@@ -236,8 +236,7 @@ impl Meters {
 
     fn transferred(&mut self, kind: TransferKind, from: Option<AgencyId>, to: Option<AgencyId>, outcome: TransferOutcome) {
         let name = |agency: Option<AgencyId>| agency.map_or("external", |agency| agency_name(&self.settings, agency));
-        let labels =
-            [("kind", kind.label()), ("from_agency", name(from)), ("to_agency", name(to)), ("outcome", outcome.label())];
+        let labels = [("kind", kind.label()), ("from_agency", name(from)), ("to_agency", name(to)), ("outcome", outcome.label())];
         let registry = &self.registry;
         let new = || registry.counter("hotline_transfers_total", &labels);
         self.transfers.entry((kind, from, to, outcome)).or_insert_with(new).increment(1);

@@ -22,8 +22,7 @@ const WAIT_BOUNDS: [f64; 16] =
 /// Bounds of talk and wrap-up times in seconds.
 const TALK_BOUNDS: [f64; 12] = [5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0];
 /// Bounds of the time from "a match became possible" to "the offer is handed over", in seconds.
-const MATCH_BOUNDS: [f64; 16] =
-    [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1];
+const MATCH_BOUNDS: [f64; 16] = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1];
 /// Bounds of interarrival jitter in seconds.
 const JITTER_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 

@@ -141,7 +141,10 @@ async fn set_agent<B: Backend>(
     body: String,
 ) -> Response {
     if !authorised(shared.token.as_deref(), &headers) {
-        return problem(StatusCode::UNAUTHORIZED, "Send the token of [http] in the configuration as `Authorization: Bearer TOKEN`.");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "Send the token of [http] in the configuration as `Authorization: Bearer TOKEN`.",
+        );
     }
     let change: StateChange = match serde_json::from_str(&body) {
         Ok(change) => change,

@@ -133,8 +133,15 @@ impl House {
         let counts = Arc::default();
         let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(7), counts };
         let engine = Engine::new(parts, now);
-        let mut house =
-            House { engine, now, sent: VecDeque::new(), facts: Vec::new(), feeds: Vec::new(), open: Vec::new(), next_port: 20000 };
+        let mut house = House {
+            engine,
+            now,
+            sent: VecDeque::new(),
+            facts: Vec::new(),
+            feeds: Vec::new(),
+            open: Vec::new(),
+            next_port: 20000,
+        };
         house.lease(20);
         house.drain();
         house
