@@ -21,7 +21,7 @@ mod trunk;
 mod values;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::base::SkillId;
+use crate::base::{QueueId, SkillId};
 use crate::call::menu::Destination;
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
@@ -177,6 +177,7 @@ struct Context<'r> {
 #[derive(Default)]
 struct Later {
     numbers: Vec<(Arc<str>, Spot)>,
+    overflows: BTreeMap<QueueId, Spot>,
     destinations: Vec<(Destination, Spot)>,
     prefixes: Vec<(u32, Prefix, Spot)>,
     users: Vec<(Arc<str>, Spot)>,
