@@ -1,5 +1,6 @@
 //! Threads, wiring, the process: everything is known here, and nothing is decided.
 
+pub mod cli;
 mod logging;
 pub mod outside;
 mod running;

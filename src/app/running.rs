@@ -13,7 +13,7 @@ use crate::acd::map::Map;
 use crate::acd::matcher::{Matcher, Size};
 use crate::base::seed::Seed;
 use crate::engine::{Engine, Parts, Settings};
-use crate::media::{Library, Media, MediaError};
+use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
 use crate::net::clock::Clock;
 use crate::net::shard::{Ended, INBOX_MAX, Shard, ToShard};
@@ -112,7 +112,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
     let counts = Arc::new(SipCounts::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
     let events = inbox.clone();
-    let sink: crate::media::EventSink = Arc::new(move |event| {
+    let sink: EventSink = Arc::new(move |event| {
         // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
         let _ = events.blocking_send(ToShard::Media(event));
     });

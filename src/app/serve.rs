@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::running::{Listen, start};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::media::Library;
 use crate::net::shard::Ended;
 use crate::web;
@@ -25,7 +25,7 @@ enum Heard {
 ///
 /// # Errors
 /// When something cannot be started, with what to do about it.
-pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
+pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Config { settings, server, .. } = config;
     super::logging::start(&server.log);
     let library = library(server.prompts.as_deref())?;
@@ -39,7 +39,8 @@ pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
         tracing::info!(transport = %listener.transport, %address, "listening for SIP");
     }
     tracing::info!(address = %running.http, "serving HTTP");
-    tracing::info!(file = %file.display(), "ready for calls");
+    let name = file.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |file| file.display().to_string());
+    tracing::info!(file = %name, "ready for calls");
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let (mut terminate, mut interrupt, mut hangup) = {
