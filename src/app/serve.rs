@@ -47,12 +47,11 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
     };
-    let mut wait = |limit: Option<Duration>| {
-        runtime.block_on(heard(&running, limit, &mut terminate, &mut interrupt, &mut hangup))
-    };
+    let mut wait =
+        |limit: Option<Duration>| runtime.block_on(heard(&running, limit, &mut terminate, &mut interrupt, &mut hangup));
     loop {
         match wait(None) {
-            Heard::Reload => tracing::warn!("reloading while running is not built yet: restart to take up a changed configuration"),
+            Heard::Reload => reload(&running, file),
             Heard::Ended => break,
             Heard::End => {
                 tracing::info!("draining: no new calls; a second signal ends at once");
@@ -68,6 +67,30 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let ended = running.wait();
     tracing::info!(?ended, "ended");
     Ok(if ended == Ended::Drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the configuration again: all of it is taken up, or nothing.
+fn reload(running: &super::Running, file: Option<&Path>) {
+    let Some(file) = file else {
+        return tracing::warn!("the embedded configuration cannot change: start with --config to be able to reload");
+    };
+    let running_settings = running.settings();
+    let read = config::read_file(file).and_then(|text| config::reload(&text, &file.display().to_string(), &running_settings));
+    let config = match read {
+        Ok(config) => config,
+        Err(problems) => return tracing::error!("nothing is reloaded, for the file has mistakes:\n{problems}"),
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let library = match library(config.server.prompts.as_deref()) {
+        Ok(library) => library,
+        Err(error) => return tracing::error!("nothing is reloaded: {error:#}"),
+    };
+    match running.reload(config.settings, library) {
+        Ok(()) => tracing::info!("reloaded; addresses, ports and files are taken up at the next start"),
+        Err(error) => tracing::error!("nothing is reloaded: {error}"),
+    }
 }
 
 async fn heard(

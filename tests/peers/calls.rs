@@ -129,7 +129,8 @@ fn hold_and_resume_by_reinvite() {
 #[test]
 fn packets_lost_both_ways_lose_no_call() {
     let house = House::start(7, &config(2, "answer = \"late\""));
-    let phones = [agent(&house, "agent", 0, &["-d", "50", "-lost", "10"]), agent(&house, "agent", 1, &["-d", "50", "-lost", "10"])];
+    let phones =
+        [agent(&house, "agent", 0, &["-d", "50", "-lost", "10"]), agent(&house, "agent", 1, &["-d", "50", "-lost", "10"])];
     caller(&house, "caller", 5060, 10, &["-d", "300", "-lost", "10", "-r", "1"]).done();
     nobody_is_left(&house, 10.0);
     assert!(house.metric("hotline_sip_retransmissions_total", &[]) > 0.0, "something was lost");
@@ -179,4 +180,29 @@ fn prometheus_reads_what_we_say() {
     let text = format!("{}{}", String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
     assert!(answer.status.success() && text.trim().is_empty(), "{text}");
     drop(phone);
+}
+
+#[test]
+fn a_reload_is_all_or_nothing_and_drops_no_call() {
+    let house = House::start(11, &config(1, "answer = \"late\""));
+    let phones = [agent(&house, "agent", 0, &["-d", "50"]), agent(&house, "agent", 1, &["-d", "50"])];
+    let talking = caller(&house, "caller", 5060, 1, &["-d", "3000"]);
+    house.wait_for("hotline_agents", &["talking"], 1.0);
+    house.write_config(&config(2, "answer = \"soon\""));
+    house.signal("-HUP");
+    house.wait_for_log("nothing is reloaded");
+    assert!(house.log().contains("soon"), "the mistake is named:\n{}", house.log());
+    // A second agent and a second queue; the number 120 leads there now.
+    let more = config(2, "answer = \"late\"").replace("queue:help", "queue:more");
+    let queue =
+        "[[queue]]\nname = \"more\"\nagency = \"city\"\npools = [\"desk\"]\nwrap_up = \"0s\"\nanswer = \"late\"\n[[trunk]]";
+    house.write_config(&more.replace("[[trunk]]", queue));
+    house.signal("-HUP");
+    house.wait_for_log("reloaded;");
+    house.wait_for("hotline_agents", &["ready"], 1.0);
+    caller(&house, "caller", 5061, 1, &["-d", "100"]).done();
+    assert_eq!(house.metric("hotline_queue_left_total", &["queue=\"more\"", "answered"]), 1.0);
+    talking.done();
+    nobody_is_left(&house, 2.0);
+    drop(phones);
 }

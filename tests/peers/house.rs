@@ -20,8 +20,7 @@ impl House {
     pub(crate) fn start(net: u8, config: &str) -> House {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("hotline.toml");
-        let text = config.replace("NET", &format!("127.77.{net}"));
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, config.replace("NET", &format!("127.77.{net}"))).unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_hotline"))
             .args(["serve", "--config"])
             .arg(&file)
@@ -43,7 +42,9 @@ impl House {
         let house = House { dir, server, net };
         let end = Instant::now() + PATIENCE;
         loop {
-            let line = heard.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(|_| panic!("the server does not start:\n{}", house.log()));
+            let line = heard
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+                .unwrap_or_else(|_| panic!("the server does not start:\n{}", house.log()));
             if line.contains("ready for calls") {
                 return house;
             }
@@ -62,10 +63,27 @@ impl House {
         self.server.id()
     }
 
+    pub(crate) fn write_config(&self, config: &str) {
+        std::fs::write(self.dir.path().join("hotline.toml"), config.replace("NET", &format!("127.77.{}", self.net))).unwrap();
+    }
+
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "the log never says {text:?}:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
     /// An HTTP request; the body of the answer.
     pub(crate) fn http(&self, request: &str, extra: &str, body: &str) -> String {
         let mut stream = TcpStream::connect((self.address(1), 8120)).unwrap();
-        write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
