@@ -22,4 +22,5 @@ pub mod config;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod sim;
 pub mod web;

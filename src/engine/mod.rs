@@ -28,6 +28,7 @@ use crate::sip::stack::{ListenerName, Stack};
 
 mod agents;
 mod arrive;
+mod audit;
 mod contact;
 mod dial;
 mod end;
@@ -43,6 +44,7 @@ mod register;
 mod reload;
 mod request;
 mod ring;
+pub(crate) mod sabotage;
 pub mod settings;
 mod talk;
 #[cfg(test)]
@@ -141,6 +143,8 @@ pub struct Engine {
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
+    #[cfg(test)]
+    taken_out: Option<sabotage::Rule>,
 }
 
 /// What an engine is built from.
@@ -194,6 +198,8 @@ impl Engine {
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
+            #[cfg(test)]
+            taken_out: None,
             settings,
         };
         engine.start_agents(now);
