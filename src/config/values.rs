@@ -168,8 +168,8 @@ pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if first < 1024 {
         return Err("begin at 1024 or above: those below belong to the system".to_owned());
     }
-    if first % 2 == 1 || last % 2 == 0 {
-        let (even, odd) = (first & !1, last | 1);
+    let (even, odd) = (first & !1, last | 1);
+    if (first, last) != (even, odd) {
         return Err(format!("begin at an even port, for RTP, and end at an odd one, for RTCP: \"{even}-{odd}\""));
     }
     Ok(first..=last)
