@@ -65,7 +65,7 @@ fn load(file: Option<&Path>) -> Result<Config, Problems> {
 
 fn serve(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     match load(file.as_deref()) {
-        Ok(config) => super::serve(config, file),
+        Ok(config) => super::serve::serve(config, file.as_deref()),
         Err(problems) => Ok(refused(&problems, file.as_deref())),
     }
 }

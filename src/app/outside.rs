@@ -1,8 +1,10 @@
 //! What a shard's outputs go to: facts to metrics and the log, commands to the media threads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::Time;
+use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
 use crate::media::MediaHandle;
 use crate::metrics::Meters;
@@ -33,6 +35,10 @@ impl Outside for ShardOutside {
 
     fn matched(&mut self, span: Duration) {
         self.meters.matched(span);
+    }
+
+    fn reloaded(&mut self, settings: &Arc<Settings>) {
+        self.meters.reload(settings);
     }
 
     fn fault(&mut self, now: Time) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::outside::ShardOutside;
@@ -57,12 +58,24 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
+/// A reload names more than a running process has room for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a running process has room for {agents} agents and {queues} queues that it has ever heard of: restart it to take up more"
+)]
+pub struct ReloadError {
+    agents: u32,
+    queues: u32,
+}
+
 /// A running process.
 pub struct Running {
     /// Where SIP is listened for, as bound.
     pub sip: Vec<SocketAddr>,
     /// Where HTTP is served, as bound.
     pub http: SocketAddr,
+    settings: Arc<ArcSwap<Settings>>,
+    matcher: Arc<Matcher>,
     inbox: mpsc::Sender<ToShard>,
     draining: Arc<AtomicBool>,
     shard: JoinHandle<Ended>,
@@ -127,10 +140,11 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
         limits: limits_of(&settings, &matcher),
         now: Box::new(move || clock.now()),
     };
-    let (meters, exporter) = metrics::build(&settings, collected);
+    let current = Arc::new(ArcSwap::new(settings.clone()));
+    let (meters, exporter) = metrics::build(&current, size.agents, collected);
     let backend = WebBackend {
         exporter,
-        settings: settings.clone(),
+        settings: current.clone(),
         matcher: matcher.clone(),
         clock,
         shard: inbox.clone(),
@@ -140,12 +154,12 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
     std::thread::Builder::new().name("http".to_owned()).spawn(move || serve_http(http, router))?;
 
     let names = listeners.iter().map(|listener| listener.name.clone()).collect();
-    let parts = Parts { shard: 0, settings, matcher, listeners: names, seed: seed.fork(), counts };
+    let parts = Parts { shard: 0, settings, matcher: matcher.clone(), listeners: names, seed: seed.fork(), counts };
     let outside = ShardOutside { media: media.handle(), meters, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
         .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;
-    Ok(Running { sip, http: http_address, inbox, draining, shard, media })
+    Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media })
 }
 
 fn run_shard(
@@ -202,6 +216,30 @@ fn limits_of(settings: &Arc<Settings>, matcher: &Arc<Matcher>) -> Box<dyn Fn() -
 }
 
 impl Running {
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Puts other settings in force, without touching calls in progress. `library`: the prompts, read again.
+    ///
+    /// # Errors
+    /// When there are more agents or queues than there is room for; nothing has changed then.
+    pub fn reload(&self, settings: Settings, library: Library) -> Result<(), ReloadError> {
+        let running = self.settings.load_full();
+        let settings = Arc::new(settings.following(&running));
+        let size = self.matcher.size();
+        if settings.directory.agents.len() > size.agents as usize || settings.directory.queues.len() > size.queues as usize {
+            return Err(ReloadError { agents: size.agents, queues: size.queues });
+        }
+        self.media.handle().set_library(library);
+        self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version));
+        self.settings.store(settings.clone());
+        let _ = self.inbox.blocking_send(ToShard::Reload(settings));
+        Ok(())
+    }
+
     /// No new calls from here on; [`Running::wait`] returns when the last contact has ended.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);

@@ -49,6 +49,7 @@ pub(super) fn plain() -> QueueRules {
         service_target: Duration::from_secs(20),
         short_abandon: Duration::from_secs(5),
         talk_max: 2 * HOUR,
+        retired: false,
     }
 }
 

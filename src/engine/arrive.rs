@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::leg::{LegKey, NewLeg};
-use super::line::ALIVE_EVERY;
 use super::receive::{Who, user_of};
 use super::ring::SPOKEN;
 use super::{Engine, TxUse};
 use crate::base::words::{Channel, EndedBy};
-use crate::base::{Codec, ContactId, EntryId, Time, TrunkId};
+use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
 use crate::call::contact::Story;
 use crate::call::leg::{LegState, Role};
 use crate::call::menu::Menu;
@@ -24,13 +23,23 @@ use crate::sip::name::Name;
 use crate::sip::stack::counts::Rejected;
 
 /// An INVITE that is not taken: the status, and how it is counted.
-struct Refusal {
+pub(super) struct Refusal {
     status: u16,
     why: Rejected,
     retry_after: Option<Duration>,
 }
 
-fn refuse(status: u16, why: Rejected) -> Refusal {
+/// Where a call comes from and where it wants to go.
+pub(super) struct Origin {
+    pub(super) trunk: Option<TrunkId>,
+    pub(super) own: Option<AgentId>,
+    pub(super) entry: Option<EntryId>,
+    pub(super) emergency: bool,
+    pub(super) number: Arc<str>,
+    pub(super) dialled: Arc<str>,
+}
+
+pub(super) fn refuse(status: u16, why: Rejected) -> Refusal {
     Refusal { status, why, retry_after: None }
 }
 
@@ -44,7 +53,11 @@ impl Engine {
                 }
             }
             Who::Unproven { stale } => self.challenge(now, flow, message, 407, stale),
-            Who::Agent(_) => self.turn_away(flow, message, &refuse(403, Rejected::Limit)),
+            Who::Agent(agent) => {
+                if let Err(refusal) = self.agent_call(now, flow, message, agent) {
+                    self.turn_away(flow, message, &refusal);
+                }
+            }
             Who::Nobody => {}
         }
     }
@@ -88,7 +101,12 @@ impl Engine {
         self.admit(now, trunk, rules, emergency)?;
         let offer = read_offer(message)?;
         let number: Arc<str> = caller_number(message, rules).into();
-        let key = self.new_contact(now, flow, message, (trunk, target), (number, dialled.into()), emergency, offer);
+        let entry = match target {
+            NumberTarget::Entry(entry) => Some(entry),
+            NumberTarget::Queue(_) => None,
+        };
+        let origin = Origin { trunk: Some(trunk), own: None, entry, emergency, number, dialled: dialled.into() };
+        let key = self.new_contact(now, flow, message, origin, offer);
         let Some(key) = key else { return Err(refuse(500, Rejected::Malformed)) };
         self.current = Some(key);
         match target {
@@ -116,22 +134,17 @@ impl Engine {
         Ok(())
     }
 
-    fn new_contact(
+    pub(super) fn new_contact(
         &mut self,
         now: Time,
         flow: &Flow,
         message: &Message<'_>,
-        (trunk, target): (TrunkId, NumberTarget),
-        (number, dialled): (Arc<str>, Arc<str>),
-        emergency: bool,
+        origin: Origin,
         offer: Description,
     ) -> Option<ContactKey> {
         let call_id: Arc<str> = String::from_utf8_lossy(message.call_id().ok()?).into();
         let tx = self.stack.begin(now, flow, message, None)?;
-        let entry = match target {
-            NumberTarget::Entry(entry) => Some(entry),
-            NumberTarget::Queue(_) => None,
-        };
+        let Origin { trunk, own, entry, emergency, number, dialled } = origin;
         let key = ContactKey { slot: self.contacts.vacant_key() as u32, serial: self.next_serial() };
         let id = ContactId::new(now, &mut self.seed);
         let hops = message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1);
@@ -140,7 +153,7 @@ impl Engine {
             id,
             arrived: now,
             emergency,
-            trunk: Some(trunk),
+            trunk,
             number: number.clone(),
             language: None,
             caller: LegKey { slot: u32::MAX, token: 0 },
@@ -156,17 +169,22 @@ impl Engine {
             thread: None,
             max_forwards: hops,
             ever_answered: false,
+            own,
+            busies_owner: false,
+            transfer: None,
+            transfers: 0,
             timers: arrayvec::ArrayVec::new(),
         });
         self.contacts_up += 1;
         self.emergencies_up += u32::from(emergency);
         let from = number.clone();
-        let arrived =
-            FactKind::Arrived { channel: Channel::Voice, trunk: Some(trunk), entry, from, dialled, call_id: call_id.clone() };
+        let arrived = FactKind::Arrived { channel: Channel::Voice, trunk, entry, from, dialled, call_id: call_id.clone() };
         self.fact(now, Some(id), arrived);
-        self.trunk_call_began(now, trunk);
+        if let Some(trunk) = trunk {
+            self.trunk_call_began(now, trunk);
+        }
         let state = LegState::Arriving { early: false };
-        let new = NewLeg { contact: key, role: Role::Caller, state, flow: *flow, behind_nat: false, call_id };
+        let new = NewLeg { contact: key, role: Role::Caller, state, flow: *flow, behind_nat: own.is_some(), call_id };
         let leg = self.add_leg(now, new);
         if let Some(contact) = self.contact_mut(key) {
             contact.caller = leg;
@@ -200,7 +218,7 @@ impl Engine {
     }
 
     /// Whether the same call has come already, by another way (a merged request, RFC 3261 8.2.2.2).
-    fn same_call(&self, message: &Message<'_>) -> bool {
+    pub(super) fn same_call(&self, message: &Message<'_>) -> bool {
         self.call_key(message).is_some_and(|key| self.by_call.contains_key(&key))
     }
 
@@ -240,7 +258,9 @@ impl Engine {
         for timer in [ContactTimer::EarlyMedia, ContactTimer::EarlyRepeat, ContactTimer::EarlyMax] {
             self.stop_timer(key, timer);
         }
-        self.set_timer(key, ContactTimer::Alive, now + ALIVE_EVERY);
+        if let Some(every) = self.settings.probe_waiting {
+            self.set_timer(key, ContactTimer::Alive, now + every);
+        }
         true
     }
 
@@ -295,7 +315,7 @@ impl Engine {
 }
 
 /// The offer of an INVITE.
-fn read_offer(message: &Message<'_>) -> Result<Description, Refusal> {
+pub(super) fn read_offer(message: &Message<'_>) -> Result<Description, Refusal> {
     if message.list(Name::Require).any(|option| !option.is_empty()) {
         return Err(refuse(420, Rejected::Malformed));
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
+use super::dial::Dial;
 use super::leg::LegKey;
 use super::media_port::MediaThread;
+use super::transfer::Transfer;
 use super::{Engine, Reason};
 use crate::acd::{ContactSlot, Key};
 use crate::base::deadline::DeadlineId;
@@ -71,8 +73,10 @@ pub(super) enum Phase {
     Waiting,
     /// In line, and an agent is rung.
     Offered(Offer),
-    /// With an agent.
-    Talking { agent: AgentId, leg: LegKey },
+    /// Somebody in particular is being called.
+    Dialling(Dial),
+    /// With an agent; with somebody outside where there is none.
+    Talking { agent: Option<AgentId>, leg: LegKey },
     /// Hears a last prompt.
     Goodbye(EndedBy),
     /// Over; legs are being ended.
@@ -113,6 +117,13 @@ pub(super) struct Contact {
     pub(super) max_forwards: u8,
     /// Whether the caller was answered (200).
     pub(super) ever_answered: bool,
+    /// The agent whose own call it is.
+    pub(super) own: Option<AgentId>,
+    /// Whether that makes the agent busy; a feature code does not.
+    pub(super) busies_owner: bool,
+    pub(super) transfer: Option<Transfer>,
+    /// How often it was passed on.
+    pub(super) transfers: u8,
     pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), 8>,
 }
 
@@ -165,7 +176,10 @@ impl Engine {
             ContactTimer::Widen => self.widen(now, key),
             ContactTimer::WaitMax => self.overflow(now, key),
             ContactTimer::Announce => self.announce(now, key),
-            ContactTimer::Ring => self.ring_timed_out(now, key),
+            ContactTimer::Ring => {
+                self.ring_timed_out(now, key);
+                self.dial_timed_out(now, key);
+            }
             ContactTimer::EarlyMedia => self.early_media(now, key),
             ContactTimer::EarlyRepeat => self.repeat_early(now, key),
             ContactTimer::EarlyMax => self.early_media_over(now, key),

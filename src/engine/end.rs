@@ -4,8 +4,8 @@ use super::Engine;
 use super::TxUse;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
-use crate::base::Time;
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
+use crate::base::{AgentId, QueueId, Time};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sip::method::Method;
@@ -35,6 +35,7 @@ impl Engine {
         let closed = contact.story.close(now);
         contact.phase = Phase::Over;
         let legs = contact.legs.clone();
+        let (own, busies_owner) = (contact.own, contact.busies_owner);
         self.stop_all_timers(key);
         let segment = closed.segment;
         let ended = FactKind::SegmentEnded { segment, queue: closed.queue, agent: closed.agent, began: closed.began };
@@ -49,16 +50,35 @@ impl Engine {
         if let Some(trunk) = trunk {
             self.trunk_call_over(now, trunk);
         }
-        if let Phase::Talking { agent, .. } = phase {
-            self.talk_over(now, agent, queue);
-        }
+        self.let_agents_go(now, key, &phase, own.filter(|_| busies_owner));
         for leg in legs {
             self.end_leg(now, leg, status);
         }
         self.forget_if_over(key);
     }
 
-    fn talk_over(&mut self, now: Time, agent: crate::base::AgentId, queue: Option<crate::base::QueueId>) {
+    /// The agents who were in the contact are free of it.
+    fn let_agents_go(&mut self, now: Time, key: ContactKey, phase: &Phase, owner: Option<AgentId>) {
+        let queue = self.contact(key).and_then(|contact| contact.last_queue);
+        match phase {
+            Phase::Talking { agent: Some(agent), .. } if owner.is_some() => self.own_call_over(now, *agent),
+            Phase::Talking { agent: Some(agent), .. } => self.talk_over(now, *agent, queue),
+            Phase::Dialling(dial) => self.stop_dialling(now, dial),
+            _ => {}
+        }
+        self.transfer_abandoned(now, key);
+        if let Some(owner) = owner {
+            self.own_call_over(now, owner);
+        }
+        self.forget_slot(key);
+    }
+
+    fn own_call_over(&mut self, now: Time, agent: AgentId) {
+        self.agents[agent.index()].agent.own_call_over(now);
+        self.agent_changed(now, agent);
+    }
+
+    pub(super) fn talk_over(&mut self, now: Time, agent: AgentId, queue: Option<QueueId>) {
         let wrap_up = self.wrap_up_of(agent, queue);
         self.agents[agent.index()].agent.talk_over(now, wrap_up);
         self.agent_changed(now, agent);
@@ -114,6 +134,9 @@ impl Engine {
 
     /// What a party's leaving means for its contact.
     pub(super) fn party_gone(&mut self, now: Time, key: ContactKey, leg: LegKey, by: EndedBy) {
+        if self.transferor_gone(now, key, leg) {
+            return;
+        }
         let Some(contact) = self.contact(key) else { return };
         let caller = contact.caller == leg;
         let in_talk = matches!(contact.phase, Phase::Talking { leg: theirs, .. } if theirs == leg);
@@ -134,8 +157,10 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.legs.retain(|other| *other != leg);
         }
-        if let Role::Agent(agent) = role {
-            self.agent_leg_gone(now, agent);
+        match role {
+            Role::Agent(agent) => self.agent_leg_gone(now, agent),
+            Role::External(trunk) => self.trunk_call_out(now, trunk, -1),
+            Role::Caller => {}
         }
         self.forget_if_over(key);
     }

@@ -69,6 +69,10 @@ pub(super) struct Leg {
     pub(super) invite_in: Option<(ServerTx, u32)>,
     /// The INVITE of ours that began the leg.
     pub(super) invite_out: Option<ClientTx>,
+    /// Its sequence number.
+    pub(super) invite_cseq: u32,
+    /// What a call to the outside was made of, to be made again with proof: Request-URI, Call-ID, description.
+    pub(super) dialled: Option<(Arc<str>, Arc<str>, Arc<[u8]>)>,
     /// An INVITE within the dialog that we sent and that is not yet answered.
     pub(super) reinvite_out: Option<ClientTx>,
     /// Their offer that we have not answered.
@@ -147,6 +151,8 @@ impl Engine {
             call_key: None,
             invite_in: None,
             invite_out: None,
+            invite_cseq: 1,
+            dialled: None,
             reinvite_out: None,
             offer: None,
             ack: None,
@@ -168,7 +174,7 @@ impl TxUse {
     /// The leg that the transaction belongs to.
     pub(super) fn leg(self) -> Option<LegKey> {
         match self {
-            TxUse::Invite(leg) | TxUse::Reinvite(leg) | TxUse::Bye(leg) | TxUse::Alive(leg) => Some(leg),
+            TxUse::Invite(leg) | TxUse::Reinvite(leg) | TxUse::Bye(leg) | TxUse::Alive(leg) | TxUse::Notify(leg) => Some(leg),
             TxUse::Probe(_) => None,
         }
     }

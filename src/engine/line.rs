@@ -1,9 +1,11 @@
 //! A contact in line: joining, what it hears, widening, overflow; and what the matcher decides.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Offer, Phase};
+use super::dial::{DialTo, Purpose};
 use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
@@ -19,15 +21,13 @@ const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(150);
 const EARLY_REPEAT: Duration = Duration::from_secs(60);
 /// Early media lasts no longer: proxies give up after three minutes.
 const EARLY_MAX: Duration = Duration::from_secs(150);
-/// How often a waiting caller is asked whether it is still there.
-pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// The contact joins a line. With a `ticket` it comes from another, and what it waited there counts.
     pub(super) fn join(&mut self, now: Time, key: ContactKey, queue: QueueId, credit: Option<Duration>) {
         let settings = self.settings.clone();
-        let Some(rules) = settings.queue(queue) else {
-            return self.end_contact(now, key, EndedBy::System, Some(404));
+        let Some(rules) = settings.queue(queue).filter(|rules| !rules.retired) else {
+            return self.end_contact(now, key, EndedBy::Closed, Some(404));
         };
         let Some(contact) = self.contact(key) else { return };
         let language = contact.language;
@@ -128,6 +128,11 @@ impl Engine {
         if let Some(next) = rules.widening.get(step) {
             self.set_timer(key, ContactTimer::Widen, joined + next.after);
         }
+        self.refile(key);
+    }
+
+    /// Files a waiting contact in the line that the map in force gives it.
+    pub(super) fn refile(&mut self, key: ContactKey) {
         if let Some((slot, line, place)) = self.line_at(key) {
             self.matcher.widen(slot, line, place);
         }
@@ -198,12 +203,18 @@ impl Engine {
                 let credit = self.waited_so_far(now, key);
                 self.join(now, key, *queue, Some(credit));
             }
+            Overflow::Number(number) if self.overflow_to_number(now, key, number) => {}
             Overflow::Queue(_) | Overflow::Goodbye | Overflow::Number(_) => {
                 let by = if outcome == QueueOutcome::Closed { EndedBy::Closed } else { EndedBy::Overflow };
                 let prompt = self.prompt(key, "busy");
                 self.goodbye(now, key, by, vec![prompt]);
             }
         }
+    }
+
+    fn overflow_to_number(&mut self, now: Time, key: ContactKey, number: &Arc<str>) -> bool {
+        let Some(trunk) = self.trunk_for(number) else { return false };
+        self.dial(now, key, DialTo::Number(trunk, number.clone()), Purpose::Overflow)
     }
 
     /// How long the contact has waited, in this line and those before it.

@@ -29,21 +29,25 @@ use crate::sip::stack::{ListenerName, Stack};
 mod agents;
 mod arrive;
 mod contact;
+mod dial;
 mod end;
 pub mod io;
 mod leg;
 mod line;
 pub mod media_port;
 mod menu;
+mod own;
 mod ports;
 mod receive;
 mod register;
+mod reload;
 mod request;
 mod ring;
 pub mod settings;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod trunks;
 
 pub use io::{AgentCommand, Input, Output};
@@ -78,6 +82,8 @@ enum TxUse {
     Bye(LegKey),
     /// An OPTIONS within a leg's dialog, to see whether the party is still there.
     Alive(LegKey),
+    /// A NOTIFY within a leg's dialog.
+    Notify(LegKey),
     /// An OPTIONS to a trunk.
     Probe(TrunkId),
 }
@@ -204,6 +210,7 @@ impl Engine {
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
             Input::Agent { agent, command } => self.agent_command(now, agent, command),
+            Input::Reload(settings) => self.take_up(now, settings),
             Input::Drain => self.draining = true,
             Input::EndAll => self.end_all(now),
         }

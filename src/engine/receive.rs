@@ -58,7 +58,7 @@ impl Engine {
             Routed::Absorbed => {}
             Routed::Stray => self.counts.reject(Rejected::StrayResponse),
             Routed::Ack => self.ack(now, &message),
-            Routed::Response { tx, user } => self.response(now, tx, user, &message),
+            Routed::Response { user, .. } => self.response(now, user, &message),
             Routed::New => self.new_request(now, flow, &message),
         }
     }
@@ -179,6 +179,7 @@ impl Engine {
             Method::Invite | Method::Update if state == LegState::Ending => self.stack.respond(now, tx, 481, None, None, |_| {}),
             Method::Invite | Method::Update => self.reoffered(now, leg, tx, message),
             Method::Info => self.info(now, leg, tx, message),
+            Method::Refer => self.refer(now, leg, tx, message),
             Method::Options => self.stack.respond(now, tx, 200, None, None, allow),
             Method::Notify => self.stack.respond(now, tx, 200, None, None, |_| {}),
             Method::Other(_) => self.stack.respond(now, tx, 501, None, None, allow),

@@ -49,18 +49,35 @@ impl Engine {
         user: TxUse,
         body: Option<(&str, &[u8])>,
     ) -> Option<ClientTx> {
+        self.in_dialog_with(now, leg, method, user, body, &[])
+    }
+
+    /// The same, with further headers.
+    pub(super) fn in_dialog_with(
+        &mut self,
+        now: Time,
+        leg: LegKey,
+        method: Method<'_>,
+        user: TxUse,
+        body: Option<(&str, &[u8])>,
+        extra: &[(Name, &str)],
+    ) -> Option<ClientTx> {
         let entry = self.leg_mut(leg)?;
         let (last, nat) = (entry.flow, entry.behind_nat);
         let dialog = entry.dialog.as_mut()?;
         let cseq = dialog.next_cseq();
         let dialog = dialog.clone();
         let flow = self.flow_to(dialog.next_hop(), &last, nat);
-        let contact = matches!(method, Method::Invite | Method::Update).then(|| self.contact_uri(&flow));
+        let targets = matches!(method, Method::Invite | Method::Update | Method::Notify);
+        let contact = targets.then(|| self.contact_uri(&flow));
         let tx = self.stack.request(now, flow, (method, dialog.request_uri()), user, body, |writer| {
             dialog.write(writer, method, cseq);
             if let Some(contact) = contact {
                 writer.fmt(Name::Contact, format_args!("<{contact}>"));
                 writer.field(Name::Allow, super::receive::ALLOW);
+            }
+            for (name, value) in extra {
+                writer.field(*name, value);
             }
         });
         Some(tx)
@@ -88,7 +105,8 @@ impl Engine {
     pub(super) fn end_fork(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
         let Some(entry) = self.leg(leg) else { return };
         let (last, nat) = (entry.flow, entry.behind_nat);
-        let Ok(mut dialog) = Dialog::from_response(message, 1) else { return };
+        let cseq = entry.invite_cseq;
+        let Ok(mut dialog) = Dialog::from_response(message, cseq) else { return };
         let flow = self.flow_to(dialog.next_hop(), &last, nat);
         let ack = self.ack_in(&dialog, &flow, 1);
         self.stack.send(flow, ack);
@@ -99,15 +117,15 @@ impl Engine {
     }
 
     /// An answer to a request of ours.
-    pub(super) fn response(&mut self, now: Time, tx: ClientTx, user: TxUse, message: &Message<'_>) {
+    pub(super) fn response(&mut self, now: Time, user: TxUse, message: &Message<'_>) {
         let status = message.status().unwrap_or(0);
         if let Some(leg) = user.leg().and_then(|leg| self.leg(leg)) {
             self.current = Some(leg.contact);
         }
         match user {
-            TxUse::Invite(leg) => self.ring_response(now, leg, tx, message),
+            TxUse::Invite(leg) => self.ring_response(now, leg, message),
             TxUse::Bye(leg) if status >= 200 => self.leg_gone(now, leg),
-            TxUse::Bye(_) | TxUse::Reinvite(_) => {}
+            TxUse::Bye(_) | TxUse::Reinvite(_) | TxUse::Notify(_) => {}
             TxUse::Alive(leg) => self.alive_response(now, leg, status),
             TxUse::Probe(trunk) => self.probe_answered(now, trunk),
         }
@@ -137,11 +155,7 @@ impl Engine {
                 TxUse::Invite(leg) | TxUse::Reinvite(leg) if answered => self.never_acknowledged(now, leg),
                 TxUse::Invite(leg) => {
                     let Some(key) = self.leg(leg).map(|leg| leg.contact) else { continue };
-                    if let Some(entry) = self.leg_mut(leg) {
-                        entry.status = Some(408);
-                    }
-                    self.leg_gone(now, leg);
-                    self.phone_failed(now, key, leg, OfferOutcome::Unreachable);
+                    self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 408);
                 }
                 TxUse::Bye(leg) => self.leg_gone(now, leg),
                 TxUse::Alive(leg) => {
@@ -149,7 +163,7 @@ impl Engine {
                     let by = if role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
                     self.leg_vanished(now, leg, by);
                 }
-                TxUse::Reinvite(_) => {}
+                TxUse::Reinvite(_) | TxUse::Notify(_) => {}
                 TxUse::Probe(trunk) => self.probe_failed(now, trunk),
             }
         }

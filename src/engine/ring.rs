@@ -16,20 +16,19 @@ use crate::sip::flow::Flow;
 use crate::sip::message::Message;
 use crate::sip::method::Method;
 use crate::sip::name::Name;
-use crate::sip::stack::ClientTx;
 
 /// What hotline relays or transcodes, in its own order.
 pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
 
 /// A phone of an agent's, and the way to it.
-struct Phone {
+pub(super) struct Phone {
     uri: Arc<str>,
     flow: Flow,
     behind_nat: bool,
 }
 
 /// The rank of a failure when several phones fail differently: the agent's own word counts most.
-fn weight(outcome: OfferOutcome) -> u8 {
+pub(super) fn weight(outcome: OfferOutcome) -> u8 {
     match outcome {
         OfferOutcome::Refused => 3,
         OfferOutcome::Busy => 2,
@@ -49,7 +48,7 @@ fn meaning(status: u16) -> OfferOutcome {
 }
 
 impl Engine {
-    fn phones_of(&self, agent: AgentId) -> Vec<Phone> {
+    pub(super) fn phones_of(&self, agent: AgentId) -> Vec<Phone> {
         let fixed = self.settings.account(agent).and_then(|account| account.fixed.as_ref());
         if let Some(fixed) = fixed {
             let Some(listener) = self.stack.listener_for(fixed.transport, fixed.address) else { return Vec::new() };
@@ -82,7 +81,7 @@ impl Engine {
 
     /// The codecs to offer an agent: what the caller speaks first, so that nothing need be transcoded. Opus only where the caller has
     /// had no description yet, since it is never transcoded.
-    fn codecs_for_agent(&self, caller: LegKey) -> Codecs {
+    pub(super) fn codecs_for_agent(&self, caller: LegKey) -> Codecs {
         let Some(leg) = self.leg(caller) else { return Codecs::from_slice(&SPOKEN) };
         if let Some(codec) = leg.codec() {
             let mut codecs: Codecs = [codec].into_iter().collect();
@@ -92,7 +91,7 @@ impl Engine {
         leg.offer.as_ref().map_or_else(|| Codecs::from_slice(&SPOKEN), |offer| sdp::ordered_for(offer, &Codec::ALL))
     }
 
-    fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
+    pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
         let Some(contact) = self.contact(key) else { return false };
         let (caller, hops) = (contact.caller, contact.max_forwards);
         let call_id = new_call_id(self.shard, &mut self.seed);
@@ -108,8 +107,10 @@ impl Engine {
             },
         );
         let codecs = self.codecs_for_agent(caller);
-        if let Some(Phase::Offered(offer)) = self.contact_mut(key).map(|contact| &mut contact.phase) {
-            offer.legs.push(leg);
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offer)) => offer.legs.push(leg),
+            Some(Phase::Dialling(dial)) => dial.legs.push(leg),
+            _ => {}
         }
         let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
             self.drop_ring_leg(now, key, leg);
@@ -150,7 +151,7 @@ impl Engine {
     }
 
     /// Our offer on a new leg to somebody who shall talk to `caller`.
-    fn offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
+    pub(super) fn offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
         let ipv6 = self.leg(leg)?.flow.remote.is_ipv6();
         if !self.open_media(now, leg, ipv6) {
             return None;
@@ -187,7 +188,7 @@ impl Engine {
     }
 
     /// An answer to the INVITE of a phone.
-    pub(super) fn ring_response(&mut self, now: Time, leg: LegKey, tx: ClientTx, message: &Message<'_>) {
+    pub(super) fn ring_response(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
         let status = message.status().unwrap_or(0);
         let Some(entry) = self.leg_mut(leg) else { return };
         let key = entry.contact;
@@ -196,18 +197,16 @@ impl Engine {
             101..200 => {
                 if let LegState::Calling { ringing } = &mut entry.state {
                     *ringing = true;
+                    self.dial_rings(now, key);
                 }
             }
-            200..300 => self.ring_accepted(now, leg, tx, message),
-            _ => {
-                entry.status = Some(status);
-                self.leg_gone(now, leg);
-                self.phone_failed(now, key, leg, meaning(status));
-            }
+            200..300 => self.ring_accepted(now, leg, message),
+            401 | 407 if self.prove_to_trunk(now, leg, message) => {}
+            _ => self.leg_failed(now, key, leg, meaning(status), status),
         }
     }
 
-    fn ring_accepted(&mut self, now: Time, leg: LegKey, _tx: ClientTx, message: &Message<'_>) {
+    fn ring_accepted(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
         let Some(entry) = self.leg_mut(leg) else { return };
         if let Some(dialog) = &entry.dialog {
             if dialog.same_fork(message) {
@@ -221,11 +220,11 @@ impl Engine {
             }
             return;
         }
-        let Ok(dialog) = Dialog::from_response(message, 1) else {
+        let cseq = entry.invite_cseq;
+        let Ok(dialog) = Dialog::from_response(message, cseq) else {
             // A 2xx without a usable Contact or tag makes no dialog that could be ended by BYE.
             let key = entry.contact;
-            self.leg_gone(now, leg);
-            return self.phone_failed(now, key, leg, OfferOutcome::Unreachable);
+            return self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 502);
         };
         let cancelled = entry.state == LegState::Ending;
         entry.dialog = Some(dialog);
@@ -234,11 +233,24 @@ impl Engine {
         entry.acknowledged = true;
         entry.invite_out = None;
         let key = entry.contact;
-        self.acknowledge(leg, 1);
+        self.acknowledge(leg, cseq);
         if cancelled {
             return self.hang_up(now, leg);
         }
-        self.offer_answered(now, key, leg, message.body);
+        match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, message.body),
+            _ => self.offer_answered(now, key, leg, message.body),
+        }
+    }
+
+    /// A call of ours to a phone has failed for good.
+    pub(super) fn leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome, status: u16) {
+        if let Some(entry) = self.leg_mut(leg) {
+            entry.status = Some(status);
+        }
+        self.leg_gone(now, leg);
+        self.phone_failed(now, key, leg, outcome);
+        self.dial_leg_failed(now, key, leg, outcome, status);
     }
 
     /// An agent's phone has answered.
@@ -274,7 +286,7 @@ impl Engine {
         let talk_max = settings.queue(offer.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
         let Some(contact) = self.contact_mut(key) else { return };
         let (id, slot) = (contact.id, contact.slot);
-        contact.phase = Phase::Talking { agent: offer.agent, leg };
+        contact.phase = Phase::Talking { agent: Some(offer.agent), leg };
         let rang = now.since(offer.since);
         let ended = FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome: OfferOutcome::Accepted, rang };
         self.fact(now, Some(id), ended);
@@ -310,8 +322,10 @@ impl Engine {
     }
 
     fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
-        if let Some(Phase::Offered(offer)) = self.contact_mut(key).map(|contact| &mut contact.phase) {
-            offer.legs.retain(|other| *other != leg);
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offer)) => offer.legs.retain(|other| *other != leg),
+            Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),
+            _ => {}
         }
         self.leg_gone(now, leg);
     }

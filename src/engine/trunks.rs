@@ -46,13 +46,22 @@ impl Engine {
         self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::In, up });
     }
 
+    /// A call over the trunk, outwards, began or is over.
+    pub(super) fn trunk_call_out(&mut self, now: Time, trunk: TrunkId, change: i32) {
+        let load = &mut self.trunks[trunk.index()].load;
+        load.calls_out = load.calls_out.saturating_add_signed(change);
+        let up = load.calls_out;
+        self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::Out, up });
+    }
+
     /// Begins to probe the trunks that are to be probed.
     pub(super) fn start_probes(&mut self, now: Time) {
         let settings = self.settings.clone();
         for (index, trunk) in settings.trunks.iter().enumerate() {
             let trunk_id = TrunkId(index as u32);
             let Some(trunk) = trunk else { continue };
-            self.fact(now, None, FactKind::TrunkUp { trunk: trunk_id, up: true });
+            let up = self.trunks[index].up;
+            self.fact(now, None, FactKind::TrunkUp { trunk: trunk_id, up });
             if trunk.probe_every.is_some() && trunk.outbound.is_some() {
                 self.trunks[index].probe = Some(self.deadlines.set(now, Reason::Probe(trunk_id)));
             }

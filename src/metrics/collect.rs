@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metrics::{Counter, Gauge};
+use arc_swap::ArcSwap;
+use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::{Board, Registry};
@@ -34,13 +35,9 @@ pub struct Collected {
 pub struct Exporter {
     registry: Arc<Registry>,
     handle: PrometheusHandle,
-    settings: Arc<Settings>,
+    settings: Arc<ArcSwap<Settings>>,
     board: Arc<Board>,
     collected: Collected,
-    waiting: Vec<Option<(Gauge, Gauge)>>,
-    /// By agency, then state.
-    agents: Vec<Vec<Gauge>>,
-    on_break: Vec<Vec<Gauge>>,
     rejected: Vec<Counter>,
     rtp: [Counter; 2],
     rtp_lost: [Counter; 2],
@@ -50,32 +47,16 @@ impl Exporter {
     pub(super) fn new(
         registry: Arc<Registry>,
         handle: PrometheusHandle,
-        settings: Arc<Settings>,
+        settings: Arc<ArcSwap<Settings>>,
         board: Arc<Board>,
         collected: Collected,
     ) -> Self {
         let r = &*registry;
-        let waiting = |queue: &crate::acd::queue::QueueRules| {
-            let labels = [("queue", &*queue.name)];
-            (r.gauge("hotline_queue_waiting", &labels), r.gauge("hotline_queue_longest_wait_seconds", &labels))
-        };
-        let of_agency = |name: &'static str, agency: &str, label: &'static str, value: &str| {
-            r.gauge(name, &[("agency", agency), (label, value)])
-        };
-        let states = |agency: &crate::engine::settings::Agency| {
-            AgentState::ALL.iter().map(|s| of_agency("hotline_agents", &agency.name, "state", s.label())).collect()
-        };
-        let reasons = |agency: &crate::engine::settings::Agency| {
-            BreakReason::ALL.iter().map(|s| of_agency("hotline_agents_on_break", &agency.name, "reason", s.label())).collect()
-        };
         let both_ways =
             |name: &'static str| [Direction::In, Direction::Out].map(|d| r.counter(name, &[("direction", d.label())]));
         let commit = option_env!("HOTLINE_COMMIT").unwrap_or("unknown");
         r.gauge("hotline_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("commit", commit)]).set(1.0);
         Exporter {
-            waiting: settings.directory.queues.iter().map(|queue| queue.as_ref().map(waiting)).collect(),
-            agents: settings.agencies.iter().map(states).collect(),
-            on_break: settings.agencies.iter().map(reasons).collect(),
             rejected: Rejected::ALL
                 .iter()
                 .map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())]))
@@ -99,29 +80,33 @@ impl Exporter {
     /// Everything, in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
-        self.line();
-        self.agents();
+        let settings = self.settings.load();
+        self.line(&settings);
+        self.agents(&settings);
         self.wire();
         self.media();
         self.handle.run_upkeep();
         self.handle.render()
     }
 
-    fn line(&self) {
+    /// Of every queue, those included that a reload took away: their series stay until the process ends.
+    fn line(&self, settings: &Settings) {
         let now = (self.collected.now)();
         let longest: BTreeMap<QueueId, Time> = self.collected.matcher.longest().into_iter().collect();
-        for (index, gauges) in self.waiting.iter().enumerate() {
-            let Some((waiting, wait)) = gauges else { continue };
-            let queue = QueueId(index as u32);
-            waiting.set(f64::from(self.collected.matcher.waiting(queue)));
-            wait.set(longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64()));
+        for (index, rules) in settings.directory.queues.iter().enumerate() {
+            let Some(rules) = rules else { continue };
+            let (queue, labels) = (QueueId(index as u32), [("queue", &*rules.name)]);
+            let waiting = self.collected.matcher.waiting(queue);
+            let wait = longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64());
+            self.registry.gauge("hotline_queue_waiting", &labels).set(f64::from(waiting));
+            self.registry.gauge("hotline_queue_longest_wait_seconds", &labels).set(wait);
         }
     }
 
-    fn agents(&self) {
-        let mut states = vec![[0u32; AgentState::ALL.len()]; self.agents.len()];
-        let mut reasons = vec![[0u32; BreakReason::ALL.len()]; self.agents.len()];
-        for (index, profile) in self.settings.directory.agents.iter().enumerate() {
+    fn agents(&self, settings: &Settings) {
+        let mut states = vec![[0u32; AgentState::ALL.len()]; settings.agencies.len()];
+        let mut reasons = vec![[0u32; BreakReason::ALL.len()]; settings.agencies.len()];
+        for (index, profile) in settings.directory.agents.iter().enumerate() {
             let Some(agency) = profile.as_ref().map(|profile| profile.agency.index()) else { continue };
             let (state, reason, _) = self.board.state(AgentId(index as u32));
             states[agency][state.index()] += 1;
@@ -129,11 +114,16 @@ impl Exporter {
                 reasons[agency][reason.index()] += 1;
             }
         }
-        for (gauges, counts) in self.agents.iter().zip(&states) {
-            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
-        }
-        for (gauges, counts) in self.on_break.iter().zip(&reasons) {
-            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
+        let set = |name, agency: &str, label, value, count: &u32| {
+            self.registry.gauge(name, &[("agency", agency), (label, value)]).set(f64::from(*count));
+        };
+        for (index, agency) in settings.agencies.iter().enumerate() {
+            for (state, count) in AgentState::ALL.iter().zip(&states[index]) {
+                set("hotline_agents", &agency.name, "state", state.label(), count);
+            }
+            for (reason, count) in BreakReason::ALL.iter().zip(&reasons[index]) {
+                set("hotline_agents_on_break", &agency.name, "reason", reason.label(), count);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use super::{Listener, Listening};
 use crate::base::words::Transport;
 use crate::base::{AgentId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::engine::{AgentCommand, Engine, Input, Output};
+use crate::engine::{AgentCommand, Engine, Input, Output, Settings};
 use crate::report::{Fact, FactKind};
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 use crate::sip::stack::Transmit;
@@ -40,6 +40,8 @@ pub enum ToShard {
     Media(MediaEvent),
     /// A command for an agent.
     Agent(AgentId, AgentCommand),
+    /// The configuration has changed; the map of it is published.
+    Reload(Arc<Settings>),
     /// No new calls from here on; the loop ends when the last contact has.
     Drain,
     /// Every contact ends now, and then the loop.
@@ -64,6 +66,8 @@ pub trait Outside {
     fn flush(&mut self);
     /// From taking the input that made a match possible to handing over its offer.
     fn matched(&mut self, span: Duration);
+    /// The configuration has changed.
+    fn reloaded(&mut self, settings: &Arc<Settings>);
     /// A panic was contained; whether it was one too many, so that the process should end.
     fn fault(&mut self, now: Time) -> bool;
 }
@@ -201,6 +205,10 @@ impl<O: Outside> Shard<O> {
         match message {
             ToShard::Media(event) => self.handle(Input::Media(event)),
             ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
+            ToShard::Reload(settings) => {
+                self.outside.reloaded(&settings);
+                self.handle(Input::Reload(settings));
+            }
             ToShard::Drain => {
                 self.draining = true;
                 self.handle(Input::Drain);
