@@ -267,8 +267,11 @@ impl Engine {
     /// What a contact's end by a broken invariant of ours leaves to do (rule 9): it ends, its agent comes back. To be called after a
     /// panic in [`Engine::handle`] was caught.
     pub fn fault(&mut self, now: Time) {
-        let Some(key) = self.current.take() else { return };
-        self.end_contact(now, key, EndedBy::Fault, None);
+        if let Some(key) = self.current.take() {
+            self.end_contact(now, key, EndedBy::Fault, Some(500));
+        }
+        // The request at hand may not have been answered, and nobody would answer it any more.
+        self.stack.answer_unowned(now);
         self.settle(now);
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Rule {
     TalkSegment,
     /// A state that should not last has a deadline.
     StateDeadline,
+    /// An INFO is taken without a panic.
+    SoundInfo,
     /// The other phones of an agent, and those of a caller who left, are cancelled.
     CancelRing,
 }

