@@ -99,7 +99,6 @@ fn a_rule_taken_out_is_noticed() {
             city.engine.take_out(rule);
             city.run().err().map(|why| format!("seed {seed}: {why}"))
         });
-        println!("{rule:?} taken out: {noticed:?}");
         assert!(noticed.is_some(), "nobody misses {rule:?}");
     }
 }
@@ -123,7 +122,6 @@ fn much_happens_in_a_day() {
             *seen.entry(what.to_owned()).or_default() += 1;
         }
     }
-    println!("{seen:?}");
     for what in [
         "answered",
         "abandoned",

@@ -117,7 +117,7 @@ fn callers_wait_in_order_until_an_agent_is_free() {
     assert_eq!(progress.status(), Some(183), "music as early media");
     assert!(house.feeds.iter().any(|(_, feed)| matches!(feed, Feed::Music(_))));
     for call in ["a", "b"] {
-        house.from(CALLER, &Request::new("CANCEL", call, 1).text().replace("z9hG4bKb", "z9hG4bKb"));
+        house.from(CALLER, &Request::new("CANCEL", call, 1).text());
     }
     assert_eq!(ended(&house).len(), 2);
     assert_eq!(left(&house), [QueueOutcome::ShortAbandoned; 2]);
