@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::settings::Challenges;
 use super::{Engine, Reason};
 use crate::base::{AgentId, Time};
 use crate::report::FactKind;
@@ -85,11 +86,17 @@ impl Engine {
     pub(super) fn challenge(&mut self, now: Time, flow: &Flow, message: &Message<'_>, status: u16, stale: bool) {
         self.counts.reject(Rejected::Unauthorized);
         let name = if status == 407 { Name::ProxyAuthenticate } else { Name::WwwAuthenticate };
-        let sha256 = self.nonces.challenge(now, Algorithm::Sha256, stale);
-        let md5 = self.nonces.challenge(now, Algorithm::Md5, stale);
+        let order: &[Algorithm] = match self.settings.registration.challenges {
+            Challenges::Md5 => &[Algorithm::Md5],
+            Challenges::Md5First => &[Algorithm::Md5, Algorithm::Sha256],
+            Challenges::Sha256First => &[Algorithm::Sha256, Algorithm::Md5],
+            Challenges::Sha256 => &[Algorithm::Sha256],
+        };
+        let challenges: Vec<String> = order.iter().map(|a| self.nonces.challenge(now, *a, stale)).collect();
         self.stack.reply_stateless(flow, message, status, |writer| {
-            writer.field(name, sha256);
-            writer.field(name, md5);
+            for challenge in challenges {
+                writer.field(name, challenge);
+            }
         });
     }
 
