@@ -24,6 +24,8 @@ use hotline::rtp::{rtcp, transcode};
 const THREAD: MediaThread = MediaThread(0);
 const PATIENCE: Duration = Duration::from_secs(20);
 const KEY: u8 = 101;
+/// A key that makes the thread panic.
+const POISON: char = 'D';
 const A: EndpointId = EndpointId(1);
 const B: EndpointId = EndpointId(2);
 
@@ -47,7 +49,11 @@ impl Rig {
         library.insert("tone", Clip::from_samples(&tone(1_000.0, 16_000.0, 8_000.0, 16_000)));
         library.insert("low", Clip::from_samples(&tone(400.0, 16_000.0, 8_000.0, 3_200)));
         let (sender, events) = mpsc::channel();
-        let sink: EventSink = Arc::new(move |event| drop(sender.send(event)));
+        let sink: EventSink = Arc::new(move |event| {
+            let poisoned = matches!(event, MediaEvent::Digit { digit: POISON, .. });
+            drop(sender.send(event));
+            assert!(!poisoned, "a bug, injected");
+        });
         let media = Media::start(&settings, library, &mut Seed::from_number(7), &sink).unwrap();
         Rig { handle: media.handle(), events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
     }
@@ -595,4 +601,94 @@ fn silence_is_told_again_and_again() {
     let ((one, first), (other, second)) = (silent(), silent());
     assert_eq!((one, other), (A, A), "who is not expected to send is not missed");
     assert!(first >= Duration::from_millis(800) && second >= first + Duration::from_millis(800));
+}
+
+/// A bug in the work for one endpoint ends that one; the others do not notice.
+#[test]
+fn a_panic_ends_one_endpoint() {
+    let mut rig = Rig::new(|_| {});
+    let (mut caller, mut agent, other) = (Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu));
+    let to_caller_leg = rig.open(A, caller.remote());
+    let to_agent_leg = rig.open(B, agent.remote());
+    rig.open(EndpointId(3), other.remote());
+    rig.join();
+    rig.feed(EndpointId(3), Feed::Music("tone".into()));
+    caller.say(to_caller_leg, b"well");
+    agent.hear();
+    caller.rtp.send_to(&caller.packet(KEY, &[15, 0x0a, 0, 160]), to_caller_leg).unwrap();
+    rig.event(|event| matches!(event, MediaEvent::Closed { endpoint: A, .. }).then_some(()));
+    assert_eq!(rig.counter("panics"), 1);
+    other.silence(Duration::from_millis(1));
+    other.hear();
+    // The agent's leg is there, and may be fed again.
+    agent.say(to_agent_leg, b"hello?");
+    rig.feed(B, Feed::Music("tone".into()));
+    agent.hear();
+    assert_eq!(rig.close(B).received, 1);
+}
+
+#[test]
+fn a_full_queue_keeps_its_sender_waiting_and_loses_nothing() {
+    let mut rig = Rig::new(|_| {});
+    let many = 5 * hotline::media::COMMANDS_MAX as u64;
+    for _ in 0..many {
+        rig.feed(A, Feed::Nothing);
+    }
+    rig.settle();
+    assert_eq!(rig.counter("bad_commands"), many + 1);
+    assert_eq!(rig.counter("commands_lost"), 0);
+    assert!(!rig.handle.send(MediaThread(9), MediaCommand::Close { endpoint: A }), "there is no such thread");
+}
+
+#[test]
+fn each_thread_leases_its_own_pairs() {
+    let mut rig = Rig::new(|settings| settings.threads = 2);
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 16 {
+        let lease = rig.lease();
+        assert_eq!(lease.rtp.port() % 2, 0);
+        assert!(seen.insert((lease.rtp, lease.thread)), "{lease:?} twice");
+    }
+    assert_eq!(seen.iter().filter(|(_, thread)| *thread == THREAD).count(), 8);
+}
+
+#[test]
+fn ipv6_and_muxed_reports() {
+    let mut rig = Rig::new(|settings| {
+        settings.addresses = vec![("::1".parse().unwrap(), "2001:db8::1".parse().unwrap())];
+        settings.ports = 41_000..=41_099;
+    });
+    let here = || {
+        let socket = UdpSocket::bind("[::1]:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let mut phone = Phone { rtp: here(), rtcp: here(), ..Phone::new(Codec::Pcma) };
+    let leg = rig.open(A, Remote { rtcp: None, ..phone.remote() });
+    rig.feed(A, Feed::Music("tone".into()));
+    phone.say(leg, &[0xd5; 160]);
+    let mut packet = [0; 512];
+    loop {
+        let len = phone.rtp.recv(&mut packet).unwrap();
+        if hotline::rtp::packet::is_rtcp(&packet[..len]) {
+            assert!(rtcp::read(&packet[..len], 0x5eed).unwrap().about_us.is_some());
+            break;
+        }
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let sink: EventSink = Arc::new(|_| {});
+    let start = |change: fn(&mut Settings)| {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Media::start(&settings, Library::default(), &mut Seed::from_number(1), &sink).map(drop).unwrap_err().to_string()
+    };
+    assert!(start(|settings| settings.addresses.clear()).contains("address"));
+    assert!(start(|settings| settings.threads = 0).contains("thread"));
+    assert!(start(|settings| settings.ports = 20_001..=20_001).contains("ports"));
+    assert!(start(|settings| settings.dscp = 64).contains("DSCP"));
+    // An address that this machine has not.
+    assert!(!start(|settings| settings.addresses = vec![([192, 0, 2, 1].into(), [192, 0, 2, 1].into())]).is_empty());
 }
