@@ -86,7 +86,8 @@ fn garbage_is_counted_and_harmless() {
     rig.join();
     rig.settle();
     let mut seed = Seed::from_number(3);
-    for n in 0..400u64 {
+    // As many as a socket holds.
+    for n in 0..120u64 {
         let mut noise: Vec<u8> = (0..seed.below(80)).map(|_| seed.next_u32() as u8).collect();
         if let Some(first) = noise.first_mut() {
             // Half of it looks like version 2.
@@ -103,6 +104,6 @@ fn garbage_is_counted_and_harmless() {
             break;
         }
     }
-    assert!(rig.counter("malformed") > 100);
+    assert!(rig.counter("malformed") > 60);
     assert_eq!(rig.counter("panics"), 0);
 }
