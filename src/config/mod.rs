@@ -1,1 +1,287 @@
-//! config (being built).
+//! From a file to checked settings: whole, or not at all.
+//!
+//! Owns the format of the file (TOML) and every check of it. A file is read to its end whatever is wrong with it, and each mistake is
+//! told with its line, its key and what to write instead; the same check guards `hotline check`, the start and a reload. Nothing of a
+//! file with an error is ever used.
+//!
+//! Each room owns the type of its settings; here they are filled. Must never start anything, open a socket, or change what is running.
+//! Relative paths in a file begin at the file's own directory.
+
+mod entry;
+mod hours;
+mod names;
+mod people;
+mod problem;
+mod prompts;
+mod queue;
+mod reader;
+mod server;
+mod spell;
+mod trunk;
+mod values;
+mod whole;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::base::SkillId;
+use crate::call::menu::Destination;
+use crate::call::trunk::Prefix;
+use crate::engine::Settings;
+use crate::media;
+use crate::net::ListenerSettings;
+use names::{Book, place};
+use problem::{Report, Spot};
+use prompts::Prompts;
+use reader::Section;
+
+pub use problem::{Kind, Problem, Problems, Severity};
+
+/// What `hotline serve` and `hotline check` take when no file is named.
+const EMBEDDED: &str = include_str!("../../configs/default.toml");
+/// How problems call that file.
+pub const EMBEDDED_NAME: &str = "configs/default.toml (embedded)";
+/// Larger files are not read.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the engine is told; a reload replaces it.
+    pub settings: Settings,
+    /// What holds from start to end.
+    pub server: Server,
+    /// What can be used, and is probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// What is read once, at the start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// Where SIP is listened for.
+    pub listeners: Vec<ListenerSettings>,
+    /// The media threads.
+    pub media: media::Settings,
+    /// A directory of recordings, beside the embedded ones.
+    pub prompts: Option<PathBuf>,
+    /// Pages, metrics, API.
+    pub http: Http,
+    /// The event log.
+    pub events: EventLog,
+    /// The SQLite file that the event log is projected into; `None`: no store.
+    pub store: Option<PathBuf>,
+    /// The process's own log.
+    pub log: Log,
+    /// How long calls may go on after SIGTERM.
+    pub drain_max: Duration,
+    /// How many engines.
+    pub shards: u16,
+}
+
+/// Pages, metrics, API.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where.
+    pub bind: SocketAddr,
+    /// What the API asks for; `None` where only this machine reaches it.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Http {
+    /// Without the token, which must not get into a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "...");
+        f.debug_struct("Http").field("bind", &self.bind).field("token", &token).finish()
+    }
+}
+
+/// The event log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventLog {
+    /// Where its files are; `None`: none is written.
+    pub directory: Option<PathBuf>,
+    /// After so many MiB the next file begins.
+    pub rotate_mb: u32,
+    /// How often what was written is synced to the disk.
+    pub sync_every: Duration,
+}
+
+/// The process's own log, on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Log {
+    /// What is written.
+    pub level: LogLevel,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum LogLevel {
+    /// What must not happen.
+    Error,
+    /// And what should not.
+    Warn,
+    /// And what an operator wants to know.
+    #[default]
+    Info,
+    /// And what a developer does.
+    Debug,
+    /// And each message.
+    Trace,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// What a table's reader needs to know of the rest of the file.
+struct Context<'r> {
+    report: &'r Report<'r>,
+    book: &'r Book,
+    prompts: &'r Prompts,
+    languages: &'r BTreeSet<SkillId>,
+}
+
+/// What can be checked only when all is read, each with its place.
+#[derive(Default)]
+struct Later {
+    numbers: Vec<(Arc<str>, Spot)>,
+    destinations: Vec<(Destination, Spot)>,
+    prefixes: Vec<(u32, Prefix, Spot)>,
+    users: Vec<(Arc<str>, Spot)>,
+    entries_used: BTreeSet<u32>,
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let name = path.display().to_string();
+    parse(&read_file(path)?, &name)
+}
+
+/// Reads a file as text.
+///
+/// # Errors
+/// When it cannot be read, as a problem like others.
+pub fn read_file(path: &Path) -> Result<String, Problems> {
+    let name = path.display().to_string();
+    let text = std::fs::metadata(path).and_then(|meta| match meta.len() {
+        0..=FILE_BYTES_MAX => std::fs::read_to_string(path),
+        _ => Err(std::io::Error::other("it is larger than 64 MiB")),
+    });
+    text.map_err(|error| problem::unreadable(&name, &error))
+}
+
+/// Checks the text of a file. Relative paths begin at the directory of `file_name`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
+    read(text, file_name, &Settings::default())
+}
+
+/// Checks the text of a file that shall replace `running`: what kept its name keeps its index, what is new gets an index after all that
+/// were ever used, what is gone leaves its place empty.
+///
+/// # Errors
+/// Everything that is wrong with it; `running` is untouched.
+pub fn reload(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
+    read(text, file_name, running)
+}
+
+/// The configuration that holds when no file is named: loopback only.
+///
+/// # Panics
+/// Never: a test checks the embedded file.
+#[must_use]
+pub fn embedded() -> Config {
+    parse(EMBEDDED, EMBEDDED_NAME).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn read(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
+    let report = Report::new(file_name, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let spot = Spot { span: error.span().unwrap_or(0..0), key: "".into() };
+        report.error(Kind::Syntax, &spot, error.message(), "this is no TOML: see https://toml.io for how it is written");
+    }
+    let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
+    let root = Section::new(&report, table.get_ref(), Spot { span: 0..0, key: "".into() });
+    let (settings, server) = build(&root, base, running);
+    root.done();
+    drop(root);
+    let problems = report.finish();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems(problems));
+    }
+    Ok(Config { settings, server, warnings: problems })
+}
+
+/// First all names, then what stands under them, then the whole.
+fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Server) {
+    let report = root.report;
+    let (mut server, engine) = server::read(root, base);
+    let prompts = Prompts::read(root, base);
+    let mut book = Book::after(running);
+    let groups = people::Groups::declare(root, &mut book);
+    let languages = groups.languages();
+    let crews = people::crews(root, &mut book);
+    let queues = book.queues.declare_all(root.sections("queue"));
+    let entries = book.entries.declare_all(root.sections("entry"));
+    let trunks = book.trunks.declare_all(root.sections("trunk"));
+
+    let cx = Context { report, book: &book, prompts: &prompts, languages: &languages };
+    let mut later = Later::default();
+    let mut settings = Settings {
+        version: running.version + 1,
+        domains: engine.domains,
+        agencies: running.agencies.clone(),
+        pools: running.pools.clone(),
+        skills: running.skills.clone(),
+        limits: engine.limits,
+        registration: engine.registration,
+        phone: engine.phone,
+        default_prompts: prompts.default.clone(),
+        ..Settings::default()
+    };
+    groups.read(&cx, &mut settings);
+    for crew in &crews {
+        crew.read(&cx, &mut settings);
+    }
+    let defaults = queue::defaults(&cx, root, &mut later);
+    for queue in &queues {
+        let rules = queue::read(&cx, queue, &defaults, &mut later);
+        queue.id.inspect(|id| place(&mut settings.directory.queues, *id, rules));
+    }
+    for entry in &entries {
+        let rules = entry::read(&cx, entry, &mut later);
+        entry.id.inspect(|id| place(&mut settings.entries, *id, rules));
+    }
+    for trunk in &trunks {
+        let rules = trunk::read(&cx, trunk, &mut later);
+        trunk.id.inspect(|id| place(&mut settings.trunks, *id, rules));
+    }
+    settings.directory.queues.resize(book.queues.slots(), None);
+    settings.directory.agents.resize(book.agents.slots(), None);
+    settings.accounts.resize(book.agents.slots(), None);
+    settings.entries.resize(book.entries.slots(), None);
+    settings.trunks.resize(book.trunks.slots(), None);
+    whole::check(&cx, &settings, &later);
+    server.prompts = prompts.directory;
+    (settings, server)
+}

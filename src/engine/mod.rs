@@ -1,2 +1,297 @@
-//! engine (being built).
+//! The engine of a shard: joins SIP, calls, the line and media, as one pure state machine.
+//!
+//! `handle(now, Input)`, then `poll()` until it is `None`; call `handle(now, Input::Time)` at [`Engine::next_deadline`]. It owns the contacts
+//! whose first Call-ID hashes to its shard, and the agents whose id does; nobody else changes them. It does no I/O, knows no
+//! clock, and draws randomness from its seed alone, so that one shard under a virtual clock is deterministic.
+//!
+//! What a caller's words and ours mean is in `call`, who gets whom in `acd`; here is only what follows from one for the other. Outputs keep
+//! their order: a contact's facts come before the messages that show its end outside.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use crate::acd::agent::Agent;
+use crate::acd::{ContactSlot, Matcher};
+use crate::base::deadline::{DeadlineId, Deadlines};
+use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::seed::Seed;
+use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome};
+use crate::base::{AgentId, ContactId, Time, TrunkId};
+use crate::call::trunk::TrunkLoad;
+use crate::report::{Fact, FactKind};
+use crate::sip::nonce::Nonces;
+use crate::sip::stack::counts::SipCounts;
+use crate::sip::stack::{ListenerName, Stack};
+
+mod agents;
+mod arrive;
+mod contact;
+mod dial;
+mod end;
+pub mod io;
+mod leg;
+mod line;
 pub mod media_port;
+mod menu;
+mod own;
+mod ports;
+mod receive;
+mod register;
+mod request;
+mod ring;
+pub mod settings;
+mod talk;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod trunks;
+
+pub use io::{AgentCommand, Input, Output};
+pub use settings::Settings;
+
+use contact::{Contact, ContactKey, ContactTimer};
+use leg::{Leg, LegKey};
+use ports::{EndpointOwner, PortStock};
+use register::Binding;
+
+/// Why the engine wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// A contact's timer.
+    Contact(ContactKey, ContactTimer),
+    /// An agent's state has lasted long enough.
+    AgentState(AgentId),
+    /// A registration may have lapsed.
+    Registration(AgentId),
+    /// A trunk is to be probed.
+    Probe(TrunkId),
+}
+
+/// What a transaction is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TxUse {
+    /// The INVITE that a leg begins with, whichever side sent it.
+    Invite(LegKey),
+    /// An INVITE within a leg's dialog.
+    Reinvite(LegKey),
+    /// The BYE of a leg.
+    Bye(LegKey),
+    /// An OPTIONS within a leg's dialog, to see whether the party is still there.
+    Alive(LegKey),
+    /// A NOTIFY within a leg's dialog.
+    Notify(LegKey),
+    /// An OPTIONS to a trunk.
+    Probe(TrunkId),
+}
+
+/// An agent and the agent's phones; kept by the agent's owner.
+struct AgentRecord {
+    agent: Agent,
+    bindings: Vec<Binding>,
+    /// Legs to the agent's phones that have not ended: while there is one, the phone may still ring.
+    legs: u32,
+    /// How the offer ended, once it has and until the last phone is silent.
+    offer_ended: Option<(OfferOutcome, Duration)>,
+    /// The state that was last told as a fact, and since when.
+    told: (AgentState, Option<BreakReason>, Time),
+    state_deadline: Option<DeadlineId>,
+    registration_deadline: Option<DeadlineId>,
+}
+
+/// A trunk's state.
+struct TrunkRecord {
+    load: TrunkLoad,
+    up: bool,
+    probe: Option<DeadlineId>,
+}
+
+/// The engine of one shard.
+pub struct Engine {
+    shard: u16,
+    settings: Arc<Settings>,
+    stack: Stack<TxUse>,
+    counts: Arc<SipCounts>,
+    legs: Slab<Leg>,
+    contacts: Slab<Contact>,
+    agents: Vec<AgentRecord>,
+    trunks: Vec<TrunkRecord>,
+    /// Slots of the matcher that are free: given out first in, first out, so that a slot's generation comes round late.
+    free_slots: VecDeque<ContactSlot>,
+    /// The contact in each slot of ours, counted from the shard's first.
+    in_slot: Vec<Option<ContactKey>>,
+    first_slot: u32,
+    matcher: Arc<Matcher>,
+    deadlines: Deadlines<Reason>,
+    ports: PortStock,
+    nonces: Nonces,
+    /// Endpoints of legs, for media events.
+    endpoints: KeyedMap<u64, EndpointOwner>,
+    /// Calls that came in, by Call-ID and From tag: the same one coming by another way is refused.
+    by_call: KeyedMap<u128, LegKey>,
+    keyed: Keyed,
+    outputs: VecDeque<Output>,
+    seed: Seed,
+    serial: u64,
+    draining: bool,
+    /// Whom the input at hand is about, for when it must be given up (rule 9).
+    current: Option<ContactKey>,
+    contacts_up: u32,
+    emergencies_up: u32,
+}
+
+/// What an engine is built from.
+pub struct Parts {
+    /// Which shard.
+    pub shard: u16,
+    /// The checked configuration.
+    pub settings: Arc<Settings>,
+    /// The line, shared by all shards.
+    pub matcher: Arc<Matcher>,
+    /// The listeners, by `ListenerId`.
+    pub listeners: Vec<ListenerName>,
+    /// The shard's own randomness.
+    pub seed: Seed,
+    /// Where SIP is counted.
+    pub counts: Arc<SipCounts>,
+}
+
+impl Engine {
+    /// An engine without calls. Agents with fixed contacts that are ready from the start take their seats.
+    #[must_use]
+    pub fn new(parts: Parts, now: Time) -> Self {
+        let Parts { shard, settings, matcher, listeners, mut seed, counts } = parts;
+        let slots = matcher.slots_of(shard);
+        let stack = Stack::new(shard, listeners, seed.fork(), counts.clone());
+        let registration = settings.registration;
+        let nonces = Nonces::new(&mut seed, settings.realm(), registration.nonce_life, settings.limits.nonces as usize);
+        let keyed = Keyed::from_seed(&mut seed);
+        let mut engine = Engine {
+            shard,
+            stack,
+            counts,
+            legs: Slab::new(),
+            contacts: Slab::new(),
+            agents: settings.directory.agents.iter().map(|_| AgentRecord::new(now)).collect(),
+            trunks: settings.trunks.iter().map(|_| TrunkRecord { load: TrunkLoad::new(now), up: true, probe: None }).collect(),
+            free_slots: slots.clone().map(ContactSlot).collect(),
+            in_slot: vec![None; slots.len()],
+            first_slot: slots.start,
+            matcher,
+            deadlines: Deadlines::default(),
+            ports: PortStock::default(),
+            nonces,
+            endpoints: keyed.map(),
+            by_call: keyed.map(),
+            keyed,
+            outputs: VecDeque::new(),
+            seed,
+            serial: 0,
+            draining: false,
+            current: None,
+            contacts_up: 0,
+            emergencies_up: 0,
+            settings,
+        };
+        engine.start_agents(now);
+        engine.start_probes(now);
+        engine
+    }
+
+    /// Takes one input. Drain [`Engine::poll`] afterwards.
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        self.current = None;
+        match input {
+            Input::Time => {}
+            Input::Message { flow, bytes } => self.receive(now, &flow, bytes),
+            Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
+            Input::Media(event) => self.media_event(now, event),
+            Input::Agent { agent, command } => self.agent_command(now, agent, command),
+            Input::Drain => self.draining = true,
+            Input::EndAll => self.end_all(now),
+        }
+        self.run_deadlines(now);
+        self.settle(now);
+    }
+
+    /// The next thing to do outside.
+    pub fn poll(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        self.stack.poll_transmit().map(Output::Transmit)
+    }
+
+    /// When to call `handle` with [`Input::Time`] at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        let own = self.deadlines.next().map(|(at, _)| at);
+        let stack = self.stack.next_deadline().map(|(at, _)| at);
+        own.into_iter().chain(stack).min()
+    }
+
+    /// Whether another shard's match concerns a party of ours.
+    #[must_use]
+    pub fn nudged(&self) -> bool {
+        self.matcher.nudged(self.shard)
+    }
+
+    /// Contacts up.
+    #[must_use]
+    pub fn contacts_up(&self) -> u32 {
+        self.contacts_up
+    }
+
+    /// Whether nobody is up: no contact and no leg. Transactions may still absorb what is repeated.
+    #[must_use]
+    pub fn nobody_is_up(&self) -> bool {
+        self.contacts.is_empty() && self.legs.is_empty()
+    }
+
+    /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.contacts.is_empty() && self.legs.is_empty() && self.stack.is_empty() && self.endpoints.is_empty()
+    }
+
+    /// What a contact's end by a broken invariant of ours leaves to do (rule 9): it ends, its agent comes back. To be called after a
+    /// panic in [`Engine::handle`] was caught.
+    pub fn fault(&mut self, now: Time) {
+        let Some(key) = self.current.take() else { return };
+        self.end_contact(now, key, EndedBy::Fault, None);
+        self.settle(now);
+    }
+
+    fn run_deadlines(&mut self, now: Time) {
+        while self.stack.due(now) {
+            self.told(now);
+        }
+        self.told(now);
+        while let Some((_, reason)) = self.deadlines.pop_due(now) {
+            match reason {
+                Reason::Contact(key, timer) => self.contact_timer(now, key, timer),
+                Reason::AgentState(agent) => self.agent_state_due(now, agent),
+                Reason::Registration(agent) => self.registration_due(now, agent),
+                Reason::Probe(trunk) => self.probe_trunk(now, trunk),
+            }
+        }
+    }
+
+    /// Follows up what the line has decided meanwhile, until it decides nothing more.
+    fn settle(&mut self, now: Time) {
+        while self.matcher.nudged(self.shard) {
+            self.follow_nudges(now);
+        }
+    }
+
+    fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {
+        self.outputs.push_back(Output::Fact(Fact { at, contact, kind }));
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}

@@ -124,6 +124,11 @@ impl Library {
         library
     }
 
+    /// The names of those recordings, without decoding any.
+    pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+        embedded::PROMPTS.iter().map(|(name, _)| *name)
+    }
+
     /// Adds those of a directory, replacing what bears the same name: `en/greeting.wav` (16 kHz, 16 bits, one channel) or
     /// `en/greeting.g722` is `en/greeting`. Other files are passed over.
     ///

@@ -1,1 +1,187 @@
-//! web (being built).
+//! HTTP: metrics, health, and a small API. It shows what others know and passes on what people want; it knows no engine and no SIP.
+//!
+//! `/metrics`, `/healthz`, `/readyz`; under `/api/v1` the agents and queues. What changes something needs the token; errors are
+//! problem+json (RFC 9457).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+/// Where HTTP is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The address.
+    pub bind: SocketAddr,
+    /// The bearer token of those who may change something; `None`: nobody may.
+    pub token: Option<Arc<str>>,
+}
+
+/// An agent as the API shows one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct AgentStatus {
+    /// The name.
+    pub name: String,
+    /// The home agency.
+    pub agency: String,
+    /// The state.
+    pub state: &'static str,
+    /// Why, on a break.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// Seconds since the Unix epoch when the state began.
+    pub since: u64,
+}
+
+/// A queue as the API shows one.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct QueueStatus {
+    /// The name.
+    pub name: String,
+    /// The owner.
+    pub agency: String,
+    /// Contacts in line.
+    pub waiting: u32,
+    /// How long the longest has waited, in seconds.
+    pub longest_wait_seconds: f64,
+}
+
+/// What an agent can be made by the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WantedState {
+    /// Ready.
+    Ready,
+    /// On break.
+    Break,
+    /// Out of wrap-up.
+    EndWrapUp,
+    /// Signed out.
+    Offline,
+}
+
+/// What became of a wish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    /// Passed on.
+    Yes,
+    /// There is no such agent.
+    NoSuchAgent,
+    /// Too much waits already.
+    Busy,
+}
+
+/// What the pages are made of; the app joins it to the rest.
+pub trait Backend: Send + Sync + 'static {
+    /// The metrics in Prometheus's text format.
+    fn metrics(&self) -> String;
+    /// Why the process should get no new calls, if it should not.
+    fn not_ready(&self) -> Option<&'static str>;
+    /// All agents.
+    fn agents(&self) -> Vec<AgentStatus>;
+    /// All queues.
+    fn queues(&self) -> Vec<QueueStatus>;
+    /// Somebody wants an agent in another state.
+    fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted;
+}
+
+struct Shared<B> {
+    backend: B,
+    token: Option<Arc<str>>,
+}
+
+/// The routes.
+pub fn router<B: Backend>(backend: B, token: Option<Arc<str>>) -> Router {
+    let shared = Arc::new(Shared { backend, token });
+    Router::new()
+        .route("/metrics", get(metrics::<B>))
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready::<B>))
+        .route("/api/v1/agents", get(agents::<B>))
+        .route("/api/v1/agents/{name}/state", post(set_agent::<B>))
+        .route("/api/v1/queues", get(queues::<B>))
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing at this path.") })
+        .with_state(shared)
+}
+
+async fn metrics<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.backend.metrics()).into_response()
+}
+
+async fn ready<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
+    match shared.backend.not_ready() {
+        None => "ready\n".into_response(),
+        Some(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why),
+    }
+}
+
+async fn agents<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
+    axum::Json(shared.backend.agents()).into_response()
+}
+
+async fn queues<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
+    axum::Json(shared.backend.queues()).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateChange {
+    state: WantedState,
+}
+
+async fn set_agent<B: Backend>(
+    State(shared): State<Arc<Shared<B>>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    if !authorised(shared.token.as_deref(), &headers) {
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "Send the token of [http] in the configuration as `Authorization: Bearer TOKEN`.",
+        );
+    }
+    let change: StateChange = match serde_json::from_str(&body) {
+        Ok(change) => change,
+        Err(error) => {
+            let wanted = r#"Send {"state": "ready"}, or "break", "end_wrap_up", "offline" instead of "ready""#;
+            return problem(StatusCode::BAD_REQUEST, &format!("{wanted}: {error}."));
+        }
+    };
+    match shared.backend.set_agent(&name, change.state) {
+        Accepted::Yes => StatusCode::ACCEPTED.into_response(),
+        Accepted::NoSuchAgent => problem(StatusCode::NOT_FOUND, "There is no agent of this name."),
+        Accepted::Busy => problem(StatusCode::SERVICE_UNAVAILABLE, "Too much waits already; try again."),
+    }
+}
+
+fn authorised(token: Option<&str>, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let (Some(token), Some(given)) = (token, given) else { return false };
+    // Every byte is compared, whatever the first difference.
+    token.len() == given.len() && token.bytes().zip(given.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: std::net::TcpListener, router: Router) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    axum::serve(listener, router).await
+}

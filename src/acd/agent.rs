@@ -1,0 +1,326 @@
+//! What an agent is doing: a state machine without a clock, whose every state that should not last has a deadline.
+//!
+//! It knows nothing of phones or of the matcher: the engine tells it what happened, and afterwards seats or unseats the agent as
+//! [`Agent::wants_seat`] says.
+
+use std::time::Duration;
+
+use super::claim::ContactSlot;
+use crate::base::Time;
+use crate::base::words::{AgentState, BreakReason, OfferOutcome};
+
+/// An agent's state, with what is meaningful in it and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Not signed in.
+    Offline,
+    /// Free.
+    Ready,
+    /// Claimed; the ring has not begun.
+    Reserved {
+        /// For which contact.
+        contact: ContactSlot,
+        /// When the reservation is given up as stuck.
+        until: Time,
+    },
+    /// The phone rings.
+    Ringing {
+        /// For which contact.
+        contact: ContactSlot,
+        /// When the ring is given up as stuck: well after the ring's own time-out, which is the contact's.
+        until: Time,
+    },
+    /// In a talk.
+    Talking {
+        /// With which contact.
+        contact: ContactSlot,
+        /// When the talk is given up as stuck: after the longest talk, which is the contact's to end.
+        until: Time,
+    },
+    /// Finishing up.
+    WrapUp {
+        /// Ready then.
+        until: Time,
+    },
+    /// Not available.
+    Break {
+        /// Why.
+        reason: BreakReason,
+        /// Ready again then; `None`: when the agent says so.
+        until: Option<Time>,
+    },
+    /// In calls of their own.
+    Busy {
+        /// How many.
+        calls: u8,
+        /// When they are given up as stuck.
+        until: Time,
+    },
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(&self) -> AgentState {
+        match self {
+            State::Offline => AgentState::Offline,
+            State::Ready => AgentState::Ready,
+            State::Reserved { .. } => AgentState::Reserved,
+            State::Ringing { .. } => AgentState::Ringing,
+            State::Talking { .. } => AgentState::Talking,
+            State::WrapUp { .. } => AgentState::WrapUp,
+            State::Break { .. } => AgentState::Break,
+            State::Busy { .. } => AgentState::Busy,
+        }
+    }
+
+    /// When something must have happened, at the latest.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Time> {
+        match self {
+            State::Offline | State::Ready => None,
+            State::Reserved { until, .. }
+            | State::Ringing { until, .. }
+            | State::Talking { until, .. }
+            | State::WrapUp { until }
+            | State::Busy { until, .. } => Some(*until),
+            State::Break { until, .. } => *until,
+        }
+    }
+
+    /// The contact that holds the agent.
+    #[must_use]
+    pub const fn contact(&self) -> Option<ContactSlot> {
+        match self {
+            State::Reserved { contact, .. } | State::Ringing { contact, .. } | State::Talking { contact, .. } => Some(*contact),
+            _ => None,
+        }
+    }
+}
+
+/// What the agent will be once what they are at now is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Afterwards {
+    Ready,
+    Break(BreakReason),
+    Offline,
+}
+
+/// A reservation without a ring lasts no longer than this.
+pub const RESERVED_MAX: Duration = Duration::from_secs(5);
+/// How much longer than the contact's own limit an agent's state lasts before it counts as stuck.
+pub const STUCK_MARGIN: Duration = Duration::from_secs(40);
+/// The longest call of an agent's own.
+pub const OWN_CALL_MAX: Duration = Duration::from_secs(4 * 3600);
+
+/// An agent.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    state: State,
+    since: Time,
+    afterwards: Afterwards,
+    occupied: Duration,
+}
+
+/// What a deadline of an agent's state meant when it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// Nothing was due (the state changed meanwhile).
+    Nothing,
+    /// Wrap-up or a break with an end is over.
+    Over,
+    /// The state was stuck; the agent was freed of it. Must never happen, and is counted as a repair.
+    Stuck(AgentState),
+}
+
+impl Agent {
+    /// One who is not signed in.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Agent { state: State::Offline, since: now, afterwards: Afterwards::Ready, occupied: Duration::ZERO }
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Since when.
+    #[must_use]
+    pub const fn since(&self) -> Time {
+        self.since
+    }
+
+    /// How long the agent has talked since signing in.
+    #[must_use]
+    pub const fn occupied(&self) -> Duration {
+        self.occupied
+    }
+
+    /// Whether the agent is to sit on the bench.
+    #[must_use]
+    pub const fn wants_seat(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+
+    fn become_(&mut self, now: Time, state: State) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// Not held, not in a call: what was put off can happen.
+    fn settle(&mut self, now: Time) {
+        let next = match self.afterwards {
+            Afterwards::Ready => State::Ready,
+            Afterwards::Break(reason) => State::Break { reason, until: None },
+            Afterwards::Offline => State::Offline,
+        };
+        if self.afterwards == Afterwards::Offline {
+            self.occupied = Duration::ZERO;
+        }
+        self.become_(now, next);
+    }
+
+    fn free_to_change(&self) -> bool {
+        matches!(self.state, State::Offline | State::Ready | State::WrapUp { .. } | State::Break { .. })
+    }
+
+    /// The agent asks to be ready: at once, or after what they are at. Ends wrap-up.
+    pub fn ask_ready(&mut self, now: Time) {
+        self.afterwards = Afterwards::Ready;
+        if self.free_to_change() && self.state != State::Ready {
+            self.settle(now);
+        }
+    }
+
+    /// The agent asks for a break: at once, or after what they are at.
+    pub fn ask_break(&mut self, now: Time, reason: BreakReason) {
+        self.afterwards = Afterwards::Break(reason);
+        if self.free_to_change() {
+            self.settle(now);
+        }
+    }
+
+    /// Signs in (on break, as one who has not said more) unless already in.
+    pub fn sign_in(&mut self, now: Time) {
+        if self.afterwards == Afterwards::Offline || self.state == State::Offline {
+            self.ask_break(now, BreakReason::Asked);
+        }
+    }
+
+    /// Signs out: at once, or after what they are at.
+    pub fn sign_out(&mut self, now: Time) {
+        self.afterwards = Afterwards::Offline;
+        if self.free_to_change() && self.state != State::Offline {
+            self.settle(now);
+        }
+    }
+
+    /// Ends wrap-up early. False when there was none.
+    pub fn end_wrap_up(&mut self, now: Time) -> bool {
+        let wrapping = matches!(self.state, State::WrapUp { .. });
+        if wrapping {
+            self.settle(now);
+        }
+        wrapping
+    }
+
+    /// The matcher has claimed the agent. False when the agent is in no state to be offered anything: the claim must be undone.
+    pub fn reserve(&mut self, now: Time, contact: ContactSlot) -> bool {
+        let free = self.state == State::Ready;
+        if free {
+            self.become_(now, State::Reserved { contact, until: now + RESERVED_MAX });
+        }
+        free
+    }
+
+    /// The phone is being rung for `contact`, for `ring` at the most.
+    pub fn ring(&mut self, now: Time, contact: ContactSlot, ring: Duration) {
+        self.become_(now, State::Ringing { contact, until: now + ring + STUCK_MARGIN });
+    }
+
+    /// The agent answered; the talk lasts `talk_max` at the most.
+    pub fn talk(&mut self, now: Time, contact: ContactSlot, talk_max: Duration) {
+        self.become_(now, State::Talking { contact, until: now + talk_max + STUCK_MARGIN });
+    }
+
+    /// The offer is over without a talk (telephony.md: what a ring's end means).
+    pub fn offer_over(&mut self, now: Time, outcome: OfferOutcome, refused_pause: Duration) {
+        if !matches!(self.state, State::Reserved { .. } | State::Ringing { .. }) {
+            return;
+        }
+        match outcome {
+            OfferOutcome::Refused | OfferOutcome::Busy if self.afterwards == Afterwards::Ready => {
+                self.become_(now, State::Break { reason: BreakReason::Refused, until: Some(now + refused_pause) });
+            }
+            OfferOutcome::TimedOut | OfferOutcome::Unreachable if self.afterwards != Afterwards::Offline => {
+                self.afterwards = Afterwards::Ready;
+                self.become_(now, State::Break { reason: BreakReason::Rona, until: None });
+            }
+            _ => self.settle(now),
+        }
+    }
+
+    /// The talk is over.
+    pub fn talk_over(&mut self, now: Time, wrap_up: Duration) {
+        if let State::Talking { .. } = self.state {
+            self.occupied += now.since(self.since);
+            if wrap_up > Duration::ZERO && self.afterwards != Afterwards::Offline {
+                self.become_(now, State::WrapUp { until: now + wrap_up });
+            } else {
+                self.settle(now);
+            }
+        }
+    }
+
+    /// A call of the agent's own begins. While held by a contact it changes nothing.
+    pub fn own_call(&mut self, now: Time) {
+        let until = now + OWN_CALL_MAX + STUCK_MARGIN;
+        match self.state {
+            State::Busy { calls, .. } => self.state = State::Busy { calls: calls.saturating_add(1), until },
+            State::Break { reason: BreakReason::Refused, .. } | State::Ready | State::WrapUp { .. } => {
+                self.become_(now, State::Busy { calls: 1, until });
+            }
+            State::Break { reason, .. } => {
+                self.afterwards = Afterwards::Break(reason);
+                self.become_(now, State::Busy { calls: 1, until });
+            }
+            State::Offline => {
+                self.afterwards = Afterwards::Offline;
+                self.become_(now, State::Busy { calls: 1, until });
+            }
+            State::Reserved { .. } | State::Ringing { .. } | State::Talking { .. } => {}
+        }
+    }
+
+    /// A call of the agent's own is over.
+    pub fn own_call_over(&mut self, now: Time) {
+        match self.state {
+            State::Busy { calls, until } if calls > 1 => self.state = State::Busy { calls: calls - 1, until },
+            State::Busy { .. } => self.settle(now),
+            _ => {}
+        }
+    }
+
+    /// The state's deadline may have come.
+    pub fn due(&mut self, now: Time) -> Due {
+        if self.state.deadline().is_none_or(|until| until > now) {
+            return Due::Nothing;
+        }
+        match self.state {
+            State::WrapUp { .. } | State::Break { .. } => {
+                self.settle(now);
+                Due::Over
+            }
+            stuck => {
+                self.settle(now);
+                Due::Stuck(stuck.word())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+use super::*;
+
+const T0: Time = Time::from_secs(1000);
+const CONTACT: ContactSlot = ContactSlot(7);
+
+fn at(secs: u64) -> Time {
+    Time::from_secs(1000 + secs)
+}
+
+fn ringing() -> Agent {
+    let mut agent = Agent::new(T0);
+    agent.ask_ready(T0);
+    assert!(agent.reserve(at(1), CONTACT));
+    agent.ring(at(1), CONTACT, Duration::from_secs(20));
+    agent
+}
+
+#[test]
+fn a_talk_leads_through_wrap_up_to_ready() {
+    let mut agent = ringing();
+    agent.talk(at(5), CONTACT, Duration::from_secs(600));
+    agent.talk_over(at(65), Duration::from_secs(10));
+    assert_eq!(agent.state(), &State::WrapUp { until: at(75) });
+    assert_eq!(agent.occupied(), Duration::from_secs(60));
+    assert_eq!(agent.due(at(74)), Due::Nothing);
+    assert_eq!(agent.due(at(75)), Due::Over);
+    assert!(agent.wants_seat());
+}
+
+#[test]
+fn what_a_rings_end_means() {
+    let end = |outcome| {
+        let mut agent = ringing();
+        agent.offer_over(at(3), outcome, Duration::from_secs(10));
+        *agent.state()
+    };
+    let refused = State::Break { reason: BreakReason::Refused, until: Some(at(13)) };
+    let rona = State::Break { reason: BreakReason::Rona, until: None };
+    assert_eq!(end(OfferOutcome::Refused), refused);
+    assert_eq!(end(OfferOutcome::Busy), refused);
+    assert_eq!(end(OfferOutcome::TimedOut), rona);
+    assert_eq!(end(OfferOutcome::Unreachable), rona);
+    assert_eq!(end(OfferOutcome::Withdrawn), State::Ready);
+}
+
+#[test]
+fn what_is_asked_during_a_talk_happens_after_it() {
+    let mut agent = ringing();
+    agent.talk(at(5), CONTACT, Duration::from_secs(600));
+    agent.ask_break(at(6), BreakReason::Asked);
+    assert_eq!(agent.state().word(), AgentState::Talking);
+    agent.talk_over(at(9), Duration::ZERO);
+    assert_eq!(agent.state(), &State::Break { reason: BreakReason::Asked, until: None });
+
+    let mut agent = ringing();
+    agent.sign_out(at(2));
+    assert_eq!(agent.state().word(), AgentState::Ringing);
+    agent.offer_over(at(3), OfferOutcome::Unreachable, Duration::ZERO);
+    assert_eq!(agent.state(), &State::Offline);
+}
+
+#[test]
+fn one_who_is_not_ready_cannot_be_reserved() {
+    let mut agent = Agent::new(T0);
+    assert!(!agent.reserve(T0, CONTACT));
+    agent.sign_in(T0);
+    assert!(!agent.reserve(T0, CONTACT));
+    agent.ask_ready(T0);
+    assert!(agent.reserve(T0, CONTACT));
+    assert!(!agent.reserve(T0, CONTACT));
+}
+
+#[test]
+fn own_calls_are_counted_and_end_where_they_began() {
+    let mut agent = Agent::new(T0);
+    agent.sign_in(T0);
+    agent.own_call(at(1));
+    agent.own_call(at(2));
+    agent.own_call_over(at(3));
+    assert_eq!(agent.state().word(), AgentState::Busy);
+    agent.own_call_over(at(4));
+    assert_eq!(agent.state(), &State::Break { reason: BreakReason::Asked, until: None });
+}
+
+#[test]
+fn every_state_that_should_not_last_has_a_deadline_and_being_stuck_is_told() {
+    let mut agent = Agent::new(T0);
+    agent.ask_ready(T0);
+    assert!(agent.reserve(T0, CONTACT));
+    assert_eq!(agent.due(T0 + RESERVED_MAX), Due::Stuck(AgentState::Reserved));
+    assert!(agent.wants_seat());
+    let mut agent = ringing();
+    let until = agent.state().deadline().expect("a ring ends");
+    assert_eq!(agent.due(until), Due::Stuck(AgentState::Ringing));
+}

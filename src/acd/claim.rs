@@ -1,0 +1,579 @@
+//! The lock-free reservation of an agent for a contact.
+//!
+//! **The words are the truth.** Each party has one atomic word and one owner. Only its owner moves a party; anybody may claim, and
+//! anybody finishes a claim that they meet. A claim names its contact, and the contact's word alone decides it.
+//!
+//! Where a party is filed (which line or bench, with which key) stands in one of two cells beside its word, chosen by the parity of
+//! its generation, so that a new filing can be written while the old one is still being read; a reader takes the word before and
+//! after. A bitmap says which slots are filed at all: a bit is set before its word says so and cleared by the owner only after it
+//! no longer does, so the bitmap can name too many, never too few. Lines and benches are found by scanning it whole.
+//!
+//! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing
+//! and scanning, so that of two that come at once at least one sees the other.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::map::{BenchId, LineId, Map};
+use super::nudge::Nudges;
+use super::policy::{self, Candidate};
+use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::base::{AgentId, Time};
+
+/// A place for a contact in the matcher. The engine that owns it gives them out, first in, first out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ContactSlot(pub u32);
+
+/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key(u64);
+
+impl Key {
+    /// For one who is served as if having arrived at `arrival`; `sequence` orders those of the same microsecond.
+    #[must_use]
+    pub fn new(arrival: Time, sequence: u32, emergency: bool) -> Self {
+        let class = u64::from(!emergency) << 63;
+        Key(class | (arrival.micros() & ((1 << 52) - 1)) << 11 | u64::from(sequence & 0x7ff))
+    }
+
+    fn salt(self) -> u64 {
+        self.0
+    }
+}
+
+/// A filing: where a party waits and with what key. Written only by the slot's owner, before the word that names its generation.
+struct Cell {
+    place: AtomicU32,
+    /// Agents only: seconds talked since signing in.
+    occupied: AtomicU32,
+    key: AtomicU64,
+}
+
+struct Slot {
+    word: AtomicU64,
+    /// The owner's counter of filings. Never set back, so that an old entry is dead by itself.
+    generation: AtomicU32,
+    cells: [Cell; 2],
+}
+
+impl Slot {
+    fn new() -> Self {
+        let cell = || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0) };
+        Slot { word: AtomicU64::new(0), generation: AtomicU32::new(0), cells: [cell(), cell()] }
+    }
+
+    /// The next generation; only the slot's owner calls this.
+    fn next_generation(&self) -> u32 {
+        let next = self.generation.load(Ordering::Relaxed).wrapping_add(1);
+        self.generation.store(next, Ordering::Relaxed);
+        next
+    }
+
+    fn swap(&self, from: u64, to: u64) -> bool {
+        self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Which slots are filed: possibly too many, never too few.
+struct Filed(Box<[AtomicU64]>);
+
+impl Filed {
+    fn new(slots: u32) -> Self {
+        Filed((0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn set(&self, slot: u32) {
+        self.0[slot as usize / 64].fetch_or(1 << (slot % 64), Ordering::AcqRel);
+    }
+
+    fn clear(&self, slot: u32) {
+        self.0[slot as usize / 64].fetch_and(!(1 << (slot % 64)), Ordering::AcqRel);
+    }
+
+    fn each(&self, mut visit: impl FnMut(u32)) {
+        for (word, bits) in self.0.iter().enumerate() {
+            let mut bits = bits.load(Ordering::Acquire);
+            while bits != 0 {
+                visit(word as u32 * 64 + bits.trailing_zeros());
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+/// A contact that was seen waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Waiting {
+    slot: u32,
+    cg: ContactGeneration,
+    line: LineId,
+    key: Key,
+}
+
+/// An agent that was seen ready, or claimed by a claim not yet finished.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    slot: u32,
+    bench: BenchId,
+    word: AgentWord,
+}
+
+/// What became of a contact that leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Left {
+    /// It was waiting.
+    Waited,
+    /// It was offered to this agent, whose owner must be told.
+    WasOffered(AgentId),
+    /// It was not in line.
+    NotHere,
+}
+
+/// What an agent's word says now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgentView {
+    /// Not to be had.
+    Busy,
+    /// On the bench.
+    Ready,
+    /// Reserved for a contact; `offered` tells whether that contact is still offered to it.
+    Held {
+        /// For which.
+        contact: ContactSlot,
+        /// Whether the contact's word still names this agent with this filing.
+        offered: bool,
+    },
+}
+
+/// What a contact's word says now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContactView {
+    /// Not in line.
+    Gone,
+    /// In line.
+    Waiting,
+    /// Offered to an agent.
+    Offered(AgentId),
+    /// Taken by an agent.
+    Served,
+}
+
+/// The words of all parties, and the moves that are allowed.
+pub(crate) struct Kernel {
+    agents: Box<[Slot]>,
+    contacts: Box<[Slot]>,
+    agents_filed: Filed,
+    contacts_filed: Filed,
+    agent_owner: Box<[u16]>,
+    contacts_per_shard: u32,
+    pub(crate) agent_nudges: Nudges,
+    pub(crate) contact_nudges: Nudges,
+    map: ArcSwap<Map>,
+}
+
+impl Kernel {
+    /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
+    pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
+        let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
+        let contacts = contacts_per_shard * u32::from(shards);
+        assert!(agents <= INDEX_LIMIT && contacts <= INDEX_LIMIT, "checked by the configuration");
+        Kernel {
+            agents: (0..agents).map(|_| Slot::new()).collect(),
+            contacts: (0..contacts).map(|_| Slot::new()).collect(),
+            agents_filed: Filed::new(agents),
+            contacts_filed: Filed::new(contacts),
+            agent_owner: agent_owner.into_boxed_slice(),
+            contacts_per_shard,
+            agent_nudges: Nudges::new(agents, shards),
+            contact_nudges: Nudges::new(contacts, shards),
+            map: ArcSwap::from_pointee(map),
+        }
+    }
+
+    pub(crate) fn map(&self) -> Arc<Map> {
+        self.map.load_full()
+    }
+
+    pub(crate) fn publish(&self, map: Map) {
+        self.map.store(Arc::new(map));
+    }
+
+    fn agent(&self, slot: u32) -> AgentWord {
+        AgentWord::unpack(self.agents[slot as usize].word.load(Ordering::Acquire))
+    }
+
+    fn contact(&self, slot: u32) -> ContactWord {
+        ContactWord::unpack(self.contacts[slot as usize].word.load(Ordering::Acquire))
+    }
+
+    fn swap_agent(&self, slot: u32, from: AgentWord, to: AgentWord) -> bool {
+        self.agents[slot as usize].swap(from.pack(), to.pack())
+    }
+
+    fn swap_contact(&self, slot: u32, from: ContactWord, to: ContactWord) -> bool {
+        self.contacts[slot as usize].swap(from.pack(), to.pack())
+    }
+
+    fn nudge_agent(&self, slot: u32) {
+        self.agent_nudges.push(self.agent_owner[slot as usize], slot);
+    }
+
+    fn nudge_contact(&self, slot: u32) {
+        self.contact_nudges.push((slot / self.contacts_per_shard) as u16, slot);
+    }
+
+    // ---- anybody ----
+
+    /// Finishes the claim that `slot`'s word said it was under.
+    fn settle(&self, slot: u32, claim: AgentWord) {
+        let AgentWord::Claim { contact, cg, ag } = claim else { return };
+        let offered = ContactWord::Offered { agent: slot, ag, cg };
+        if self.swap_contact(contact, ContactWord::Waiting(cg), offered) || self.contact(contact) == offered {
+            if self.agent(slot) == claim {
+                self.nudge_contact(contact);
+                self.nudge_agent(slot);
+                self.swap_agent(slot, claim, AgentWord::Held { contact, cg, ag });
+            }
+        } else {
+            self.swap_agent(slot, claim, AgentWord::Ready(ag));
+        }
+    }
+
+    /// Settles the claim by which a contact is offered, if it is not finished.
+    fn settle_offer(&self, contact: u32, agent: u32, ag: AgentGeneration, cg: ContactGeneration) {
+        let claim = AgentWord::Claim { contact, cg, ag };
+        if self.agent(agent) == claim {
+            self.settle(agent, claim);
+        }
+    }
+
+    /// The live filing of a contact that is waiting.
+    fn waiting(&self, slot: u32) -> Option<Waiting> {
+        let word = self.contact(slot);
+        match word {
+            ContactWord::Waiting(cg) => {
+                let cell = &self.contacts[slot as usize].cells[cg.cell()];
+                let line = LineId(cell.place.load(Ordering::Acquire));
+                let key = Key(cell.key.load(Ordering::Acquire));
+                (self.contact(slot) == word).then_some(Waiting { slot, cg, line, key })
+            }
+            ContactWord::Offered { agent, ag, cg } => {
+                self.settle_offer(slot, agent, ag, cg);
+                None
+            }
+            ContactWord::Gone(_) | ContactWord::Served(_) => None,
+        }
+    }
+
+    fn look(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
+        let mut best: Option<Waiting> = None;
+        self.contacts_filed.each(|slot| {
+            if let Some(waiting) = self.waiting(slot)
+                && best.is_none_or(|best| waiting.key < best.key)
+                && map.serves(bench, waiting.line)
+            {
+                best = Some(waiting);
+            }
+        });
+        best
+    }
+
+    /// The contact that has waited longest of those that `bench` may serve; looks again until a look finds none before it, which is
+    /// where order comes from.
+    fn best(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
+        let mut best = self.look(map, bench)?;
+        loop {
+            match self.look(map, bench) {
+                None => return None,
+                Some(again) if again.slot == best.slot && again.cg == best.cg => return Some(again),
+                Some(again) => best = again,
+            }
+        }
+    }
+
+    /// The best agent for `line`, ready or under a claim that may yet fail.
+    fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
+        let rule = map.rule(waiting.line);
+        let mut best: Option<((u64, u64), Free)> = None;
+        self.agents_filed.each(|slot| {
+            let word = self.agent(slot);
+            let (AgentWord::Ready(ag) | AgentWord::Claim { ag, .. }) = word else { return };
+            let cell = &self.agents[slot as usize].cells[ag.cell()];
+            let bench = BenchId(cell.place.load(Ordering::Acquire));
+            if !map.serves(bench, waiting.line) {
+                return;
+            }
+            let candidate = Candidate {
+                agent: slot,
+                level_sum: map.level_sum(bench, waiting.line),
+                idle_since: Time::from_micros(cell.key.load(Ordering::Acquire)),
+                occupied_secs: cell.occupied.load(Ordering::Acquire),
+            };
+            if self.agent(slot).generation() != ag {
+                return;
+            }
+            let rank = policy::rank(rule, &candidate, waiting.key.salt());
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, Free { slot, bench, word }));
+            }
+        });
+        best.map(|(_, free)| free)
+    }
+
+    /// Finds an agent for the contact, serving first whoever goes before it.
+    fn match_contact(&self, slot: u32, cg: ContactGeneration) {
+        'again: loop {
+            match self.contact(slot) {
+                ContactWord::Offered { agent, ag, cg } => return self.settle_offer(slot, agent, ag, cg),
+                ContactWord::Waiting(now) if now == cg => {}
+                _ => return,
+            }
+            let Some(mut turn) = self.waiting(slot) else { continue };
+            loop {
+                let map = self.map.load();
+                let Some(agent) = self.head(&map, &turn) else {
+                    if turn.slot == slot {
+                        return;
+                    }
+                    continue 'again;
+                };
+                let AgentWord::Ready(ag) = agent.word else {
+                    self.settle(agent.slot, agent.word);
+                    continue 'again;
+                };
+                let Some(first) = self.best(&map, agent.bench) else { continue 'again };
+                if first.slot != turn.slot || first.cg != turn.cg {
+                    turn = first;
+                    continue;
+                }
+                let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+                if self.swap_agent(agent.slot, agent.word, claim) {
+                    self.settle(agent.slot, claim);
+                }
+                continue 'again;
+            }
+        }
+    }
+
+    /// Finds a contact for the agent, for as long as it stays on the bench with this filing.
+    fn drive(&self, slot: u32, ag: AgentGeneration) {
+        loop {
+            let word = self.agent(slot);
+            match word {
+                AgentWord::Claim { ag: now, .. } if now == ag => self.settle(slot, word),
+                AgentWord::Ready(now) if now == ag => {
+                    let map = self.map.load();
+                    let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
+                    let Some(first) = self.best(&map, bench) else { return };
+                    let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+                    if self.swap_agent(slot, word, claim) {
+                        self.settle(slot, claim);
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    // ---- by the party's owner ----
+
+    fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
+        let contact = &self.contacts[slot as usize];
+        let cg = ContactGeneration::from_counter(contact.next_generation());
+        let cell = &contact.cells[cg.cell()];
+        cell.place.store(line.0, Ordering::Release);
+        cell.key.store(key.0, Ordering::Release);
+        self.contacts_filed.set(slot);
+        cg
+    }
+
+    fn file_agent(&self, slot: u32, bench: BenchId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
+        let agent = &self.agents[slot as usize];
+        let ag = AgentGeneration::from_counter(agent.next_generation());
+        let cell = &agent.cells[ag.cell()];
+        cell.place.store(bench.0, Ordering::Release);
+        cell.occupied.store(occupied_secs, Ordering::Release);
+        cell.key.store(idle_since.micros(), Ordering::Release);
+        self.agents_filed.set(slot);
+        ag
+    }
+
+    /// A contact joins its line.
+    pub(crate) fn arrive(&self, slot: u32, line: LineId, key: Key) {
+        let cg = self.file_contact(slot, line, key);
+        self.contacts[slot as usize].word.store(ContactWord::Waiting(cg).pack(), Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.match_contact(slot, cg);
+    }
+
+    /// An agent who was busy or held (and whose offer is over) takes a seat on its bench.
+    pub(crate) fn ready(&self, slot: u32, bench: BenchId, now: Time, occupied_secs: u32) {
+        let ag = self.file_agent(slot, bench, now, occupied_secs);
+        let word = &self.agents[slot as usize].word;
+        let first = self.best(&self.map.load(), bench);
+        if let Some(first) = first {
+            let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+            word.store(claim.pack(), Ordering::Release);
+            self.settle(slot, claim);
+            if matches!(self.agent(slot), AgentWord::Held { ag: held, .. } if held == ag) {
+                return;
+            }
+        } else {
+            word.store(AgentWord::Ready(ag).pack(), Ordering::Release);
+        }
+        fence(Ordering::SeqCst);
+        self.drive(slot, ag);
+    }
+
+    /// Takes an agent off its bench. `Busy` afterwards, unless it is held by a contact.
+    pub(crate) fn pause(&self, slot: u32) -> AgentView {
+        loop {
+            let word = self.agent(slot);
+            match word {
+                AgentWord::Ready(ag) => {
+                    if self.swap_agent(slot, word, AgentWord::Busy(ag)) {
+                        self.agents_filed.clear(slot);
+                        return AgentView::Busy;
+                    }
+                }
+                AgentWord::Claim { .. } => self.settle(slot, word),
+                AgentWord::Held { .. } | AgentWord::Busy(_) => return self.view_agent(slot),
+            }
+        }
+    }
+
+    /// The agent's owner leaves HELD: the contact is no longer offered to it and the ringing has stopped.
+    pub(crate) fn release(&self, slot: u32) -> bool {
+        let word = self.agent(slot);
+        match word {
+            AgentWord::Held { ag, .. } => {
+                self.agents_filed.clear(slot);
+                self.swap_agent(slot, word, AgentWord::Busy(ag))
+            }
+            _ => false,
+        }
+    }
+
+    /// The agent that the contact is offered to has answered.
+    pub(crate) fn accept(&self, slot: u32) -> Option<AgentId> {
+        let word = self.contact(slot);
+        let ContactWord::Offered { agent, ag, cg } = word else { return None };
+        self.settle_offer(slot, agent, ag, cg);
+        if !self.swap_contact(slot, word, ContactWord::Served(cg)) {
+            return None;
+        }
+        self.contacts_filed.clear(slot);
+        self.nudge_agent(agent);
+        Some(AgentId(agent))
+    }
+
+    /// The contact leaves the line.
+    pub(crate) fn leave(&self, slot: u32) -> Left {
+        loop {
+            let word = self.contact(slot);
+            let (cg, left) = match word {
+                ContactWord::Waiting(cg) => (cg, Left::Waited),
+                ContactWord::Offered { agent, ag, cg } => {
+                    self.settle_offer(slot, agent, ag, cg);
+                    (cg, Left::WasOffered(AgentId(agent)))
+                }
+                ContactWord::Gone(_) | ContactWord::Served(_) => return Left::NotHere,
+            };
+            if self.swap_contact(slot, word, ContactWord::Gone(cg)) {
+                self.contacts_filed.clear(slot);
+                if let Left::WasOffered(agent) = left {
+                    self.nudge_agent(agent.0);
+                }
+                return left;
+            }
+        }
+    }
+
+    /// The offer came to nothing: the contact waits again, with the key given.
+    pub(crate) fn put_back(&self, slot: u32, line: LineId, key: Key) -> Option<AgentId> {
+        let word = self.contact(slot);
+        let ContactWord::Offered { agent, ag, cg } = word else { return None };
+        self.settle_offer(slot, agent, ag, cg);
+        let cg = self.file_contact(slot, line, key);
+        if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+            return None;
+        }
+        self.nudge_agent(agent);
+        fence(Ordering::SeqCst);
+        self.match_contact(slot, cg);
+        Some(AgentId(agent))
+    }
+
+    /// A waiting contact moves to a wider line, or to the one that follows its own in a new map.
+    pub(crate) fn widen(&self, slot: u32, line: LineId, key: Key) -> bool {
+        let word = self.contact(slot);
+        let ContactWord::Waiting(_) = word else { return false };
+        let cg = self.file_contact(slot, line, key);
+        if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        self.match_contact(slot, cg);
+        true
+    }
+
+    /// A ready agent takes the seat that a new map gives it, and looks at the lines again. One filing serves however often a claim
+    /// that fails comes between: to file again would write over the cell that is still being read.
+    pub(crate) fn reseat(&self, slot: u32, bench: BenchId) {
+        let mut filed = None;
+        loop {
+            let word = self.agent(slot);
+            match word {
+                AgentWord::Claim { .. } => self.settle(slot, word),
+                AgentWord::Ready(old) => {
+                    let ag = *filed.get_or_insert_with(|| {
+                        let cell = &self.agents[slot as usize].cells[old.cell()];
+                        let idle_since = Time::from_micros(cell.key.load(Ordering::Acquire));
+                        self.file_agent(slot, bench, idle_since, cell.occupied.load(Ordering::Acquire))
+                    });
+                    if self.swap_agent(slot, word, AgentWord::Ready(ag)) {
+                        fence(Ordering::SeqCst);
+                        return self.drive(slot, ag);
+                    }
+                }
+                AgentWord::Busy(_) | AgentWord::Held { .. } => return,
+            }
+        }
+    }
+
+    pub(crate) fn view_agent(&self, slot: u32) -> AgentView {
+        match self.agent(slot) {
+            AgentWord::Busy(_) => AgentView::Busy,
+            AgentWord::Ready(_) | AgentWord::Claim { .. } => AgentView::Ready,
+            AgentWord::Held { contact, cg, ag } => AgentView::Held {
+                contact: ContactSlot(contact),
+                offered: self.contact(contact) == ContactWord::Offered { agent: slot, ag, cg },
+            },
+        }
+    }
+
+    pub(crate) fn view_contact(&self, slot: u32) -> ContactView {
+        match self.contact(slot) {
+            ContactWord::Gone(_) => ContactView::Gone,
+            ContactWord::Waiting(_) => ContactView::Waiting,
+            ContactWord::Offered { agent, .. } => ContactView::Offered(AgentId(agent)),
+            ContactWord::Served(_) => ContactView::Served,
+        }
+    }
+
+    /// How many wait, by this predicate, before `key`.
+    pub(crate) fn count_before(&self, key: Key, mut same_line: impl FnMut(ContactSlot) -> bool) -> u32 {
+        let mut count = 0;
+        self.contacts_filed.each(|slot| {
+            let cg = match self.contact(slot) {
+                ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. } => cg,
+                _ => return,
+            };
+            let ahead = Key(self.contacts[slot as usize].cells[cg.cell()].key.load(Ordering::Acquire)) < key;
+            count += u32::from(ahead && same_line(ContactSlot(slot)));
+        });
+        count
+    }
+}

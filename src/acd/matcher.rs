@@ -1,0 +1,251 @@
+//! The narrow interface to the line: what the engine may ask of the matcher, and nothing of how it does it.
+//!
+//! Shared by all shards. Every method is lock-free; those marked *owner* may only be called by the engine that owns the party. What
+//! a call changes for a party of whichever shard is told to its owner by a nudge ([`Matcher::nudged_contacts`],
+//! [`Matcher::nudged_agents`]): the owner then looks at the words, which are the truth.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
+use super::map::{LineId, Map};
+use crate::base::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::base::{AgentId, QueueId, Time};
+
+/// How large the matcher is built; it never grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Signalling shards.
+    pub shards: u16,
+    /// Contacts in line, for each shard.
+    pub contacts_per_shard: u32,
+    /// Agents that the directory can ever name while running.
+    pub agents: u32,
+    /// Queues that the directory can ever name while running.
+    pub queues: u32,
+}
+
+/// The queue that a contact is in, for counting; written by its owner.
+struct Place {
+    /// The queue plus one; zero when in none.
+    queue: AtomicU32,
+    since: AtomicU64,
+}
+
+/// All who wait, and all who are free.
+pub struct Matcher {
+    kernel: Kernel,
+    size: Size,
+    waiting: Box<[AtomicU32]>,
+    places: Box<[Place]>,
+    /// Signed in, whatever they are doing.
+    present: Box<[AtomicBool]>,
+    sequence: AtomicU32,
+}
+
+/// A line is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the line is full")]
+pub struct LineFull;
+
+impl Matcher {
+    /// A matcher in which nobody waits. `agent_shard` names the owner of each agent.
+    #[must_use]
+    pub fn new(size: Size, map: Map, agent_shard: impl Fn(AgentId) -> u16) -> Self {
+        let owners = (0..size.agents).map(|agent| agent_shard(AgentId(agent))).collect();
+        let contacts = size.contacts_per_shard * u32::from(size.shards);
+        Matcher {
+            kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
+            size,
+            waiting: (0..size.queues).map(|_| AtomicU32::new(0)).collect(),
+            places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
+            present: (0..size.agents).map(|_| AtomicBool::new(false)).collect(),
+            sequence: AtomicU32::new(0),
+        }
+    }
+
+    /// The contact slots that `shard` owns.
+    #[must_use]
+    pub fn slots_of(&self, shard: u16) -> std::ops::Range<u32> {
+        let first = u32::from(shard) * self.size.contacts_per_shard;
+        first..first + self.size.contacts_per_shard
+    }
+
+    /// The map in force.
+    #[must_use]
+    pub fn map(&self) -> Arc<Map> {
+        self.kernel.map()
+    }
+
+    /// Puts a new map in force. Each owner then re-seats its agents and re-files its contacts.
+    pub fn publish(&self, map: Map) {
+        self.kernel.publish(map);
+    }
+
+    /// A key for one who arrived at `arrival`, with `credit` as head start.
+    pub fn key(&self, arrival: Time, credit: Duration, emergency: bool) -> Key {
+        Key::new(arrival - credit, self.sequence.fetch_add(1, Ordering::Relaxed), emergency)
+    }
+
+    // ---- contacts (owner) ----
+
+    /// *Owner.* The contact joins `queue` through `line`, unless `length_max` are in it; it may be offered before this returns.
+    ///
+    /// # Errors
+    /// When the queue has `length_max` waiting.
+    pub fn arrive(
+        &self,
+        slot: ContactSlot,
+        queue: QueueId,
+        length_max: u32,
+        line: LineId,
+        key: Key,
+        since: Time,
+    ) -> Result<(), LineFull> {
+        let counter = &self.waiting[queue.index()];
+        if counter.fetch_add(1, Ordering::AcqRel) >= length_max {
+            counter.fetch_sub(1, Ordering::AcqRel);
+            return Err(LineFull);
+        }
+        let place = &self.places[slot.0 as usize];
+        place.since.store(since.micros(), Ordering::Release);
+        place.queue.store(queue.0 + 1, Ordering::Release);
+        self.kernel.arrive(slot.0, line, key);
+        Ok(())
+    }
+
+    /// *Owner.* The contact leaves the line, answered or not.
+    pub fn leave(&self, slot: ContactSlot) -> Left {
+        let left = self.kernel.leave(slot.0);
+        if left != Left::NotHere {
+            self.uncount(slot);
+        }
+        left
+    }
+
+    /// *Owner.* The agent to whom the contact is offered has answered; `None` if the contact is not offered.
+    pub fn accept(&self, slot: ContactSlot) -> Option<AgentId> {
+        let agent = self.kernel.accept(slot.0)?;
+        self.uncount(slot);
+        Some(agent)
+    }
+
+    /// *Owner.* The offer came to nothing: back into the line.
+    pub fn put_back(&self, slot: ContactSlot, line: LineId, key: Key) -> Option<AgentId> {
+        self.kernel.put_back(slot.0, line, key)
+    }
+
+    /// *Owner.* A waiting contact moves to another line of its queue.
+    pub fn widen(&self, slot: ContactSlot, line: LineId, key: Key) -> bool {
+        self.kernel.widen(slot.0, line, key)
+    }
+
+    fn uncount(&self, slot: ContactSlot) {
+        let queue = self.places[slot.0 as usize].queue.swap(0, Ordering::AcqRel);
+        if queue != 0 {
+            self.waiting[queue as usize - 1].fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    // ---- agents (owner) ----
+
+    /// *Owner.* The agent takes a seat; it may be offered a contact before this returns. False for an agent the map does not know.
+    pub fn ready(&self, agent: AgentId, now: Time, occupied: Duration) -> bool {
+        let Some(bench) = self.kernel.map().bench(agent) else { return false };
+        self.kernel.ready(agent.0, bench, now, u32::try_from(occupied.as_secs()).unwrap_or(u32::MAX));
+        true
+    }
+
+    /// *Owner.* The agent leaves its seat; it may turn out to be held by a contact instead.
+    pub fn pause(&self, agent: AgentId) -> AgentView {
+        self.kernel.pause(agent.0)
+    }
+
+    /// *Owner.* The agent's offer or talk is over and its phone silent.
+    pub fn release(&self, agent: AgentId) -> bool {
+        self.kernel.release(agent.0)
+    }
+
+    /// *Owner.* A ready agent moves to the seat that the map in force gives it.
+    pub fn reseat(&self, agent: AgentId) {
+        if let Some(bench) = self.kernel.map().bench(agent) {
+            self.kernel.reseat(agent.0, bench);
+        }
+    }
+
+    /// *Owner.* Whether the agent is signed in.
+    pub fn set_present(&self, agent: AgentId, present: bool) {
+        self.present[agent.index()].store(present, Ordering::Release);
+    }
+
+    // ---- anybody ----
+
+    /// What an agent's word says.
+    #[must_use]
+    pub fn agent(&self, agent: AgentId) -> AgentView {
+        self.kernel.view_agent(agent.0)
+    }
+
+    /// What a contact's word says.
+    #[must_use]
+    pub fn contact(&self, slot: ContactSlot) -> ContactView {
+        self.kernel.view_contact(slot.0)
+    }
+
+    /// Whether anyone signed in may serve `line`, free or not.
+    #[must_use]
+    pub fn anyone_for(&self, line: LineId) -> bool {
+        let map = self.kernel.map();
+        (0..self.size.agents).any(|agent| {
+            self.present[agent as usize].load(Ordering::Acquire)
+                && map.bench(AgentId(agent)).is_some_and(|bench| map.serves(bench, line))
+        })
+    }
+
+    /// How many are in `queue`, offered ones included.
+    #[must_use]
+    pub fn waiting(&self, queue: QueueId) -> u32 {
+        self.waiting[queue.index()].load(Ordering::Acquire)
+    }
+
+    /// How many of `queue` go before `key`.
+    #[must_use]
+    pub fn ahead_of(&self, queue: QueueId, key: Key) -> u32 {
+        self.kernel.count_before(key, |slot| self.places[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1)
+    }
+
+    /// For each queue with anyone in it, since when the longest has waited there.
+    #[must_use]
+    pub fn longest(&self) -> Vec<(QueueId, Time)> {
+        let mut oldest: Vec<Option<Time>> = vec![None; self.waiting.len()];
+        for place in &self.places {
+            let queue = place.queue.load(Ordering::Acquire);
+            if queue != 0 {
+                let since = Time::from_micros(place.since.load(Ordering::Acquire));
+                let entry = &mut oldest[queue as usize - 1];
+                *entry = Some(entry.map_or(since, |old| old.min(since)));
+            }
+        }
+        oldest.iter().enumerate().filter_map(|(queue, since)| since.map(|since| (QueueId(queue as u32), since))).collect()
+    }
+
+    /// Whether anything changed for a party of `shard` since its nudges were last taken.
+    #[must_use]
+    pub fn nudged(&self, shard: u16) -> bool {
+        self.kernel.contact_nudges.pending(shard) || self.kernel.agent_nudges.pending(shard)
+    }
+
+    /// The contacts of `shard` to look at again.
+    pub fn nudged_contacts(&self, shard: u16, mut each: impl FnMut(ContactSlot)) {
+        self.kernel.contact_nudges.drain(shard, |slot| each(ContactSlot(slot)));
+    }
+
+    /// The agents of `shard` to look at again.
+    pub fn nudged_agents(&self, shard: u16, mut each: impl FnMut(AgentId)) {
+        self.kernel.agent_nudges.drain(shard, |slot| each(AgentId(slot)));
+    }
+}
+
+#[cfg(test)]
+#[path = "matcher_tests.rs"]
+mod tests;

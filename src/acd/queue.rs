@@ -1,0 +1,183 @@
+//! The rules of a queue: what it asks of agents, how long and how many may wait, and where they go otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::policy::ChoiceRule;
+use crate::base::{AgencyId, PoolId, QueueId, SkillId};
+
+/// When a caller is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Answer {
+    /// At once: music is heard on an answered call.
+    #[default]
+    AtOnce,
+    /// When an agent has answered; until then music as early media (183).
+    Late,
+}
+
+/// What happens in a line that nobody can serve.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum WhenEmpty {
+    /// Wait all the same.
+    #[default]
+    Wait,
+    /// Go where the overflow leads.
+    Overflow,
+    /// A prompt, then goodbye.
+    Goodbye,
+}
+
+/// Where a caller goes who cannot stay.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Overflow {
+    /// A prompt, then goodbye.
+    #[default]
+    Goodbye,
+    /// Another queue, with the time already waited as credit.
+    Queue(QueueId),
+    /// A number outside, over a trunk that leads there.
+    Number(Arc<str>),
+}
+
+/// One step by which the requirement relaxes. Steps add up. The caller's language is never relaxed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WideningStep {
+    /// After so long in line.
+    pub after: Duration,
+    /// By how much the least levels are lowered (never below 1).
+    pub lower_levels_by: u8,
+    /// Pools that may serve from then on, too.
+    pub more_pools: Vec<PoolId>,
+}
+
+/// A queue: a named service, owned by an agency.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QueueRules {
+    /// Its name in the configuration, in metrics and in the API.
+    pub name: Arc<str>,
+    /// The agency that owns it.
+    pub agency: AgencyId,
+    /// The skills it asks for, each with a least level (1 to 10).
+    pub skills: Vec<(SkillId, u8)>,
+    /// The least level asked of the caller's language.
+    pub language_level: u8,
+    /// The pools that may serve it; in the order of preference.
+    pub pools: Vec<PoolId>,
+    /// Head start over other queues: a caller here is served as if having arrived so much earlier.
+    pub head_start: Duration,
+    /// Calls of this queue go before all others, and are shed last.
+    pub emergency: bool,
+    /// How the requirement relaxes with time, in order.
+    pub widening: Vec<WideningStep>,
+    /// How to choose among agents.
+    pub choice: ChoiceRule,
+    /// When the caller is answered.
+    pub answer: Answer,
+    /// The music, a name in the prompt library.
+    pub music: Arc<str>,
+    /// How often the place in line is said; `None`: never.
+    pub announce_every: Option<Duration>,
+    /// How long a phone is rung before the agent counts as absent (RONA).
+    pub ring_timeout: Duration,
+    /// How long an agent who refused or was busy is left alone.
+    pub refused_pause: Duration,
+    /// The agent's time after a talk.
+    pub wrap_up: Duration,
+    /// The longest wait, then overflow.
+    pub wait_max: Option<Duration>,
+    /// The longest line, then overflow.
+    pub length_max: u32,
+    /// Where callers go who cannot stay.
+    pub overflow: Overflow,
+    /// What meets a caller when nobody who could serve is signed in.
+    pub join_empty: WhenEmpty,
+    /// What becomes of waiting callers when the last one who could serve signs out.
+    pub leave_when_empty: WhenEmpty,
+    /// Answered within this counts as served well.
+    pub service_target: Duration,
+    /// Abandoning within this does not count against the service.
+    pub short_abandon: Duration,
+    /// The longest talk.
+    pub talk_max: Duration,
+}
+
+impl QueueRules {
+    /// The step that holds after `waited`: 0 is the requirement as written.
+    #[must_use]
+    pub fn step_at(&self, waited: Duration) -> usize {
+        self.widening.iter().take_while(|step| step.after <= waited).count()
+    }
+
+    /// The skills asked for at `step`, with their least levels; the language, when there is one, among them.
+    #[must_use]
+    pub fn requirement(&self, language: Option<SkillId>, step: usize) -> Vec<(SkillId, u8)> {
+        let lowered: u8 = self.widening.iter().take(step).fold(0, |sum: u8, step| sum.saturating_add(step.lower_levels_by));
+        let mut skills: Vec<_> =
+            self.skills.iter().map(|(skill, level)| (*skill, level.saturating_sub(lowered).max(1))).collect();
+        if let Some(language) = language {
+            match skills.iter_mut().find(|(skill, _)| *skill == language) {
+                Some((_, level)) => *level = (*level).max(self.language_level),
+                None => skills.push((language, self.language_level)),
+            }
+        }
+        skills
+    }
+
+    /// The pools that may serve at `step`.
+    pub fn pools_at(&self, step: usize) -> impl Iterator<Item = PoolId> + '_ {
+        self.pools.iter().copied().chain(self.widening.iter().take(step).flat_map(|step| step.more_pools.iter().copied()))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A queue with nothing unusual about it.
+    pub(crate) fn plain(name: &str, skills: &[(u32, u8)], pools: &[u32]) -> QueueRules {
+        QueueRules {
+            name: name.into(),
+            agency: AgencyId(0),
+            skills: skills.iter().map(|(skill, level)| (SkillId(*skill), *level)).collect(),
+            language_level: 1,
+            pools: pools.iter().map(|pool| PoolId(*pool)).collect(),
+            head_start: Duration::ZERO,
+            emergency: false,
+            widening: Vec::new(),
+            choice: ChoiceRule::LongestIdle,
+            answer: Answer::AtOnce,
+            music: "music/default".into(),
+            announce_every: None,
+            ring_timeout: Duration::from_secs(20),
+            refused_pause: Duration::from_secs(10),
+            wrap_up: Duration::ZERO,
+            wait_max: None,
+            length_max: 1000,
+            overflow: Overflow::Goodbye,
+            join_empty: WhenEmpty::Wait,
+            leave_when_empty: WhenEmpty::Wait,
+            service_target: Duration::from_secs(20),
+            short_abandon: Duration::from_secs(5),
+            talk_max: Duration::from_secs(7200),
+        }
+    }
+
+    #[test]
+    fn widening_lowers_levels_and_adds_pools_but_keeps_the_language() {
+        let mut rules = plain("q", &[(1, 5), (2, 2)], &[0]);
+        rules.language_level = 4;
+        rules.widening = vec![
+            WideningStep { after: Duration::from_secs(30), lower_levels_by: 2, more_pools: vec![] },
+            WideningStep { after: Duration::from_secs(60), lower_levels_by: 9, more_pools: vec![PoolId(7)] },
+        ];
+        assert_eq!(rules.step_at(Duration::from_secs(29)), 0);
+        assert_eq!(rules.step_at(Duration::from_secs(30)), 1);
+        assert_eq!(rules.step_at(Duration::from_secs(99)), 2);
+        assert_eq!(rules.requirement(Some(SkillId(9)), 0), [(SkillId(1), 5), (SkillId(2), 2), (SkillId(9), 4)]);
+        assert_eq!(rules.requirement(Some(SkillId(9)), 1), [(SkillId(1), 3), (SkillId(2), 1), (SkillId(9), 4)]);
+        assert_eq!(rules.requirement(Some(SkillId(9)), 2), [(SkillId(1), 1), (SkillId(2), 1), (SkillId(9), 4)]);
+        assert_eq!(rules.pools_at(1).collect::<Vec<_>>(), [PoolId(0)]);
+        assert_eq!(rules.pools_at(2).collect::<Vec<_>>(), [PoolId(0), PoolId(7)]);
+    }
+}

@@ -1,0 +1,144 @@
+//! The atomic word of a party: two bits of tag, twenty of index, twenty and twenty-two of generation.
+//!
+//! ```text
+//! agent:   BUSY(ag)     READY(ag)           CLAIM(c,cg,ag)   HELD(c,cg,ag)
+//! contact: GONE(cg)     WAITING(cg)         OFFERED(a,ag,cg) SERVED(cg)
+//! ```
+//!
+//! A zeroed word is BUSY(0) or GONE(0): a slot that nobody has used yet waits for nobody.
+
+/// How many slots a word's index can name.
+pub(crate) const INDEX_LIMIT: u32 = 1 << 20;
+
+const INDEX_MASK: u64 = (1 << 20) - 1;
+const CONTACT_GENERATION_BITS: u32 = 20;
+const AGENT_GENERATION_BITS: u32 = 22;
+
+/// A generation of a contact's filing, modulo 2^20.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ContactGeneration(u32);
+
+/// A generation of an agent's filing, modulo 2^22.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct AgentGeneration(u32);
+
+impl ContactGeneration {
+    pub(crate) fn from_counter(counter: u32) -> Self {
+        ContactGeneration(counter & ((1 << CONTACT_GENERATION_BITS) - 1))
+    }
+
+    /// Which of a slot's two filing cells belongs to it.
+    pub(crate) fn cell(self) -> usize {
+        (self.0 & 1) as usize
+    }
+}
+
+impl AgentGeneration {
+    pub(crate) fn from_counter(counter: u32) -> Self {
+        AgentGeneration(counter & ((1 << AGENT_GENERATION_BITS) - 1))
+    }
+
+    pub(crate) fn cell(self) -> usize {
+        (self.0 & 1) as usize
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AgentWord {
+    Busy(AgentGeneration),
+    Ready(AgentGeneration),
+    Claim { contact: u32, cg: ContactGeneration, ag: AgentGeneration },
+    Held { contact: u32, cg: ContactGeneration, ag: AgentGeneration },
+}
+
+impl AgentWord {
+    pub(crate) fn pack(self) -> u64 {
+        let (tag, index, cg, ag) = match self {
+            AgentWord::Busy(ag) => (0, 0, 0, ag),
+            AgentWord::Ready(ag) => (1, 0, 0, ag),
+            AgentWord::Claim { contact, cg, ag } => (2, contact, cg.0, ag),
+            AgentWord::Held { contact, cg, ag } => (3, contact, cg.0, ag),
+        };
+        tag << 62 | u64::from(index) << 42 | u64::from(cg) << 22 | u64::from(ag.0)
+    }
+
+    pub(crate) fn unpack(word: u64) -> Self {
+        let ag = AgentGeneration((word & ((1 << 22) - 1)) as u32);
+        let cg = ContactGeneration((word >> 22 & ((1 << 20) - 1)) as u32);
+        let contact = (word >> 42 & INDEX_MASK) as u32;
+        match word >> 62 {
+            0 => AgentWord::Busy(ag),
+            1 => AgentWord::Ready(ag),
+            2 => AgentWord::Claim { contact, cg, ag },
+            _ => AgentWord::Held { contact, cg, ag },
+        }
+    }
+
+    pub(crate) fn generation(self) -> AgentGeneration {
+        match self {
+            AgentWord::Busy(ag) | AgentWord::Ready(ag) | AgentWord::Claim { ag, .. } | AgentWord::Held { ag, .. } => ag,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ContactWord {
+    Gone(ContactGeneration),
+    Waiting(ContactGeneration),
+    Offered { agent: u32, ag: AgentGeneration, cg: ContactGeneration },
+    Served(ContactGeneration),
+}
+
+impl ContactWord {
+    pub(crate) fn pack(self) -> u64 {
+        let (tag, index, ag, cg) = match self {
+            ContactWord::Gone(cg) => (0, 0, 0, cg),
+            ContactWord::Waiting(cg) => (1, 0, 0, cg),
+            ContactWord::Offered { agent, ag, cg } => (2, agent, ag.0, cg),
+            ContactWord::Served(cg) => (3, 0, 0, cg),
+        };
+        tag << 62 | u64::from(index) << 42 | u64::from(ag) << 20 | u64::from(cg.0)
+    }
+
+    pub(crate) fn unpack(word: u64) -> Self {
+        let cg = ContactGeneration((word & ((1 << 20) - 1)) as u32);
+        let ag = AgentGeneration((word >> 20 & ((1 << 22) - 1)) as u32);
+        let agent = (word >> 42 & INDEX_MASK) as u32;
+        match word >> 62 {
+            0 => ContactWord::Gone(cg),
+            1 => ContactWord::Waiting(cg),
+            2 => ContactWord::Offered { agent, ag, cg },
+            _ => ContactWord::Served(cg),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_packing_at_their_limits() {
+        let cg = ContactGeneration::from_counter(u32::MAX);
+        let ag = AgentGeneration::from_counter(u32::MAX);
+        let top = INDEX_LIMIT - 1;
+        for word in [
+            AgentWord::Busy(ag),
+            AgentWord::Ready(ag),
+            AgentWord::Claim { contact: top, cg, ag },
+            AgentWord::Held { contact: top, cg, ag },
+        ] {
+            assert_eq!(AgentWord::unpack(word.pack()), word);
+        }
+        for word in [
+            ContactWord::Gone(cg),
+            ContactWord::Waiting(cg),
+            ContactWord::Offered { agent: top, ag, cg },
+            ContactWord::Served(cg),
+        ] {
+            assert_eq!(ContactWord::unpack(word.pack()), word);
+        }
+        assert_eq!(AgentWord::unpack(0), AgentWord::Busy(AgentGeneration::from_counter(0)));
+        assert_eq!(ContactWord::unpack(0), ContactWord::Gone(ContactGeneration::from_counter(0)));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a shard's outputs go to: facts to metrics and the log, commands to the media threads.
+
+use std::time::Duration;
+
+use crate::base::Time;
+use crate::engine::media_port::{MediaCommand, MediaThread};
+use crate::media::MediaHandle;
+use crate::metrics::Meters;
+use crate::net::shard::Outside;
+use crate::report::{Fact, FactKind};
+
+/// Two faults within this end the process (rule 9): a supervisor starts a clean one.
+const FAULTS_WITHIN: Duration = Duration::from_secs(1);
+
+/// The outside of a shard.
+pub(super) struct ShardOutside {
+    pub(super) media: MediaHandle,
+    pub(super) meters: Meters,
+    pub(super) last_fault: Option<Time>,
+}
+
+impl Outside for ShardOutside {
+    fn fact(&mut self, fact: &Fact) {
+        self.meters.take(fact);
+        log(fact);
+    }
+
+    fn media(&mut self, thread: MediaThread, command: MediaCommand) {
+        self.media.send(thread, command);
+    }
+
+    fn flush(&mut self) {}
+
+    fn matched(&mut self, span: Duration) {
+        self.meters.matched(span);
+    }
+
+    fn fault(&mut self, now: Time) -> bool {
+        tracing::error!("a broken invariant was contained: its contact was ended");
+        let again = self.last_fault.is_some_and(|last| now.since(last) < FAULTS_WITHIN);
+        self.last_fault = Some(now);
+        again
+    }
+}
+
+/// One line for what an operator wants to see, with the contact's id.
+fn log(fact: &Fact) {
+    let id = fact.contact.map(tracing::field::display);
+    match &fact.kind {
+        FactKind::Arrived { from, dialled, call_id, .. } => {
+            tracing::info!(contact = id, %from, %dialled, %call_id, "a call came in");
+        }
+        FactKind::Entered { queue, waiting, .. } => tracing::info!(contact = id, queue = queue.0, waiting, "joined a line"),
+        FactKind::Left { queue, outcome, waited, .. } => {
+            tracing::info!(contact = id, queue = queue.0, %outcome, waited_ms = waited.as_millis() as u64, "left the line");
+        }
+        FactKind::OfferEnded { agent, outcome, rang, .. } => {
+            tracing::info!(contact = id, agent = agent.0, %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
+        }
+        FactKind::Ended { by, segment, status, .. } => tracing::info!(contact = id, %by, %segment, status, "the contact ended"),
+        FactKind::Agent { agent, from, to, .. } => {
+            tracing::debug!(agent = agent.0, from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
+        }
+        FactKind::LimitHit { limit } => tracing::warn!(limit, "a limit was reached"),
+        FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
+        FactKind::TrunkUp { trunk, up } => tracing::info!(trunk = trunk.0, up, "a trunk"),
+        _ => {}
+    }
+}

@@ -1,0 +1,229 @@
+//! Starts everything, and ends it in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use super::outside::ShardOutside;
+use super::web_backend::WebBackend;
+use crate::acd::map::Map;
+use crate::acd::matcher::{Matcher, Size};
+use crate::base::seed::Seed;
+use crate::engine::{Engine, Parts, Settings};
+use crate::media::{Library, Media, MediaError};
+use crate::metrics::{self, Collected};
+use crate::net::clock::Clock;
+use crate::net::shard::{Ended, INBOX_MAX, Shard, ToShard};
+use crate::net::{self, ListenError, Listener, ListenerSettings};
+use crate::sip::stack::counts::SipCounts;
+use crate::web;
+
+/// Room in the matcher for agents and queues that later reloads add.
+const AGENTS_SPARE: u32 = 1024;
+const QUEUES_SPARE: u32 = 256;
+
+/// Where to listen, and with what.
+pub struct Listen {
+    /// For SIP.
+    pub sip: Vec<ListenerSettings>,
+    /// For media.
+    pub media: crate::media::Settings,
+    /// For HTTP.
+    pub web: web::Settings,
+}
+
+/// Why the process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A SIP listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The media threads.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The HTTP listener.
+    #[error("cannot listen for HTTP on {address}: {source}")]
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread, or the system's randomness.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A running process.
+pub struct Running {
+    /// Where SIP is listened for, as bound.
+    pub sip: Vec<SocketAddr>,
+    /// Where HTTP is served, as bound.
+    pub http: SocketAddr,
+    inbox: mpsc::Sender<ToShard>,
+    draining: Arc<AtomicBool>,
+    shard: JoinHandle<Ended>,
+    /// Held until the shard has ended: its threads stop when it is dropped.
+    media: Media,
+}
+
+/// Randomness from the system, for everything random in the process.
+fn system_seed() -> std::io::Result<Seed> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(Seed::from_bytes(bytes))
+}
+
+/// Takes as many descriptors as the system allows: each leg has two sockets.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Starts the process: binds everything first, so that a mistake is told before anything runs.
+///
+/// # Errors
+/// When something cannot be bound or started.
+pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Running, StartError> {
+    raise_descriptor_limit();
+    let clock = Clock::start();
+    let mut seed = system_seed()?;
+    let listeners = listen.sip.iter().map(net::listen).collect::<Result<Vec<Listener>, _>>()?;
+    let http = std::net::TcpListener::bind(listen.web.bind)
+        .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
+        .map_err(|source| StartError::Http { address: listen.web.bind, source })?;
+    let http_address = http.local_addr()?;
+    let sip = listeners.iter().map(|listener| listener.address).collect();
+
+    let settings = Arc::new(settings);
+    let size = Size {
+        shards: 1,
+        contacts_per_shard: settings.limits.contacts,
+        agents: settings.directory.agents.len() as u32 + AGENTS_SPARE,
+        queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
+    };
+    let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, settings.version), |_| 0));
+    let counts = Arc::new(SipCounts::default());
+    let (inbox, from_others) = mpsc::channel(INBOX_MAX);
+    let events = inbox.clone();
+    let sink = Arc::new(move |event| {
+        // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
+        let _ = events.blocking_send(ToShard::Media(event));
+    });
+    let media = Media::start(&listen.media, library, &mut seed, sink)?;
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let handle = media.handle();
+    let collected = Collected {
+        matcher: matcher.clone(),
+        sip: counts.clone(),
+        media: Box::new(move || media_totals(&handle)),
+        limits: limits_of(&settings, &matcher),
+        now: Box::new(move || clock.now()),
+    };
+    let (meters, exporter) = metrics::build(&settings, collected);
+    let backend = WebBackend {
+        exporter,
+        settings: settings.clone(),
+        matcher: matcher.clone(),
+        clock,
+        shard: inbox.clone(),
+        draining: draining.clone(),
+    };
+    let router = web::router(backend, listen.web.token.clone());
+    std::thread::Builder::new().name("http".to_owned()).spawn(move || serve_http(http, router))?;
+
+    let names = listeners.iter().map(|listener| listener.name.clone()).collect();
+    let parts = Parts { shard: 0, settings, matcher, listeners: names, seed: seed.fork(), counts };
+    let outside = ShardOutside { media: media.handle(), meters, last_fault: None };
+    let shard = std::thread::Builder::new()
+        .name("signalling-0".to_owned())
+        .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;
+    Ok(Running { sip, http: http_address, inbox, draining, shard, media })
+}
+
+fn run_shard(
+    parts: Parts,
+    outside: ShardOutside,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    inbox: mpsc::Receiver<ToShard>,
+) -> Ended {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let Ok(runtime) = runtime else { return Ended::Faults };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let engine = Engine::new(parts, clock.now());
+        match Shard::new(engine, outside, clock, listeners, inbox) {
+            Ok(shard) => shard.run().await,
+            Err(error) => {
+                tracing::error!(%error, "a socket cannot be watched");
+                Ended::Faults
+            }
+        }
+    })
+}
+
+fn serve_http(listener: std::net::TcpListener, router: axum::Router) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    if let Ok(runtime) = runtime
+        && let Err(error) = runtime.block_on(web::serve(listener, router))
+    {
+        tracing::error!(%error, "HTTP has ended");
+    }
+}
+
+fn media_totals(handle: &crate::media::MediaHandle) -> Vec<(&'static str, u64)> {
+    let mut totals: Vec<(&'static str, u64)> = Vec::new();
+    for counters in handle.counters() {
+        for (name, count) in counters.iter() {
+            match totals.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, total)) => *total += count,
+                None => totals.push((name, count)),
+            }
+        }
+    }
+    totals
+}
+
+fn limits_of(settings: &Arc<Settings>, matcher: &Arc<Matcher>) -> Box<dyn Fn() -> Vec<metrics::Limit> + Send + Sync> {
+    let (settings, matcher) = (settings.clone(), matcher.clone());
+    Box::new(move || {
+        let queues = 0..settings.directory.queues.len() as u32;
+        let waiting: u64 = queues.map(|queue| u64::from(matcher.waiting(crate::base::QueueId(queue)))).sum();
+        vec![("line_slots", waiting, u64::from(settings.limits.contacts))]
+    })
+}
+
+impl Running {
+    /// No new calls from here on; [`Running::wait`] returns when the last contact has ended.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        let _ = self.inbox.blocking_send(ToShard::Drain);
+    }
+
+    /// Every contact ends now.
+    pub fn end_all(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        let _ = self.inbox.blocking_send(ToShard::EndAll);
+    }
+
+    /// Whether the process has ended by itself.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.shard.is_finished()
+    }
+
+    /// Waits for the end.
+    pub fn wait(self) -> Ended {
+        let ended = self.shard.join().unwrap_or(Ended::Faults);
+        drop(self.media);
+        ended
+    }
+}

@@ -1,0 +1,86 @@
+//! What the pages show, looked up where it is known.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::acd::Matcher;
+use crate::base::words::BreakReason;
+use crate::base::{AgentId, QueueId};
+use crate::engine::{AgentCommand, Settings};
+use crate::metrics::Exporter;
+use crate::net::clock::Clock;
+use crate::net::shard::ToShard;
+use crate::web::{Accepted, AgentStatus, Backend, QueueStatus, WantedState};
+
+pub(super) struct WebBackend {
+    pub(super) exporter: Exporter,
+    pub(super) settings: Arc<Settings>,
+    pub(super) matcher: Arc<Matcher>,
+    pub(super) clock: Clock,
+    pub(super) shard: mpsc::Sender<ToShard>,
+    pub(super) draining: Arc<AtomicBool>,
+}
+
+impl WebBackend {
+    fn agency(&self, agency: crate::base::AgencyId) -> String {
+        self.settings.agencies.get(agency.index()).map_or_else(String::new, |agency| agency.name.to_string())
+    }
+}
+
+impl Backend for WebBackend {
+    fn metrics(&self) -> String {
+        self.exporter.render()
+    }
+
+    fn not_ready(&self) -> Option<&'static str> {
+        self.draining.load(Ordering::Relaxed).then_some("The process is draining: it takes no new calls.")
+    }
+
+    fn agents(&self) -> Vec<AgentStatus> {
+        let agents = self.settings.directory.agents.iter().enumerate();
+        agents
+            .filter_map(|(index, profile)| {
+                let profile = profile.as_ref()?;
+                let (state, reason, since) = self.exporter.board().state(AgentId(index as u32));
+                Some(AgentStatus {
+                    name: profile.name.to_string(),
+                    agency: self.agency(profile.agency),
+                    state: state.label(),
+                    reason: reason.map(BreakReason::label),
+                    since: since.secs(),
+                })
+            })
+            .collect()
+    }
+
+    fn queues(&self) -> Vec<QueueStatus> {
+        let now = self.clock.now();
+        let longest = self.matcher.longest();
+        let queues = self.settings.directory.queues.iter().enumerate();
+        queues
+            .filter_map(|(index, rules)| {
+                let (queue, rules) = (QueueId(index as u32), rules.as_ref()?);
+                let since = longest.iter().find(|(known, _)| *known == queue).map(|(_, since)| *since);
+                Some(QueueStatus {
+                    name: rules.name.to_string(),
+                    agency: self.agency(rules.agency),
+                    waiting: self.matcher.waiting(queue),
+                    longest_wait_seconds: since.map_or(0.0, |since| now.since(since).as_secs_f64()),
+                })
+            })
+            .collect()
+    }
+
+    fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted {
+        let Some(agent) = self.settings.agent_named(name) else { return Accepted::NoSuchAgent };
+        let command = match wanted {
+            WantedState::Ready => AgentCommand::Ready,
+            WantedState::Break => AgentCommand::Break(BreakReason::Asked),
+            WantedState::EndWrapUp => AgentCommand::EndWrapUp,
+            WantedState::Offline => AgentCommand::SignOut,
+        };
+        if self.shard.try_send(ToShard::Agent(agent, command)).is_ok() { Accepted::Yes } else { Accepted::Busy }
+    }
+}

@@ -1,0 +1,96 @@
+//! The story of a contact: segments that tile its time, and the ticket that proves its place.
+
+use std::time::Duration;
+
+use crate::base::words::Segment;
+use crate::base::{AgentId, QueueId, Time};
+
+/// A stretch of a contact with one purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// Its purpose.
+    pub segment: Segment,
+    /// The queue it belongs to, if any.
+    pub queue: Option<QueueId>,
+    /// The agent in it, if any.
+    pub agent: Option<AgentId>,
+    /// From when.
+    pub began: Time,
+    /// Until when.
+    pub ended: Time,
+}
+
+/// The segments of a contact, of which the last is still open. Each begins where the one before ended.
+#[derive(Clone, Debug)]
+pub struct Story {
+    current: Stretch,
+}
+
+impl Story {
+    /// A contact that arrived at `now`.
+    #[must_use]
+    pub fn begin(now: Time) -> Self {
+        Story { current: Stretch { segment: Segment::Entry, queue: None, agent: None, began: now, ended: now } }
+    }
+
+    /// The open segment.
+    #[must_use]
+    pub const fn current(&self) -> &Stretch {
+        &self.current
+    }
+
+    /// Closes the open segment and opens the next; the closed one.
+    pub fn turn(&mut self, now: Time, segment: Segment, queue: Option<QueueId>, agent: Option<AgentId>) -> Stretch {
+        let closed = self.close(now);
+        self.current = Stretch { segment, queue, agent, began: closed.ended, ended: closed.ended };
+        closed
+    }
+
+    /// Closes the open segment; the closed one.
+    pub fn close(&mut self, now: Time) -> Stretch {
+        let ended = now.max(self.current.began);
+        self.current.ended = ended;
+        self.current
+    }
+}
+
+/// The proof of a contact's place in line. It outlives a transfer and an offer that came to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// The queue.
+    pub queue: QueueId,
+    /// When the contact joined this queue, for its waiting time.
+    pub joined: Time,
+    /// When it counts as having arrived: earlier than `joined` by the credit of earlier waits.
+    pub arrival: Time,
+    /// The widening step that it has reached.
+    pub step: usize,
+}
+
+impl Ticket {
+    /// How long the contact has been in this queue.
+    #[must_use]
+    pub fn waited(&self, now: Time) -> Duration {
+        now.since(self.joined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_tile_the_contact() {
+        let at = Time::from_secs;
+        let mut story = Story::begin(at(10));
+        let stretches = [
+            story.turn(at(15), Segment::Queue, Some(QueueId(1)), None),
+            story.turn(at(40), Segment::Talk, Some(QueueId(1)), Some(AgentId(3))),
+            story.close(at(100)),
+        ];
+        assert!(stretches.windows(2).all(|pair| pair[0].ended == pair[1].began));
+        let sum: Duration = stretches.iter().map(|s| s.ended.since(s.began)).sum();
+        assert_eq!(sum, at(100).since(at(10)));
+        assert_eq!(stretches[1].queue, Some(QueueId(1)));
+    }
+}

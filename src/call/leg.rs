@@ -1,0 +1,64 @@
+//! One party of a contact, by what it means: arriving, ringing, answered, held, gone. Never a SIP message.
+
+use crate::base::{AgentId, Time, TrunkId};
+
+/// Who a leg leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// The caller.
+    Caller,
+    /// An agent, to whom the contact is offered or who talks to the caller.
+    Agent(AgentId),
+    /// Somebody outside, over a trunk.
+    External(TrunkId),
+}
+
+impl Role {
+    /// The word that the log uses.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Role::Caller => "caller",
+            Role::Agent(_) => "agent",
+            Role::External(_) => "external",
+        }
+    }
+}
+
+/// What a party is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LegState {
+    /// A caller who has not been answered; `early` once early media flows.
+    Arriving {
+        /// Whether a session description was sent in a provisional answer.
+        early: bool,
+    },
+    /// A phone that is being called; `ringing` once it said so.
+    Calling {
+        /// Whether it has said that it rings.
+        ringing: bool,
+    },
+    /// In the call.
+    Answered {
+        /// Since when.
+        since: Time,
+        /// Whether the party has put us on hold.
+        holds: bool,
+    },
+    /// Told to end, and not yet known to have.
+    Ending,
+}
+
+impl LegState {
+    /// Whether the party is in the call.
+    #[must_use]
+    pub const fn answered(&self) -> bool {
+        matches!(self, LegState::Answered { .. })
+    }
+
+    /// Whether the party has put us on hold.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        matches!(self, LegState::Answered { holds: true, .. })
+    }
+}

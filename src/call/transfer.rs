@@ -1,0 +1,90 @@
+//! Where an agent can pass a caller on to, and how often.
+
+use std::sync::Arc;
+
+use crate::base::words::TransferKind;
+use crate::base::{AgentId, QueueId};
+
+/// A transfer's destination.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// A queue of any agency.
+    Queue(QueueId),
+    /// Another agent.
+    Agent(AgentId),
+    /// A number outside, in E.164 or a short code.
+    Number(Arc<str>),
+}
+
+impl Destination {
+    /// The word for a blind transfer there.
+    #[must_use]
+    pub const fn kind(&self) -> TransferKind {
+        match self {
+            Destination::Queue(_) => TransferKind::Queue,
+            Destination::Agent(_) => TransferKind::Blind,
+            Destination::Number(_) => TransferKind::External,
+        }
+    }
+}
+
+/// Why a transfer is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Nobody of that name, and no number that may be dialled.
+    Unknown,
+    /// To where the caller already is.
+    Itself,
+    /// Passed on too often: it is going round in circles.
+    Loop,
+    /// Another transfer of this contact is under way.
+    Pending,
+}
+
+impl Refused {
+    /// The answer to the REFER.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Refused::Unknown => 404,
+            Refused::Itself | Refused::Pending => 491,
+            Refused::Loop => 482,
+        }
+    }
+}
+
+/// A contact may be passed on so often; more is a circle.
+pub const TRANSFERS_MAX: u8 = 10;
+
+/// Whether a contact that was passed on `so_far` times and is with `current` may go to `to`.
+///
+/// # Errors
+/// Why not.
+pub fn allowed(so_far: u8, pending: bool, current: Option<AgentId>, to: &Destination) -> Result<(), Refused> {
+    if pending {
+        return Err(Refused::Pending);
+    }
+    if so_far >= TRANSFERS_MAX {
+        return Err(Refused::Loop);
+    }
+    if let (Some(current), Destination::Agent(to)) = (current, to)
+        && current == *to
+    {
+        return Err(Refused::Itself);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_and_self_are_refused() {
+        let there = Destination::Agent(AgentId(2));
+        assert_eq!(allowed(0, false, Some(AgentId(1)), &there), Ok(()));
+        assert_eq!(allowed(0, false, Some(AgentId(2)), &there), Err(Refused::Itself));
+        assert_eq!(allowed(TRANSFERS_MAX, false, Some(AgentId(1)), &there), Err(Refused::Loop));
+        assert_eq!(allowed(0, true, Some(AgentId(1)), &there), Err(Refused::Pending));
+    }
+}

@@ -1,0 +1,242 @@
+//! Trunks: who may bring calls and take them, how many and how fast.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::numbers::NumberPlan;
+use crate::base::words::Transport;
+use crate::base::{EntryId, QueueId, Time};
+
+/// An address with a prefix length: `203.0.113.0/24`, `2001:db8::/32`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prefix {
+    /// The network.
+    pub address: IpAddr,
+    /// How many bits count.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// Whether `address` lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let shifted = |a: u128, bits: u32, width: u32| if bits == 0 { 0 } else { a >> (width - bits) };
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(host)) => {
+                let bits = u32::from(self.bits.min(32));
+                shifted(u128::from(net.to_bits()), bits, 32) == shifted(u128::from(host.to_bits()), bits, 32)
+            }
+            (IpAddr::V6(net), IpAddr::V6(host)) => {
+                let bits = u32::from(self.bits.min(128));
+                shifted(net.to_bits(), bits, 128) == shifted(host.to_bits(), bits, 128)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Where a trunk says which number was dialled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DialledIn {
+    /// The Request-URI.
+    #[default]
+    RequestUri,
+    /// The To header.
+    To,
+    /// The first Diversion header (RFC 5806), else the Request-URI.
+    Diversion,
+    /// The first History-Info entry (RFC 7044), else the Request-URI.
+    HistoryInfo,
+}
+
+/// Where a number leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NumberTarget {
+    /// To an entry.
+    Entry(EntryId),
+    /// Straight to a queue, without a greeting; counted under the entry `direct`.
+    Queue(QueueId),
+}
+
+/// Digest credentials (RFC 8760).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The user name.
+    pub user: Arc<str>,
+    /// The password.
+    pub password: Arc<str>,
+}
+
+/// Where a trunk takes calls of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outbound {
+    /// Its address.
+    pub address: SocketAddr,
+    /// By which transport.
+    pub transport: Transport,
+    /// The host part of the URIs sent to it.
+    pub host: Arc<str>,
+    /// Prefixes of E.164 numbers that it takes; empty takes all.
+    pub prefixes: Vec<String>,
+    /// How it is told our number, when the agency has none of its own.
+    pub caller: Arc<str>,
+}
+
+/// A named peer that sends and takes calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrunkRules {
+    /// Its name, in metrics and logs.
+    pub name: Arc<str>,
+    /// Where its requests come from; empty for one that is known by digest alone.
+    pub from: Vec<Prefix>,
+    /// Its credentials: what it answers our challenges with, and what we answer its challenges with.
+    pub login: Option<Login>,
+    /// Whether P-Asserted-Identity is believed from it and sent to it (RFC 3325).
+    pub trusted: bool,
+    /// Where it writes the dialled number.
+    pub dialled_in: DialledIn,
+    /// How it writes numbers.
+    pub plan: NumberPlan,
+    /// Where numbers lead, exactly as normalised.
+    pub numbers: Vec<(Arc<str>, NumberTarget)>,
+    /// Where every other number leads; `None`: 404.
+    pub other_numbers: Option<NumberTarget>,
+    /// Calls up at once, both ways.
+    pub calls_max: u32,
+    /// Calls up at once beyond that, for emergency entries and queues alone.
+    pub emergency_reserve: u32,
+    /// New calls in a second; 0 is no limit.
+    pub calls_per_second_max: u32,
+    /// How often it is probed by OPTIONS; `None`: never, and it counts as up.
+    pub probe_every: Option<Duration>,
+    /// Where it takes calls.
+    pub outbound: Option<Outbound>,
+}
+
+impl TrunkRules {
+    /// Where a normalised number leads.
+    #[must_use]
+    pub fn target(&self, number: &str) -> Option<NumberTarget> {
+        self.numbers.iter().find(|(known, _)| &**known == number).map(|(_, target)| *target).or(self.other_numbers)
+    }
+
+    /// Whether it takes calls to this E.164 number or code.
+    #[must_use]
+    pub fn takes(&self, number: &str) -> bool {
+        self.outbound.as_ref().is_some_and(|out| out.prefixes.is_empty() || out.prefixes.iter().any(|p| number.starts_with(p)))
+    }
+}
+
+/// Why a trunk's call is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// As many calls are up as may be.
+    Full,
+    /// Too many calls in a second.
+    TooFast,
+}
+
+/// A trunk's calls, for its caps.
+#[derive(Clone, Debug)]
+pub struct TrunkLoad {
+    /// Calls from it.
+    pub calls_in: u32,
+    /// Calls to it.
+    pub calls_out: u32,
+    /// Tokens of the bucket, in thousandths of a call.
+    tokens_milli: u64,
+    filled: Time,
+}
+
+impl TrunkLoad {
+    /// One without calls, with a full bucket.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        TrunkLoad { calls_in: 0, calls_out: 0, tokens_milli: u64::MAX, filled: now }
+    }
+
+    /// Takes a call, unless a cap forbids it. An emergency call may use the reserve and is not held up by the rate.
+    ///
+    /// # Errors
+    /// Which cap forbids it.
+    pub fn admit(&mut self, rules: &TrunkRules, now: Time, emergency: bool) -> Result<(), Refusal> {
+        let max = rules.calls_max + if emergency { rules.emergency_reserve } else { 0 };
+        if self.calls_in + self.calls_out >= max {
+            return Err(Refusal::Full);
+        }
+        if rules.calls_per_second_max > 0 {
+            let rate = u64::from(rules.calls_per_second_max);
+            let gained = (now.since(self.filled).as_millis() as u64).saturating_mul(rate);
+            self.tokens_milli = self.tokens_milli.saturating_add(gained).min(rate * 1000);
+            if gained > 0 {
+                self.filled = now;
+            }
+            if self.tokens_milli < 1000 && !emergency {
+                return Err(Refusal::TooFast);
+            }
+            self.tokens_milli = self.tokens_milli.saturating_sub(1000);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plain(name: &str) -> TrunkRules {
+        TrunkRules {
+            name: name.into(),
+            from: Vec::new(),
+            login: None,
+            trusted: false,
+            dialled_in: DialledIn::RequestUri,
+            plan: NumberPlan::default(),
+            numbers: Vec::new(),
+            other_numbers: None,
+            calls_max: 100,
+            emergency_reserve: 0,
+            calls_per_second_max: 0,
+            probe_every: None,
+            outbound: None,
+        }
+    }
+
+    #[test]
+    fn prefixes_compare_the_bits_that_count() {
+        let prefix = |text: &str, bits| Prefix { address: text.parse().unwrap(), bits };
+        let inside = |prefix: Prefix, host: &str| prefix.contains(host.parse().unwrap());
+        assert!(inside(prefix("203.0.113.0", 24), "203.0.113.77"));
+        assert!(!inside(prefix("203.0.113.0", 24), "203.0.114.1"));
+        assert!(inside(prefix("0.0.0.0", 0), "9.9.9.9"));
+        assert!(!inside(prefix("0.0.0.0", 0), "2001:db8::1"));
+        assert!(inside(prefix("2001:db8::", 32), "2001:db8:1::1"));
+        assert!(inside(prefix("10.0.0.1", 32), "::ffff:10.0.0.1"));
+    }
+
+    #[test]
+    fn caps_hold_and_the_reserve_is_for_emergencies() {
+        let mut rules = plain("t");
+        rules.calls_max = 1;
+        rules.emergency_reserve = 1;
+        let mut load = TrunkLoad::new(Time::from_secs(1));
+        load.calls_in = 1;
+        assert_eq!(load.admit(&rules, Time::from_secs(1), false), Err(Refusal::Full));
+        assert_eq!(load.admit(&rules, Time::from_secs(1), true), Ok(()));
+        load.calls_in = 2;
+        assert_eq!(load.admit(&rules, Time::from_secs(1), true), Err(Refusal::Full));
+    }
+
+    #[test]
+    fn the_rate_allows_a_second_of_burst_and_then_the_rate() {
+        let mut rules = plain("t");
+        rules.calls_per_second_max = 10;
+        let mut load = TrunkLoad::new(Time::from_secs(1));
+        let admitted = |load: &mut TrunkLoad, at: Time| (0..100).filter(|_| load.admit(&rules, at, false).is_ok()).count();
+        assert_eq!(admitted(&mut load, Time::from_secs(1)), 10);
+        assert_eq!(admitted(&mut load, Time::from_secs(1) + Duration::from_millis(500)), 5);
+        assert_eq!(admitted(&mut load, Time::from_secs(9)), 10);
+        assert_eq!(load.admit(&rules, Time::from_secs(9), true), Ok(()));
+    }
+}

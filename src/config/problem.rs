@@ -1,0 +1,218 @@
+//! What is wrong with a file: where, what, and what to write instead.
+//!
+//! Problems are collected, never thrown: one mistake must not hide the next. What holds a password or a token is never quoted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// It can, but probably does not say what was meant.
+    Warning,
+}
+
+/// What kind of mistake it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// Not TOML.
+    Syntax,
+    /// A key or a table that means nothing here.
+    UnknownKey,
+    /// A value of the wrong kind: a number where text belongs.
+    WrongType,
+    /// A value that cannot be: a level of 11, ports that run backwards.
+    BadValue,
+    /// Something that must be said is not.
+    Missing,
+    /// A name that nothing bears.
+    UnknownName,
+    /// The same thing said twice.
+    Duplicate,
+    /// Things that are right by themselves and wrong together.
+    Conflict,
+    /// A file that is named and cannot be read.
+    Unreadable,
+}
+
+/// A mistake in a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What kind of mistake.
+    pub kind: Kind,
+    /// The file.
+    pub file: Arc<str>,
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// The column in characters, from 1; 0 for the file as a whole.
+    pub column: usize,
+    /// The key, from the root: `queue.tax.skills.korean`. Empty where there is none.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+    excerpt: Option<Excerpt>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Excerpt {
+    line: String,
+    /// In characters.
+    from: usize,
+    length: usize,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        writeln!(f, "{severity}: {}", self.message)?;
+        let width = if self.line == 0 { 1 } else { self.line.ilog10() as usize + 1 };
+        write!(f, "{:width$}--> {}", "", self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "  {}", self.key)?;
+        }
+        writeln!(f)?;
+        if let Some(Excerpt { line, from, length }) = &self.excerpt {
+            writeln!(f, "{:width$} |", "")?;
+            writeln!(f, "{} | {line}", self.line)?;
+            writeln!(f, "{:width$} | {:from$}{:^<length$}", "", "", "")?;
+        }
+        write!(f, "{:width$} = {}", "", self.remedy)
+    }
+}
+
+/// All mistakes of a file, in its order; among them at least one [`Severity::Error`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// How many are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.0.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n\n" };
+            write!(f, "{gap}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// A place in the file, with its key.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) span: Range<usize>,
+    pub(super) key: Rc<str>,
+}
+
+/// Where problems are collected.
+pub(super) struct Report<'t> {
+    file: Arc<str>,
+    text: &'t str,
+    line_starts: Vec<usize>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// Longer lines are not quoted.
+const EXCERPT_MAX: usize = 160;
+
+impl<'t> Report<'t> {
+    pub(super) fn new(file: &str, text: &'t str) -> Self {
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Report { file: file.into(), text, line_starts, problems: RefCell::default() }
+    }
+
+    /// Notes a mistake.
+    pub(super) fn error(&self, kind: Kind, spot: &Spot, message: impl Into<String>, remedy: impl Into<String>) {
+        self.note(Severity::Error, kind, spot, message.into(), remedy.into());
+    }
+
+    /// Notes a doubt.
+    pub(super) fn warn(&self, kind: Kind, spot: &Spot, message: impl Into<String>, remedy: impl Into<String>) {
+        self.note(Severity::Warning, kind, spot, message.into(), remedy.into());
+    }
+
+    /// The line of a place, for messages that point back to it.
+    pub(super) fn line(&self, spot: &Spot) -> usize {
+        self.line_starts.partition_point(|start| *start <= spot.span.start)
+    }
+
+    /// Whether a mistake was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    fn note(&self, severity: Severity, kind: Kind, spot: &Spot, message: String, remedy: String) {
+        let line = self.line(spot);
+        let start = self.line_starts[line - 1];
+        let whole = self.text[start..].lines().next().unwrap_or("");
+        let at = self.text.floor_char_boundary(spot.span.start.min(self.text.len()));
+        let until = self.text.floor_char_boundary(spot.span.end.min(start + whole.len())).max(at);
+        let (from, length) = (self.text[start..at].chars().count(), self.text[at..until].chars().count());
+        let secret = whole.contains("password") || whole.contains("token") || spot.key.contains("password");
+        let quotable = !secret && !whole.trim().is_empty() && whole.len() <= EXCERPT_MAX && !whole.contains(char::is_control);
+        let excerpt = quotable.then(|| Excerpt { line: whole.to_owned(), from, length: length.max(1) });
+        let key = spot.key.to_string();
+        let file = self.file.clone();
+        let problem = Problem { severity, kind, file, line, column: from + 1, key, message, remedy, excerpt };
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Everything that was noted, in the order of the file. Where the file is no TOML in places, what follows only from that is left out.
+    pub(super) fn finish(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        let broken: Vec<usize> = problems.iter().filter(|p| p.kind == Kind::Syntax).map(|p| p.line).collect();
+        if !broken.is_empty() {
+            problems.retain(|problem| match problem.kind {
+                Kind::Syntax => true,
+                // What seems missing may be in the text that could not be read.
+                Kind::Missing | Kind::UnknownName => false,
+                _ => problem.severity == Severity::Error && !broken.contains(&problem.line),
+            });
+        }
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.dedup();
+        problems
+    }
+}
+
+/// The problem of a file that cannot be read at all.
+pub(super) fn unreadable(file: &str, error: &std::io::Error) -> Problems {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::NotFound => "name an existing file with --config, or leave it out for the embedded one",
+        std::io::ErrorKind::PermissionDenied => "let the user that hotline runs as read it",
+        _ => "name a readable text file with --config",
+    };
+    Problems(vec![Problem {
+        severity: Severity::Error,
+        kind: Kind::Unreadable,
+        file: file.into(),
+        line: 0,
+        column: 0,
+        key: String::new(),
+        message: format!("the file cannot be read: {error}"),
+        remedy: remedy.into(),
+        excerpt: None,
+    }])
+}

@@ -1,0 +1,181 @@
+//! Queues.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::names::Declared;
+use super::problem::Kind;
+use super::reader::{Section, Text, Value};
+use super::{Context, Later, people, values};
+use crate::acd::policy::ChoiceRule;
+use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
+use crate::base::{AgencyId, QueueId};
+use crate::call::numbers;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const ANY: RangeInclusive<Duration> = Duration::ZERO..=HOUR;
+
+/// The longest line that can be asked for.
+const LENGTH_MAX: u64 = 1_000_000;
+/// Each step costs a line of the matcher for each language.
+const STEPS_MAX: usize = 16;
+
+/// What a queue is that says nothing of itself.
+pub(super) fn plain() -> QueueRules {
+    QueueRules {
+        name: "".into(),
+        agency: AgencyId(0),
+        skills: Vec::new(),
+        language_level: 1,
+        pools: Vec::new(),
+        head_start: Duration::ZERO,
+        emergency: false,
+        widening: Vec::new(),
+        choice: ChoiceRule::LongestIdle,
+        answer: Answer::AtOnce,
+        music: "music/default".into(),
+        announce_every: Some(Duration::from_secs(60)),
+        ring_timeout: Duration::from_secs(20),
+        refused_pause: Duration::from_secs(10),
+        wrap_up: Duration::from_secs(30),
+        wait_max: None,
+        length_max: 1_000,
+        overflow: Overflow::Goodbye,
+        join_empty: WhenEmpty::Wait,
+        leave_when_empty: WhenEmpty::Wait,
+        service_target: Duration::from_secs(20),
+        short_abandon: Duration::from_secs(5),
+        talk_max: 2 * HOUR,
+    }
+}
+
+/// `[queue_defaults]`: what holds for every queue that does not say otherwise.
+pub(super) fn defaults(cx: &Context<'_>, root: &Section<'_>, later: &mut Later) -> QueueRules {
+    let mut rules = plain();
+    if let Some(section) = root.section("queue_defaults") {
+        promises(cx, &section, &mut rules, later);
+        section.done();
+    }
+    rules
+}
+
+/// Reads a `[[queue]]`.
+pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules, later: &mut Later) -> QueueRules {
+    let section = &queue.section;
+    let mut rules = QueueRules { name: queue.name.clone(), ..defaults.clone() };
+    rules.agency = people::agency(cx, section).unwrap_or(AgencyId(0));
+    rules.skills = people::skills(cx, section);
+    if let Some(value) = section.needed("pools", "[\"...\"]") {
+        rules.pools = people::pools(cx, &value);
+    }
+    if let Some(value) = section.value("widen") {
+        rules.widening = widening(cx, &value);
+    }
+    promises(cx, section, &mut rules, later);
+    section.done();
+    let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
+    if let (Some(step), Some(max)) = (never, rules.wait_max) {
+        let (after, max) = (values::written(step.after), values::written(max));
+        let message = format!("the step after {after} is never reached: nobody waits longer than {max}");
+        cx.report.warn(Kind::Conflict, &section.spot_of("widen"), message, "write an earlier step or a longer wait_max");
+    }
+    rules
+}
+
+/// What may stand in a queue and among the defaults.
+fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, later: &mut Later) {
+    fn set<T>(place: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *place = value;
+        }
+    }
+    let empty = [("wait", WhenEmptyWord::Wait), ("overflow", WhenEmptyWord::Overflow), ("goodbye", WhenEmptyWord::Goodbye)];
+    set(&mut rules.language_level, section.number("language_level", 1..=10));
+    set(&mut rules.head_start, section.duration("head_start", ANY));
+    set(&mut rules.emergency, section.flag("emergency"));
+    set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
+    set(&mut rules.answer, section.word("answer", &[("at_once", Answer::AtOnce), ("late", Answer::Late)]));
+    set(&mut rules.music, section.text("music").map(|name| cx.prompts.check(cx.report, &name)));
+    set(&mut rules.announce_every, section.duration_or_never("announce_every", 5 * SECOND..=HOUR));
+    set(&mut rules.ring_timeout, section.duration("ring", SECOND..=600 * SECOND));
+    set(&mut rules.refused_pause, section.duration("refused_pause", ANY));
+    set(&mut rules.wrap_up, section.duration("wrap_up", Duration::ZERO..=people::WRAP_UP_MAX));
+    set(&mut rules.wait_max, section.duration_or_never("wait_max", SECOND..=DAY));
+    set(&mut rules.length_max, section.number("length_max", 1..=LENGTH_MAX));
+    set(&mut rules.overflow, section.value("overflow").and_then(|value| overflow(cx, &value, later)));
+    set(&mut rules.join_empty, section.word("join_empty", &empty).map(WhenEmptyWord::meaning));
+    set(&mut rules.leave_when_empty, section.word("leave_when_empty", &empty).map(WhenEmptyWord::meaning));
+    set(&mut rules.service_target, section.duration("service_target", SECOND..=HOUR));
+    set(&mut rules.short_abandon, section.duration("short_abandon", ANY));
+    set(&mut rules.talk_max, section.duration("talk_max", 10 * SECOND..=DAY));
+}
+
+/// [`WhenEmpty`] as a word, which can be copied.
+#[derive(Clone, Copy)]
+enum WhenEmptyWord {
+    Wait,
+    Overflow,
+    Goodbye,
+}
+
+impl WhenEmptyWord {
+    fn meaning(self) -> WhenEmpty {
+        match self {
+            WhenEmptyWord::Wait => WhenEmpty::Wait,
+            WhenEmptyWord::Overflow => WhenEmpty::Overflow,
+            WhenEmptyWord::Goodbye => WhenEmpty::Goodbye,
+        }
+    }
+}
+
+fn overflow(cx: &Context<'_>, value: &Value<'_>, later: &mut Later) -> Option<Overflow> {
+    let text = value.text()?;
+    match text.text.split_once(':') {
+        None if text.text == "goodbye" => Some(Overflow::Goodbye),
+        Some(("queue", name)) => {
+            let name = Text { text: name, spot: text.spot };
+            cx.book.queues.find(cx.report, &name).map(|queue| Overflow::Queue(QueueId(queue)))
+        }
+        Some(("number", number)) if numbers::is_number(number) && (number.starts_with('+') || numbers::is_short_code(number)) => {
+            let number: Arc<str> = number.into();
+            later.numbers.push((number.clone(), text.spot));
+            Some(Overflow::Number(number))
+        }
+        _ => {
+            let remedy = "write \"queue:NAME\", \"number:+82221330120\" (E.164, or a short code) or \"goodbye\"";
+            value.bad(format!("{:?} leads nowhere", text.text), remedy);
+            None
+        }
+    }
+}
+
+fn widening(cx: &Context<'_>, value: &Value<'_>) -> Vec<WideningStep> {
+    let mut steps: Vec<WideningStep> = Vec::new();
+    let list = value.list("a list of steps");
+    if list.len() > STEPS_MAX {
+        value.bad(format!("{} steps are too many", list.len()), format!("write at most {STEPS_MAX}"));
+    }
+    for step in list.iter().filter_map(Value::section) {
+        let after = step.needed("after", "\"30s\"").and_then(|value| value.duration(&(Duration::ZERO..=DAY)));
+        let lower_levels_by = step.number("lower_levels_by", 1..=9).unwrap_or(0);
+        let more = step.value("more_pools");
+        let more_pools = more.as_ref().map(|value| people::pools(cx, value)).unwrap_or_default();
+        let spot = step.spot_of("after");
+        step.done();
+        if lower_levels_by == 0 && more.is_none() {
+            let remedy = "add lower_levels_by = 2 or more_pools = [\"...\"], or leave the step out";
+            cx.report.error(Kind::Missing, &step.spot, "this step changes nothing", remedy);
+        }
+        let Some(after) = after else { continue };
+        if let Some(before) = steps.last().filter(|before| before.after >= after) {
+            let remedy =
+                format!("write the steps in order: this one after \"{}\" or later", values::written(before.after + SECOND));
+            cx.report.error(Kind::BadValue, &spot, "this step comes before the one above it", remedy);
+        }
+        steps.push(WideningStep { after, lower_levels_by, more_pools });
+    }
+    steps
+}

@@ -1,0 +1,241 @@
+//! How single values are written: times, addresses, prefixes, ports, names. Pure; each `Err` is what to write instead.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::spell;
+use crate::base::words::Transport;
+use crate::call::trunk::Prefix;
+use crate::engine::settings::FixedContact;
+use crate::sip::uri::{Scheme, Uri};
+
+/// SIP's port.
+const SIP_PORT: u16 = 5060;
+/// The longest name.
+const NAME_MAX: usize = 64;
+
+/// A time such as `1m30s`: whole numbers, each with its unit, from days to milliseconds.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    let mut last_unit = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit_millis = match &rest[digits..digits + letters] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        // From the greatest unit to the least, each once.
+        if unit_millis >= last_unit {
+            return None;
+        }
+        last_unit = unit_millis;
+        sum = sum.checked_add(Duration::from_millis(number.checked_mul(unit_millis)?))?;
+        rest = &rest[digits + letters..];
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+/// A time as [`duration`] reads it.
+pub(super) fn written(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if rest >= millis {
+            let _ = write!(text, "{}{unit}", rest / millis);
+            rest %= millis;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
+    let names = || words.iter().map(|(name, _)| *name);
+    words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| match spell::nearest(text, names()) {
+        Some(meant) => format!("write {meant:?} instead"),
+        None => format!("write one of: {}", listed(names())),
+    })
+}
+
+/// Words in a row, for a remedy; not too many.
+pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 24;
+    let words: BTreeSet<&str> = words.collect();
+    let more = if words.len() > SHOWN { format!(" and {} more", words.len() - SHOWN) } else { String::new() };
+    words.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ") + &more
+}
+
+/// A key as TOML writes it.
+pub(super) fn key(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if bare { key.to_owned() } else { format!("{key:?}") }
+}
+
+/// A name: it stands in metrics, logs and API, and those of agents and queues in SIP addresses.
+pub(super) fn name(text: &str) -> Result<&str, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if text.is_empty() || text.len() > NAME_MAX || !text.bytes().all(good) {
+        return Err(format!("write 1 to {NAME_MAX} letters, digits, '-', '_' or '.' of ASCII, such as \"water-works\""));
+    }
+    Ok(text)
+}
+
+/// A host name or address, as the domain of SIP addresses.
+pub(super) fn host(text: &str) -> Result<&str, String> {
+    match Uri::parse(&format!("sip:{text}")) {
+        Ok(uri) if uri.user.is_none() && uri.port.is_none() && uri.params.iter().next().is_none() && uri.headers.is_empty() => {
+            Ok(text)
+        }
+        _ => Err("write a host name such as \"hotline.example\", or an IP address".to_owned()),
+    }
+}
+
+/// A transport that is spoken. What follows later says so.
+pub(super) fn transport(text: &str) -> Result<Transport, String> {
+    match Transport::from_label(text) {
+        Some(transport @ (Transport::Udp | Transport::Tcp)) => Ok(transport),
+        Some(later) => Err(format!("{later} is not opened by this version: write udp or tcp")),
+        None => Err("write udp or tcp".to_owned()),
+    }
+}
+
+/// `udp:127.0.0.1:5060`, `tcp:[::1]:5060`; the port may be left out.
+pub(super) fn listener(text: &str) -> Result<(Transport, SocketAddr), String> {
+    let (transport_name, address) =
+        text.split_once(':').ok_or("write transport and address, such as \"udp:127.0.0.1:5060\"".to_owned())?;
+    Ok((transport(transport_name)?, socket_address(address, SIP_PORT)?))
+}
+
+/// `127.0.0.1:5060`, `[::1]:5060`, or the address alone.
+pub(super) fn socket_address(text: &str, port: u16) -> Result<SocketAddr, String> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.parse::<SocketAddr>().or_else(|_| bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port))).map_err(|_| {
+        format!("write an IP address and port such as \"127.0.0.1:{port}\" or \"[::1]:{port}\": host names are not looked up")
+    })
+}
+
+/// An IP address.
+pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write an IP address such as \"127.0.0.1\": host names are not looked up".to_owned())
+}
+
+/// `203.0.113.0/24`, or a single address.
+pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
+    let remedy = || "write an address or a prefix, such as \"203.0.113.7\" or \"203.0.113.0/24\"".to_owned();
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| remedy())?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| remedy())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.unwrap_or(width);
+    if bits > width {
+        return Err(format!("write at most /{width}"));
+    }
+    let network = network(address, bits);
+    if network != address {
+        return Err(format!("write \"{network}/{bits}\", or \"{address}\" for the one address"));
+    }
+    Ok(Prefix { address, bits })
+}
+
+fn network(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) => IpAddr::from((ip.to_bits() & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).to_be_bytes()),
+        IpAddr::V6(ip) => IpAddr::from((ip.to_bits() & u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)).to_be_bytes()),
+    }
+}
+
+/// `20000-29999`: pairs of an even port for RTP and the next for RTCP.
+pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let remedy = || "write the first and the last port, such as \"20000-29999\"".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(remedy)?;
+    let first: u16 = first.trim().parse().map_err(|_| remedy())?;
+    let last: u16 = last.trim().parse().map_err(|_| remedy())?;
+    if first > last {
+        return Err(format!("write the lower port first: \"{last}-{first}\""));
+    }
+    if first < 1024 {
+        return Err("begin at 1024 or above: those below belong to the system".to_owned());
+    }
+    if first % 2 == 1 {
+        return Err(format!("begin at an even port, which RTP takes: \"{}-{last}\"", first + 1));
+    }
+    if last % 2 == 0 {
+        return Err(format!("end at an odd port, which RTCP takes: \"{first}-{}\"", last + 1));
+    }
+    Ok(first..=last)
+}
+
+/// `sip:name@192.0.2.7:5060;transport=tcp`: a phone that never registers. Its host is an address, since nothing is looked up.
+pub(super) fn fixed_contact(text: &str) -> Result<FixedContact, String> {
+    let example = "write a SIP address with an IP address as host, such as \"sip:desk@192.0.2.7:5060\"";
+    let uri = Uri::parse(text).map_err(|error| format!("{example} ({error})"))?;
+    if uri.scheme != Scheme::Sip {
+        return Err(example.to_owned());
+    }
+    let ip: IpAddr = uri.host.parse().map_err(|_| format!("{example}: host names are not looked up"))?;
+    let transport = match uri.params.get("transport") {
+        Some(value) => transport(&value.unwrap_or("").to_ascii_lowercase())?,
+        None => Transport::Udp,
+    };
+    Ok(FixedContact { uri: text.into(), address: SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)), transport })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for (text, millis) in [("20s", 20_000), ("1m30s", 90_000), ("200ms", 200), ("1d2h3m4s5ms", 93_784_005), ("0s", 0)] {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(written(Duration::from_millis(millis)), text);
+        }
+        for text in ["", "20", "s", "1s1m", "1s1s", "-1s", "1.5s", "1 s", "99999999999999999999s", "999999999999999999d", "5µs"]
+        {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn prefixes_have_no_bits_beyond_their_length() {
+        assert_eq!(prefix("203.0.113.0/24"), Ok(Prefix { address: [203, 0, 113, 0].into(), bits: 24 }));
+        assert_eq!(prefix("::1").map(|p| p.bits), Ok(128));
+        assert_eq!(prefix("0.0.0.0/0").map(|p| p.bits), Ok(0));
+        assert!(prefix("203.0.113.5/24").unwrap_err().contains("203.0.113.0/24"));
+        assert!(prefix("203.0.113.0/33").unwrap_err().contains("/32"));
+        assert!(prefix("carrier.example").is_err());
+    }
+
+    #[test]
+    fn ports_come_in_pairs() {
+        assert_eq!(ports("20000-29999"), Ok(20_000..=29_999));
+        for text in ["20001-29999", "20000-30000", "29999-20000", "20000", "20000-70000", "80-99"] {
+            assert!(ports(text).is_err(), "{text}");
+        }
+        assert!(ports("20000-65535").is_ok());
+    }
+
+    #[test]
+    fn a_desk_phone_has_an_address() {
+        let contact = fixed_contact("sip:desk@192.0.2.7;transport=TCP").unwrap();
+        assert_eq!((contact.address, contact.transport), (([192, 0, 2, 7], 5060).into(), Transport::Tcp));
+        assert_eq!(fixed_contact("sip:a@[::1]:7000").unwrap().address, "[::1]:7000".parse().unwrap());
+        for text in
+            ["sip:desk@phone.example", "sips:a@192.0.2.7", "tel:+8212", "", "sip:a@192.0.2.7;transport=ws", "sip:a@192.0.2.7:0"]
+        {
+            assert!(fixed_contact(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What can be checked only once everything is read: circles, overlaps, lines that nobody serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::names::Names;
+use super::problem::{Kind, Spot};
+use super::{Context, Later};
+use crate::acd::map::{BenchId, Map};
+use crate::acd::queue::Overflow;
+use crate::base::{QueueId, SkillId};
+use crate::call::trunk::Prefix;
+use crate::engine::Settings;
+
+/// Checks `settings` as a whole.
+pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
+    circles(cx, settings);
+    numbers(cx, settings, later);
+    overlaps(cx, later);
+    users(cx, later);
+    // Doubts about what is refused anyway would only distract.
+    if !cx.report.has_errors() {
+        unserved(cx, settings, later);
+        unused(cx, later);
+    }
+}
+
+/// Overflow that leads round in a circle: callers would never come to rest.
+fn circles(cx: &Context<'_>, settings: &Settings) {
+    let next = |queue: QueueId| match settings.queue(queue)?.overflow {
+        Overflow::Queue(next) => Some(next),
+        _ => None,
+    };
+    let mut seen: BTreeSet<QueueId> = BTreeSet::new();
+    let mut in_order: Vec<(&Arc<str>, QueueId, &Spot)> =
+        cx.book.queues.iter().map(|(name, id, spot)| (name, QueueId(id), spot)).collect();
+    in_order.sort_by_key(|(_, _, spot)| spot.span.start);
+    for (name, start, spot) in in_order {
+        let mut path = Vec::new();
+        let mut at = Some(start);
+        while let Some(queue) = at.filter(|queue| !path.contains(queue) && !seen.contains(queue)) {
+            path.push(queue);
+            at = next(queue);
+        }
+        if at == Some(start) && path.first() == Some(&start) {
+            let names: Vec<&str> = path.iter().chain([&start]).filter_map(|q| Some(&*settings.queue(*q)?.name)).collect();
+            let message = format!("overflow goes round in a circle: {}", names.join(" -> "));
+            let spot = Spot { span: spot.span.clone(), key: format!("queue.{name}.overflow").into() };
+            cx.report.error(Kind::Conflict, &spot, message, "let one of them overflow elsewhere, or say \"goodbye\"");
+            seen.extend(path);
+        }
+    }
+}
+
+/// Numbers that overflow leads to need a trunk that takes them.
+fn numbers(cx: &Context<'_>, settings: &Settings, later: &Later) {
+    for (number, spot) in &later.numbers {
+        if !settings.trunks.iter().flatten().any(|trunk| trunk.takes(number)) {
+            let remedy = "give a trunk to = { address = \"...\", caller = \"...\" } whose prefixes begin this number";
+            cx.report.error(Kind::Conflict, spot, format!("no trunk takes calls to {number}"), remedy);
+        }
+    }
+}
+
+/// A call must come over one trunk. Sorted by address, a prefix can overlap only with one that has not ended before it begins.
+fn overlaps(cx: &Context<'_>, later: &Later) {
+    let first = |prefix: &Prefix| (prefix.address.is_ipv6(), prefix.address, prefix.bits);
+    let mut sorted: Vec<&(u32, Prefix, Spot)> = later.prefixes.iter().collect();
+    sorted.sort_by_key(|(_, prefix, _)| first(prefix));
+    let mut around: Vec<&(u32, Prefix, Spot)> = Vec::new();
+    for entry @ (trunk, prefix, spot) in sorted {
+        around.retain(|(_, wide, _)| wide.contains(prefix.address));
+        if let Some((other, wide, other_spot)) = around.last() {
+            let line = cx.report.line(other_spot);
+            let (narrow, wide) = (written(prefix), written(wide));
+            if trunk == other {
+                let message = format!("{narrow} lies in {wide}, at line {line}, already");
+                cx.report.warn(Kind::Duplicate, spot, message, "leave it out");
+            } else {
+                let name = name_of(&cx.book.trunks, *other);
+                let message = format!("{narrow} overlaps with {wide} of trunk {name:?}, at line {line}");
+                let remedy = "leave it out of one of the two: the source tells whose call it is";
+                cx.report.error(Kind::Conflict, spot, message, remedy);
+            }
+        }
+        around.push(entry);
+    }
+}
+
+fn written(prefix: &Prefix) -> String {
+    format!("{}/{}", prefix.address, prefix.bits)
+}
+
+fn name_of(names: &Names, index: u32) -> &str {
+    names.iter().find(|(_, id, _)| *id == index).map_or("", |(name, _, _)| name)
+}
+
+/// A user name proves who calls: no two trunks share one, and none is an agent's.
+fn users(cx: &Context<'_>, later: &Later) {
+    let mut known: BTreeMap<&str, &Spot> = BTreeMap::new();
+    for (user, spot) in &later.users {
+        if let Some(first) = known.insert(user, spot) {
+            let message = format!("user {user:?} is another trunk's, at line {}", cx.report.line(first));
+            cx.report.error(Kind::Duplicate, spot, message, "give each trunk a user of its own");
+        }
+        if cx.book.agents.has(user) {
+            let message = format!("user {user:?} is an agent's name");
+            cx.report.error(Kind::Duplicate, spot, message, "give the trunk a user of its own");
+        }
+    }
+}
+
+/// Queues, and languages in queues, that no agent could serve even when everyone were signed in.
+fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
+    let map = Map::new(&settings.directory, 0);
+    let served = |queue: QueueId, language: Option<SkillId>| {
+        // Past the last step the last one holds, which asks least.
+        let line = map.line(queue, language, usize::MAX);
+        line.is_some_and(|line| (0..map.benches() as u32).any(|bench| map.serves(BenchId(bench), line)))
+    };
+    let mut hopeless = BTreeSet::new();
+    for (name, id, spot) in cx.book.queues.iter() {
+        if !served(QueueId(id), None) {
+            hopeless.insert(QueueId(id));
+            let remedy = "put an agent with its skills into one of its pools, or add a step to widen";
+            cx.report.warn(Kind::Conflict, spot, format!("no agent can ever serve queue {name:?}"), remedy);
+        }
+    }
+    let mut told = BTreeSet::new();
+    for (destination, spot) in &later.destinations {
+        let (queue, Some(language)) = (destination.queue, destination.language) else { continue };
+        if hopeless.contains(&queue) || served(queue, Some(language)) || !told.insert((queue, language)) {
+            continue;
+        }
+        let rules = settings.queue(queue);
+        let level = rules.map_or(1, |rules| rules.language_level);
+        let (name, language) = (rules.map_or("", |rules| &*rules.name), &settings.skills[language.index()].name);
+        let message = format!("no agent of queue {name:?} speaks {language} at level {level}: such callers wait for nobody");
+        let remedy =
+            format!("give an agent of its pools skills = {{ {language} = {level} }}, or lead {language} to another queue");
+        cx.report.warn(Kind::Conflict, spot, message, remedy);
+    }
+}
+
+/// Entries that no number leads to, and a switchboard that nobody can call.
+fn unused(cx: &Context<'_>, later: &Later) {
+    for (name, id, spot) in cx.book.entries.iter() {
+        if !later.entries_used.contains(&id) {
+            let remedy = format!("add a number to a trunk: numbers = {{ 120 = \"entry:{name}\" }}, or leave the entry out");
+            cx.report.warn(Kind::Conflict, spot, format!("no number leads to entry {name:?}"), remedy);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Agents of this engine: their states, their seats on the bench, what they are told.
+
+use std::time::Duration;
+
+use super::io::AgentCommand;
+use super::{AgentRecord, Engine, Reason};
+use crate::acd::agent::{Agent, Due, State};
+use crate::acd::claim::AgentView;
+use crate::base::words::{AgentState, BreakReason, OfferOutcome};
+use crate::base::{AgentId, Time};
+use crate::report::FactKind;
+
+impl AgentRecord {
+    pub(super) fn new(now: Time) -> Self {
+        AgentRecord {
+            agent: Agent::new(now),
+            bindings: Vec::new(),
+            legs: 0,
+            offer_ended: None,
+            told: (AgentState::Offline, None, now),
+            state_deadline: None,
+            registration_deadline: None,
+        }
+    }
+}
+
+fn reason_of(state: &State) -> Option<BreakReason> {
+    match state {
+        State::Break { reason, .. } => Some(*reason),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Agents with desk phones that are ready from the start take their seats.
+    pub(super) fn start_agents(&mut self, now: Time) {
+        let settings = self.settings.clone();
+        for (index, account) in settings.accounts.iter().enumerate() {
+            if account.as_ref().is_some_and(|account| account.fixed.is_some() && account.ready_at_start) {
+                let agent = AgentId(index as u32);
+                self.agents[index].agent.ask_ready(now);
+                self.agent_changed(now, agent);
+            }
+        }
+    }
+
+    pub(super) fn agent_command(&mut self, now: Time, agent: AgentId, command: AgentCommand) {
+        let Some(record) = self.agents.get_mut(agent.index()) else { return };
+        match command {
+            AgentCommand::Ready => record.agent.ask_ready(now),
+            AgentCommand::Break(reason) => record.agent.ask_break(now, reason),
+            AgentCommand::EndWrapUp => {
+                record.agent.end_wrap_up(now);
+            }
+            AgentCommand::SignOut => record.agent.sign_out(now),
+        }
+        self.agent_changed(now, agent);
+    }
+
+    /// What follows from whatever the agent's state has become: told, a deadline, a seat or none.
+    pub(super) fn agent_changed(&mut self, now: Time, agent: AgentId) {
+        let record = &mut self.agents[agent.index()];
+        let state = *record.agent.state();
+        let (word, reason) = (state.word(), reason_of(&state));
+        let (old_word, old_reason, since) = record.told;
+        if (word, reason) != (old_word, old_reason) {
+            record.told = (word, reason, now);
+            if let Some(id) = record.state_deadline.take() {
+                self.deadlines.cancel(id);
+            }
+            let kind = FactKind::Agent { agent, from: (old_word, old_reason), to: (word, reason), lasted: now.since(since) };
+            self.fact(now, None, kind);
+        }
+        let record = &mut self.agents[agent.index()];
+        if let (None, Some(at)) = (record.state_deadline, state.deadline()) {
+            record.state_deadline = Some(self.deadlines.set(at, Reason::AgentState(agent)));
+        }
+        let present = word != AgentState::Offline;
+        self.matcher.set_present(agent, present);
+        self.seat(now, agent);
+        if !present && old_word != AgentState::Offline {
+            self.leave_empty_lines(now);
+        }
+    }
+
+    /// Seats or unseats the agent as its state wants. One whose phone may still ring, or has not yet hung up, is not seated.
+    pub(super) fn seat(&mut self, now: Time, agent: AgentId) {
+        let record = &self.agents[agent.index()];
+        let wants = record.agent.wants_seat() && record.legs == 0;
+        let holds = record.agent.state().contact().is_some();
+        let occupied = record.agent.occupied();
+        match self.matcher.agent(agent) {
+            AgentView::Busy if wants => {
+                self.matcher.ready(agent, now, occupied);
+            }
+            AgentView::Ready if !wants => {
+                self.matcher.pause(agent);
+            }
+            AgentView::Held { offered: false, .. } if !holds => {
+                self.matcher.release(agent);
+                if wants {
+                    self.matcher.ready(agent, now, occupied);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The agent's offer is over. While one of the agent's phones may still ring, that is only noted.
+    pub(super) fn agent_let_go(&mut self, now: Time, agent: AgentId, outcome: OfferOutcome, pause: Duration) {
+        let record = &mut self.agents[agent.index()];
+        if record.legs > 0 {
+            record.offer_ended = Some((outcome, pause));
+            return;
+        }
+        record.offer_ended = None;
+        record.agent.offer_over(now, outcome, pause);
+        self.matcher.release(agent);
+        self.agent_changed(now, agent);
+    }
+
+    /// A leg to one of the agent's phones is gone.
+    pub(super) fn agent_leg_gone(&mut self, now: Time, agent: AgentId) {
+        let record = &mut self.agents[agent.index()];
+        record.legs = record.legs.saturating_sub(1);
+        if record.legs > 0 {
+            return;
+        }
+        match record.offer_ended.take() {
+            Some((outcome, pause)) => self.agent_let_go(now, agent, outcome, pause),
+            None => self.seat(now, agent),
+        }
+    }
+
+    pub(super) fn agent_state_due(&mut self, now: Time, agent: AgentId) {
+        let record = &mut self.agents[agent.index()];
+        record.state_deadline = None;
+        match record.agent.due(now) {
+            Due::Stuck(_) => {
+                record.offer_ended = None;
+                self.matcher.release(agent);
+                self.fact(now, None, FactKind::Repaired { kind: "agent_stuck" });
+            }
+            Due::Over | Due::Nothing => {}
+        }
+        self.agent_changed(now, agent);
+    }
+
+    /// The wrap-up that follows a talk for this queue.
+    pub(super) fn wrap_up_of(&self, agent: AgentId, queue: Option<crate::base::QueueId>) -> Duration {
+        let own = self.settings.account(agent).and_then(|account| account.wrap_up);
+        let queues = queue.and_then(|queue| self.settings.queue(queue)).map(|rules| rules.wrap_up);
+        own.or(queues).unwrap_or(Duration::ZERO)
+    }
+}

@@ -1,0 +1,191 @@
+//! A contact as the engine keeps it: the parties, where in the house it is, and its timers.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use smallvec::SmallVec;
+
+use super::dial::Dial;
+use super::leg::LegKey;
+use super::media_port::MediaThread;
+use super::transfer::Transfer;
+use super::{Engine, Reason};
+use crate::acd::{ContactSlot, Key};
+use crate::base::deadline::DeadlineId;
+use crate::base::words::{EndedBy, OfferOutcome, Segment};
+use crate::base::{AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
+use crate::call::contact::{Story, Ticket};
+use crate::call::menu::Menu;
+use crate::report::FactKind;
+
+/// A contact of this engine; one that is gone refers to nothing, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ContactKey {
+    pub(super) slot: u32,
+    pub(super) serial: u64,
+}
+
+/// Why a contact wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContactTimer {
+    /// No key came in the entry.
+    Key,
+    /// The line's requirement relaxes.
+    Widen,
+    /// The longest wait is over.
+    WaitMax,
+    /// The place in line is said.
+    Announce,
+    /// The ring has lasted long enough.
+    Ring,
+    /// A late-answered caller starts to hear music.
+    EarlyMedia,
+    /// The 183 is repeated.
+    EarlyRepeat,
+    /// Early media has lasted long enough.
+    EarlyMax,
+    /// The longest talk is over.
+    TalkMax,
+    /// A waiting caller is probed.
+    Alive,
+    /// A goodbye that never ends ends.
+    GoodbyeMax,
+}
+
+/// The offer of a contact to an agent.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) agent: AgentId,
+    pub(super) queue: QueueId,
+    pub(super) since: Time,
+    /// The phones that ring.
+    pub(super) legs: SmallVec<[LegKey; 2]>,
+    /// The weightiest failure so far.
+    pub(super) worst: Option<OfferOutcome>,
+}
+
+/// Where in the house a contact is.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// In its entry.
+    Entry(EntryId, Menu),
+    /// In line, with nobody rung.
+    Waiting,
+    /// In line, and an agent is rung.
+    Offered(Offer),
+    /// Somebody in particular is being called.
+    Dialling(Dial),
+    /// With an agent; with somebody outside where there is none.
+    Talking { agent: Option<AgentId>, leg: LegKey },
+    /// Hears a last prompt.
+    Goodbye(EndedBy),
+    /// Over; legs are being ended.
+    Over,
+}
+
+/// What the caller's feed is now, so that it is not told twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CallerHears {
+    Nothing,
+    Prompts(u64),
+    Music,
+    Agent,
+}
+
+#[derive(Debug)]
+pub(super) struct Contact {
+    pub(super) key: ContactKey,
+    pub(super) id: ContactId,
+    pub(super) arrived: Time,
+    pub(super) emergency: bool,
+    pub(super) trunk: Option<TrunkId>,
+    /// Who calls, as the agent is shown it.
+    pub(super) number: Arc<str>,
+    pub(super) language: Option<SkillId>,
+    pub(super) caller: LegKey,
+    /// All legs that have not ended, the caller's included.
+    pub(super) legs: SmallVec<[LegKey; 3]>,
+    pub(super) legs_ever: u32,
+    pub(super) phase: Phase,
+    pub(super) story: Story,
+    pub(super) slot: Option<ContactSlot>,
+    pub(super) ticket: Option<Ticket>,
+    pub(super) place: Option<Key>,
+    pub(super) last_queue: Option<QueueId>,
+    pub(super) hears: CallerHears,
+    pub(super) thread: Option<MediaThread>,
+    pub(super) max_forwards: u8,
+    /// Whether the caller was answered (200).
+    pub(super) ever_answered: bool,
+    /// The agent whose own call it is.
+    pub(super) own: Option<AgentId>,
+    /// Whether that makes the agent busy; a feature code does not.
+    pub(super) busies_owner: bool,
+    pub(super) transfer: Option<Transfer>,
+    /// How often it was passed on.
+    pub(super) transfers: u8,
+    pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), 8>,
+}
+
+impl Engine {
+    pub(super) fn contact(&self, key: ContactKey) -> Option<&Contact> {
+        self.contacts.get(key.slot as usize).filter(|contact| contact.key == key)
+    }
+
+    pub(super) fn contact_mut(&mut self, key: ContactKey) -> Option<&mut Contact> {
+        self.contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key)
+    }
+
+    pub(super) fn set_timer(&mut self, key: ContactKey, timer: ContactTimer, at: Time) {
+        self.stop_timer(key, timer);
+        let Some(contact) = self.contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key) else { return };
+        contact.timers.push((timer, self.deadlines.set(at, Reason::Contact(key, timer))));
+    }
+
+    pub(super) fn stop_timer(&mut self, key: ContactKey, timer: ContactTimer) {
+        let Some(contact) = self.contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key) else { return };
+        if let Some(place) = contact.timers.iter().position(|(running, _)| *running == timer) {
+            let (_, id) = contact.timers.swap_remove(place);
+            self.deadlines.cancel(id);
+        }
+    }
+
+    pub(super) fn stop_all_timers(&mut self, key: ContactKey) {
+        let Some(contact) = self.contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key) else { return };
+        for (_, id) in contact.timers.drain(..) {
+            self.deadlines.cancel(id);
+        }
+    }
+
+    /// Closes the open segment of a contact and opens another.
+    pub(super) fn turn(&mut self, now: Time, key: ContactKey, segment: Segment, queue: Option<QueueId>, agent: Option<AgentId>) {
+        let Some(contact) = self.contact_mut(key) else { return };
+        let id = contact.id;
+        let closed = contact.story.turn(now, segment, queue, agent);
+        let kind =
+            FactKind::SegmentEnded { segment: closed.segment, queue: closed.queue, agent: closed.agent, began: closed.began };
+        self.fact(now, Some(id), kind);
+    }
+
+    pub(super) fn contact_timer(&mut self, now: Time, key: ContactKey, timer: ContactTimer) {
+        let Some(contact) = self.contact_mut(key) else { return };
+        contact.timers.retain(|(running, _)| *running != timer);
+        self.current = Some(key);
+        match timer {
+            ContactTimer::Key => self.menu_event(now, key, crate::call::menu::Event::TimedOut),
+            ContactTimer::Widen => self.widen(now, key),
+            ContactTimer::WaitMax => self.overflow(now, key),
+            ContactTimer::Announce => self.announce(now, key),
+            ContactTimer::Ring => {
+                self.ring_timed_out(now, key);
+                self.dial_timed_out(now, key);
+            }
+            ContactTimer::EarlyMedia => self.early_media(now, key),
+            ContactTimer::EarlyRepeat => self.repeat_early(now, key),
+            ContactTimer::EarlyMax => self.early_media_over(now, key),
+            ContactTimer::TalkMax => self.end_contact(now, key, EndedBy::System, None),
+            ContactTimer::Alive => self.probe_caller(now, key),
+            ContactTimer::GoodbyeMax => self.goodbye_over(now, key),
+        }
+    }
+}

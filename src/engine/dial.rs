@@ -1,0 +1,352 @@
+//! Calling somebody in particular, past the line: an agent's own call, an overflow to a number, a transfer to an agent or a number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::contact::{ContactKey, ContactTimer, Phase};
+use super::leg::{LegKey, NewLeg, new_call_id};
+use super::{Engine, TxUse};
+use crate::acd::agent::State;
+use crate::base::words::{EndedBy, OfferOutcome, Segment};
+use crate::base::{AgentId, Time, TrunkId};
+use crate::call::leg::{LegState, Role};
+use crate::sdp;
+use crate::sip::digest::{Account, Challenge};
+use crate::sip::flow::Flow;
+use crate::sip::message::Message;
+use crate::sip::method::Method;
+use crate::sip::name::Name;
+
+/// Who is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum DialTo {
+    /// An agent.
+    Agent(AgentId),
+    /// A number, over a trunk.
+    Number(TrunkId, Arc<str>),
+}
+
+/// What for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// An agent calls.
+    Own,
+    /// The way out of a line.
+    Overflow,
+    /// An agent passes the caller on.
+    Transfer,
+}
+
+/// Somebody in particular is being called.
+#[derive(Clone, Debug)]
+pub(super) struct Dial {
+    pub(super) to: DialTo,
+    pub(super) purpose: Purpose,
+    pub(super) legs: SmallVec<[LegKey; 2]>,
+    worst: Option<(OfferOutcome, u16)>,
+}
+
+/// How long an agent's phone rings when somebody in particular wants it.
+const RING_AGENT: Duration = Duration::from_secs(25);
+/// How long a number outside may take to answer.
+const RING_OUTSIDE: Duration = Duration::from_secs(60);
+/// The longest talk that no queue limits.
+pub(super) const TALK_MAX: Duration = Duration::from_secs(4 * 3600);
+
+impl Engine {
+    /// The trunk that takes calls to a number, and has room for one more.
+    pub(super) fn trunk_for(&self, number: &str) -> Option<TrunkId> {
+        let fits = |(index, trunk): &(usize, &Option<crate::call::trunk::TrunkRules>)| {
+            let record = &self.trunks[*index];
+            trunk.as_ref().is_some_and(|rules| {
+                rules.takes(number) && record.up && record.load.calls_in + record.load.calls_out < rules.calls_max
+            })
+        };
+        self.settings.trunks.iter().enumerate().find(fits).map(|(index, _)| TrunkId(index as u32))
+    }
+
+    /// Calls somebody for the contact. False when that cannot even be tried; nothing has changed then.
+    pub(super) fn dial(&mut self, now: Time, key: ContactKey, to: DialTo, purpose: Purpose) -> bool {
+        let ring = match &to {
+            DialTo::Agent(agent) => {
+                if !self.take_agent(now, key, *agent, purpose) {
+                    return false;
+                }
+                RING_AGENT
+            }
+            DialTo::Number(..) => RING_OUTSIDE,
+        };
+        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None };
+        if let Some(contact) = self.contact_mut(key) {
+            contact.phase = Phase::Dialling(dial);
+        }
+        match to {
+            DialTo::Agent(agent) => {
+                for phone in self.phones_of(agent) {
+                    self.ring_phone(now, key, agent, &phone);
+                }
+            }
+            DialTo::Number(trunk, number) => self.call_number(now, key, trunk, &number),
+        }
+        let rings = matches!(self.contact(key).map(|c| &c.phase), Some(Phase::Dialling(dial)) if !dial.legs.is_empty());
+        if rings {
+            self.set_timer(key, ContactTimer::Ring, now + ring);
+        } else {
+            self.dial_failed(now, key, OfferOutcome::Unreachable, 480);
+        }
+        true
+    }
+
+    /// Takes an agent off the bench for a direct call. A caller who is passed on needs one who is ready; a colleague may also disturb one
+    /// who is on a break.
+    fn take_agent(&mut self, now: Time, key: ContactKey, agent: AgentId, purpose: Purpose) -> bool {
+        let Some(record) = self.agents.get(agent.index()) else { return false };
+        if record.legs > 0 || self.settings.directory.agents.get(agent.index()).is_none_or(Option::is_none) {
+            return false;
+        }
+        let state = *record.agent.state();
+        match purpose {
+            Purpose::Own => {
+                if !matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }) {
+                    return false;
+                }
+                self.matcher.pause(agent);
+                if !matches!(self.matcher.agent(agent), crate::acd::claim::AgentView::Busy) {
+                    return false;
+                }
+                self.agents[agent.index()].agent.own_call(now);
+            }
+            Purpose::Overflow | Purpose::Transfer => {
+                if state != State::Ready || self.matcher.pause(agent) != crate::acd::claim::AgentView::Busy {
+                    return false;
+                }
+                let Some(slot) = self.slot_for(key) else { return false };
+                let agent = &mut self.agents[agent.index()].agent;
+                if !agent.reserve(now, slot) {
+                    return false;
+                }
+                agent.ring(now, slot, RING_AGENT);
+            }
+        }
+        self.agent_changed(now, agent);
+        true
+    }
+
+    /// A slot that stands for a contact which is not in line, so that an agent's state can name it.
+    fn slot_for(&mut self, key: ContactKey) -> Option<crate::acd::ContactSlot> {
+        if let Some(slot) = self.contact(key)?.slot {
+            return Some(slot);
+        }
+        let slot = self.free_slots.pop_front()?;
+        self.in_slot[(slot.0 - self.first_slot) as usize] = Some(key);
+        self.contact_mut(key)?.slot = Some(slot);
+        Some(slot)
+    }
+
+    fn call_number(&mut self, now: Time, key: ContactKey, trunk: TrunkId, number: &str) {
+        let settings = self.settings.clone();
+        let Some(rules) = settings.trunk(trunk) else { return };
+        let Some(out) = &rules.outbound else { return };
+        let Some(listener) = self.stack.listener_for(out.transport, out.address) else { return };
+        let Some(contact) = self.contact(key) else { return };
+        let caller = contact.caller;
+        let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
+        let call_id = new_call_id(self.shard, &mut self.seed);
+        let state = LegState::Calling { ringing: false };
+        let new = NewLeg { contact: key, role: Role::External(trunk), state, flow, behind_nat: false, call_id: call_id.clone() };
+        let leg = self.add_leg(now, new);
+        self.trunk_call_out(now, trunk, 1);
+        if let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) {
+            dial.legs.push(leg);
+        }
+        let codecs = self.codecs_for_agent(caller);
+        let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
+            return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 503);
+        };
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.dialled = Some((format!("sip:{}@{}", rules.plan.write(number), out.host).into(), call_id, body.into()));
+        }
+        self.invite_outside(now, leg, 1, None);
+    }
+
+    /// Sends the INVITE of a leg to the outside: the first, or again with an answer to the trunk's challenge.
+    fn invite_outside(&mut self, now: Time, leg: LegKey, cseq: u32, proof: Option<(Name, String)>) {
+        let settings = self.settings.clone();
+        let Some(entry) = self.leg(leg) else { return };
+        let (Some((uri, call_id, body)), Role::External(trunk), flow) = (entry.dialled.clone(), entry.role, entry.flow) else {
+            return;
+        };
+        let Some(rules) = settings.trunk(trunk) else { return };
+        let Some(out) = &rules.outbound else { return };
+        let hops = self.contact(entry.contact).map_or(69, |contact| contact.max_forwards);
+        let shown = self.number_shown(entry.contact).unwrap_or_else(|| out.caller.to_string());
+        let shown = rules.plan.write(&shown);
+        let (tag, contact_uri) = (leg.tag(self.shard), self.contact_uri(&flow));
+        let host = self.stack.listener(flow.listener).sent_by.clone();
+        let trusted = rules.trusted;
+        let body: &[u8] = &body;
+        let request = (Method::Invite, &*uri);
+        let tx = self.stack.request(now, flow, request, TxUse::Invite(leg), Some(("application/sdp", body)), |writer| {
+            writer.fmt(Name::MaxForwards, format_args!("{hops}"));
+            writer.fmt(Name::From, format_args!("<sip:{shown}@{host}>;tag={tag}"));
+            writer.fmt(Name::To, format_args!("<{uri}>"));
+            writer.field(Name::CallId, &*call_id);
+            writer.fmt(Name::CSeq, format_args!("{cseq} INVITE"));
+            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
+            writer.field(Name::Allow, super::receive::ALLOW);
+            if trusted {
+                writer.fmt(Name::PAssertedIdentity, format_args!("<sip:{shown}@{host}>"));
+            }
+            if let Some((name, value)) = proof {
+                writer.field(name, value);
+            }
+        });
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.invite_out = Some(tx);
+            leg.invite_cseq = cseq;
+        }
+    }
+
+    /// The number that an outgoing call shows: that of the agency it is made for.
+    fn number_shown(&self, key: ContactKey) -> Option<String> {
+        let contact = self.contact(key)?;
+        let agency = match (contact.own, contact.last_queue) {
+            (Some(agent), _) => self.settings.agency_of(agent),
+            (None, Some(queue)) => self.settings.queue(queue).map(|rules| rules.agency),
+            (None, None) => None,
+        }?;
+        self.settings.agencies.get(agency.index()).map(|agency| agency.number.to_string()).filter(|number| !number.is_empty())
+    }
+
+    /// A trunk wants proof: it gets it once.
+    pub(super) fn prove_to_trunk(&mut self, now: Time, leg: LegKey, message: &Message<'_>) -> bool {
+        let settings = self.settings.clone();
+        let Some(entry) = self.leg(leg) else { return false };
+        let (Role::External(trunk), 1) = (entry.role, entry.invite_cseq) else { return false };
+        let Some(login) = settings.trunk(trunk).and_then(|rules| rules.login.as_ref()) else { return false };
+        let (asked, answer) = match message.status() {
+            Some(401) => (Name::WwwAuthenticate, Name::Authorization),
+            Some(407) => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+            _ => return false,
+        };
+        let Some(challenge) = Challenge::choose(message.all(asked)) else { return false };
+        let Some((uri, ..)) = entry.dialled.clone() else { return false };
+        let cnonce = format!("{:016x}", self.seed.next_u64());
+        let account = Account { user: &login.user, password: &login.password };
+        let proof = challenge.answer(account, "INVITE", &uri, 1, &cnonce);
+        self.invite_outside(now, leg, 2, Some((answer, proof)));
+        true
+    }
+
+    /// A phone that was called in particular rings.
+    pub(super) fn dial_rings(&mut self, now: Time, key: ContactKey) {
+        let Some(contact) = self.contact(key) else { return };
+        let (Phase::Dialling(dial), caller) = (&contact.phase, contact.caller) else { return };
+        let fresh = matches!(self.leg(caller).map(|leg| leg.state), Some(LegState::Arriving { early: false }));
+        if dial.purpose != Purpose::Own || !fresh {
+            return;
+        }
+        let tag = caller.tag(self.shard);
+        if let Some((tx, _)) = self.leg(caller).and_then(|leg| leg.invite_in) {
+            self.stack.respond(now, tx, 180, Some(&tag), None, |_| {});
+        }
+    }
+
+    /// Somebody who was called in particular has answered.
+    pub(super) fn dial_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
+        let dial = match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Dialling(dial)) if dial.legs.contains(&leg) => dial.clone(),
+            _ => return self.hang_up(now, leg),
+        };
+        let offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.offered.take());
+        let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
+        let Some(agreement) = agreed else {
+            self.hang_up(now, leg);
+            return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 488);
+        };
+        let codec = agreement.codec;
+        self.agree(leg, agreement);
+        for other in dial.legs.iter().filter(|other| **other != leg) {
+            self.cancel_ring(now, *other);
+        }
+        self.stop_all_timers(key);
+        self.set_timer(key, ContactTimer::TalkMax, now + TALK_MAX);
+        let agent = match dial.to {
+            DialTo::Agent(agent) => Some(agent),
+            DialTo::Number(..) => None,
+        };
+        let Some(contact) = self.contact_mut(key) else { return };
+        let (slot, queue) = (contact.slot, contact.last_queue);
+        contact.phase = Phase::Talking { agent, leg };
+        self.turn(now, key, Segment::Talk, queue, agent);
+        if let (Some(agent), Some(slot), true) = (agent, slot, dial.purpose != Purpose::Own) {
+            self.agents[agent.index()].agent.talk(now, slot, TALK_MAX);
+            self.agent_changed(now, agent);
+        }
+        if dial.purpose == Purpose::Transfer {
+            self.transfer_done(now, key);
+        }
+        if self.answer_caller(now, key, Some(codec)) {
+            self.connect(key);
+        }
+    }
+
+    /// One of the phones that were called in particular will not answer.
+    pub(super) fn dial_leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome, status: u16) {
+        let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
+        let before = dial.legs.len();
+        dial.legs.retain(|other| *other != leg);
+        if dial.legs.len() == before {
+            return;
+        }
+        if dial.worst.is_none_or(|(worst, _)| super::ring::weight(outcome) > super::ring::weight(worst)) {
+            dial.worst = Some((outcome, status));
+        }
+        if dial.legs.is_empty() {
+            let (outcome, status) = dial.worst.unwrap_or((outcome, status));
+            self.dial_failed(now, key, outcome, status);
+        }
+    }
+
+    pub(super) fn dial_timed_out(&mut self, now: Time, key: ContactKey) {
+        let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        for leg in &dial.legs {
+            self.cancel_ring(now, *leg);
+        }
+        self.dial_failed(now, key, OfferOutcome::TimedOut, 480);
+    }
+
+    fn dial_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome, status: u16) {
+        let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        self.stop_timer(key, ContactTimer::Ring);
+        self.let_dialled_go(now, &dial, outcome);
+        match dial.purpose {
+            Purpose::Own => self.end_contact(now, key, EndedBy::System, Some(status)),
+            Purpose::Overflow => {
+                let prompt = self.prompt(key, "busy");
+                self.goodbye(now, key, EndedBy::Overflow, vec![prompt]);
+            }
+            Purpose::Transfer => self.transfer_failed(now, key, status),
+        }
+    }
+
+    /// The contact leaves while somebody in particular is called for it.
+    pub(super) fn stop_dialling(&mut self, now: Time, dial: &Dial) {
+        for leg in &dial.legs {
+            self.cancel_ring(now, *leg);
+        }
+        self.let_dialled_go(now, dial, OfferOutcome::Withdrawn);
+    }
+
+    fn let_dialled_go(&mut self, now: Time, dial: &Dial, outcome: OfferOutcome) {
+        let DialTo::Agent(agent) = dial.to else { return };
+        if dial.purpose == Purpose::Own {
+            self.agents[agent.index()].agent.own_call_over(now);
+            self.agent_changed(now, agent);
+        } else {
+            self.agent_let_go(now, agent, outcome, Duration::from_secs(10));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
+
+use super::Engine;
+use super::TxUse;
+use super::contact::{ContactKey, Phase};
+use super::leg::LegKey;
+use crate::base::words::{EndedBy, QueueOutcome, Segment};
+use crate::base::{AgentId, QueueId, Time};
+use crate::call::leg::{LegState, Role};
+use crate::report::FactKind;
+use crate::sip::method::Method;
+use crate::sip::name::Name;
+
+impl Engine {
+    /// Ends a contact: its place in line, its segments, its legs. A caller who was never answered is refused with `status`.
+    pub(super) fn end_contact(&mut self, now: Time, key: ContactKey, by: EndedBy, status: Option<u16>) {
+        let Some(contact) = self.contact(key) else { return };
+        let phase = contact.phase.clone();
+        if matches!(phase, Phase::Over) {
+            return;
+        }
+        if matches!(phase, Phase::Waiting | Phase::Offered(_)) {
+            let outcome = match by {
+                EndedBy::Caller => QueueOutcome::Abandoned,
+                EndedBy::Overflow => QueueOutcome::Overflowed,
+                EndedBy::Closed | EndedBy::System => QueueOutcome::Closed,
+                EndedBy::Agent | EndedBy::Fault | EndedBy::Crash => QueueOutcome::Failed,
+            };
+            self.leave_line(now, key, outcome);
+        }
+        let Some(contact) = self.contact_mut(key) else { return };
+        let refused = status.filter(|_| !contact.ever_answered);
+        let (id, queue, arrived) = (contact.id, contact.last_queue, contact.arrived);
+        let (trunk, emergency) = (contact.trunk, contact.emergency);
+        let closed = contact.story.close(now);
+        contact.phase = Phase::Over;
+        let legs = contact.legs.clone();
+        let (own, busies_owner) = (contact.own, contact.busies_owner);
+        self.stop_all_timers(key);
+        let segment = closed.segment;
+        let ended = FactKind::SegmentEnded { segment, queue: closed.queue, agent: closed.agent, began: closed.began };
+        self.fact(now, Some(id), ended);
+        if segment == Segment::Talk {
+            let lasted = closed.ended.since(closed.began);
+            self.fact(now, Some(id), FactKind::TalkEnded { queue: closed.queue, agent: closed.agent, lasted });
+        }
+        self.fact(now, Some(id), FactKind::Ended { by, segment, queue, arrived, status: refused });
+        self.contacts_up -= 1;
+        self.emergencies_up -= u32::from(emergency);
+        if let Some(trunk) = trunk {
+            self.trunk_call_over(now, trunk);
+        }
+        self.let_agents_go(now, key, &phase, own.filter(|_| busies_owner));
+        for leg in legs {
+            self.end_leg(now, leg, status);
+        }
+        self.forget_if_over(key);
+    }
+
+    /// The agents who were in the contact are free of it.
+    fn let_agents_go(&mut self, now: Time, key: ContactKey, phase: &Phase, owner: Option<AgentId>) {
+        let queue = self.contact(key).and_then(|contact| contact.last_queue);
+        match phase {
+            Phase::Talking { agent: Some(agent), .. } if owner.is_some() => self.own_call_over(now, *agent),
+            Phase::Talking { agent: Some(agent), .. } => self.talk_over(now, *agent, queue),
+            Phase::Dialling(dial) => self.stop_dialling(now, dial),
+            _ => {}
+        }
+        self.transfer_abandoned(now, key);
+        if let Some(owner) = owner {
+            self.own_call_over(now, owner);
+        }
+        self.forget_slot(key);
+    }
+
+    fn own_call_over(&mut self, now: Time, agent: AgentId) {
+        self.agents[agent.index()].agent.own_call_over(now);
+        self.agent_changed(now, agent);
+    }
+
+    pub(super) fn talk_over(&mut self, now: Time, agent: AgentId, queue: Option<QueueId>) {
+        let wrap_up = self.wrap_up_of(agent, queue);
+        self.agents[agent.index()].agent.talk_over(now, wrap_up);
+        self.agent_changed(now, agent);
+    }
+
+    /// Ends a leg, by what its state allows.
+    pub(super) fn end_leg(&mut self, now: Time, leg: LegKey, status: Option<u16>) {
+        let Some(entry) = self.leg(leg) else { return };
+        match entry.state {
+            LegState::Arriving { .. } => self.refuse(now, leg, status.unwrap_or(480)),
+            LegState::Calling { .. } => self.cancel_ring(now, leg),
+            LegState::Answered { .. } => self.hang_up(now, leg),
+            LegState::Ending => {}
+        }
+    }
+
+    /// Answers a caller's INVITE with a refusal.
+    pub(super) fn refuse(&mut self, now: Time, leg: LegKey, status: u16) {
+        let retry = matches!(status, 503 | 480).then_some("30");
+        let tag = leg.tag(self.shard);
+        let Some(entry) = self.leg_mut(leg) else { return };
+        entry.status = Some(status);
+        if let Some((tx, _)) = entry.invite_in {
+            self.stack.respond(now, tx, status, Some(&tag), None, |writer| {
+                if let Some(seconds) = retry {
+                    writer.field(Name::RetryAfter, seconds);
+                }
+            });
+        }
+        self.leg_gone(now, leg);
+    }
+
+    /// Hangs a leg up, as soon as the ACK to our 2xx allows it.
+    pub(super) fn hang_up(&mut self, now: Time, leg: LegKey) {
+        let Some(entry) = self.leg_mut(leg) else { return };
+        entry.state = LegState::Ending;
+        let acknowledged = entry.acknowledged;
+        self.close_media(now, leg);
+        if acknowledged && self.in_dialog(now, leg, Method::Bye, TxUse::Bye(leg), None).is_none() {
+            self.leg_gone(now, leg);
+        }
+    }
+
+    /// A party is there no more: no answer to a probe, no ACK, no packets.
+    pub(super) fn leg_vanished(&mut self, now: Time, leg: LegKey, by: EndedBy) {
+        let Some(entry) = self.leg(leg) else { return };
+        let key = entry.contact;
+        if entry.state.answered() {
+            self.hang_up(now, leg);
+        }
+        self.party_gone(now, key, leg, by);
+    }
+
+    /// What a party's leaving means for its contact.
+    pub(super) fn party_gone(&mut self, now: Time, key: ContactKey, leg: LegKey, by: EndedBy) {
+        if self.transferor_gone(now, key, leg) {
+            return;
+        }
+        let Some(contact) = self.contact(key) else { return };
+        let caller = contact.caller == leg;
+        let in_talk = matches!(contact.phase, Phase::Talking { leg: theirs, .. } if theirs == leg);
+        if caller || in_talk {
+            self.end_contact(now, key, by, Some(487));
+        }
+    }
+
+    /// A leg is gone: nothing more is sent for it.
+    pub(super) fn leg_gone(&mut self, now: Time, leg: LegKey) {
+        let Some(entry) = self.leg(leg) else { return };
+        let (key, role, call_key) = (entry.contact, entry.role, entry.call_key);
+        if let Some(call_key) = call_key {
+            self.by_call.remove(&call_key);
+        }
+        self.close_media(now, leg);
+        self.legs.remove(leg.slot as usize);
+        if let Some(contact) = self.contact_mut(key) {
+            contact.legs.retain(|other| *other != leg);
+        }
+        match role {
+            Role::Agent(agent) => self.agent_leg_gone(now, agent),
+            Role::External(trunk) => self.trunk_call_out(now, trunk, -1),
+            Role::Caller => {}
+        }
+        self.forget_if_over(key);
+    }
+
+    fn forget_if_over(&mut self, key: ContactKey) {
+        let done = self.contact(key).is_some_and(|contact| matches!(contact.phase, Phase::Over) && contact.legs.is_empty());
+        if done {
+            self.stop_all_timers(key);
+            self.contacts.remove(key.slot as usize);
+        }
+    }
+
+    /// Ends every contact at once.
+    pub(super) fn end_all(&mut self, now: Time) {
+        self.draining = true;
+        let keys: Vec<ContactKey> = self.contacts.iter().map(|(_, contact)| contact.key).collect();
+        for key in keys {
+            self.current = Some(key);
+            self.end_contact(now, key, EndedBy::System, Some(503));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Calls of an agent's own: feature codes, colleagues, numbers outside.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::arrive::{Origin, Refusal, read_offer, refuse};
+use super::dial::{DialTo, Purpose};
+use super::io::AgentCommand;
+use super::receive::user_of;
+use crate::base::words::{BreakReason, EndedBy};
+use crate::base::{AgentId, Time};
+use crate::sip::flow::Flow;
+use crate::sip::message::{Message, Start};
+use crate::sip::stack::counts::Rejected;
+
+/// What an agent dials.
+enum Dialled {
+    Code(AgentCommand, &'static str),
+    Somebody(DialTo),
+}
+
+impl Engine {
+    /// An INVITE from an agent's phone.
+    pub(super) fn agent_call(&mut self, now: Time, flow: &Flow, message: &Message<'_>, agent: AgentId) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(refuse(503, Rejected::Shed));
+        }
+        if self.same_call(message) {
+            return Err(refuse(482, Rejected::Loop));
+        }
+        let Start::Request { uri, .. } = message.start else { return Ok(()) };
+        let (user, _) = user_of(uri).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
+        let dialled = self.what_agent_dials(agent, &user).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
+        let offer = read_offer(message)?;
+        let name: Arc<str> = self.settings.directory.agents[agent.index()].as_ref().map(|a| a.name.clone()).unwrap_or_default();
+        let origin = Origin { trunk: None, own: Some(agent), entry: None, emergency: false, number: name, dialled: user.into() };
+        let Some(key) = self.new_contact(now, flow, message, origin, offer) else { return Err(refuse(500, Rejected::Malformed)) };
+        self.current = Some(key);
+        match dialled {
+            Dialled::Code(command, prompt) => {
+                self.agent_command(now, agent, command);
+                if self.answer_caller(now, key, None) {
+                    let prompt = self.prompt(key, prompt);
+                    self.goodbye(now, key, EndedBy::System, vec![prompt]);
+                }
+            }
+            Dialled::Somebody(to) => {
+                self.agents[agent.index()].agent.own_call(now);
+                self.agent_changed(now, agent);
+                if let Some(contact) = self.contact_mut(key) {
+                    contact.busies_owner = true;
+                }
+                if !self.dial(now, key, to, Purpose::Own) {
+                    self.end_contact(now, key, EndedBy::System, Some(486));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn what_agent_dials(&self, agent: AgentId, user: &str) -> Option<Dialled> {
+        match user {
+            "*1" => return Some(Dialled::Code(AgentCommand::Ready, "ready")),
+            "*2" => return Some(Dialled::Code(AgentCommand::Break(BreakReason::Asked), "break")),
+            "*3" => return Some(Dialled::Code(AgentCommand::EndWrapUp, "wrap-up-ended")),
+            _ => {}
+        }
+        if let Some(colleague) = self.settings.agent_named(user).filter(|colleague| *colleague != agent) {
+            return Some(Dialled::Somebody(DialTo::Agent(colleague)));
+        }
+        let number = self.dialable(agent, user)?;
+        let trunk = self.trunk_for(&number)?;
+        Some(Dialled::Somebody(DialTo::Number(trunk, number)))
+    }
+}

@@ -1,0 +1,382 @@
+//! Ringing an agent: one INVITE to each of the agent's phones, the first answer wins, the others are cancelled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contact::{ContactKey, ContactTimer, Offer, Phase};
+use super::leg::{LegKey, NewLeg, new_call_id};
+use super::{Engine, TxUse};
+use crate::base::words::{OfferOutcome, QueueOutcome, Segment, Transport};
+use crate::base::{AgentId, Codec, Time};
+use crate::call::leg::{LegState, Role};
+use crate::report::FactKind;
+use crate::sdp::{self, Codecs, Direction};
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::Flow;
+use crate::sip::message::Message;
+use crate::sip::method::Method;
+use crate::sip::name::Name;
+
+/// What hotline relays or transcodes, in its own order.
+pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
+
+/// A phone of an agent's, and the way to it.
+pub(super) struct Phone {
+    uri: Arc<str>,
+    flow: Flow,
+    behind_nat: bool,
+}
+
+/// The rank of a failure when several phones fail differently: the agent's own word counts most.
+pub(super) fn weight(outcome: OfferOutcome) -> u8 {
+    match outcome {
+        OfferOutcome::Refused => 3,
+        OfferOutcome::Busy => 2,
+        OfferOutcome::TimedOut => 1,
+        _ => 0,
+    }
+}
+
+/// What a ring's final status means (telephony.md's table).
+fn meaning(status: u16) -> OfferOutcome {
+    match status {
+        486 => OfferOutcome::Busy,
+        403 | 480 | 600 | 603 | 300..400 => OfferOutcome::Refused,
+        487 => OfferOutcome::TimedOut,
+        _ => OfferOutcome::Unreachable,
+    }
+}
+
+impl Engine {
+    pub(super) fn phones_of(&self, agent: AgentId) -> Vec<Phone> {
+        let fixed = self.settings.account(agent).and_then(|account| account.fixed.as_ref());
+        if let Some(fixed) = fixed {
+            let Some(listener) = self.stack.listener_for(fixed.transport, fixed.address) else { return Vec::new() };
+            let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
+            return vec![Phone { uri: fixed.uri.clone(), flow, behind_nat: false }];
+        }
+        let bindings = &self.agents[agent.index()].bindings;
+        bindings.iter().map(|b| Phone { uri: b.uri.clone(), flow: b.flow, behind_nat: true }).collect()
+    }
+
+    /// Rings the agent for the contact.
+    pub(super) fn ring(&mut self, now: Time, key: ContactKey, agent: AgentId) {
+        let settings = self.settings.clone();
+        let Some(contact) = self.contact(key) else { return };
+        let Some(rules) = contact.ticket.and_then(|ticket| settings.queue(ticket.queue)) else { return };
+        let (slot, ring_timeout) = (contact.slot, rules.ring_timeout);
+        let mut rung = false;
+        for phone in self.phones_of(agent) {
+            rung |= self.ring_phone(now, key, agent, &phone);
+        }
+        if !rung {
+            return self.offer_failed(now, key, OfferOutcome::Unreachable);
+        }
+        if let Some(slot) = slot {
+            self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
+            self.agent_changed(now, agent);
+        }
+        self.set_timer(key, ContactTimer::Ring, now + ring_timeout);
+    }
+
+    /// The codecs to offer an agent: what the caller speaks first, so that nothing need be transcoded. Opus only where the caller has
+    /// had no description yet, since it is never transcoded.
+    pub(super) fn codecs_for_agent(&self, caller: LegKey) -> Codecs {
+        let Some(leg) = self.leg(caller) else { return Codecs::from_slice(&SPOKEN) };
+        if let Some(codec) = leg.codec() {
+            let mut codecs: Codecs = [codec].into_iter().collect();
+            codecs.extend(SPOKEN.into_iter().filter(|other| *other != codec && codec.transcodable()));
+            return codecs;
+        }
+        leg.offer.as_ref().map_or_else(|| Codecs::from_slice(&SPOKEN), |offer| sdp::ordered_for(offer, &Codec::ALL))
+    }
+
+    pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
+        let Some(contact) = self.contact(key) else { return false };
+        let (caller, hops) = (contact.caller, contact.max_forwards);
+        let call_id = new_call_id(self.shard, &mut self.seed);
+        let leg = self.add_leg(
+            now,
+            NewLeg {
+                contact: key,
+                role: Role::Agent(agent),
+                state: LegState::Calling { ringing: false },
+                flow: phone.flow,
+                behind_nat: phone.behind_nat,
+                call_id: call_id.clone(),
+            },
+        );
+        let codecs = self.codecs_for_agent(caller);
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offer)) => offer.legs.push(leg),
+            Some(Phase::Dialling(dial)) => dial.legs.push(leg),
+            _ => {}
+        }
+        let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
+            self.drop_ring_leg(now, key, leg);
+            return false;
+        };
+        let from = self.caller_as_shown(key);
+        let to = self.settings.directory.agents[agent.index()].as_ref().map(|agent| agent.name.clone()).unwrap_or_default();
+        let realm = self.settings.realm().to_owned();
+        let (tag, contact_uri) = (leg.tag(self.shard), self.contact_uri(&phone.flow));
+        let headers = self.settings.phone.clone();
+        let tx = self.stack.request(
+            now,
+            phone.flow,
+            (Method::Invite, &phone.uri),
+            TxUse::Invite(leg),
+            Some(("application/sdp", &body)),
+            |writer| {
+                writer.fmt(Name::MaxForwards, format_args!("{hops}"));
+                writer.fmt(Name::From, format_args!("{from};tag={tag}"));
+                writer.fmt(Name::To, format_args!("<sip:{to}@{realm}>"));
+                writer.field(Name::CallId, &*call_id);
+                writer.field(Name::CSeq, "1 INVITE");
+                writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
+                writer.field(Name::Allow, super::receive::ALLOW);
+                writer.field(Name::Supported, "replaces");
+                if let Some(alert) = &headers.alert_info {
+                    writer.field(Name::AlertInfo, &**alert);
+                }
+                if let Some(info) = &headers.call_info {
+                    writer.field(Name::CallInfo, &**info);
+                }
+            },
+        );
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.invite_out = Some(tx);
+        }
+        true
+    }
+
+    /// Our offer on a new leg to somebody who shall talk to `caller`.
+    pub(super) fn offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
+        let ipv6 = self.leg(leg)?.flow.remote.is_ipv6();
+        if !self.open_media(now, leg, ipv6) {
+            return None;
+        }
+        let formats = match self.leg(caller).and_then(|leg| leg.offer.as_deref()) {
+            Some(theirs) => sdp::formats_like(codecs, theirs),
+            None => sdp::formats(codecs),
+        };
+        let local = self.local(leg, Direction::SendRecv)?;
+        let body = sdp::offer(&local, &formats);
+        self.leg_mut(leg)?.media.as_mut()?.offered = Some(formats);
+        Some(body)
+    }
+
+    /// From, as the agent's phone shows it: the queue and the language as the name, the caller's number as the user.
+    fn caller_as_shown(&self, key: ContactKey) -> String {
+        let Some(contact) = self.contact(key) else { return String::new() };
+        let queue = contact.ticket.and_then(|ticket| self.settings.queue(ticket.queue)).map_or("", |rules| &rules.name);
+        let language = contact.language.and_then(|l| self.settings.skills.get(l.index())).map_or("", |skill| &skill.name);
+        let name = if language.is_empty() { queue.to_owned() } else { format!("{queue} {language}") };
+        let number: String = contact.number.chars().filter(|c| c.is_ascii_alphanumeric() || "+*#-_.".contains(*c)).collect();
+        let number = if number.is_empty() { "anonymous" } else { &number };
+        let quoted = name.replace(['"', '\\'], "");
+        format!("\"{quoted}\" <sip:{}@{}>", number.replace('#', "%23"), self.settings.realm())
+    }
+
+    /// Our Contact on a flow.
+    pub(super) fn contact_uri(&self, flow: &Flow) -> String {
+        let sent_by = &self.stack.listener(flow.listener).sent_by;
+        match flow.transport {
+            Transport::Udp => format!("sip:hotline@{sent_by}"),
+            transport => format!("sip:hotline@{sent_by};transport={}", transport.label()),
+        }
+    }
+
+    /// An answer to the INVITE of a phone.
+    pub(super) fn ring_response(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
+        let status = message.status().unwrap_or(0);
+        let Some(entry) = self.leg_mut(leg) else { return };
+        let key = entry.contact;
+        match status {
+            ..101 => {}
+            101..200 => {
+                if let LegState::Calling { ringing } = &mut entry.state {
+                    *ringing = true;
+                    self.dial_rings(now, key);
+                }
+            }
+            200..300 => self.ring_accepted(now, leg, message),
+            401 | 407 if self.prove_to_trunk(now, leg, message) => {}
+            _ => self.leg_failed(now, key, leg, meaning(status), status),
+        }
+    }
+
+    fn ring_accepted(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
+        let Some(entry) = self.leg_mut(leg) else { return };
+        if let Some(dialog) = &entry.dialog {
+            if dialog.same_fork(message) {
+                // Our ACK was lost.
+                if let Some(ack) = entry.ack.clone() {
+                    let flow = entry.flow;
+                    self.stack.send(flow, ack);
+                }
+            } else {
+                self.end_fork(now, leg, message);
+            }
+            return;
+        }
+        let cseq = entry.invite_cseq;
+        let Ok(dialog) = Dialog::from_response(message, cseq) else {
+            // A 2xx without a usable Contact or tag makes no dialog that could be ended by BYE.
+            let key = entry.contact;
+            return self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 502);
+        };
+        let cancelled = entry.state == LegState::Ending;
+        entry.dialog = Some(dialog);
+        entry.status = Some(200);
+        entry.state = LegState::Answered { since: now, holds: false };
+        entry.acknowledged = true;
+        entry.invite_out = None;
+        let key = entry.contact;
+        self.acknowledge(leg, cseq);
+        if cancelled {
+            return self.hang_up(now, leg);
+        }
+        match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, message.body),
+            _ => self.offer_answered(now, key, leg, message.body),
+        }
+    }
+
+    /// A call of ours to a phone has failed for good.
+    pub(super) fn leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome, status: u16) {
+        if let Some(entry) = self.leg_mut(leg) {
+            entry.status = Some(status);
+        }
+        self.leg_gone(now, leg);
+        self.phone_failed(now, key, leg, outcome);
+        self.dial_leg_failed(now, key, leg, outcome, status);
+    }
+
+    /// An agent's phone has answered.
+    fn offer_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
+        let offer = match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Offered(offer)) if offer.legs.contains(&leg) => offer.clone(),
+            _ => return self.hang_up(now, leg),
+        };
+        let offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.offered.take());
+        let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
+        let Some(agreement) = agreed else {
+            self.hang_up(now, leg);
+            return self.phone_failed(now, key, leg, OfferOutcome::Unreachable);
+        };
+        let codec = agreement.codec;
+        self.agree(leg, agreement);
+        let slot = self.contact(key).and_then(|contact| contact.slot);
+        if slot.and_then(|slot| self.matcher.accept(slot)) != Some(offer.agent) {
+            return self.hang_up(now, leg);
+        }
+        for other in offer.legs.iter().filter(|other| **other != leg) {
+            self.cancel_ring(now, *other);
+        }
+        self.begin_talk(now, key, &offer, leg);
+        if !self.answer_caller(now, key, Some(codec)) {
+            return;
+        }
+        self.connect(key);
+    }
+
+    fn begin_talk(&mut self, now: Time, key: ContactKey, offer: &Offer, leg: LegKey) {
+        let settings = self.settings.clone();
+        let talk_max = settings.queue(offer.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
+        let Some(contact) = self.contact_mut(key) else { return };
+        let (id, slot) = (contact.id, contact.slot);
+        contact.phase = Phase::Talking { agent: Some(offer.agent), leg };
+        let rang = now.since(offer.since);
+        let ended = FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome: OfferOutcome::Accepted, rang };
+        self.fact(now, Some(id), ended);
+        self.tell_left(now, key, QueueOutcome::Answered);
+        self.turn(now, key, Segment::Talk, Some(offer.queue), Some(offer.agent));
+        self.stop_all_timers(key);
+        self.set_timer(key, ContactTimer::TalkMax, now + talk_max);
+        let record = &mut self.agents[offer.agent.index()];
+        record.offer_ended = None;
+        if let Some(slot) = slot {
+            record.agent.talk(now, slot, talk_max);
+        }
+        self.matcher.release(offer.agent);
+        self.agent_changed(now, offer.agent);
+        self.forget_slot(key);
+    }
+
+    /// A phone will not answer. When it was the last that rang, the offer has failed.
+    pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome) {
+        let Some(Phase::Offered(offer)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
+        let before = offer.legs.len();
+        offer.legs.retain(|other| *other != leg);
+        if offer.legs.len() == before {
+            return;
+        }
+        if offer.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
+            offer.worst = Some(outcome);
+        }
+        if offer.legs.is_empty() {
+            let outcome = offer.worst.unwrap_or(outcome);
+            self.offer_failed(now, key, outcome);
+        }
+    }
+
+    fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offer)) => offer.legs.retain(|other| *other != leg),
+            Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),
+            _ => {}
+        }
+        self.leg_gone(now, leg);
+    }
+
+    /// The agent was rung long enough.
+    pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
+        let Some(Phase::Offered(offer)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        for leg in &offer.legs {
+            self.cancel_ring(now, *leg);
+        }
+        self.offer_failed(now, key, OfferOutcome::TimedOut);
+    }
+
+    /// The offer came to nothing: the contact waits again at its place, the agent's state says why.
+    pub(super) fn offer_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome) {
+        let settings = self.settings.clone();
+        let Some(contact) = self.contact(key) else { return };
+        let Phase::Offered(offer) = contact.phase.clone() else { return };
+        let id = contact.id;
+        let pause = settings.queue(offer.queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
+        let rang = now.since(offer.since);
+        self.fact(now, Some(id), FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome, rang });
+        // The contact's word first: only then may the agent leave.
+        self.put_back(now, key);
+        self.agent_let_go(now, offer.agent, outcome, pause);
+    }
+
+    /// The contact leaves while somebody is rung for it.
+    pub(super) fn withdraw(&mut self, now: Time, key: ContactKey, offer: &Offer) {
+        let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
+        let rang = now.since(offer.since);
+        let outcome = OfferOutcome::Withdrawn;
+        self.fact(now, Some(id), FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome, rang });
+        for leg in &offer.legs {
+            self.cancel_ring(now, *leg);
+        }
+    }
+
+    /// The agent to whom a contact that left was offered is let go.
+    pub(super) fn offer_withdrawn(&mut self, now: Time, agent: AgentId) {
+        self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
+    }
+
+    /// Stops a phone's ringing. Its leg is gone once its INVITE has a final answer, or none comes.
+    pub(super) fn cancel_ring(&mut self, now: Time, leg: LegKey) {
+        let Some(entry) = self.leg_mut(leg) else { return };
+        if let LegState::Calling { .. } = entry.state {
+            entry.state = LegState::Ending;
+            if let Some(tx) = entry.invite_out {
+                self.stack.cancel(now, tx);
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the engine is told by the configuration: checked, immutable, shared by all shards, replaced as a whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::acd::map::Directory;
+use crate::base::words::Transport;
+use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
+use crate::call::menu::EntryRules;
+use crate::call::trunk::{Login, TrunkRules};
+
+/// A desk phone that never registers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FixedContact {
+    /// Its URI, as the Request-URI of calls to it.
+    pub uri: Arc<str>,
+    /// Its address.
+    pub address: SocketAddr,
+    /// The transport to it.
+    pub transport: Transport,
+}
+
+/// What an agent's phone needs, beside what eligibility depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentAccount {
+    /// The phone's credentials; `None` for a fixed contact that makes no calls.
+    pub login: Option<Login>,
+    /// The phone that never registers.
+    pub fixed: Option<FixedContact>,
+    /// Whether registering makes the agent ready.
+    pub ready_on_register: bool,
+    /// Whether an agent with a fixed contact is ready from the start.
+    pub ready_at_start: bool,
+    /// Wrap-up of this agent, instead of the queue's.
+    pub wrap_up: Option<Duration>,
+}
+
+/// An agency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agency {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The number that its outgoing calls show, in E.164.
+    pub number: Arc<str>,
+    /// Prefixes of numbers that its agents may dial outside; empty: none.
+    pub dial: Vec<String>,
+}
+
+/// A named group of an agency's agents.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its agency.
+    pub agency: AgencyId,
+}
+
+/// A language or another skill.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Skill {
+    /// Its name.
+    pub name: Arc<str>,
+    /// For a language: the folder of its prompts, such as `ko`.
+    pub prompts: Option<Arc<str>>,
+}
+
+/// Bounds on what comes from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Contacts at once, for each shard.
+    pub contacts: u32,
+    /// Of those, kept for emergency entries and queues.
+    pub emergency_contacts: u32,
+    /// Server transactions at once, for each shard.
+    pub transactions: u32,
+    /// Contact addresses that one agent may register.
+    pub bindings_per_agent: u8,
+    /// Nonces remembered for replay protection.
+    pub nonces: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { contacts: 20_000, emergency_contacts: 200, transactions: 400_000, bindings_per_agent: 5, nonces: 20_000 }
+    }
+}
+
+/// Registration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// The shortest that is granted; less is answered 423.
+    pub expires_min: Duration,
+    /// The longest that is granted, and what is granted to one who does not ask.
+    pub expires_max: Duration,
+    /// How long a nonce lives.
+    pub nonce_life: Duration,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Registration {
+            expires_min: Duration::from_secs(30),
+            expires_max: Duration::from_secs(3600),
+            nonce_life: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Headers for an agent's phone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PhoneHeaders {
+    /// `Alert-Info`, if any.
+    pub alert_info: Option<Arc<str>>,
+    /// `Call-Info` such as `<sip:hotline>;answer-after=0`, if any.
+    pub call_info: Option<Arc<str>>,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Grows with each reload.
+    pub version: u64,
+    /// The domains whose users register here; the first is the realm.
+    pub domains: Vec<Arc<str>>,
+    /// Queues, and what eligibility depends on.
+    pub directory: Directory,
+    /// By [`AgencyId`].
+    pub agencies: Vec<Agency>,
+    /// By [`PoolId`](crate::base::PoolId).
+    pub pools: Vec<Pool>,
+    /// By [`SkillId`].
+    pub skills: Vec<Skill>,
+    /// By [`AgentId`], beside `directory.agents`.
+    pub accounts: Vec<Option<AgentAccount>>,
+    /// By [`EntryId`].
+    pub entries: Vec<Option<EntryRules>>,
+    /// By [`TrunkId`].
+    pub trunks: Vec<Option<TrunkRules>>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Registration.
+    pub registration: Registration,
+    /// Headers for agents' phones.
+    pub phone: PhoneHeaders,
+    /// The prompts' folder for callers without a language.
+    pub default_prompts: Arc<str>,
+}
+
+impl Settings {
+    /// The rules of a queue that exists.
+    #[must_use]
+    pub fn queue(&self, id: QueueId) -> Option<&crate::acd::queue::QueueRules> {
+        self.directory.queues.get(id.index())?.as_ref()
+    }
+
+    /// The rules of an entry that exists.
+    #[must_use]
+    pub fn entry(&self, id: EntryId) -> Option<&EntryRules> {
+        self.entries.get(id.index())?.as_ref()
+    }
+
+    /// The rules of a trunk that exists.
+    #[must_use]
+    pub fn trunk(&self, id: TrunkId) -> Option<&TrunkRules> {
+        self.trunks.get(id.index())?.as_ref()
+    }
+
+    /// The account of an agent who exists.
+    #[must_use]
+    pub fn account(&self, id: AgentId) -> Option<&AgentAccount> {
+        self.accounts.get(id.index())?.as_ref()
+    }
+
+    /// An agent by name.
+    #[must_use]
+    pub fn agent_named(&self, name: &str) -> Option<AgentId> {
+        let found = self.directory.agents.iter().position(|agent| agent.as_ref().is_some_and(|agent| &*agent.name == name))?;
+        Some(AgentId(found as u32))
+    }
+
+    /// A queue by name.
+    #[must_use]
+    pub fn queue_named(&self, name: &str) -> Option<QueueId> {
+        let found = self.directory.queues.iter().position(|queue| queue.as_ref().is_some_and(|queue| &*queue.name == name))?;
+        Some(QueueId(found as u32))
+    }
+
+    /// An agent's home agency.
+    #[must_use]
+    pub fn agency_of(&self, agent: AgentId) -> Option<AgencyId> {
+        self.directory.agents.get(agent.index())?.as_ref().map(|agent| agent.agency)
+    }
+
+    /// The folder of the prompts for a language.
+    #[must_use]
+    pub fn prompts_for(&self, language: Option<SkillId>) -> &str {
+        language
+            .and_then(|language| self.skills.get(language.index()))
+            .and_then(|skill| skill.prompts.as_deref())
+            .unwrap_or(&self.default_prompts)
+    }
+
+    /// Whether `host` is one of our domains.
+    #[must_use]
+    pub fn is_ours(&self, host: &str) -> bool {
+        self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
+    }
+
+    /// The realm of our challenges.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        self.domains.first().map_or("hotline", |domain| domain)
+    }
+}

@@ -1,0 +1,330 @@
+use std::time::Duration;
+
+use super::super::media_port::Feed;
+use super::super::{AgentCommand, Input};
+use super::house::{CALLER, House, Request, answer, desk_phone, sdp, settings, tag_of, with_entry};
+use crate::acd::queue::Answer;
+use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
+use crate::base::{AgentId, QueueId, SkillId};
+use crate::call::menu::{Choice, Destination, EntryRules, Then};
+use crate::report::FactKind;
+use crate::sip::Name;
+
+const PHONE: &str = "203.0.113.1:5060";
+
+fn late(mut settings: super::super::Settings) -> super::super::Settings {
+    settings.directory.queues[0].as_mut().unwrap().answer = Answer::Late;
+    settings
+}
+
+fn ended(house: &House) -> Vec<(EndedBy, Segment, Option<u16>)> {
+    house
+        .kinds()
+        .filter_map(|kind| match kind {
+            FactKind::Ended { by, segment, status, .. } => Some((*by, *segment, *status)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn outcomes(house: &House) -> Vec<OfferOutcome> {
+    house
+        .kinds()
+        .filter_map(|kind| match kind {
+            FactKind::OfferEnded { outcome, .. } => Some(*outcome),
+            _ => None,
+        })
+        .collect()
+}
+
+fn left(house: &House) -> Vec<QueueOutcome> {
+    house
+        .kinds()
+        .filter_map(|kind| match kind {
+            FactKind::Left { outcome, .. } => Some(*outcome),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A caller of a late-answered queue who talks to agent 0; the caller's and the agent's dialogs.
+fn talking(house: &mut House) -> (String, super::house::Sent) {
+    house.from(CALLER, &Request::invite("a").text());
+    let invite = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 180, ""));
+    house.from(PHONE, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
+    let ack = house.next_to(PHONE);
+    assert_eq!(ack.method().as_deref(), Some("ACK"));
+    let ok = house.next_to(CALLER);
+    assert_eq!(ok.status(), Some(200));
+    let tag = tag_of(&ok);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", "a", 1) }.text());
+    (tag, invite)
+}
+
+#[test]
+fn a_caller_reaches_a_free_agent_and_hangs_up() {
+    let mut house = House::new(late(settings(1)));
+    let (tag, invite) = talking(&mut house);
+    assert_eq!(invite.message().from().unwrap().display_text(), "q");
+    assert!(invite.header(Name::From).contains("sip:0212345678@city.example"));
+    assert_eq!(house.agent_state(0), AgentState::Talking);
+    let relayed = house.feeds.iter().rev().take(2).filter(|(_, feed)| matches!(feed, Feed::Peer(_))).count();
+    assert_eq!(relayed, 2, "each hears the other");
+
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+    let bye = house.next_to(PHONE);
+    assert_eq!(bye.method().as_deref(), Some("BYE"));
+    house.from(PHONE, &answer(&bye, 200, ""));
+    assert_eq!(house.agent_state(0), AgentState::Ready);
+    assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Talk, None)]);
+    assert_eq!(left(&house), [QueueOutcome::Answered]);
+    house.assert_empty();
+}
+
+#[test]
+fn an_agent_hangs_up_and_wraps_up() {
+    let mut settings = late(settings(1));
+    settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
+    let mut house = House::new(settings);
+    let (_, invite) = talking(&mut house);
+    let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
+    let bye = format!(
+        "BYE sip:hotline@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKbye\r\nMax-Forwards: 70\r\n\
+         From: <sip:agent0@city.example>;tag=phone\r\nTo: <sip:x@city.example>;tag={ours}\r\nCall-ID: {}\r\nCSeq: 7 BYE\r\nContent-Length: 0\r\n\r\n",
+        invite.header(Name::CallId)
+    );
+    house.from(PHONE, &bye);
+    assert_eq!(house.next_to(PHONE).status(), Some(200));
+    let bye = house.next_to(CALLER);
+    assert_eq!(bye.method().as_deref(), Some("BYE"));
+    house.from(CALLER, &answer(&bye, 200, ""));
+    assert_eq!(house.agent_state(0), AgentState::WrapUp);
+    house.pass(Duration::from_secs(10));
+    assert_eq!(house.agent_state(0), AgentState::Ready);
+    assert_eq!(ended(&house), [(EndedBy::Agent, Segment::Talk, None)]);
+    house.assert_empty();
+}
+
+#[test]
+fn callers_wait_in_order_until_an_agent_is_free() {
+    let mut house = House::new(late(settings(0)));
+    house.from(CALLER, &Request::invite("a").text());
+    house.from(CALLER, &Request::invite("b").text());
+    house.pass(Duration::from_secs(1));
+    let progress = house.next_to(CALLER);
+    assert_eq!(progress.status(), Some(183), "music as early media");
+    assert!(house.feeds.iter().any(|(_, feed)| matches!(feed, Feed::Music(_))));
+    for call in ["a", "b"] {
+        house.from(CALLER, &Request::new("CANCEL", call, 1).text().replace("z9hG4bKb", "z9hG4bKb"));
+    }
+    assert_eq!(ended(&house).len(), 2);
+    assert_eq!(left(&house), [QueueOutcome::ShortAbandoned; 2]);
+    house.assert_empty();
+}
+
+#[test]
+fn a_caller_who_leaves_while_it_rings_stops_the_ringing() {
+    let mut house = House::new(late(settings(1)));
+    house.from(CALLER, &Request::invite("a").text());
+    let invite = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 180, ""));
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    let answers: Vec<_> = [house.next_to(CALLER), house.next_to(CALLER)].iter().map(|s| (s.status(), s.cseq_method())).collect();
+    assert!(answers.contains(&(Some(200), "CANCEL".into())) && answers.contains(&(Some(487), "INVITE".into())), "{answers:?}");
+    let cancel = house.next_to(PHONE);
+    assert_eq!(cancel.method().as_deref(), Some("CANCEL"));
+    assert_eq!(house.agent_state(0), AgentState::Ringing, "the phone may still ring");
+    house.from(PHONE, &answer(&cancel, 200, ""));
+    house.from(PHONE, &answer(&invite, 487, ""));
+    assert_eq!(house.agent_state(0), AgentState::Ready);
+    assert_eq!(outcomes(&house), [OfferOutcome::Withdrawn]);
+    house.assert_empty();
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
+    let mut house = House::new(late(settings(1)));
+    house.from(CALLER, &Request::invite("a").text());
+    let invite = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 180, ""));
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    let _cancel = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
+    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("ACK"));
+    let bye = house.next_to(PHONE);
+    assert_eq!(bye.method().as_deref(), Some("BYE"));
+    house.from(PHONE, &answer(&bye, 200, ""));
+    assert_eq!(house.agent_state(0), AgentState::Ready);
+    house.assert_empty();
+}
+
+#[test]
+fn a_refusal_moves_on_to_the_next_agent_and_the_caller_hears_nothing_of_it() {
+    let mut house = House::new(late(settings(2)));
+    house.from(CALLER, &Request::invite("a").text());
+    let first = house.next_to(PHONE);
+    house.from(PHONE, &answer(&first, 486, ""));
+    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("ACK"));
+    assert_eq!(house.agent_state(0), AgentState::Break);
+    let second = house.next_to(&desk_phone(1));
+    assert_eq!(second.method().as_deref(), Some("INVITE"));
+    assert!(house.nothing_to(CALLER));
+    assert_eq!(outcomes(&house), [OfferOutcome::Busy]);
+    house.pass(Duration::from_secs(10));
+    assert_eq!(house.agent_state(0), AgentState::Ready, "left alone for the queue's pause");
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.assert_empty();
+}
+
+#[test]
+fn a_phone_that_is_not_answered_puts_its_agent_on_break_and_keeps_the_callers_place() {
+    let mut house = House::new(late(settings(1)));
+    house.from(CALLER, &Request::invite("a").text());
+    let invite = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 180, ""));
+    house.pass(Duration::from_secs(20));
+    let cancel = house.next_to(PHONE);
+    assert_eq!(cancel.method().as_deref(), Some("CANCEL"));
+    house.from(PHONE, &answer(&cancel, 200, ""));
+    house.from(PHONE, &answer(&invite, 487, ""));
+    assert_eq!(house.agent_state(0), AgentState::Break);
+    assert_eq!(outcomes(&house), [OfferOutcome::TimedOut]);
+    // Ready again, the same caller is offered again.
+    house.sent.clear();
+    house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Ready });
+    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("INVITE"));
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.assert_empty();
+}
+
+#[test]
+fn a_phone_that_is_not_there_is_given_up_after_its_transaction() {
+    let mut house = House::new(late(settings(1)));
+    house.engine.agents[0].agent.ask_break(house.now, BreakReason::Asked);
+    house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Ready });
+    house.from(CALLER, &Request::invite("a").text());
+    house.pass(Duration::from_secs(20));
+    assert_eq!(outcomes(&house), [OfferOutcome::TimedOut]);
+    assert_eq!(house.agent_state(0), AgentState::Ringing, "its INVITE may yet be answered");
+    house.pass(Duration::from_secs(15));
+    assert_eq!(house.agent_state(0), AgentState::Break);
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.assert_empty();
+}
+
+#[test]
+fn hold_is_answered_locally_and_the_other_side_hears_music() {
+    let mut house = House::new(late(settings(1)));
+    let (tag, _) = talking(&mut house);
+    house.feeds.clear();
+    let hold = Request { to_tag: Some(&tag), body: sdp("192.0.2.1", 30000, "sendonly"), ..Request::new("INVITE", "a", 2) };
+    house.from(CALLER, &hold.text());
+    let ok = house.next_to(CALLER);
+    assert_eq!(ok.status(), Some(200));
+    assert!(ok.text().contains("a=recvonly"));
+    assert!(house.nothing_to(PHONE));
+    assert!(matches!(house.feeds.as_slice(), [(_, Feed::Nothing), (_, Feed::Music(_))]), "{:?}", house.feeds);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack2", ..Request::new("ACK", "a", 2) }.text());
+    house.feeds.clear();
+    let resume = Request { to_tag: Some(&tag), body: sdp("192.0.2.1", 30000, "sendrecv"), ..Request::new("UPDATE", "a", 3) };
+    house.from(CALLER, &resume.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+    assert!(matches!(house.feeds.as_slice(), [(_, Feed::Peer(_)), (_, Feed::Peer(_))]), "{:?}", house.feeds);
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 4) }.text());
+    house.assert_empty();
+}
+
+#[test]
+fn a_2xx_is_repeated_until_its_ack_and_a_caller_who_never_sends_it_is_hung_up() {
+    let mut house = House::new(settings(0));
+    house.from(CALLER, &Request::invite("a").text());
+    house.pass(Duration::from_secs(3));
+    let answers = house.sent.iter().filter(|sent| sent.status() == Some(200)).count();
+    assert_eq!(answers, 3, "at 0, 0.5 and 1.5 s");
+    house.sent.clear();
+    house.pass(Duration::from_secs(30));
+    assert_eq!(house.sent.iter().filter(|sent| sent.method().as_deref() == Some("BYE")).count(), 2, "sent, and once more");
+    house.assert_empty();
+}
+
+#[test]
+fn a_choice_of_language_leads_to_the_queue() {
+    let destination = Destination { queue: QueueId(0), language: Some(SkillId(0)) };
+    let entry = EntryRules {
+        greeting: vec!["en/greeting".into()],
+        then: Then::Ask(Choice {
+            prompts: vec!["en/choose".into()],
+            keys: vec![('1', destination)],
+            timeout: Duration::from_secs(5),
+            tries: 2,
+            default: destination,
+        }),
+        ..crate::call::menu::tests::straight_to(QueueId(0))
+    };
+    let mut house = House::new(with_entry(settings(1), entry));
+    house.from(CALLER, &Request::invite("a").text());
+    let ok = house.next_to(CALLER);
+    assert_eq!(ok.status(), Some(200), "something to hear answers the call");
+    let tag = tag_of(&ok);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", "a", 1) }.text());
+    house.played();
+    assert!(matches!(house.feeds.last(), Some((_, Feed::Prompts { names, .. })) if &*names[0] == "en/choose"));
+    house.digit('1');
+    let invite = house.next_to(PHONE);
+    assert_eq!(invite.message().from().unwrap().display_text(), "q korean");
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert!(house.kinds().any(|kind| matches!(kind, FactKind::Entered { language: Some(SkillId(0)), .. })));
+    house.assert_empty();
+}
+
+#[test]
+fn strangers_and_nonsense_get_the_right_answer_or_none() {
+    let mut house = House::new(settings(0));
+    let stranger = "198.51.100.77:5060";
+    house.from(stranger, &Request { from: stranger, ..Request::invite("x") }.text());
+    assert!(house.nothing_to(stranger), "nobody we know learns nothing");
+    house.from(CALLER, "no SIP at all");
+    house.from(CALLER, "SIP/2.0 200 OK\r\n\r\n");
+    assert!(house.nothing_to(CALLER));
+    house.from(CALLER, &Request { to_tag: Some("nobody"), ..Request::new("BYE", "x", 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(481));
+    house.from(CALLER, &Request::new("CANCEL", "x", 9).text());
+    assert_eq!(house.next_to(CALLER).status(), Some(481));
+    house.from(CALLER, &Request::new("JUMP", "x", 10).text());
+    assert_eq!(house.next_to(CALLER).status(), Some(501));
+    house.from(CALLER, &Request::new("SUBSCRIBE", "x", 11).text());
+    assert_eq!(house.next_to(CALLER).status(), Some(405));
+    house.from(CALLER, &Request::new("OPTIONS", "x", 12).text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+    house.from(CALLER, &Request { extra: "Require: 100rel\r\n".into(), ..Request::invite("y") }.text());
+    let refused = house.next_to(CALLER);
+    assert_eq!((refused.status(), refused.header(Name::Unsupported).as_str()), (Some(420), "100rel"));
+    house.from(CALLER, &Request::invite("z").text().replace("Max-Forwards: 70", "Max-Forwards: 0"));
+    assert_eq!(house.next_to(CALLER).status(), Some(483));
+    house.from(CALLER, &Request::invite("w").text().replace("sip:120@", "sip:999@"));
+    assert_eq!(house.next_to(CALLER).status(), Some(404));
+    let unspoken = sdp("192.0.2.1", 30000, "sendrecv").replace("RTP/AVP 0 8", "RTP/AVP 18");
+    house.from(CALLER, &Request { body: unspoken, ..Request::invite("v") }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(488));
+    house.assert_empty();
+}
+
+#[test]
+fn draining_refuses_new_calls_and_ends_none() {
+    let mut house = House::new(late(settings(1)));
+    let (tag, _) = talking(&mut house);
+    house.input(Input::Drain);
+    house.from(CALLER, &Request::invite("b").text());
+    let refused = house.next_to(CALLER);
+    assert_eq!(refused.status(), Some(503));
+    assert!(!refused.header(Name::RetryAfter).is_empty());
+    assert_eq!(house.engine.contacts_up(), 1);
+    house.input(Input::EndAll);
+    assert_eq!(house.next_to(CALLER).method().as_deref(), Some("BYE"));
+    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("BYE"));
+    assert_eq!(ended(&house), [(EndedBy::System, Segment::Talk, None)]);
+    let _ = tag;
+    house.assert_empty();
+}

@@ -1,0 +1,313 @@
+//! A house for tests: an engine, a clock, media that does as it is told, and parties who speak SIP by hand.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
+use super::super::settings::{Agency, AgentAccount, FixedContact, Limits, Skill};
+use super::super::{Engine, Input, Output, Parts, Settings};
+use crate::acd::map::{AgentProfile, Directory, Map};
+use crate::acd::matcher::{Matcher, Size};
+use crate::acd::queue::QueueRules;
+use crate::acd::queue::tests::plain as plain_queue;
+use crate::base::seed::Seed;
+use crate::base::words::Transport;
+use crate::base::{AgencyId, AgentId, EndpointId, PoolId, QueueId, SkillId, Time};
+use crate::call::menu::EntryRules;
+use crate::call::trunk::{Login, NumberTarget, Prefix, TrunkRules};
+use crate::report::{Fact, FactKind};
+use crate::sip::flow::{Flow, ListenerId};
+use crate::sip::message::Message;
+use crate::sip::stack::ListenerName;
+
+pub(super) const CALLER: &str = "192.0.2.1:5060";
+pub(super) const SERVER: &str = "198.51.100.1:5060";
+
+pub(super) fn desk_phone(n: u32) -> String {
+    format!("203.0.113.{}:5060", n + 1)
+}
+
+/// What a party has been sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+impl Sent {
+    pub(super) fn message(&self) -> Message<'_> {
+        Message::read(&self.bytes).expect("what we send can be read")
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    pub(super) fn method(&self) -> Option<String> {
+        self.message().method().map(|method| method.as_str().to_owned())
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        self.message().status()
+    }
+
+    pub(super) fn header(&self, name: crate::sip::Name) -> String {
+        self.message().text(name).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn cseq_method(&self) -> String {
+        self.message().cseq().unwrap().method.as_str().to_owned()
+    }
+}
+
+pub(super) struct House {
+    pub(super) engine: Engine,
+    pub(super) now: Time,
+    pub(super) sent: VecDeque<Sent>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) feeds: Vec<(EndpointId, Feed)>,
+    pub(super) open: Vec<EndpointId>,
+    next_port: u16,
+}
+
+/// Settings with one trunk, one queue `q` (number 120 leads straight to it) and as many desk phones as wanted.
+pub(super) fn settings(agents: u32) -> Settings {
+    let mut trunk: TrunkRules = crate::call::trunk::tests::plain("carrier");
+    trunk.from = vec![Prefix { address: "192.0.2.0".parse().unwrap(), bits: 24 }];
+    trunk.numbers = vec![("120".into(), NumberTarget::Queue(QueueId(0)))];
+    let queue: QueueRules = plain_queue("q", &[], &[0]);
+    let profile = |n: u32| AgentProfile {
+        name: format!("agent{n}").into(),
+        agency: AgencyId(0),
+        pools: vec![PoolId(0)],
+        skills: vec![(SkillId(0), 10)],
+    };
+    let account = |n: u32| AgentAccount {
+        login: Some(Login { user: format!("agent{n}").into(), password: format!("secret{n}").into() }),
+        fixed: Some(FixedContact {
+            uri: format!("sip:agent{n}@{}", desk_phone(n)).into(),
+            address: desk_phone(n).parse().unwrap(),
+            transport: Transport::Udp,
+        }),
+        ready_on_register: true,
+        ready_at_start: true,
+        wrap_up: None,
+    };
+    Settings {
+        version: 1,
+        domains: vec!["city.example".into()],
+        directory: Directory {
+            queues: vec![Some(queue)],
+            agents: (0..agents).map(|n| Some(profile(n))).collect(),
+            languages: vec![SkillId(0)],
+        },
+        agencies: vec![Agency { name: "city".into(), number: "+8221200".into(), dial: Vec::new() }],
+        skills: vec![Skill { name: "korean".into(), prompts: Some("ko".into()) }],
+        accounts: (0..agents).map(|n| Some(account(n))).collect(),
+        entries: Vec::new(),
+        trunks: vec![Some(trunk)],
+        limits: Limits { contacts: 50, emergency_contacts: 5, ..Limits::default() },
+        default_prompts: "en".into(),
+        ..Settings::default()
+    }
+}
+
+/// An entry in front of the queue, for number 120.
+pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings {
+    settings.entries = vec![Some(entry)];
+    if let Some(trunk) = &mut settings.trunks[0] {
+        trunk.numbers = vec![("120".into(), NumberTarget::Entry(crate::base::EntryId(0)))];
+    }
+    settings
+}
+
+impl House {
+    pub(super) fn new(settings: Settings) -> Self {
+        let size = Size { shards: 1, contacts_per_shard: 64, agents: 64, queues: 8 };
+        let settings = Arc::new(settings);
+        let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
+        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
+        let now = Time::from_secs(1_800_000_000);
+        let counts = Arc::default();
+        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(7), counts };
+        let engine = Engine::new(parts, now);
+        let mut house = House {
+            engine,
+            now,
+            sent: VecDeque::new(),
+            facts: Vec::new(),
+            feeds: Vec::new(),
+            open: Vec::new(),
+            next_port: 20000,
+        };
+        house.lease(20);
+        house.drain();
+        house
+    }
+
+    fn lease(&mut self, count: u16) {
+        let leases = (0..count).map(|_| {
+            self.next_port += 2;
+            let rtp = SocketAddr::new("198.51.100.1".parse().unwrap(), self.next_port);
+            PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
+        });
+        let event = MediaEvent::Leased(leases.collect());
+        self.engine.handle(self.now, Input::Media(event));
+    }
+
+    fn drain(&mut self) {
+        let mut events = Vec::new();
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit(transmit) => self.sent.push_back(Sent { to: transmit.flow.remote, bytes: transmit.bytes }),
+                Output::Fact(fact) => self.facts.push(fact),
+                Output::Media(_, MediaCommand::Open { endpoint, .. }) => self.open.push(endpoint),
+                Output::Media(_, MediaCommand::Feed { endpoint, feed }) => {
+                    assert!(self.open.contains(&endpoint), "only open endpoints are fed");
+                    self.feeds.push((endpoint, feed));
+                }
+                Output::Media(_, MediaCommand::Close { endpoint }) => {
+                    self.open.retain(|open| *open != endpoint);
+                    events.push(MediaEvent::Closed { endpoint, stats: MediaStats::default() });
+                }
+                Output::Media(..) => {}
+            }
+        }
+        for event in events {
+            self.engine.handle(self.now, Input::Media(event));
+            self.drain();
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        self.drain();
+    }
+
+    /// A datagram from `from`.
+    pub(super) fn from(&mut self, from: &str, text: &str) {
+        let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
+        self.input(Input::Message { flow, bytes: text.as_bytes() });
+    }
+
+    /// Lets time pass, waking the engine whenever it asks for it.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.engine.next_deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.input(Input::Time);
+        }
+        self.now = end;
+    }
+
+    /// The next message to `to`, skipping what went to others.
+    pub(super) fn next_to(&mut self, to: &str) -> Sent {
+        let to: SocketAddr = to.parse().unwrap();
+        let place = self.sent.iter().position(|sent| sent.to == to);
+        let place = place.unwrap_or_else(|| panic!("nothing was sent to {to}; there is {:#?}", self.overview()));
+        self.sent.remove(place).unwrap()
+    }
+
+    pub(super) fn nothing_to(&self, to: &str) -> bool {
+        let to: SocketAddr = to.parse().unwrap();
+        !self.sent.iter().any(|sent| sent.to == to)
+    }
+
+    fn overview(&self) -> Vec<String> {
+        self.sent.iter().map(|sent| format!("{} <- {}", sent.to, sent.text().lines().next().unwrap_or(""))).collect()
+    }
+
+    pub(super) fn played(&mut self) {
+        let Some((endpoint, Feed::Prompts { token, .. })) = self.feeds.last().cloned() else { panic!("nothing is played") };
+        self.input(Input::Media(MediaEvent::Played { endpoint, token }));
+    }
+
+    pub(super) fn digit(&mut self, digit: char) {
+        let endpoint = self.open[0];
+        self.input(Input::Media(MediaEvent::Digit { endpoint, digit }));
+    }
+
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &FactKind> {
+        self.facts.iter().map(|fact| &fact.kind)
+    }
+
+    /// At the end of a test nothing may be left, once all timers have run out.
+    pub(super) fn assert_empty(&mut self) {
+        self.pass(Duration::from_secs(200));
+        assert!(self.engine.idle(), "contacts, legs, transactions or endpoints are left");
+        assert!(self.open.is_empty(), "endpoints are open");
+        assert_eq!(self.engine.contacts_up(), 0);
+        let arrived = self.kinds().filter(|kind| matches!(kind, FactKind::Arrived { .. })).count();
+        let ended = self.kinds().filter(|kind| matches!(kind, FactKind::Ended { .. })).count();
+        assert_eq!(arrived, ended, "each contact has one end");
+    }
+
+    pub(super) fn agent_state(&self, agent: u32) -> crate::base::words::AgentState {
+        self.engine.agents[AgentId(agent).index()].agent.state().word()
+    }
+}
+
+pub(super) fn sdp(host: &str, port: u16, direction: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 8\r\na={direction}\r\n")
+}
+
+/// A request of a party's, outside or inside a dialog.
+pub(super) struct Request<'a> {
+    pub(super) method: &'a str,
+    pub(super) from: &'a str,
+    pub(super) to_tag: Option<&'a str>,
+    pub(super) branch: &'a str,
+    pub(super) call_id: &'a str,
+    pub(super) cseq: u32,
+    pub(super) body: String,
+    pub(super) extra: String,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(method: &'a str, call_id: &'a str, cseq: u32) -> Self {
+        Request { method, from: CALLER, to_tag: None, branch: "b", call_id, cseq, body: String::new(), extra: String::new() }
+    }
+
+    pub(super) fn invite(call_id: &'a str) -> Self {
+        Request { body: sdp("192.0.2.1", 30000, "sendrecv"), ..Request::new("INVITE", call_id, 1) }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Request { method, from, branch, call_id, cseq, body, extra, .. } = self;
+        let tag = self.to_tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} sip:120@{SERVER} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{branch}{call_id}{cseq}\r\nMax-Forwards: 70\r\n\
+             From: \"Kim\" <sip:0212345678@{from}>;tag=c{call_id}\r\nTo: <sip:120@{SERVER}>{tag}\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:kim@{from}>\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+}
+
+/// A phone's answer to a request of ours.
+pub(super) fn answer(request: &Sent, status: u16, body: &str) -> String {
+    let message = request.message();
+    let line = |name: &str, id| format!("{name}: {}\r\n", message.text(id).unwrap_or_default());
+    let mut to = message.text(crate::sip::Name::To).unwrap_or_default().to_owned();
+    if !to.contains("tag=") && status > 100 {
+        to.push_str(";tag=phone");
+    }
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "SIP/2.0 {status} X\r\n{}{}To: {to}\r\n{}{}Contact: <sip:phone@{}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        line("Via", crate::sip::Name::Via),
+        line("From", crate::sip::Name::From),
+        line("Call-ID", crate::sip::Name::CallId),
+        line("CSeq", crate::sip::Name::CSeq),
+        request.to,
+        body.len()
+    )
+}
+
+/// The tag in a To header.
+pub(super) fn tag_of(sent: &Sent) -> String {
+    sent.message().to().unwrap().tag().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,213 @@
+//! Passing a caller on: REFER from the agent's phone (RFC 3515), to a queue, another agent or a number outside. It stays the same contact; a
+//! failure brings the caller back to the agent, or into the line, and never ends the call.
+
+use std::sync::Arc;
+
+use super::contact::{ContactKey, ContactTimer, Phase};
+use super::dial::{DialTo, Purpose};
+use super::leg::LegKey;
+use super::media_port::Feed;
+use super::receive::user_of;
+use super::{Engine, TxUse};
+use crate::base::words::{EndedBy, Segment, TransferKind, TransferOutcome};
+use crate::base::{AgencyId, AgentId, Time};
+use crate::call::leg::Role;
+use crate::call::numbers::is_number;
+use crate::call::transfer::{self, Destination, Refused};
+use crate::report::FactKind;
+use crate::sip::message::Message;
+use crate::sip::method::Method;
+use crate::sip::name::Name;
+use crate::sip::name_addr::NameAddr;
+use crate::sip::stack::ServerTx;
+use crate::sip::write::reason_phrase;
+
+/// A transfer under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    /// Who passes the caller on.
+    from: AgentId,
+    /// Their leg, while it is there: it hears how it goes, and gets the caller back.
+    leg: Option<LegKey>,
+    kind: TransferKind,
+    to_agency: Option<AgencyId>,
+}
+
+impl Engine {
+    /// A REFER within an agent's leg.
+    pub(super) fn refer(&mut self, now: Time, leg: LegKey, tx: ServerTx, message: &Message<'_>) {
+        let answer = self.begin_transfer(now, leg, message);
+        let status = match &answer {
+            Ok(_) => 202,
+            Err(status) => *status,
+        };
+        let contact_uri = self.leg(leg).map(|leg| self.contact_uri(&leg.flow)).unwrap_or_default();
+        self.stack.respond(now, tx, status, None, None, |writer| {
+            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
+        });
+        if let Ok((key, destination)) = answer {
+            self.notify(now, leg, 100);
+            self.pass_on(now, key, destination);
+        }
+    }
+
+    /// Checks a REFER and notes the transfer. Nothing has happened to the caller yet.
+    fn begin_transfer(&mut self, _now: Time, leg: LegKey, message: &Message<'_>) -> Result<(ContactKey, Destination), u16> {
+        let entry = self.leg(leg).ok_or(481u16)?;
+        let key = entry.contact;
+        let Role::Agent(from) = entry.role else { return Err(403) };
+        let contact = self.contact(key).ok_or(481u16)?;
+        match contact.phase {
+            Phase::Talking { agent: Some(agent), leg: current } if agent == from && current == leg => {}
+            Phase::Talking { .. } | Phase::Dialling(_) => return Err(Refused::Pending.status()),
+            _ => return Err(481),
+        }
+        let refer_to = message.get(Name::ReferTo).and_then(NameAddr::parse).ok_or(400u16)?;
+        let uri = refer_to.uri().map_err(|_| 400u16)?;
+        if uri.header("Replaces").is_some() {
+            // Attended transfers come with consulting.
+            return Err(501);
+        }
+        let (user, _) = user_of(refer_to.raw_uri()).ok_or(400u16)?;
+        let destination = self.destination(from, &user).ok_or(Refused::Unknown.status())?;
+        let pending = contact.transfer.is_some();
+        transfer::allowed(contact.transfers, pending, Some(from), &destination).map_err(Refused::status)?;
+        let to_agency = match &destination {
+            Destination::Queue(queue) => self.settings.queue(*queue).map(|rules| rules.agency),
+            Destination::Agent(agent) => self.settings.agency_of(*agent),
+            Destination::Number(_) => None,
+        };
+        let contact = self.contact_mut(key).ok_or(481u16)?;
+        contact.transfers += 1;
+        contact.transfer = Some(Transfer { from, leg: Some(leg), kind: destination.kind(), to_agency });
+        Ok((key, destination))
+    }
+
+    /// Whom a name or number that an agent gives means: a queue, an agent, or a number that the agency may dial.
+    fn destination(&self, from: AgentId, user: &str) -> Option<Destination> {
+        if let Some(queue) = self.settings.queue_named(user) {
+            return Some(Destination::Queue(queue));
+        }
+        if let Some(agent) = self.settings.agent_named(user) {
+            return Some(Destination::Agent(agent));
+        }
+        let number = self.dialable(from, user)?;
+        Some(Destination::Number(number))
+    }
+
+    /// A number as hotline keeps it, if the agent's agency may dial it.
+    pub(super) fn dialable(&self, from: AgentId, written: &str) -> Option<Arc<str>> {
+        if !is_number(written) {
+            return None;
+        }
+        let plan = self.settings.trunks.iter().flatten().find(|trunk| trunk.outbound.is_some()).map(|trunk| &trunk.plan)?;
+        let number = plan.normalise(written);
+        let agency = self.settings.agencies.get(self.settings.agency_of(from)?.index())?;
+        agency.dial.iter().any(|prefix| number.starts_with(prefix)).then(|| number.into())
+    }
+
+    fn pass_on(&mut self, now: Time, key: ContactKey, destination: Destination) {
+        let Some(Phase::Talking { leg, .. }) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        self.feed(leg, Feed::Nothing);
+        self.stop_timer(key, ContactTimer::TalkMax);
+        let Some(contact) = self.contact_mut(key) else { return };
+        contact.hears = super::contact::CallerHears::Nothing;
+        self.music(key);
+        let tried = match destination {
+            Destination::Queue(queue) => {
+                let credit = self.waited_so_far(now, key);
+                self.forget_slot(key);
+                self.transfer_done(now, key);
+                self.join(now, key, queue, Some(credit));
+                return;
+            }
+            Destination::Agent(agent) => self.dial(now, key, DialTo::Agent(agent), Purpose::Transfer),
+            Destination::Number(number) => match self.trunk_for(&number) {
+                Some(trunk) => self.dial(now, key, DialTo::Number(trunk, number), Purpose::Transfer),
+                None => false,
+            },
+        };
+        if !tried {
+            self.transfer_failed(now, key, 480);
+        }
+    }
+
+    /// The caller is where they were sent: the agent who sent them hears so, and is free.
+    pub(super) fn transfer_done(&mut self, now: Time, key: ContactKey) {
+        let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.take()) else { return };
+        self.tell_transfer(now, key, &transfer, TransferOutcome::Completed);
+        if let Some(leg) = transfer.leg {
+            self.notify(now, leg, 200);
+            self.hang_up(now, leg);
+            self.release_agent(now, key, transfer.from);
+        }
+    }
+
+    /// The caller could not be passed on: back to the agent if still there, else into the line with credit.
+    pub(super) fn transfer_failed(&mut self, now: Time, key: ContactKey, status: u16) {
+        let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.take()) else { return };
+        if let Some(leg) = transfer.leg {
+            self.tell_transfer(now, key, &transfer, TransferOutcome::Returned);
+            self.notify(now, leg, status);
+            if let Some(contact) = self.contact_mut(key) {
+                contact.phase = Phase::Talking { agent: Some(transfer.from), leg };
+            }
+            self.set_timer(key, ContactTimer::TalkMax, now + super::dial::TALK_MAX);
+            return self.connect(key);
+        }
+        self.tell_transfer(now, key, &transfer, TransferOutcome::Failed);
+        let credit = self.waited_so_far(now, key);
+        self.forget_slot(key);
+        match self.contact(key).and_then(|contact| contact.last_queue) {
+            Some(queue) => self.join(now, key, queue, Some(credit)),
+            None => self.end_contact(now, key, EndedBy::System, Some(480)),
+        }
+    }
+
+    /// The agent who passed the caller on has hung up before it was known how it went: that changes nothing for the caller.
+    pub(super) fn transferor_gone(&mut self, now: Time, key: ContactKey, leg: LegKey) -> bool {
+        let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.as_mut()) else { return false };
+        if transfer.leg != Some(leg) {
+            return false;
+        }
+        transfer.leg = None;
+        let from = transfer.from;
+        self.release_agent(now, key, from);
+        true
+    }
+
+    /// The caller left while being passed on.
+    pub(super) fn transfer_abandoned(&mut self, now: Time, key: ContactKey) {
+        let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.take()) else { return };
+        self.tell_transfer(now, key, &transfer, TransferOutcome::Abandoned);
+        if let Some(leg) = transfer.leg {
+            self.notify(now, leg, 487);
+            self.release_agent(now, key, transfer.from);
+        }
+    }
+
+    fn release_agent(&mut self, now: Time, key: ContactKey, agent: AgentId) {
+        let queue = self.contact(key).and_then(|contact| contact.last_queue);
+        if self.contact(key).is_some_and(|contact| contact.story.current().segment == Segment::Talk) {
+            let id = self.contact(key).map(|contact| contact.id);
+            let began = self.contact(key).map_or(now, |contact| contact.story.current().began);
+            self.fact(now, id, FactKind::TalkEnded { queue, agent: Some(agent), lasted: now.since(began) });
+        }
+        self.talk_over(now, agent, queue);
+    }
+
+    fn tell_transfer(&mut self, now: Time, key: ContactKey, transfer: &Transfer, outcome: TransferOutcome) {
+        let id = self.contact(key).map(|contact| contact.id);
+        let from = self.settings.agency_of(transfer.from);
+        self.fact(now, id, FactKind::Transferred { kind: transfer.kind, from, to: transfer.to_agency, outcome });
+    }
+
+    /// Tells the phone that sent a REFER how it goes (RFC 3515 2.4.4).
+    fn notify(&mut self, now: Time, leg: LegKey, status: u16) {
+        let body = format!("SIP/2.0 {status} {}\r\n", reason_phrase(status));
+        let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
+        let extra = [(Name::Event, "refer"), (Name::SubscriptionState, state)];
+        let body = Some(("message/sipfrag;version=2.0", body.as_bytes()));
+        self.in_dialog_with(now, leg, Method::Notify, TxUse::Notify(leg), body, &extra);
+    }
+}

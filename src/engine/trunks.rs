@@ -1,0 +1,106 @@
+//! Trunks: which one an address belongs to, their calls, whether they answer.
+
+use std::net::IpAddr;
+
+use super::{Engine, Reason, TxUse};
+use crate::base::words::Direction;
+use crate::base::{Time, TrunkId};
+use crate::report::FactKind;
+use crate::sip::flow::Flow;
+use crate::sip::message::Message;
+use crate::sip::method::Method;
+use crate::sip::name::Name;
+
+impl Engine {
+    /// The trunk whose requests come from this address.
+    pub(super) fn trunk_at(&self, address: IpAddr) -> Option<TrunkId> {
+        let known = |trunk: &crate::call::trunk::TrunkRules| trunk.from.iter().any(|prefix| prefix.contains(address));
+        let found = self.settings.trunks.iter().position(|trunk| trunk.as_ref().is_some_and(known))?;
+        Some(TrunkId(found as u32))
+    }
+
+    /// The trunk that proves itself by digest.
+    pub(super) fn prove_trunk(&mut self, now: Time, message: &Message<'_>) -> Option<TrunkId> {
+        let settings = self.settings.clone();
+        let login = |user: &str| {
+            let found = settings.trunks.iter().position(|trunk| {
+                trunk.as_ref().and_then(|trunk| trunk.login.as_ref()).is_some_and(|login| &*login.user == user)
+            })?;
+            let login = settings.trunks[found].as_ref()?.login.as_ref()?;
+            Some((found as u32, login.password.clone()))
+        };
+        self.prove(now, message, Name::ProxyAuthorization, login).ok().map(TrunkId)
+    }
+
+    pub(super) fn trunk_call_began(&mut self, now: Time, trunk: TrunkId) {
+        let load = &mut self.trunks[trunk.index()].load;
+        load.calls_in += 1;
+        let up = load.calls_in;
+        self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::In, up });
+    }
+
+    pub(super) fn trunk_call_over(&mut self, now: Time, trunk: TrunkId) {
+        let load = &mut self.trunks[trunk.index()].load;
+        load.calls_in -= 1;
+        let up = load.calls_in;
+        self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::In, up });
+    }
+
+    /// A call over the trunk, outwards, began or is over.
+    pub(super) fn trunk_call_out(&mut self, now: Time, trunk: TrunkId, change: i32) {
+        let load = &mut self.trunks[trunk.index()].load;
+        load.calls_out = load.calls_out.saturating_add_signed(change);
+        let up = load.calls_out;
+        self.fact(now, None, FactKind::TrunkCalls { trunk, direction: Direction::Out, up });
+    }
+
+    /// Begins to probe the trunks that are to be probed.
+    pub(super) fn start_probes(&mut self, now: Time) {
+        let settings = self.settings.clone();
+        for (index, trunk) in settings.trunks.iter().enumerate() {
+            let trunk_id = TrunkId(index as u32);
+            let Some(trunk) = trunk else { continue };
+            self.fact(now, None, FactKind::TrunkUp { trunk: trunk_id, up: true });
+            if trunk.probe_every.is_some() && trunk.outbound.is_some() {
+                self.trunks[index].probe = Some(self.deadlines.set(now, Reason::Probe(trunk_id)));
+            }
+        }
+    }
+
+    pub(super) fn probe_trunk(&mut self, now: Time, trunk: TrunkId) {
+        let settings = self.settings.clone();
+        let Some(rules) = settings.trunk(trunk) else { return };
+        let (Some(every), Some(out)) = (rules.probe_every, &rules.outbound) else { return };
+        self.trunks[trunk.index()].probe = Some(self.deadlines.set(now + every, Reason::Probe(trunk)));
+        let Some(listener) = self.stack.listener_for(out.transport, out.address) else { return };
+        let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
+        let uri = format!("sip:{}", out.host);
+        let (call_id, tag) = (super::leg::new_call_id(self.shard, &mut self.seed), self.seed.next_u64());
+        let sent_by = self.stack.listener(listener).sent_by.clone();
+        self.stack.request(now, flow, (Method::Options, &uri), TxUse::Probe(trunk), None, |writer| {
+            writer.field(Name::MaxForwards, "70");
+            writer.fmt(Name::From, format_args!("<sip:hotline@{sent_by}>;tag={tag:016x}"));
+            writer.fmt(Name::To, format_args!("<{uri}>"));
+            writer.field(Name::CallId, &*call_id);
+            writer.field(Name::CSeq, "1 OPTIONS");
+            writer.field(Name::Accept, "application/sdp");
+        });
+    }
+
+    /// Any answer at all shows that the trunk is there.
+    pub(super) fn probe_answered(&mut self, now: Time, trunk: TrunkId) {
+        self.set_trunk_up(now, trunk, true);
+    }
+
+    pub(super) fn probe_failed(&mut self, now: Time, trunk: TrunkId) {
+        self.set_trunk_up(now, trunk, false);
+    }
+
+    fn set_trunk_up(&mut self, now: Time, trunk: TrunkId, up: bool) {
+        let record = &mut self.trunks[trunk.index()];
+        if record.up != up {
+            record.up = up;
+            self.fact(now, None, FactKind::TrunkUp { trunk, up });
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is not told as facts but looked up when somebody asks: the line, the wire, the media threads, limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metrics::{Counter, Gauge};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::{Board, Registry};
+use crate::acd::Matcher;
+use crate::base::words::{AgentState, BreakReason, Direction};
+use crate::base::{AgentId, QueueId, Time};
+use crate::engine::Settings;
+use crate::sip::stack::counts::{Rejected, SipCounts};
+
+/// A limit as it stands: its name, how much is used, how much there is.
+pub type Limit = (&'static str, u64, u64);
+
+/// What is looked up. The closures reach into rooms that metrics does not know.
+pub struct Collected {
+    /// The line.
+    pub matcher: Arc<Matcher>,
+    /// The wire.
+    pub sip: Arc<SipCounts>,
+    /// The media threads' totals, by name.
+    pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
+    /// Limits in use.
+    pub limits: Box<dyn Fn() -> Vec<Limit> + Send + Sync>,
+    /// The time.
+    pub now: Box<dyn Fn() -> Time + Send + Sync>,
+}
+
+/// Renders the metrics for whoever asks.
+pub struct Exporter {
+    registry: Arc<Registry>,
+    handle: PrometheusHandle,
+    settings: Arc<Settings>,
+    board: Arc<Board>,
+    collected: Collected,
+    waiting: Vec<Option<(Gauge, Gauge)>>,
+    /// By agency, then state.
+    agents: Vec<Vec<Gauge>>,
+    on_break: Vec<Vec<Gauge>>,
+    rejected: Vec<Counter>,
+    rtp: [Counter; 2],
+    rtp_lost: [Counter; 2],
+}
+
+impl Exporter {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        handle: PrometheusHandle,
+        settings: Arc<Settings>,
+        board: Arc<Board>,
+        collected: Collected,
+    ) -> Self {
+        let r = &*registry;
+        let waiting = |queue: &crate::acd::queue::QueueRules| {
+            let labels = [("queue", &*queue.name)];
+            (r.gauge("hotline_queue_waiting", &labels), r.gauge("hotline_queue_longest_wait_seconds", &labels))
+        };
+        let of_agency = |name: &'static str, agency: &str, label: &'static str, value: &str| {
+            r.gauge(name, &[("agency", agency), (label, value)])
+        };
+        let states = |agency: &crate::engine::settings::Agency| {
+            AgentState::ALL.iter().map(|s| of_agency("hotline_agents", &agency.name, "state", s.label())).collect()
+        };
+        let reasons = |agency: &crate::engine::settings::Agency| {
+            BreakReason::ALL.iter().map(|s| of_agency("hotline_agents_on_break", &agency.name, "reason", s.label())).collect()
+        };
+        let both_ways =
+            |name: &'static str| [Direction::In, Direction::Out].map(|d| r.counter(name, &[("direction", d.label())]));
+        let commit = option_env!("HOTLINE_COMMIT").unwrap_or("unknown");
+        r.gauge("hotline_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("commit", commit)]).set(1.0);
+        Exporter {
+            waiting: settings.directory.queues.iter().map(|queue| queue.as_ref().map(waiting)).collect(),
+            agents: settings.agencies.iter().map(states).collect(),
+            on_break: settings.agencies.iter().map(reasons).collect(),
+            rejected: Rejected::ALL
+                .iter()
+                .map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())]))
+                .collect(),
+            rtp: both_ways("hotline_rtp_packets_total"),
+            rtp_lost: both_ways("hotline_rtp_packets_lost_total"),
+            registry,
+            handle,
+            settings,
+            board,
+            collected,
+        }
+    }
+
+    /// What the agents are doing.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Everything, in Prometheus's text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.line();
+        self.agents();
+        self.wire();
+        self.media();
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+
+    fn line(&self) {
+        let now = (self.collected.now)();
+        let longest: BTreeMap<QueueId, Time> = self.collected.matcher.longest().into_iter().collect();
+        for (index, gauges) in self.waiting.iter().enumerate() {
+            let Some((waiting, wait)) = gauges else { continue };
+            let queue = QueueId(index as u32);
+            waiting.set(f64::from(self.collected.matcher.waiting(queue)));
+            wait.set(longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64()));
+        }
+    }
+
+    fn agents(&self) {
+        let mut states = vec![[0u32; AgentState::ALL.len()]; self.agents.len()];
+        let mut reasons = vec![[0u32; BreakReason::ALL.len()]; self.agents.len()];
+        for (index, profile) in self.settings.directory.agents.iter().enumerate() {
+            let Some(agency) = profile.as_ref().map(|profile| profile.agency.index()) else { continue };
+            let (state, reason, _) = self.board.state(AgentId(index as u32));
+            states[agency][state.index()] += 1;
+            if let Some(reason) = reason {
+                reasons[agency][reason.index()] += 1;
+            }
+        }
+        for (gauges, counts) in self.agents.iter().zip(&states) {
+            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
+        }
+        for (gauges, counts) in self.on_break.iter().zip(&reasons) {
+            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
+        }
+    }
+
+    fn wire(&self) {
+        let sip = &self.collected.sip;
+        for (direction, method, transport, count) in sip.requests().filter(|(.., count)| *count > 0) {
+            let labels = [("direction", direction.label()), ("method", method), ("transport", transport.label())];
+            self.registry.counter("hotline_sip_requests_total", &labels).absolute(count);
+        }
+        for (direction, status, transport, count) in sip.responses() {
+            let status = if status == 0 { "other".to_owned() } else { status.to_string() };
+            let labels = [("direction", direction.label()), ("status", &*status), ("transport", transport.label())];
+            self.registry.counter("hotline_sip_responses_total", &labels).absolute(count);
+        }
+        for direction in Direction::ALL {
+            let count = sip.retransmissions(*direction);
+            self.registry.counter("hotline_sip_retransmissions_total", &[("direction", direction.label())]).absolute(count);
+        }
+        for (why, counter) in Rejected::ALL.iter().zip(&self.rejected) {
+            counter.absolute(sip.rejected(*why));
+        }
+    }
+
+    fn media(&self) {
+        for (name, count) in (self.collected.media)() {
+            match name {
+                "packets_in" => self.rtp[0].absolute(count),
+                "packets_out" => self.rtp[1].absolute(count),
+                "lost_in" => self.rtp_lost[0].absolute(count),
+                "lost_out" => self.rtp_lost[1].absolute(count),
+                _ => self.registry.counter("hotline_media_events_total", &[("event", name)]).absolute(count),
+            }
+        }
+        for (limit, used, max) in (self.collected.limits)() {
+            self.registry.gauge("hotline_limit_used", &[("limit", limit)]).set(used as f64);
+            self.registry.gauge("hotline_limit_max", &[("limit", limit)]).set(max as f64);
+        }
+    }
+}

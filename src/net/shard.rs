@@ -1,0 +1,347 @@
+//! The loop of a shard: takes what came, hands it to the engine, does what the engine asks, sleeps until more comes.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::stream::{self, StreamInfo, WRITES_MAX};
+use super::{Listener, Listening};
+use crate::base::words::Transport;
+use crate::base::{AgentId, Time};
+use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
+use crate::engine::{AgentCommand, Engine, Input, Output};
+use crate::report::{Fact, FactKind};
+use crate::sip::flow::{ConnectionId, Flow, ListenerId};
+use crate::sip::stack::Transmit;
+
+/// The largest datagram.
+const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+/// So many datagrams are taken from a socket before the engine's outputs are looked at.
+const BATCH: usize = 32;
+/// How long no connection is accepted after one could not be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What may wait for the engine.
+pub const INBOX_MAX: usize = 64 * 1024;
+/// Messages of all streams that may wait for the engine.
+const STREAM_INBOX_MAX: usize = 4096;
+
+/// From elsewhere in the process to a shard.
+#[derive(Debug)]
+pub enum ToShard {
+    /// From a media thread.
+    Media(MediaEvent),
+    /// A command for an agent.
+    Agent(AgentId, AgentCommand),
+    /// No new calls from here on; the loop ends when the last contact has.
+    Drain,
+    /// Every contact ends now, and then the loop.
+    EndAll,
+}
+
+/// From a stream to its shard.
+#[derive(Debug)]
+pub(super) enum FromStream {
+    Accepted(ListenerId, SocketAddr, TcpStream),
+    Message(StreamInfo, Vec<u8>),
+    Closed(StreamInfo),
+}
+
+/// What the engine's outputs are given to.
+pub trait Outside {
+    /// Notes a fact. Called before the messages that show it outside are sent.
+    fn fact(&mut self, fact: &Fact);
+    /// Tells a media thread.
+    fn media(&mut self, thread: MediaThread, command: MediaCommand);
+    /// The facts so far are about to show outside.
+    fn flush(&mut self);
+    /// From taking the input that made a match possible to handing over its offer.
+    fn matched(&mut self, span: Duration);
+    /// A panic was contained; whether it was one too many, so that the process should end.
+    fn fault(&mut self, now: Time) -> bool;
+}
+
+/// Why a loop ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// It was told to, and nothing is up any more.
+    Drained,
+    /// Too many faults.
+    Faults,
+}
+
+struct Streams {
+    inbox: mpsc::Sender<FromStream>,
+    writers: BTreeMap<ConnectionId, mpsc::Sender<Arc<[u8]>>>,
+    /// The connection to use for a peer's address.
+    by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
+    next: u64,
+}
+
+/// A shard: an engine, its sockets, its clock.
+pub struct Shard<O> {
+    engine: Engine,
+    outside: O,
+    clock: Clock,
+    udp: Vec<(ListenerId, UdpSocket)>,
+    streams: Streams,
+    from_streams: mpsc::Receiver<FromStream>,
+    inbox: mpsc::Receiver<ToShard>,
+    draining: bool,
+    faulted: bool,
+}
+
+impl<O: Outside> Shard<O> {
+    /// A shard on the calling thread's runtime.
+    ///
+    /// # Errors
+    /// When a socket cannot be registered with the runtime.
+    pub fn new(
+        engine: Engine,
+        outside: O,
+        clock: Clock,
+        listeners: Vec<Listener>,
+        inbox: mpsc::Receiver<ToShard>,
+    ) -> std::io::Result<Self> {
+        let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
+        let mut udp = Vec::new();
+        let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1 };
+        let mut shard =
+            Shard { engine, outside, clock, udp: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let id = ListenerId(index as u16);
+            match listener.socket {
+                Listening::Udp(socket) => udp.push((id, UdpSocket::from_std(socket)?)),
+                Listening::Tcp(socket) => {
+                    let inbox = shard.streams.inbox.clone();
+                    tokio::task::spawn_local(accept(id, TcpListener::from_std(socket)?, inbox));
+                }
+            }
+        }
+        shard.udp = udp;
+        Ok(shard)
+    }
+
+    /// Runs until drained or ended.
+    pub async fn run(mut self) -> Ended {
+        let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
+        loop {
+            let mut more = false;
+            for index in 0..self.udp.len() {
+                more |= self.take_datagrams(index, &mut datagram);
+            }
+            self.take_messages();
+            if self.engine.next_deadline().is_some_and(|at| at <= self.clock.now()) || self.engine.nudged() {
+                self.handle(Input::Time);
+            }
+            self.act();
+            if self.draining && self.engine.nobody_is_up() {
+                return if self.faulted { Ended::Faults } else { Ended::Drained };
+            }
+            if more {
+                tokio::task::yield_now().await;
+            } else {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Gives the engine an input; a panic costs the contact that it was about (rule 9).
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        let engine = &mut self.engine;
+        if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
+            let contained = catch_unwind(AssertUnwindSafe(|| engine.fault(now))).is_ok();
+            if self.outside.fault(now) || !contained {
+                (self.draining, self.faulted) = (true, true);
+                let _ = catch_unwind(AssertUnwindSafe(|| engine.handle(now, Input::EndAll)));
+            }
+        }
+    }
+
+    /// Takes waiting datagrams; whether there may be more.
+    fn take_datagrams(&mut self, index: usize, buffer: &mut [u8]) -> bool {
+        for _ in 0..BATCH {
+            let (listener, socket) = &self.udp[index];
+            // An error is the echo of an earlier datagram to somebody who is not there: its transaction times out.
+            let (length, remote) = match socket.try_recv_from(buffer) {
+                Ok(taken) => taken,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+                Err(_) => continue,
+            };
+            // Keep-alives (RFC 5626 3.5.1) are not messages.
+            if length <= 4 {
+                continue;
+            }
+            let flow = Flow::udp(*listener, remote);
+            self.handle(Input::Message { flow, bytes: &buffer[..length] });
+        }
+        true
+    }
+
+    fn take_messages(&mut self) {
+        for _ in 0..BATCH {
+            let Ok(message) = self.inbox.try_recv() else { break };
+            self.take(message);
+        }
+        for _ in 0..BATCH {
+            let Ok(message) = self.from_streams.try_recv() else { break };
+            self.take_from_stream(message);
+        }
+    }
+
+    fn take(&mut self, message: ToShard) {
+        match message {
+            ToShard::Media(event) => self.handle(Input::Media(event)),
+            ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
+            ToShard::Drain => {
+                self.draining = true;
+                self.handle(Input::Drain);
+            }
+            ToShard::EndAll => {
+                self.draining = true;
+                self.handle(Input::EndAll);
+            }
+        }
+    }
+
+    fn take_from_stream(&mut self, message: FromStream) {
+        match message {
+            FromStream::Accepted(listener, remote, stream) => {
+                let (info, sender, writes) = self.streams.register(listener, remote, None);
+                tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender));
+            }
+            FromStream::Message(info, bytes) => {
+                let (listener, remote, connection) = (info.listener, info.remote, Some(info.id));
+                let flow = Flow { transport: Transport::Tcp, listener, remote, connection };
+                self.handle(Input::Message { flow, bytes: &bytes });
+            }
+            FromStream::Closed(info) => {
+                self.streams.forget(info.id);
+                let (connection, remote) = (Some(info.id), info.remote);
+                self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
+            }
+        }
+    }
+
+    /// Does what the engine asks, in its order.
+    fn act(&mut self) {
+        let mut unflushed = false;
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Fact(fact) => {
+                    if let FactKind::Offered { .. } = fact.kind {
+                        self.outside.matched(self.clock.now().since(fact.at));
+                    }
+                    self.outside.fact(&fact);
+                    unflushed = true;
+                }
+                Output::Media(thread, command) => self.outside.media(thread, command),
+                Output::Transmit(transmit) => {
+                    if std::mem::take(&mut unflushed) {
+                        self.outside.flush();
+                    }
+                    self.transmit(transmit);
+                }
+            }
+        }
+        if unflushed {
+            self.outside.flush();
+        }
+    }
+
+    fn transmit(&mut self, Transmit { flow, bytes }: Transmit) {
+        if flow.transport == Transport::Udp {
+            if let Some((_, socket)) = self.udp.iter().find(|(id, _)| *id == flow.listener) {
+                // What the kernel does not take now is lost like a datagram on the way: transactions send again.
+                let _ = socket.try_send_to(&bytes, flow.remote);
+            }
+            return;
+        }
+        let known = flow.connection.filter(|id| self.streams.writers.contains_key(id));
+        let known = known.or_else(|| self.streams.by_peer.get(&(flow.transport, flow.remote)).copied());
+        let id = known.unwrap_or_else(|| self.connect(&flow));
+        let Some(writer) = self.streams.writers.get(&id) else { return };
+        if writer.try_send(bytes).is_err() {
+            // A peer that does not read is cut off: with its last writer gone, its task ends and tells so.
+            self.streams.forget(id);
+        }
+    }
+
+    fn connect(&mut self, flow: &Flow) -> ConnectionId {
+        let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport));
+        tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender));
+        info.id
+    }
+
+    /// Sleeps until a socket, a message or the engine's next deadline.
+    async fn wait(&mut self) {
+        let deadline = self.engine.next_deadline().map(|at| self.clock.until(at));
+        let udp = &self.udp;
+        let readable = poll_fn(|cx| {
+            // Each socket is asked, so that each wakes us.
+            let ready = udp.iter().fold(false, |ready, (_, socket)| socket.poll_recv_ready(cx).is_ready() || ready);
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let sleep = async {
+            match deadline {
+                Some(span) => tokio::time::sleep(span).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = readable => {}
+            Some(message) = self.inbox.recv() => self.take(message),
+            Some(message) = self.from_streams.recv() => self.take_from_stream(message),
+            () = sleep => {}
+        }
+    }
+}
+
+impl Streams {
+    /// Gives a connection its name and its queue of writes. One that we make is used for its peer's address from then on.
+    fn register(
+        &mut self,
+        listener: ListenerId,
+        remote: SocketAddr,
+        ours: Option<Transport>,
+    ) -> (StreamInfo, mpsc::WeakSender<Arc<[u8]>>, mpsc::Receiver<Arc<[u8]>>) {
+        let id = ConnectionId(self.next);
+        self.next += 1;
+        let (sender, receiver) = mpsc::channel(WRITES_MAX);
+        let weak = sender.downgrade();
+        self.writers.insert(id, sender);
+        if let Some(transport) = ours {
+            self.by_peer.insert((transport, remote), id);
+        }
+        (StreamInfo { id, listener, remote }, weak, receiver)
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.writers.remove(&id);
+        self.by_peer.retain(|_, known| *known != id);
+    }
+}
+
+/// Accepts connections for as long as the shard lives.
+async fn accept(listener: ListenerId, socket: TcpListener, inbox: mpsc::Sender<FromStream>) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, remote)) => {
+                if inbox.send(FromStream::Accepted(listener, remote, stream)).await.is_err() {
+                    return;
+                }
+            }
+            // Out of descriptors, most likely: others may close theirs meanwhile.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Stream connections: a task each to read and to write, one framing rule, bounded both ways.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+
+use super::shard::FromStream;
+use crate::sip::flow::{ConnectionId, ListenerId};
+use crate::sip::{Frame, Framer};
+
+/// The largest message on a stream.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Messages that may wait to be written; a peer that reads no faster is cut off.
+pub(super) const WRITES_MAX: usize = 256;
+/// A connection on which nothing is heard for so long is closed; phones keep theirs alive (RFC 5626).
+const IDLE_MAX: Duration = Duration::from_secs(3600);
+/// How long a connection may take to be made.
+const CONNECT_MAX: Duration = Duration::from_secs(8);
+
+/// What tells a connection from others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StreamInfo {
+    pub(super) id: ConnectionId,
+    pub(super) listener: ListenerId,
+    pub(super) remote: SocketAddr,
+}
+
+/// Serves a connection until either side closes it; tells its end last.
+pub(super) async fn serve(
+    stream: TcpStream,
+    info: StreamInfo,
+    inbox: mpsc::Sender<FromStream>,
+    writes: mpsc::Receiver<Arc<[u8]>>,
+    pongs: mpsc::WeakSender<Arc<[u8]>>,
+) {
+    // Signalling is small and urgent.
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    tokio::select! {
+        () = read(reader, info, &inbox, &pongs) => {}
+        () = write(writer, writes) => {}
+    }
+    let _ = inbox.send(FromStream::Closed(info)).await;
+}
+
+/// Makes a connection and serves it.
+pub(super) async fn open(
+    info: StreamInfo,
+    inbox: mpsc::Sender<FromStream>,
+    writes: mpsc::Receiver<Arc<[u8]>>,
+    pongs: mpsc::WeakSender<Arc<[u8]>>,
+) {
+    match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(info.remote)).await {
+        Ok(Ok(stream)) => serve(stream, info, inbox, writes, pongs).await,
+        _ => {
+            let _ = inbox.send(FromStream::Closed(info)).await;
+        }
+    }
+}
+
+async fn read(
+    mut reader: OwnedReadHalf,
+    info: StreamInfo,
+    inbox: &mpsc::Sender<FromStream>,
+    pongs: &mpsc::WeakSender<Arc<[u8]>>,
+) {
+    let mut framer = Framer::new(MESSAGE_BYTES_MAX);
+    let mut chunk = vec![0; 16 * 1024];
+    loop {
+        let Ok(Ok(count)) = tokio::time::timeout(IDLE_MAX, reader.read(&mut chunk)).await else { return };
+        if count == 0 {
+            return;
+        }
+        framer.push(&chunk[..count]);
+        loop {
+            match framer.next() {
+                Ok(Some(Frame::Message(bytes))) => {
+                    // A full inbox holds this peer back, and nobody else.
+                    if inbox.send(FromStream::Message(info, bytes)).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Some(Frame::Ping)) => {
+                    if let Some(writes) = pongs.upgrade() {
+                        let _ = writes.try_send(Arc::from(&b"\r\n"[..]));
+                    }
+                }
+                Ok(None) => break,
+                // Where one message ends cannot be told any more: nothing after it can be trusted.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Arc<[u8]>>) {
+    while let Some(bytes) = writes.recv().await {
+        if writer.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}

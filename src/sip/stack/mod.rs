@@ -1,0 +1,301 @@
+//! The transaction layer (RFC 3261 17): runs the tables of [`super::transaction`], keeps their messages and timers, and tells the engine
+//! what is new. It decides nothing about calls, and answers nothing by itself but what the tables answer.
+//!
+//! Use: [`Stack::route`] says what a received message is; a new request is then either given a transaction ([`Stack::begin`]) and
+//! answered ([`Stack::respond`]), or answered without one ([`Stack::reply_stateless`]). [`Stack::request`] sends one. After each call, drain
+//! [`Stack::poll_transmit`] and [`Stack::poll_told`]; call [`Stack::due`] at [`Stack::next_deadline`].
+//!
+//! A client transaction is found by its own branch, which names its slot: no table. A server transaction is found by a keyed 128-bit digest of what
+//! RFC 3261 17.2.3 compares.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use slab::Slab;
+
+use self::client::Client;
+use self::counts::SipCounts;
+use self::server::Server;
+use super::flow::{ConnectionId, Flow, ListenerId};
+use super::message::Message;
+use super::transaction::{Action, Timer};
+use crate::base::Time;
+use crate::base::deadline::{DeadlineId, Deadlines};
+use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::seed::Seed;
+use crate::base::words::{Direction, Transport};
+
+mod client;
+pub mod counts;
+mod server;
+#[cfg(test)]
+mod tests;
+
+/// What RFC 3261 8.1.1.7 puts before every branch.
+const MAGIC: &str = "z9hG4bK";
+
+/// A listener, as messages name it.
+#[derive(Clone, Debug)]
+pub struct ListenerName {
+    /// Its transport.
+    pub transport: Transport,
+    /// `host:port` for Via, as peers can reach it (the advertised address behind a 1:1 NAT).
+    pub sent_by: Arc<str>,
+}
+
+/// A message to send. Retransmissions share its bytes.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub flow: Flow,
+    /// The message.
+    pub bytes: Arc<[u8]>,
+}
+
+/// A client transaction. One that is over refers to nothing, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClientTx {
+    slot: u32,
+    serial: u64,
+}
+
+/// A server transaction. One that is over refers to nothing, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ServerTx {
+    slot: u32,
+    serial: u64,
+}
+
+/// What a received message is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Routed<U> {
+    /// Dealt with: a retransmission, an ACK to a rejection, a repeated answer.
+    Absorbed,
+    /// A request that no transaction knows: to be begun, answered statelessly, or dropped.
+    New,
+    /// An ACK to a 2xx, for its dialog.
+    Ack,
+    /// An answer to a request of ours.
+    Response {
+        /// Which.
+        tx: ClientTx,
+        /// Whose.
+        user: U,
+    },
+    /// An answer to nothing of ours.
+    Stray,
+}
+
+/// What happened by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told<U> {
+    /// A request of ours was not answered in time (to be treated as 408).
+    Timeout {
+        /// Whose.
+        user: U,
+    },
+    /// The transport failed under a request of ours (to be treated as 503).
+    Broken {
+        /// Whose.
+        user: U,
+    },
+    /// The final answer to an INVITE was never acknowledged, or could not be sent.
+    Unacknowledged {
+        /// Whose.
+        user: U,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// The reason of a deadline: which transaction, and which of its timers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimerReason {
+    side: Side,
+    slot: u32,
+    /// Which timer.
+    pub timer: Timer,
+}
+
+type Timers = ArrayVec<(Timer, DeadlineId), 3>;
+
+/// The transaction layer of one shard. `U` is whatever the engine wants to be reminded of.
+#[derive(Debug)]
+pub struct Stack<U> {
+    listeners: Vec<ListenerName>,
+    clients: Slab<Client<U>>,
+    servers: Slab<Server<U>>,
+    by_key: KeyedMap<u128, u32>,
+    keyed: Keyed,
+    deadlines: Deadlines<TimerReason>,
+    transmits: VecDeque<Transmit>,
+    told: VecDeque<Told<U>>,
+    seed: Seed,
+    serial: u64,
+    shard: u16,
+    counts: Arc<SipCounts>,
+}
+
+impl<U: Copy> Stack<U> {
+    /// A layer without transactions.
+    #[must_use]
+    pub fn new(shard: u16, listeners: Vec<ListenerName>, mut seed: Seed, counts: Arc<SipCounts>) -> Self {
+        let keyed = Keyed::from_seed(&mut seed);
+        Stack {
+            listeners,
+            clients: Slab::new(),
+            servers: Slab::new(),
+            by_key: keyed.map(),
+            keyed,
+            deadlines: Deadlines::default(),
+            transmits: VecDeque::new(),
+            told: VecDeque::new(),
+            seed,
+            serial: 0,
+            shard,
+            counts,
+        }
+    }
+
+    /// What the listener is called.
+    #[must_use]
+    pub fn listener(&self, id: ListenerId) -> &ListenerName {
+        &self.listeners[usize::from(id.0)]
+    }
+
+    /// The first listener with this transport and address family.
+    #[must_use]
+    pub fn listener_for(&self, transport: Transport, remote: SocketAddr) -> Option<ListenerId> {
+        let family = |name: &ListenerName| name.sent_by.starts_with('[') == remote.is_ipv6();
+        let found = self.listeners.iter().position(|name| name.transport == transport && family(name))?;
+        Some(ListenerId(found as u16))
+    }
+
+    /// What a received, well-formed message is.
+    pub fn route(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed<U> {
+        match message.method() {
+            Some(method) => {
+                self.counts.request(Direction::In, method, flow.transport);
+                self.route_request(now, flow, message, method)
+            }
+            None => {
+                self.counts.response(Direction::In, message.status().unwrap_or(0), flow.transport);
+                self.route_response(now, message)
+            }
+        }
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing that happened by itself.
+    pub fn poll_told(&mut self) -> Option<Told<U>> {
+        self.told.pop_front()
+    }
+
+    /// When to call [`Stack::due`], and why.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Time, TimerReason)> {
+        self.deadlines.next().map(|(at, reason)| (at, *reason))
+    }
+
+    /// Fires one timer that is due. False when none is.
+    pub fn due(&mut self, now: Time) -> bool {
+        let Some((_, TimerReason { side, slot, timer })) = self.deadlines.pop_due(now) else { return false };
+        match side {
+            Side::Client => self.client_timer(now, slot, timer),
+            Side::Server => self.server_timer(now, slot, timer),
+        }
+        true
+    }
+
+    /// A connection is gone, or could not be opened to `remote`: whatever depended on it fails.
+    pub fn broken(&mut self, now: Time, connection: Option<ConnectionId>, transport: Transport, remote: SocketAddr) {
+        let hit = |flow: &Flow| {
+            flow.transport == transport
+                && match (flow.connection, connection) {
+                    (Some(ours), Some(gone)) => ours == gone,
+                    _ => flow.remote == remote,
+                }
+        };
+        let clients: Vec<_> = self.clients.iter().filter(|(_, tx)| hit(&tx.flow)).map(|(slot, _)| slot as u32).collect();
+        for slot in clients {
+            self.client_broken(now, slot);
+        }
+        let servers: Vec<_> = self.servers.iter().filter(|(_, tx)| hit(&tx.flow)).map(|(slot, _)| slot as u32).collect();
+        for slot in servers {
+            self.server_broken(now, slot);
+        }
+    }
+
+    /// How many client and server transactions live.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        (self.clients.len(), self.servers.len())
+    }
+
+    /// Whether no transaction lives.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.servers.is_empty()
+    }
+
+    /// Queues a message that belongs to no transaction (the ACK to a 2xx).
+    pub fn send(&mut self, flow: Flow, bytes: Arc<[u8]>) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
+    /// Whether `host:port` is what one of our listeners calls itself in Via.
+    #[must_use]
+    pub fn is_ours(&self, sent_by: &str) -> bool {
+        self.listeners.iter().any(|name| &*name.sent_by == sent_by)
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn set_timer(deadlines: &mut Deadlines<TimerReason>, timers: &mut Timers, at: Time, reason: TimerReason) {
+        Self::stop_timer(deadlines, timers, reason.timer);
+        let id = deadlines.set(at, reason);
+        timers.push((reason.timer, id));
+    }
+
+    fn stop_timer(deadlines: &mut Deadlines<TimerReason>, timers: &mut Timers, timer: Timer) {
+        if let Some(place) = timers.iter().position(|(running, _)| *running == timer) {
+            let (_, id) = timers.swap_remove(place);
+            deadlines.cancel(id);
+        }
+    }
+}
+
+/// Does the part of an action that concerns timers; whether it did.
+fn timer_action(
+    action: Action,
+    now: Time,
+    side: Side,
+    slot: u32,
+    deadlines: &mut Deadlines<TimerReason>,
+    timers: &mut Timers,
+) -> bool {
+    match action {
+        Action::Set(timer, span) => {
+            Stack::<()>::set_timer(deadlines, timers, now + span, TimerReason { side, slot, timer });
+            true
+        }
+        Action::Stop(timer) => {
+            Stack::<()>::stop_timer(deadlines, timers, timer);
+            true
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,181 @@
+//! The house's rules, held by a test: which room may know which, who may read a clock, draw randomness or lock, and that nothing in the tree
+//! points outside of it. Lengths are only printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may know. `base` is known by all; `app` knows all.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("sip", &["base"]),
+    ("sdp", &["base"]),
+    ("rtp", &["base"]),
+    ("acd", &["base"]),
+    ("report", &["base"]),
+    ("call", &["base"]),
+    ("engine", &["base", "sip", "sdp", "call", "acd", "report"]),
+    ("media", &["base", "sdp", "rtp", "engine"]),
+    ("net", &["base", "sip", "engine", "report"]),
+    ("metrics", &["base", "engine", "report", "acd", "sip"]),
+    ("store", &["base", "report"]),
+    ("web", &[]),
+    ("config", &["base", "engine", "acd", "call", "net", "media", "web"]),
+    ("load", &["base", "sip", "sdp", "rtp"]),
+    ("sim", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),
+];
+
+/// Where a rule of purity is broken, and why. This list may only shrink.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("src/base/hash.rs", "HashMap", "the keyed wrapper that everybody else uses"),
+    ("src/net/clock.rs", "Instant::now", "the one clock"),
+    ("src/net/clock.rs", "SystemTime::now", "the one clock"),
+];
+
+/// The rooms without socket, clock, thread or ambient randomness.
+const PURE: &[&str] = &["base", "sip", "sdp", "rtp", "call", "acd", "report", "engine"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(under: &str, ending: &str) -> Vec<(String, String)> {
+    fn walk(dir: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(dir) else { return };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, ending, found);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(under), ending, &mut found);
+    found.sort();
+    let name = |path: &Path| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+    found.iter().map(|path| (name(path), String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned())).collect()
+}
+
+fn is_test(name: &str) -> bool {
+    name.contains("tests")
+}
+
+/// Code without comments, and without what stands behind `#[cfg(test)]` at the end of a file.
+fn code(text: &str) -> String {
+    let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let body = body.split("#[cfg(test)]\npub(crate) mod tests {").next().unwrap_or(body);
+    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn room(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("src/")?;
+    rest.split_once('/').map(|(room, _)| room)
+}
+
+#[test]
+fn rooms_know_only_what_they_may() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_KNOW.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (name, text) in files("src", ".rs") {
+        let Some(room) = room(&name).filter(|room| *room != "app" && !is_test(&name)) else { continue };
+        let may = allowed.get(room).unwrap_or_else(|| panic!("{name}: the room `{room}` is not in the table"));
+        let mut known = BTreeSet::new();
+        for piece in code(&text).split("crate::").skip(1) {
+            let word: String = piece.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            known.insert(word);
+        }
+        for other in known {
+            if other != room && !may.contains(&other.as_str()) {
+                wrong.push(format!("{name}: `{room}` may not know `{other}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_rooms_stay_pure() {
+    let impure = [
+        "tokio",
+        "std::net::UdpSocket",
+        "std::net::Tcp",
+        "std::thread",
+        "Instant::now",
+        "SystemTime::now",
+        "Mutex",
+        "RwLock",
+        "thread_rng",
+        "rand::",
+        "std::fs",
+        "HashMap",
+        "println!",
+        "static mut",
+    ];
+    let mut wrong = Vec::new();
+    for (name, text) in files("src", ".rs") {
+        if is_test(&name) || !room(&name).is_some_and(|room| PURE.contains(&room)) {
+            continue;
+        }
+        let code = code(&text);
+        for word in impure {
+            let excepted = EXCEPTIONS.iter().any(|(file, what, _)| *file == name && *what == word);
+            if code.contains(word) && !excepted {
+                wrong.push(format!("{name}: {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "what does not belong into a pure room:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn exceptions_are_still_needed() {
+    for (file, what, why) in EXCEPTIONS {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        assert!(code(&text).contains(what), "{file} no longer has {what} ({why}): take the exception out");
+    }
+}
+
+#[test]
+fn only_the_clock_reads_clocks() {
+    for (name, text) in files("src", ".rs") {
+        let code = code(&text);
+        let reads = code.contains("Instant::now") || code.contains("SystemTime::now");
+        let may = name == "src/net/clock.rs" || name.starts_with("src/media/") || name.starts_with("src/load/") || is_test(&name);
+        assert!(!reads || may, "{name} reads a clock: take the time as a parameter");
+    }
+}
+
+#[test]
+fn every_module_says_what_it_owns() {
+    for (name, text) in files("src", ".rs") {
+        assert!(is_test(&name) || text.starts_with("//!"), "{name} does not open with what it owns");
+    }
+}
+
+#[test]
+fn nothing_points_outside_of_the_tree() {
+    let outside = concat!("../", "shared");
+    for under in ["src", "tests", "benches", "configs", "prompts"] {
+        for (name, text) in files(under, "")
+            .into_iter()
+            .filter(|(name, _)| name.ends_with(".rs") || name.ends_with(".toml") || name.ends_with(".sh"))
+        {
+            assert!(!text.contains(outside), "{name} refers to a file outside of the repository");
+        }
+    }
+}
+
+#[test]
+fn lengths_are_printed() {
+    let mut long: Vec<(usize, String)> = files("src", ".rs")
+        .into_iter()
+        .map(|(name, text)| (text.lines().count(), name))
+        .filter(|(lines, _)| *lines > 400)
+        .collect();
+    long.sort();
+    for (lines, name) in long.iter().rev() {
+        println!("{lines:5} {name}");
+    }
+}
