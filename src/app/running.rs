@@ -112,11 +112,11 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
     let counts = Arc::new(SipCounts::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
     let events = inbox.clone();
-    let sink = Arc::new(move |event| {
+    let sink: crate::media::EventSink = Arc::new(move |event| {
         // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
         let _ = events.blocking_send(ToShard::Media(event));
     });
-    let media = Media::start(&listen.media, library, &mut seed, sink)?;
+    let media = Media::start(&listen.media, library, &mut seed, &sink)?;
 
     let draining = Arc::new(AtomicBool::new(false));
     let handle = media.handle();
