@@ -46,12 +46,13 @@ pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
     };
-    let mut wait = |limit: Option<Duration>| {
-        runtime.block_on(heard(&running, limit, &mut terminate, &mut interrupt, &mut hangup))
-    };
+    let mut wait =
+        |limit: Option<Duration>| runtime.block_on(heard(&running, limit, &mut terminate, &mut interrupt, &mut hangup));
     loop {
         match wait(None) {
-            Heard::Reload => tracing::warn!("reloading while running is not built yet: restart to take up a changed configuration"),
+            Heard::Reload => {
+                tracing::warn!("reloading while running is not built yet: restart to take up a changed configuration")
+            }
             Heard::Ended => break,
             Heard::End => {
                 tracing::info!("draining: no new calls; a second signal ends at once");

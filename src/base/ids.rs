@@ -1,6 +1,7 @@
 //! Identifiers. Those of the directory are small indexes, stable for as long as the name is known; a contact's is unique across all nodes.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::seed::Seed;
@@ -70,17 +71,34 @@ impl ContactId {
         let random = u128::from(seed.next_u64()) << 16 | u128::from(seed.next_u32() & 0xffff);
         ContactId(u128::from(now.millis() & 0xffff_ffff_ffff) << 80 | random)
     }
+
+    /// When the contact arrived, to the millisecond.
+    #[must_use]
+    pub const fn arrived(self) -> Time {
+        Time::from_micros((self.0 >> 80) as u64 * 1000)
+    }
+
+    /// The identifier as text: ASCII.
+    #[must_use]
+    pub fn text(self) -> [u8; 26] {
+        let mut text = [0u8; 26];
+        // In words of 60 bits: a u128 is slow to shift, and this is written in each line of the log.
+        let mut fill = |places: Range<usize>, mut bits: u64| {
+            for place in places.rev() {
+                text[place] = BASE32[(bits & 31) as usize];
+                bits >>= 5;
+            }
+        };
+        fill(0..2, (self.0 >> 120) as u64);
+        fill(2..14, (self.0 >> 60) as u64);
+        fill(14..26, self.0 as u64);
+        text
+    }
 }
 
 impl fmt::Display for ContactId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 26];
-        let mut rest = self.0;
-        for place in text.iter_mut().rev() {
-            *place = BASE32[(rest & 31) as usize];
-            rest >>= 5;
-        }
-        f.write_str(str::from_utf8(&text).expect("base 32 is ASCII"))
+        f.write_str(str::from_utf8(&self.text()).expect("base 32 is ASCII"))
     }
 }
 

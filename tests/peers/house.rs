@@ -43,7 +43,9 @@ impl House {
         let house = House { dir, server, net };
         let end = Instant::now() + PATIENCE;
         loop {
-            let line = heard.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(|_| panic!("the server does not start:\n{}", house.log()));
+            let line = heard
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+                .unwrap_or_else(|_| panic!("the server does not start:\n{}", house.log()));
             if line.contains("ready for calls") {
                 return house;
             }
@@ -65,7 +67,12 @@ impl House {
     /// An HTTP request; the body of the answer.
     pub fn http(&self, request: &str, extra: &str, body: &str) -> String {
         let mut stream = TcpStream::connect((self.address(1), 8120)).unwrap();
-        write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
