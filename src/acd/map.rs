@@ -51,6 +51,7 @@ struct Line {
     level_sums: Option<Box<[u16]>>,
 }
 
+type Profile = (Vec<(SkillId, u8)>, Vec<PoolId>);
 type Requirement = (Vec<(SkillId, u8)>, Vec<PoolId>, ChoiceRule);
 
 /// Which benches may serve which lines.
@@ -62,7 +63,8 @@ pub struct Map {
     line_of: Vec<Vec<Vec<LineId>>>,
     bench_of: Vec<Option<BenchId>>,
     languages: Vec<SkillId>,
-    benches: usize,
+    profiles: BTreeMap<Profile, BenchId>,
+    requirements: BTreeMap<Requirement, LineId>,
 }
 
 fn sorted<T: Ord + Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
@@ -76,7 +78,14 @@ impl Map {
     /// The map of `directory`.
     #[must_use]
     pub fn new(directory: &Directory, version: u64) -> Self {
-        let mut profiles: BTreeMap<(Vec<(SkillId, u8)>, Vec<PoolId>), BenchId> = BTreeMap::new();
+        Map::default().following(directory, version)
+    }
+
+    /// The map of `directory`, that keeps every line and bench of this one under its number: whoever is still filed there is understood
+    /// as before, until its owner files it anew.
+    #[must_use]
+    pub fn following(&self, directory: &Directory, version: u64) -> Self {
+        let mut profiles = self.profiles.clone();
         let bench_of = directory
             .agents
             .iter()
@@ -88,7 +97,7 @@ impl Map {
                 })
             })
             .collect();
-        let mut requirements: BTreeMap<Requirement, LineId> = BTreeMap::new();
+        let mut requirements = self.requirements.clone();
         let choices: Vec<Option<SkillId>> = directory.languages.iter().copied().map(Some).chain([None]).collect();
         let line_of = directory
             .queues
@@ -115,7 +124,8 @@ impl Map {
             line_of,
             bench_of,
             languages: directory.languages.clone(),
-            benches: profiles.len(),
+            profiles,
+            requirements,
         }
     }
 
@@ -165,7 +175,7 @@ impl Map {
     /// How many benches there are.
     #[must_use]
     pub fn benches(&self) -> usize {
-        self.benches
+        self.profiles.len()
     }
 
     /// How many lines there are.
@@ -176,7 +186,7 @@ impl Map {
 }
 
 impl Line {
-    fn new((skills, pools, rule): &Requirement, profiles: &BTreeMap<(Vec<(SkillId, u8)>, Vec<PoolId>), BenchId>) -> Self {
+    fn new((skills, pools, rule): &Requirement, profiles: &BTreeMap<Profile, BenchId>) -> Self {
         let mut serves = vec![0u64; profiles.len().div_ceil(64)].into_boxed_slice();
         let mut level_sums = vec![0u16; profiles.len()].into_boxed_slice();
         for ((has, member_of), bench) in profiles {

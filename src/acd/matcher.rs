@@ -64,6 +64,12 @@ impl Matcher {
         }
     }
 
+    /// How large it was built.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// The contact slots that `shard` owns.
     #[must_use]
     pub fn slots_of(&self, shard: u16) -> std::ops::Range<u32> {

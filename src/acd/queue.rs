@@ -100,6 +100,8 @@ pub struct QueueRules {
     pub short_abandon: Duration,
     /// The longest talk.
     pub talk_max: Duration,
+    /// No longer in the configuration: takes nobody new, and empties by these rules.
+    pub retired: bool,
 }
 
 impl QueueRules {
@@ -160,6 +162,7 @@ pub(crate) mod tests {
             service_target: Duration::from_secs(20),
             short_abandon: Duration::from_secs(5),
             talk_max: Duration::from_secs(7200),
+            retired: false,
         }
     }
 

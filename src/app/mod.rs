@@ -1,9 +1,12 @@
 //! Threads, wiring, the process: everything is known here, and nothing is decided.
 
+pub mod cli;
 mod logging;
 pub mod outside;
+mod records;
 mod running;
 pub mod serve;
 mod web_backend;
 
+pub use records::Keep;
 pub use running::{Listen, Running, StartError, start};

@@ -1,19 +1,22 @@
 //! Starts everything, and ends it in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::outside::ShardOutside;
+use super::records::{self, Keep, Records};
 use super::web_backend::WebBackend;
 use crate::acd::map::Map;
 use crate::acd::matcher::{Matcher, Size};
 use crate::base::seed::Seed;
 use crate::engine::{Engine, Parts, Settings};
-use crate::media::{Library, Media, MediaError};
+use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
 use crate::net::clock::Clock;
 use crate::net::shard::{Ended, INBOX_MAX, Shard, ToShard};
@@ -33,6 +36,8 @@ pub struct Listen {
     pub media: crate::media::Settings,
     /// For HTTP.
     pub web: web::Settings,
+    /// What is kept, and where.
+    pub keep: Keep,
 }
 
 /// Why the process cannot start.
@@ -52,9 +57,27 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The event log.
+    #[error("the event log in {directory} cannot be written: {source}")]
+    Log {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A thread, or the system's randomness.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
+}
+
+/// A reload names more than a running process has room for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a running process has room for {agents} agents and {queues} queues that it has ever heard of: restart it to take up more"
+)]
+pub struct ReloadError {
+    agents: u32,
+    queues: u32,
 }
 
 /// A running process.
@@ -63,11 +86,14 @@ pub struct Running {
     pub sip: Vec<SocketAddr>,
     /// Where HTTP is served, as bound.
     pub http: SocketAddr,
+    settings: Arc<ArcSwap<Settings>>,
+    matcher: Arc<Matcher>,
     inbox: mpsc::Sender<ToShard>,
     draining: Arc<AtomicBool>,
     shard: JoinHandle<Ended>,
     /// Held until the shard has ended: its threads stop when it is dropped.
     media: Media,
+    records: Records,
 }
 
 /// Randomness from the system, for everything random in the process.
@@ -102,6 +128,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let settings = Arc::new(settings);
+    let (log, records) = records::start(&listen.keep, &settings, clock.now())?;
     let size = Size {
         shards: 1,
         contacts_per_shard: settings.limits.contacts,
@@ -112,7 +139,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
     let counts = Arc::new(SipCounts::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
     let events = inbox.clone();
-    let sink: crate::media::EventSink = Arc::new(move |event| {
+    let sink: EventSink = Arc::new(move |event| {
         // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
         let _ = events.blocking_send(ToShard::Media(event));
     });
@@ -125,27 +152,31 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
         sip: counts.clone(),
         media: Box::new(move || media_totals(&handle)),
         limits: limits_of(&settings, &matcher),
+        log_lost: records.lost(),
+        store_lag: records.lag(),
         now: Box::new(move || clock.now()),
     };
-    let (meters, exporter) = metrics::build(&settings, collected);
+    let current = Arc::new(ArcSwap::new(settings.clone()));
+    let (meters, exporter) = metrics::build(&current, size.agents, collected);
     let backend = WebBackend {
         exporter,
-        settings: settings.clone(),
+        settings: current.clone(),
         matcher: matcher.clone(),
         clock,
         shard: inbox.clone(),
         draining: draining.clone(),
+        log: records.log(),
     };
     let router = web::router(backend, listen.web.token.clone());
     std::thread::Builder::new().name("http".to_owned()).spawn(move || serve_http(http, router))?;
 
     let names = listeners.iter().map(|listener| listener.name.clone()).collect();
-    let parts = Parts { shard: 0, settings, matcher, listeners: names, seed: seed.fork(), counts };
-    let outside = ShardOutside { media: media.handle(), meters, last_fault: None };
+    let parts = Parts { shard: 0, settings, matcher: matcher.clone(), listeners: names, seed: seed.fork(), counts };
+    let outside = ShardOutside { media: media.handle(), meters, log, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
         .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;
-    Ok(Running { sip, http: http_address, inbox, draining, shard, media })
+    Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
 }
 
 fn run_shard(
@@ -202,6 +233,30 @@ fn limits_of(settings: &Arc<Settings>, matcher: &Arc<Matcher>) -> Box<dyn Fn() -
 }
 
 impl Running {
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Puts other settings in force, without touching calls in progress. `library`: the prompts, read again.
+    ///
+    /// # Errors
+    /// When there are more agents or queues than there is room for; nothing has changed then.
+    pub fn reload(&self, settings: Settings, library: Library) -> Result<(), ReloadError> {
+        let running = self.settings.load_full();
+        let settings = Arc::new(settings.following(&running));
+        let size = self.matcher.size();
+        if settings.directory.agents.len() > size.agents as usize || settings.directory.queues.len() > size.queues as usize {
+            return Err(ReloadError { agents: size.agents, queues: size.queues });
+        }
+        self.media.handle().set_library(library);
+        self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version));
+        self.settings.store(settings.clone());
+        let _ = self.inbox.blocking_send(ToShard::Reload(settings));
+        Ok(())
+    }
+
     /// No new calls from here on; [`Running::wait`] returns when the last contact has ended.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -224,6 +279,7 @@ impl Running {
     pub fn wait(self) -> Ended {
         let ended = self.shard.join().unwrap_or(Ended::Faults);
         drop(self.media);
+        self.records.close();
         ended
     }
 }

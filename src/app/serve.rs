@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::records::Keep;
 use super::running::{Listen, start};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::media::Library;
 use crate::net::shard::Ended;
 use crate::web;
@@ -25,7 +26,7 @@ enum Heard {
 ///
 /// # Errors
 /// When something cannot be started, with what to do about it.
-pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
+pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Config { settings, server, .. } = config;
     super::logging::start(&server.log);
     let library = library(server.prompts.as_deref())?;
@@ -33,13 +34,15 @@ pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
         sip: server.listeners.clone(),
         media: server.media.clone(),
         web: web::Settings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
+        keep: Keep::of(&server),
     };
     let running = start(settings, &listen, library)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {
         tracing::info!(transport = %listener.transport, %address, "listening for SIP");
     }
     tracing::info!(address = %running.http, "serving HTTP");
-    tracing::info!(file = %file.display(), "ready for calls");
+    let name = file.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |file| file.display().to_string());
+    tracing::info!(file = %name, "ready for calls");
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let (mut terminate, mut interrupt, mut hangup) = {
@@ -50,9 +53,7 @@ pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
         |limit: Option<Duration>| runtime.block_on(heard(&running, limit, &mut terminate, &mut interrupt, &mut hangup));
     loop {
         match wait(None) {
-            Heard::Reload => {
-                tracing::warn!("reloading while running is not built yet: restart to take up a changed configuration")
-            }
+            Heard::Reload => reload(&running, file),
             Heard::Ended => break,
             Heard::End => {
                 tracing::info!("draining: no new calls; a second signal ends at once");
@@ -68,6 +69,30 @@ pub fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
     let ended = running.wait();
     tracing::info!(?ended, "ended");
     Ok(if ended == Ended::Drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the configuration again: all of it is taken up, or nothing.
+fn reload(running: &super::Running, file: Option<&Path>) {
+    let Some(file) = file else {
+        return tracing::warn!("the embedded configuration cannot change: start with --config to be able to reload");
+    };
+    let running_settings = running.settings();
+    let read = config::read_file(file).and_then(|text| config::reload(&text, &file.display().to_string(), &running_settings));
+    let config = match read {
+        Ok(config) => config,
+        Err(problems) => return tracing::error!("nothing is reloaded, for the file has mistakes:\n{problems}"),
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let library = match library(config.server.prompts.as_deref()) {
+        Ok(library) => library,
+        Err(error) => return tracing::error!("nothing is reloaded: {error:#}"),
+    };
+    match running.reload(config.settings, library) {
+        Ok(()) => tracing::info!("reloaded; addresses, ports and files are taken up at the next start"),
+        Err(error) => tracing::error!("nothing is reloaded: {error}"),
+    }
 }
 
 async fn heard(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use crate::acd::Matcher;
@@ -12,20 +13,22 @@ use crate::engine::{AgentCommand, Settings};
 use crate::metrics::Exporter;
 use crate::net::clock::Clock;
 use crate::net::shard::ToShard;
+use crate::store::LogHealth;
 use crate::web::{Accepted, AgentStatus, Backend, QueueStatus, WantedState};
 
 pub(super) struct WebBackend {
     pub(super) exporter: Exporter,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<ArcSwap<Settings>>,
     pub(super) matcher: Arc<Matcher>,
     pub(super) clock: Clock,
     pub(super) shard: mpsc::Sender<ToShard>,
     pub(super) draining: Arc<AtomicBool>,
+    pub(super) log: Option<Arc<LogHealth>>,
 }
 
 impl WebBackend {
-    fn agency(&self, agency: crate::base::AgencyId) -> String {
-        self.settings.agencies.get(agency.index()).map_or_else(String::new, |agency| agency.name.to_string())
+    fn agency(settings: &Settings, agency: crate::base::AgencyId) -> String {
+        settings.agencies.get(agency.index()).map_or_else(String::new, |agency| agency.name.to_string())
     }
 }
 
@@ -35,18 +38,23 @@ impl Backend for WebBackend {
     }
 
     fn not_ready(&self) -> Option<&'static str> {
-        self.draining.load(Ordering::Relaxed).then_some("The process is draining: it takes no new calls.")
+        if self.draining.load(Ordering::Relaxed) {
+            return Some("The process is draining: it takes no new calls.");
+        }
+        let unwritable = self.log.as_ref().is_some_and(|log| !log.healthy());
+        unwritable.then_some("The event log cannot be written: what happens now may be lost.")
     }
 
     fn agents(&self) -> Vec<AgentStatus> {
-        let agents = self.settings.directory.agents.iter().enumerate();
+        let settings = self.settings.load();
+        let agents = settings.directory.agents.iter().enumerate();
         agents
             .filter_map(|(index, profile)| {
                 let profile = profile.as_ref()?;
                 let (state, reason, since) = self.exporter.board().state(AgentId(index as u32));
                 Some(AgentStatus {
                     name: profile.name.to_string(),
-                    agency: self.agency(profile.agency),
+                    agency: Self::agency(&settings, profile.agency),
                     state: state.label(),
                     reason: reason.map(BreakReason::label),
                     since: since.secs(),
@@ -58,14 +66,15 @@ impl Backend for WebBackend {
     fn queues(&self) -> Vec<QueueStatus> {
         let now = self.clock.now();
         let longest = self.matcher.longest();
-        let queues = self.settings.directory.queues.iter().enumerate();
+        let settings = self.settings.load();
+        let queues = settings.directory.queues.iter().enumerate();
         queues
             .filter_map(|(index, rules)| {
                 let (queue, rules) = (QueueId(index as u32), rules.as_ref()?);
                 let since = longest.iter().find(|(known, _)| *known == queue).map(|(_, since)| *since);
                 Some(QueueStatus {
                     name: rules.name.to_string(),
-                    agency: self.agency(rules.agency),
+                    agency: Self::agency(&settings, rules.agency),
                     waiting: self.matcher.waiting(queue),
                     longest_wait_seconds: since.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 })
@@ -74,7 +83,7 @@ impl Backend for WebBackend {
     }
 
     fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted {
-        let Some(agent) = self.settings.agent_named(name) else { return Accepted::NoSuchAgent };
+        let Some(agent) = self.settings.load().agent_named(name) else { return Accepted::NoSuchAgent };
         let command = match wanted {
             WantedState::Ready => AgentCommand::Ready,
             WantedState::Break => AgentCommand::Break(BreakReason::Asked),

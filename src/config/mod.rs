@@ -21,7 +21,7 @@ mod trunk;
 mod values;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::base::SkillId;
+use crate::base::{QueueId, SkillId};
 use crate::call::menu::Destination;
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
@@ -59,6 +59,24 @@ pub struct Config {
     pub server: Server,
     /// What can be used, and is probably not meant.
     pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// What it is about, in numbers: `2 agencies, 3 queues, 40 agents, 1 entry, 1 trunk`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Settings { directory, agencies, entries, trunks, .. } = &self.settings;
+        let here = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        [
+            here(agencies.len(), "agency", "agencies"),
+            here(directory.queues.iter().flatten().count(), "queue", "queues"),
+            here(directory.agents.iter().flatten().count(), "agent", "agents"),
+            here(directory.languages.len(), "language", "languages"),
+            here(entries.iter().flatten().count(), "entry", "entries"),
+            here(trunks.iter().flatten().count(), "trunk", "trunks"),
+        ]
+        .join(", ")
+    }
 }
 
 /// What is read once, at the start.
@@ -159,6 +177,7 @@ struct Context<'r> {
 #[derive(Default)]
 struct Later {
     numbers: Vec<(Arc<str>, Spot)>,
+    overflows: BTreeMap<QueueId, Spot>,
     destinations: Vec<(Destination, Spot)>,
     prefixes: Vec<(u32, Prefix, Spot)>,
     users: Vec<(Arc<str>, Spot)>,

@@ -8,8 +8,8 @@ use super::reader::{Section, Text};
 use super::{spell, values};
 use crate::engine::Settings;
 
-/// How many agents the matcher's slots can name.
-const AGENTS_MAX: u32 = 1 << 20;
+/// How many agents the slots of the matcher can name (2^20), with some to spare for reloads.
+const AGENTS_MAX: u32 = 1_000_000;
 
 /// The names of one kind of thing.
 #[derive(Debug)]

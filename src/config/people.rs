@@ -17,7 +17,7 @@ use crate::engine::Settings;
 use crate::engine::settings::{Agency, AgentAccount, FixedContact, Pool, Skill};
 
 /// The agents that one `[[agents]]` may stand for.
-const TEMPLATE_MAX: u64 = 1 << 20;
+const TEMPLATE_MAX: u64 = 1_000_000;
 /// Shorter passwords are guessed.
 const PASSWORD_SHORT: usize = 8;
 /// The longest wrap-up.
@@ -197,12 +197,6 @@ impl Crew<'_> {
         let home = agency(cx, section);
         let listed = section.needed("pools", "[\"...\"]");
         let pools = listed.as_ref().map(|value| pools(cx, value)).unwrap_or_default();
-        let abroad = |pool: &&PoolId| settings.pools.get(pool.index()).is_some_and(|pool| Some(pool.agency) != home);
-        if let (Some(listed), Some(_), Some(pool)) = (&listed, home, pools.iter().find(abroad)) {
-            let message = format!("pool {:?} belongs to another agency", settings.pools[pool.index()].name);
-            let remedy = "write that agency, or a pool of this one: queues may name pools of any agency";
-            cx.report.warn(Kind::Conflict, &listed.spot, message, remedy);
-        }
         let skills = skills(cx, section);
         let phone = Phone::read(cx, section);
         let wrap_up = section.duration("wrap_up", Duration::ZERO..=WRAP_UP_MAX);
@@ -277,9 +271,14 @@ impl<'r> Phone<'r> {
 pub(super) fn check_password(report: &Report<'_>, password: &Text<'_>) {
     let length = password.text.chars().count();
     if length == 0 || password.text.contains(char::is_control) {
-        report.error(Kind::BadValue, &password.spot, "this is no password", "write some 20 letters and digits, by chance");
+        report.error(Kind::BadValue, &password.spot, "this is no password", "write some 20 letters and digits, drawn at random");
     } else if length < PASSWORD_SHORT {
         let message = format!("a password of {length} characters is soon guessed");
-        report.warn(Kind::BadValue, &password.spot, message, format!("write at least {PASSWORD_SHORT}, by chance"));
+        report.warn(
+            Kind::BadValue,
+            &password.spot,
+            message,
+            format!("write at least {PASSWORD_SHORT} characters, drawn at random"),
+        );
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn plain() -> QueueRules {
         service_target: Duration::from_secs(20),
         short_abandon: Duration::from_secs(5),
         talk_max: 2 * HOUR,
+        retired: false,
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     }
     promises(cx, section, &mut rules, later);
     section.done();
+    queue.id.inspect(|id| drop(later.overflows.insert(QueueId(*id), section.spot_of("overflow"))));
     let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
     if let (Some(step), Some(max)) = (never, rules.wait_max) {
         let (after, max) = (values::written(step.after), values::written(max));

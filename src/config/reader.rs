@@ -125,7 +125,8 @@ impl<'r> Value<'r> {
             self.wrong_type(wanted, "write it in brackets: [...]");
             return Vec::new();
         };
-        array.iter().map(|value| Value::new(self.report, value, self.spot.key.clone())).collect()
+        let key = |index| format!("{}[{index}]", self.spot.key).into();
+        array.iter().enumerate().map(|(index, value)| Value::new(self.report, value, key(index))).collect()
     }
 
     pub(super) fn section(&self) -> Option<Section<'r>> {

@@ -168,11 +168,9 @@ pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if first < 1024 {
         return Err("begin at 1024 or above: those below belong to the system".to_owned());
     }
-    if first % 2 == 1 {
-        return Err(format!("begin at an even port, which RTP takes: \"{}-{last}\"", first + 1));
-    }
-    if last % 2 == 0 {
-        return Err(format!("end at an odd port, which RTCP takes: \"{first}-{}\"", last + 1));
+    if first % 2 == 1 || last % 2 == 0 {
+        let (even, odd) = (first & !1, last | 1);
+        return Err(format!("begin at an even port, for RTP, and end at an odd one, for RTCP: \"{even}-{odd}\""));
     }
     Ok(first..=last)
 }

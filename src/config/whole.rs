@@ -1,7 +1,6 @@
 //! What can be checked only once everything is read: circles, overlaps, lines that nobody serves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::names::Names;
 use super::problem::{Kind, Spot};
@@ -14,7 +13,7 @@ use crate::engine::Settings;
 
 /// Checks `settings` as a whole.
 pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
-    circles(cx, settings);
+    circles(cx, settings, later);
     numbers(cx, settings, later);
     overlaps(cx, later);
     users(cx, later);
@@ -26,16 +25,15 @@ pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
 }
 
 /// Overflow that leads round in a circle: callers would never come to rest.
-fn circles(cx: &Context<'_>, settings: &Settings) {
+fn circles(cx: &Context<'_>, settings: &Settings, later: &Later) {
     let next = |queue: QueueId| match settings.queue(queue)?.overflow {
         Overflow::Queue(next) => Some(next),
         _ => None,
     };
     let mut seen: BTreeSet<QueueId> = BTreeSet::new();
-    let mut in_order: Vec<(&Arc<str>, QueueId, &Spot)> =
-        cx.book.queues.iter().map(|(name, id, spot)| (name, QueueId(id), spot)).collect();
-    in_order.sort_by_key(|(_, _, spot)| spot.span.start);
-    for (name, start, spot) in in_order {
+    let mut in_order: Vec<(QueueId, &Spot)> = later.overflows.iter().map(|(queue, spot)| (*queue, spot)).collect();
+    in_order.sort_by_key(|(_, spot)| spot.span.start);
+    for (start, spot) in in_order {
         let mut path = Vec::new();
         let mut at = Some(start);
         while let Some(queue) = at.filter(|queue| !path.contains(queue) && !seen.contains(queue)) {
@@ -45,8 +43,7 @@ fn circles(cx: &Context<'_>, settings: &Settings) {
         if at == Some(start) && path.first() == Some(&start) {
             let names: Vec<&str> = path.iter().chain([&start]).filter_map(|q| Some(&*settings.queue(*q)?.name)).collect();
             let message = format!("overflow goes round in a circle: {}", names.join(" -> "));
-            let spot = Spot { span: spot.span.clone(), key: format!("queue.{name}.overflow").into() };
-            cx.report.error(Kind::Conflict, &spot, message, "let one of them overflow elsewhere, or say \"goodbye\"");
+            cx.report.error(Kind::Conflict, spot, message, "let one of them overflow elsewhere, or say \"goodbye\"");
             seen.extend(path);
         }
     }

@@ -35,12 +35,16 @@ impl Engine {
     /// Agents with desk phones that are ready from the start take their seats.
     pub(super) fn start_agents(&mut self, now: Time) {
         let settings = self.settings.clone();
-        for (index, account) in settings.accounts.iter().enumerate() {
-            if account.as_ref().is_some_and(|account| account.fixed.is_some() && account.ready_at_start) {
-                let agent = AgentId(index as u32);
-                self.agents[index].agent.ask_ready(now);
-                self.agent_changed(now, agent);
-            }
+        for index in 0..settings.accounts.len() {
+            self.start_agent(now, AgentId(index as u32));
+        }
+    }
+
+    /// An agent who has just become known.
+    pub(super) fn start_agent(&mut self, now: Time, agent: AgentId) {
+        if self.settings.account(agent).is_some_and(|account| account.fixed.is_some() && account.ready_at_start) {
+            self.agents[agent.index()].agent.ask_ready(now);
+            self.agent_changed(now, agent);
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::leg::{LegKey, NewLeg};
-use super::line::ALIVE_EVERY;
 use super::receive::{Who, user_of};
 use super::ring::SPOKEN;
 use super::{Engine, TxUse};
@@ -259,7 +258,9 @@ impl Engine {
         for timer in [ContactTimer::EarlyMedia, ContactTimer::EarlyRepeat, ContactTimer::EarlyMax] {
             self.stop_timer(key, timer);
         }
-        self.set_timer(key, ContactTimer::Alive, now + ALIVE_EVERY);
+        if let Some(every) = self.settings.probe_waiting {
+            self.set_timer(key, ContactTimer::Alive, now + every);
+        }
         true
     }
 

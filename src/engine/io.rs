@@ -1,7 +1,9 @@
 //! What goes into an engine, and what comes out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use super::Settings;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
 use crate::base::AgentId;
 use crate::base::words::{BreakReason, Transport};
@@ -52,6 +54,8 @@ pub enum Input<'a> {
         /// What.
         command: AgentCommand,
     },
+    /// The configuration has changed; the map of it is published.
+    Reload(Arc<Settings>),
     /// No new calls from here on.
     Drain,
     /// Every contact ends now.

@@ -21,15 +21,13 @@ const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(150);
 const EARLY_REPEAT: Duration = Duration::from_secs(60);
 /// Early media lasts no longer: proxies give up after three minutes.
 const EARLY_MAX: Duration = Duration::from_secs(150);
-/// How often a waiting caller is asked whether it is still there.
-pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// The contact joins a line. With a `ticket` it comes from another, and what it waited there counts.
     pub(super) fn join(&mut self, now: Time, key: ContactKey, queue: QueueId, credit: Option<Duration>) {
         let settings = self.settings.clone();
-        let Some(rules) = settings.queue(queue) else {
-            return self.end_contact(now, key, EndedBy::System, Some(404));
+        let Some(rules) = settings.queue(queue).filter(|rules| !rules.retired) else {
+            return self.end_contact(now, key, EndedBy::Closed, Some(404));
         };
         let Some(contact) = self.contact(key) else { return };
         let language = contact.language;
@@ -130,6 +128,11 @@ impl Engine {
         if let Some(next) = rules.widening.get(step) {
             self.set_timer(key, ContactTimer::Widen, joined + next.after);
         }
+        self.refile(key);
+    }
+
+    /// Files a waiting contact in the line that the map in force gives it.
+    pub(super) fn refile(&mut self, key: ContactKey) {
         if let Some((slot, line, place)) = self.line_at(key) {
             self.matcher.widen(slot, line, place);
         }

@@ -40,6 +40,7 @@ mod own;
 mod ports;
 mod receive;
 mod register;
+mod reload;
 mod request;
 mod ring;
 pub mod settings;
@@ -209,6 +210,7 @@ impl Engine {
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
             Input::Agent { agent, command } => self.agent_command(now, agent, command),
+            Input::Reload(settings) => self.take_up(now, settings),
             Input::Drain => self.draining = true,
             Input::EndAll => self.end_all(now),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::contact::{CallerHears, ContactKey};
+use super::contact::{CallerHears, ContactKey, Phase};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use super::{Engine, Output};
@@ -212,7 +212,12 @@ impl Engine {
 
     /// A party that is expected to send has been silent for long: it is asked whether it is there, twice, and then counts as gone.
     fn silent(&mut self, now: Time, key: LegKey) {
-        let Some(leg) = self.leg_mut(key).filter(|leg| leg.state.answered() && !leg.state.holds()) else { return };
+        let talks = self
+            .leg(key)
+            .and_then(|leg| self.contact(leg.contact))
+            .is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
+        // A waiting caller is probed by the clock instead: phones that detect voice send nothing while music plays.
+        let Some(leg) = self.leg_mut(key).filter(|leg| talks && leg.state.answered() && !leg.state.holds()) else { return };
         leg.unanswered_probes += 1;
         let (contact, role, probes) = (leg.contact, leg.role, leg.unanswered_probes);
         self.current = Some(contact);

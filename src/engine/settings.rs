@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acd::map::Directory;
+use crate::acd::queue::QueueRules;
 use crate::base::words::Transport;
 use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
 use crate::call::menu::EntryRules;
@@ -143,14 +144,38 @@ pub struct Settings {
     pub registration: Registration,
     /// Headers for agents' phones.
     pub phone: PhoneHeaders,
+    /// How often a waiting caller is asked by OPTIONS whether it is still there; `None`: never.
+    pub probe_waiting: Option<Duration>,
     /// The prompts' folder for callers without a language.
     pub default_prompts: Arc<str>,
 }
 
 impl Settings {
+    /// These settings as they follow `running` ones: a queue or entry that is gone keeps its rules for those who are in it, and takes
+    /// nobody new.
+    #[must_use]
+    pub fn following(mut self, running: &Settings) -> Self {
+        for (index, old) in running.directory.queues.iter().enumerate() {
+            let Some(old) = old else { continue };
+            match self.directory.queues.get_mut(index) {
+                Some(slot @ None) => *slot = Some(QueueRules { retired: true, ..old.clone() }),
+                Some(Some(_)) => {}
+                None => self.directory.queues.push(Some(QueueRules { retired: true, ..old.clone() })),
+            }
+        }
+        for (index, old) in running.entries.iter().enumerate() {
+            match self.entries.get_mut(index) {
+                Some(slot @ None) => slot.clone_from(old),
+                Some(Some(_)) => {}
+                None => self.entries.push(old.clone()),
+            }
+        }
+        self
+    }
+
     /// The rules of a queue that exists.
     #[must_use]
-    pub fn queue(&self, id: QueueId) -> Option<&crate::acd::queue::QueueRules> {
+    pub fn queue(&self, id: QueueId) -> Option<&QueueRules> {
         self.directory.queues.get(id.index())?.as_ref()
     }
 

@@ -2,7 +2,6 @@
 
 use super::contact::{CallerHears, ContactKey, Phase};
 use super::leg::LegKey;
-use super::line::ALIVE_EVERY;
 use super::media_port::Feed;
 use super::ring::SPOKEN;
 use super::{ContactTimer, Engine, TxUse};
@@ -153,7 +152,9 @@ impl Engine {
         if self.leg(caller).is_some_and(|leg| leg.state.answered() && leg.acknowledged) {
             self.ask_alive(now, caller);
         }
-        self.set_timer(key, ContactTimer::Alive, now + ALIVE_EVERY);
+        if let Some(every) = self.settings.probe_waiting {
+            self.set_timer(key, ContactTimer::Alive, now + every);
+        }
     }
 }
 

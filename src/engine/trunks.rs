@@ -60,7 +60,8 @@ impl Engine {
         for (index, trunk) in settings.trunks.iter().enumerate() {
             let trunk_id = TrunkId(index as u32);
             let Some(trunk) = trunk else { continue };
-            self.fact(now, None, FactKind::TrunkUp { trunk: trunk_id, up: true });
+            let up = self.trunks[index].up;
+            self.fact(now, None, FactKind::TrunkUp { trunk: trunk_id, up });
             if trunk.probe_every.is_some() && trunk.outbound.is_some() {
                 self.trunks[index].probe = Some(self.deadlines.set(now, Reason::Probe(trunk_id)));
             }

@@ -4,7 +4,6 @@ use crate::base::AgentId;
 use crate::base::Time;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::base::words::{AgentState, BreakReason};
-use crate::engine::Settings;
 
 struct Cell {
     /// State, and reason plus one, eight bits each.
@@ -18,9 +17,9 @@ pub struct Board {
 }
 
 impl Board {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let cells = settings.directory.agents.iter();
-        Board { agents: cells.map(|_| Cell { state: AtomicU32::new(0), since_micros: AtomicU64::new(0) }).collect() }
+    pub(super) fn new(agents_max: u32) -> Self {
+        let cell = |_| Cell { state: AtomicU32::new(0), since_micros: AtomicU64::new(0) };
+        Board { agents: (0..agents_max).map(cell).collect() }
     }
 
     pub(super) fn set(&self, at: Time, agent: AgentId, (state, reason): (AgentState, Option<BreakReason>)) {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use metrics::{Counter, Gauge};
+use arc_swap::ArcSwap;
+use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::{Board, Registry};
 use crate::acd::Matcher;
-use crate::base::words::{AgentState, BreakReason, Direction};
+use crate::base::words::{AgentState, BreakReason, Direction, EventKind};
 use crate::base::{AgentId, QueueId, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
@@ -26,6 +28,10 @@ pub struct Collected {
     pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
     /// Limits in use.
     pub limits: Box<dyn Fn() -> Vec<Limit> + Send + Sync>,
+    /// Events that the log lost, by kind.
+    pub log_lost: Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync>,
+    /// How far the store is behind the log; `None`: there is no store.
+    pub store_lag: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
     /// The time.
     pub now: Box<dyn Fn() -> Time + Send + Sync>,
 }
@@ -34,52 +40,35 @@ pub struct Collected {
 pub struct Exporter {
     registry: Arc<Registry>,
     handle: PrometheusHandle,
-    settings: Arc<Settings>,
+    settings: Arc<ArcSwap<Settings>>,
     board: Arc<Board>,
     collected: Collected,
-    waiting: Vec<Option<(Gauge, Gauge)>>,
-    /// By agency, then state.
-    agents: Vec<Vec<Gauge>>,
-    on_break: Vec<Vec<Gauge>>,
     rejected: Vec<Counter>,
     rtp: [Counter; 2],
     rtp_lost: [Counter; 2],
+    /// By kind of event.
+    log_lost: Vec<Counter>,
 }
 
 impl Exporter {
     pub(super) fn new(
         registry: Arc<Registry>,
         handle: PrometheusHandle,
-        settings: Arc<Settings>,
+        settings: Arc<ArcSwap<Settings>>,
         board: Arc<Board>,
         collected: Collected,
     ) -> Self {
         let r = &*registry;
-        let waiting = |queue: &crate::acd::queue::QueueRules| {
-            let labels = [("queue", &*queue.name)];
-            (r.gauge("hotline_queue_waiting", &labels), r.gauge("hotline_queue_longest_wait_seconds", &labels))
-        };
-        let of_agency = |name: &'static str, agency: &str, label: &'static str, value: &str| {
-            r.gauge(name, &[("agency", agency), (label, value)])
-        };
-        let states = |agency: &crate::engine::settings::Agency| {
-            AgentState::ALL.iter().map(|s| of_agency("hotline_agents", &agency.name, "state", s.label())).collect()
-        };
-        let reasons = |agency: &crate::engine::settings::Agency| {
-            BreakReason::ALL.iter().map(|s| of_agency("hotline_agents_on_break", &agency.name, "reason", s.label())).collect()
-        };
         let both_ways =
             |name: &'static str| [Direction::In, Direction::Out].map(|d| r.counter(name, &[("direction", d.label())]));
         let commit = option_env!("HOTLINE_COMMIT").unwrap_or("unknown");
         r.gauge("hotline_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("commit", commit)]).set(1.0);
         Exporter {
-            waiting: settings.directory.queues.iter().map(|queue| queue.as_ref().map(waiting)).collect(),
-            agents: settings.agencies.iter().map(states).collect(),
-            on_break: settings.agencies.iter().map(reasons).collect(),
             rejected: Rejected::ALL
                 .iter()
                 .map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())]))
                 .collect(),
+            log_lost: EventKind::ALL.iter().map(|kind| r.counter("hotline_log_lost_total", &[("kind", kind.label())])).collect(),
             rtp: both_ways("hotline_rtp_packets_total"),
             rtp_lost: both_ways("hotline_rtp_packets_lost_total"),
             registry,
@@ -99,29 +88,34 @@ impl Exporter {
     /// Everything, in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
-        self.line();
-        self.agents();
+        let settings = self.settings.load();
+        self.line(&settings);
+        self.agents(&settings);
         self.wire();
         self.media();
+        self.records();
         self.handle.run_upkeep();
         self.handle.render()
     }
 
-    fn line(&self) {
+    /// Of every queue, those included that a reload took away: their series stay until the process ends.
+    fn line(&self, settings: &Settings) {
         let now = (self.collected.now)();
         let longest: BTreeMap<QueueId, Time> = self.collected.matcher.longest().into_iter().collect();
-        for (index, gauges) in self.waiting.iter().enumerate() {
-            let Some((waiting, wait)) = gauges else { continue };
-            let queue = QueueId(index as u32);
-            waiting.set(f64::from(self.collected.matcher.waiting(queue)));
-            wait.set(longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64()));
+        for (index, rules) in settings.directory.queues.iter().enumerate() {
+            let Some(rules) = rules else { continue };
+            let (queue, labels) = (QueueId(index as u32), [("queue", &*rules.name)]);
+            let waiting = self.collected.matcher.waiting(queue);
+            let wait = longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64());
+            self.registry.gauge("hotline_queue_waiting", &labels).set(f64::from(waiting));
+            self.registry.gauge("hotline_queue_longest_wait_seconds", &labels).set(wait);
         }
     }
 
-    fn agents(&self) {
-        let mut states = vec![[0u32; AgentState::ALL.len()]; self.agents.len()];
-        let mut reasons = vec![[0u32; BreakReason::ALL.len()]; self.agents.len()];
-        for (index, profile) in self.settings.directory.agents.iter().enumerate() {
+    fn agents(&self, settings: &Settings) {
+        let mut states = vec![[0u32; AgentState::ALL.len()]; settings.agencies.len()];
+        let mut reasons = vec![[0u32; BreakReason::ALL.len()]; settings.agencies.len()];
+        for (index, profile) in settings.directory.agents.iter().enumerate() {
             let Some(agency) = profile.as_ref().map(|profile| profile.agency.index()) else { continue };
             let (state, reason, _) = self.board.state(AgentId(index as u32));
             states[agency][state.index()] += 1;
@@ -129,11 +123,16 @@ impl Exporter {
                 reasons[agency][reason.index()] += 1;
             }
         }
-        for (gauges, counts) in self.agents.iter().zip(&states) {
-            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
-        }
-        for (gauges, counts) in self.on_break.iter().zip(&reasons) {
-            gauges.iter().zip(counts).for_each(|(gauge, count)| gauge.set(f64::from(*count)));
+        let set = |name, agency: &str, label, value, count: &u32| {
+            self.registry.gauge(name, &[("agency", agency), (label, value)]).set(f64::from(*count));
+        };
+        for (index, agency) in settings.agencies.iter().enumerate() {
+            for (state, count) in AgentState::ALL.iter().zip(&states[index]) {
+                set("hotline_agents", &agency.name, "state", state.label(), count);
+            }
+            for (reason, count) in BreakReason::ALL.iter().zip(&reasons[index]) {
+                set("hotline_agents_on_break", &agency.name, "reason", reason.label(), count);
+            }
         }
     }
 
@@ -154,6 +153,15 @@ impl Exporter {
         }
         for (why, counter) in Rejected::ALL.iter().zip(&self.rejected) {
             counter.absolute(sip.rejected(*why));
+        }
+    }
+
+    fn records(&self) {
+        for (kind, count) in (self.collected.log_lost)() {
+            self.log_lost[kind.index()].absolute(count);
+        }
+        if let Some(lag) = (self.collected.store_lag)() {
+            self.registry.gauge("hotline_store_lag_seconds", &[]).set(lag.as_secs_f64());
         }
     }
 

@@ -143,6 +143,11 @@ impl Meters {
         }
     }
 
+    /// The configuration has changed: what is new begins at zero, what is known goes on.
+    pub fn reload(&mut self, settings: &Arc<Settings>) {
+        *self = Meters::new(self.registry.clone(), settings, self.board.clone());
+    }
+
     /// A match was made and handed over within `span`.
     pub fn matched(&self, span: Duration) {
         self.matched.record(span.as_secs_f64());

@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher as NameMatcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::engine::Settings;
 
 mod board;
 mod collect;
@@ -118,11 +122,11 @@ impl Registry {
 
 /// The two halves of the metrics: one takes facts on the shard's thread, one renders for whoever asks.
 #[must_use]
-pub fn build(settings: &Arc<crate::engine::Settings>, collected: Collected) -> (Meters, Exporter) {
+pub fn build(settings: &Arc<ArcSwap<Settings>>, agents_max: u32, collected: Collected) -> (Meters, Exporter) {
     let (registry, handle) = Registry::new();
     let registry = Arc::new(registry);
-    let board = Arc::new(Board::new(settings));
-    let meters = Meters::new(registry.clone(), settings, board.clone());
+    let board = Arc::new(Board::new(agents_max));
+    let meters = Meters::new(registry.clone(), &settings.load_full(), board.clone());
     let exporter = Exporter::new(registry, handle, settings.clone(), board, collected);
     (meters, exporter)
 }

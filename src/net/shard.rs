@@ -17,7 +17,7 @@ use super::{Listener, Listening};
 use crate::base::words::Transport;
 use crate::base::{AgentId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::engine::{AgentCommand, Engine, Input, Output};
+use crate::engine::{AgentCommand, Engine, Input, Output, Settings};
 use crate::report::{Fact, FactKind};
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 use crate::sip::stack::Transmit;
@@ -40,6 +40,8 @@ pub enum ToShard {
     Media(MediaEvent),
     /// A command for an agent.
     Agent(AgentId, AgentCommand),
+    /// The configuration has changed; the map of it is published.
+    Reload(Arc<Settings>),
     /// No new calls from here on; the loop ends when the last contact has.
     Drain,
     /// Every contact ends now, and then the loop.
@@ -62,8 +64,16 @@ pub trait Outside {
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
+    /// When [`Outside::tick`] wants to be called; `None`: not before the next fact.
+    fn deadline(&self) -> Option<Time>;
+    /// Time has passed.
+    fn tick(&mut self, now: Time);
+    /// The loop ends: nothing more happens.
+    fn end(&mut self, now: Time);
     /// From taking the input that made a match possible to handing over its offer.
     fn matched(&mut self, span: Duration);
+    /// The configuration has changed.
+    fn reloaded(&mut self, settings: &Arc<Settings>);
     /// A panic was contained; whether it was one too many, so that the process should end.
     fn fault(&mut self, now: Time) -> bool;
 }
@@ -142,7 +152,11 @@ impl<O: Outside> Shard<O> {
                 self.handle(Input::Time);
             }
             self.act();
+            if self.outside.deadline().is_some_and(|at| at <= self.clock.now()) {
+                self.outside.tick(self.clock.now());
+            }
             if self.draining && self.engine.nobody_is_up() {
+                self.outside.end(self.clock.now());
                 return if self.faulted { Ended::Faults } else { Ended::Drained };
             }
             if more {
@@ -201,6 +215,10 @@ impl<O: Outside> Shard<O> {
         match message {
             ToShard::Media(event) => self.handle(Input::Media(event)),
             ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
+            ToShard::Reload(settings) => {
+                self.outside.reloaded(&settings);
+                self.handle(Input::Reload(settings));
+            }
             ToShard::Drain => {
                 self.draining = true;
                 self.handle(Input::Drain);
@@ -281,9 +299,10 @@ impl<O: Outside> Shard<O> {
         info.id
     }
 
-    /// Sleeps until a socket, a message or the engine's next deadline.
+    /// Sleeps until a socket, a message or the next deadline.
     async fn wait(&mut self) {
-        let deadline = self.engine.next_deadline().map(|at| self.clock.until(at));
+        let deadlines = [self.engine.next_deadline(), self.outside.deadline()];
+        let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.until(at));
         let udp = &self.udp;
         let readable = poll_fn(|cx| {
             // Each socket is asked, so that each wakes us.

@@ -7,21 +7,20 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct House {
-    pub dir: tempfile::TempDir,
+pub(crate) struct House {
+    pub(crate) dir: tempfile::TempDir,
     server: Child,
     net: u8,
 }
 
 impl House {
     /// Starts a server whose addresses are 127.77.`net`.x: .1 is hotline, .2 the carrier, .3 the phones.
-    pub fn start(net: u8, config: &str) -> House {
+    pub(crate) fn start(net: u8, config: &str) -> House {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("hotline.toml");
-        let text = config.replace("NET", &format!("127.77.{net}"));
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, config.replace("NET", &format!("127.77.{net}"))).unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_hotline"))
             .args(["serve", "--config"])
             .arg(&file)
@@ -52,20 +51,32 @@ impl House {
         }
     }
 
-    pub fn address(&self, host: u8) -> String {
+    pub(crate) fn address(&self, host: u8) -> String {
         format!("127.77.{}.{host}", self.net)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.server.id()
     }
 
+    pub(crate) fn write_config(&self, config: &str) {
+        std::fs::write(self.dir.path().join("hotline.toml"), config.replace("NET", &format!("127.77.{}", self.net))).unwrap();
+    }
+
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "the log never says {text:?}:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
     /// An HTTP request; the body of the answer.
-    pub fn http(&self, request: &str, extra: &str, body: &str) -> String {
+    pub(crate) fn http(&self, request: &str, extra: &str, body: &str) -> String {
         let mut stream = TcpStream::connect((self.address(1), 8120)).unwrap();
         write!(
             stream,
@@ -78,14 +89,14 @@ impl House {
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
-    pub fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let text = self.http("GET /metrics", "", "");
         // Chunk sizes of the transfer stand on lines of their own.
         text.lines().filter(|line| line.starts_with('#') || line.contains(' ')).map(|line| format!("{line}\n")).collect()
     }
 
     /// The sum of all series of a metric whose labels contain each of `labels`.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.metrics();
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
@@ -95,7 +106,7 @@ impl House {
     }
 
     /// Waits until a metric reaches a value.
-    pub fn wait_for(&self, name: &str, labels: &[&str], value: f64) {
+    pub(crate) fn wait_for(&self, name: &str, labels: &[&str], value: f64) {
         let end = Instant::now() + PATIENCE;
         loop {
             let is = self.metric(name, labels);
@@ -107,12 +118,12 @@ impl House {
         }
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap().success());
     }
 
     /// Waits for the process to end; whether it ended well.
-    pub fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.server.try_wait().unwrap() {
@@ -135,14 +146,14 @@ impl Drop for House {
 }
 
 /// A SIPp with a scenario from tests/peers/scenarios.
-pub struct Sipp {
+pub(crate) struct Sipp {
     child: Child,
     name: String,
     dir: std::path::PathBuf,
 }
 
 impl Sipp {
-    pub fn start(house: &House, scenario: &str, local: &str, args: &[&str]) -> Sipp {
+    pub(crate) fn start(house: &House, scenario: &str, local: &str, args: &[&str]) -> Sipp {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/scenarios").join(format!("{scenario}.xml"));
         let (ip, port) = local.rsplit_once(':').unwrap();
         let ip = ip.trim_matches(['[', ']']);
@@ -166,7 +177,7 @@ impl Sipp {
     }
 
     /// Waits for it to have run all of its calls well.
-    pub fn done(mut self) {
+    pub(crate) fn done(mut self) {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -1,0 +1,117 @@
+//! The command line: arguments, what a command prints, and the exit code.
+//!
+//! Exit codes: 0 well, 1 failed, 2 usage. What a command finds goes to standard output, what is wrong to standard error.
+#![allow(clippy::print_stdout, reason = "this is what a command line is for")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Problems};
+
+/// The switchboard of a city: a SIP automatic call distributor.
+///
+/// Calls come in on SIP trunks, are greeted, wait in line with music, and are led
+/// to the best free agent of whichever agency can help. Everything is set in one
+/// TOML file; without one, a small embedded configuration is used, which stays on
+/// this machine's loopback.
+#[derive(Parser, Debug)]
+#[command(name = "hotline", version, verbatim_doc_comment, after_help = "Exit codes: 0 well, 1 failed, 2 wrong usage.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the switchboard
+    ///
+    /// The configuration is checked whole before anything starts. SIGTERM ends it in
+    /// order: new calls are turned away, those in progress end by themselves or at a
+    /// limit; a second SIGTERM ends at once. SIGHUP reads the file again.
+    #[command(verbatim_doc_comment)]
+    Serve(File),
+    /// Check a configuration, and say everything that is wrong with it
+    ///
+    /// Each mistake is told with its line, its key and what to write instead. A file
+    /// that passes can be run; warnings tell what can be used and was probably not
+    /// meant.
+    #[command(verbatim_doc_comment)]
+    Check(File),
+}
+
+#[derive(Args, Debug)]
+struct File {
+    /// The configuration file; the embedded one without it
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Does what the process's arguments ask for.
+///
+/// # Errors
+/// When it cannot be done.
+pub fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Serve(file) => serve(file.config),
+        Command::Check(file) => Ok(check(file.config.as_deref())),
+    }
+}
+
+fn load(file: Option<&Path>) -> Result<Config, Problems> {
+    file.map_or_else(|| Ok(config::embedded()), config::load)
+}
+
+fn serve(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    match load(file.as_deref()) {
+        Ok(config) => super::serve::serve(config, file.as_deref()),
+        Err(problems) => Ok(refused(&problems, file.as_deref())),
+    }
+}
+
+fn check(file: Option<&Path>) -> ExitCode {
+    match load(file) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("{warning}\n");
+            }
+            println!("{}: {}: well{}", name(file), config.summary(), warned(config.warnings.len()));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => refused(&problems, file),
+    }
+}
+
+fn refused(problems: &Problems, file: Option<&Path>) -> ExitCode {
+    let errors = problems.errors();
+    let plural = if errors == 1 { "" } else { "s" };
+    eprintln!("{problems}\n\n{}: {errors} error{plural}{}", name(file), warned(problems.0.len() - errors));
+    ExitCode::FAILURE
+}
+
+fn warned(warnings: usize) -> String {
+    match warnings {
+        0 => String::new(),
+        1 => ", 1 warning".to_owned(),
+        n => format!(", {n} warnings"),
+    }
+}
+
+fn name(file: Option<&Path>) -> String {
+    file.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |file| file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert!(Cli::try_parse_from(["hotline", "check", "--config", "city.toml"]).is_ok());
+        assert_eq!(Cli::try_parse_from(["hotline", "chekc"]).unwrap_err().exit_code(), 2);
+        assert_eq!(Cli::try_parse_from(["hotline", "--help"]).unwrap_err().exit_code(), 0);
+    }
+}

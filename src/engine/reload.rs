@@ -1,0 +1,48 @@
+//! Taking up a changed configuration: only what differs is touched, and no call ends.
+//!
+//! The map is published before this runs (matcher.md, step 1), with every old line and bench in it. Here the owner takes it up: its agents
+//! take the seats, its contacts the lines that the new map gives them.
+
+use std::sync::Arc;
+
+use super::contact::{ContactKey, Phase};
+use super::{AgentRecord, Engine, Settings, TrunkRecord};
+use crate::base::{AgentId, Time};
+use crate::call::trunk::TrunkLoad;
+
+impl Engine {
+    pub(super) fn take_up(&mut self, now: Time, settings: Arc<Settings>) {
+        let old = std::mem::replace(&mut self.settings, settings.clone());
+        while self.agents.len() < settings.directory.agents.len() {
+            self.agents.push(AgentRecord::new(now));
+        }
+        while self.trunks.len() < settings.trunks.len() {
+            self.trunks.push(TrunkRecord { load: TrunkLoad::new(now), up: true, probe: None });
+        }
+        for record in &mut self.trunks {
+            if let Some(probe) = record.probe.take() {
+                self.deadlines.cancel(probe);
+            }
+        }
+        self.start_probes(now);
+        for index in 0..self.agents.len() {
+            let agent = AgentId(index as u32);
+            let known = |settings: &Settings| settings.directory.agents.get(index).is_some_and(Option::is_some);
+            if !known(&settings) {
+                // One who is gone finishes, and goes offline.
+                self.agents[index].bindings.clear();
+                self.agents[index].agent.sign_out(now);
+                self.agent_changed(now, agent);
+            } else if !known(&old) {
+                self.start_agent(now, agent);
+            } else if old.directory.agents[index] != settings.directory.agents[index] {
+                self.matcher.reseat(agent);
+            }
+        }
+        let waiting: Vec<ContactKey> =
+            self.contacts.iter().filter(|(_, c)| matches!(c.phase, Phase::Waiting)).map(|(_, c)| c.key).collect();
+        for key in waiting {
+            self.refile(key);
+        }
+    }
+}
