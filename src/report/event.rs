@@ -78,9 +78,7 @@ pub enum What<'a> {
     Started,
     /// The first line of each file.
     FileBegan {
-        /// How many contacts are open.
-        open: u64,
-        /// When the eldest of them arrived: no file is needed for them that ended before.
+        /// When the eldest contact that is open arrived: for what is open, no file is needed that ended before.
         since: Option<Time>,
     },
     /// A process ended in order.

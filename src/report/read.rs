@@ -225,7 +225,7 @@ impl<'a> Flat<'a> {
             EventKind::LimitHit => What::LimitHit { limit: text(self.limit, "limit")? },
             EventKind::Repaired => What::Repaired { kind: text(self.what, "what")? },
             EventKind::Started => What::Started,
-            EventKind::FileBegan => What::FileBegan { open: must(self.open, "open")?, since: self.since.map(Time::from_micros) },
+            EventKind::FileBegan => What::FileBegan { since: self.since.map(Time::from_micros) },
             EventKind::Stopped => What::Stopped { open: must(self.open, "open")? },
             _ => return Err(BadLine::Field("kind")),
         })

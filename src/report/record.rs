@@ -108,8 +108,8 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
             to.text("what", kind);
         }
         What::Started => {}
-        What::FileBegan { open, since } => {
-            to.number("open", *open).some("since", since.map(Time::micros));
+        What::FileBegan { since } => {
+            to.some("since", since.map(Time::micros));
         }
         What::Stopped { open } => {
             to.number("open", *open);

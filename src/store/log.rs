@@ -41,8 +41,8 @@ pub struct LogSettings {
 struct Waiting {
     /// When the oldest of it happened.
     since: Time,
-    /// Whether the end of a contact is among it.
-    ends: bool,
+    /// Whether ends of contacts are among it, and whose is the eldest.
+    ended: Option<ContactId>,
 }
 
 /// The writer.
@@ -112,30 +112,30 @@ impl Log {
 
     /// Notes a fact. It is written by [`Log::flush`] or [`Log::tick`].
     pub fn fact(&mut self, fact: &Fact) {
-        let mut ends = false;
+        let mut ended = None;
         match (&fact.kind, fact.contact) {
             (FactKind::Arrived { .. }, Some(contact)) => {
                 self.open.insert(contact);
             }
             (FactKind::Ended { .. }, Some(contact)) => {
                 self.open.remove(&contact);
-                ends = true;
+                ended = Some(contact);
             }
             _ => {}
         }
         record::write(&Event::of(fact, &self.names), &mut self.buffer);
-        self.noted(fact.at, ends);
+        self.noted(fact.at, ended);
     }
 
     fn note(&mut self, at: Time, what: What<'_>) {
         record::write(&Event { at, contact: None, what }, &mut self.buffer);
-        self.noted(at, false);
+        self.noted(at, None);
     }
 
-    fn noted(&mut self, at: Time, ends: bool) {
+    fn noted(&mut self, at: Time, ended: Option<ContactId>) {
         self.newest = self.newest.max(at);
-        let waiting = self.waiting.get_or_insert(Waiting { since: at, ends });
-        waiting.ends |= ends;
+        let waiting = self.waiting.get_or_insert(Waiting { since: at, ended });
+        waiting.ended = [waiting.ended, ended].into_iter().flatten().min();
         if self.buffer.len() > self.bytes_max {
             self.shed();
         }
@@ -144,7 +144,7 @@ impl Log {
     /// What was noted so far is about to show outside: it is written if a contact ends with it, or if it has waited long enough.
     pub fn flush(&mut self) {
         let Some(waiting) = self.waiting else { return };
-        let due = waiting.ends || self.newest.since(waiting.since) >= WRITE_EVERY;
+        let due = waiting.ended.is_some() || self.newest.since(waiting.since) >= WRITE_EVERY;
         if due && self.retry.is_none_or(|at| at <= self.newest) {
             self.write(self.newest);
         }
@@ -187,7 +187,7 @@ impl Log {
         let Some(waiting) = self.waiting else { return Ok(()) };
         let length = self.disk.length();
         if length.is_none_or(|length| length >= self.rotate_bytes)
-            && let Err(error) = self.begin_file(waiting.since)
+            && let Err(error) = self.begin_file(&waiting)
             && self.disk.length().is_none()
         {
             return Err(error);
@@ -199,14 +199,14 @@ impl Log {
         Ok(())
     }
 
-    /// A new file begins with how many contacts are open, and since when: no earlier one is needed to close them.
-    fn begin_file(&mut self, began: Time) -> io::Result<()> {
-        self.disk.begin(began)?;
-        // A contact's identifier begins with the millisecond of its arrival.
-        let since = self.open.first().map(|eldest| eldest.arrived());
-        let what = What::FileBegan { open: self.open.len() as u64, since };
+    /// A new file begins with since when contacts are open: no earlier one is needed to close them. Those whose ends it is about to be
+    /// given are open as long as they are not in it.
+    fn begin_file(&mut self, waiting: &Waiting) -> io::Result<()> {
+        self.disk.begin(waiting.since)?;
+        let eldest = [self.open.first().copied(), waiting.ended].into_iter().flatten().min();
+        let what = What::FileBegan { since: eldest.map(ContactId::arrived) };
         let mut line = Vec::new();
-        record::write(&Event { at: began, contact: None, what }, &mut line);
+        record::write(&Event { at: waiting.since, contact: None, what }, &mut line);
         self.disk.append(&line)
     }
 

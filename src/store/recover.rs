@@ -92,8 +92,8 @@ fn reach(path: &Path, files: &[Time], newest: Time) -> io::Result<Time> {
     let mut lines = Lines::open(path, 0)?;
     let first = lines.next()?.and_then(|line| read::read(line).ok());
     Ok(match first.map(|event| event.what) {
-        Some(What::FileBegan { since: None, .. }) => newest,
-        Some(What::FileBegan { since: Some(since), .. }) => files::holding(files, since).unwrap_or(newest),
+        Some(What::FileBegan { since: None }) => newest,
+        Some(What::FileBegan { since: Some(since) }) => files::holding(files, since).unwrap_or(newest),
         _ => files.first().copied().unwrap_or(newest),
     })
 }
@@ -125,7 +125,3 @@ fn scan(path: &Path, story: &mut Story, recovered: &mut Recovered) -> io::Result
     }
     Ok(())
 }
-
-#[cfg(test)]
-#[path = "recover_tests.rs"]
-mod tests;

@@ -295,7 +295,3 @@ fn set_aside(file: &Path) -> io::Result<PathBuf> {
     std::fs::rename(file, &to)?;
     Ok(to)
 }
-
-#[cfg(test)]
-#[path = "sqlite_tests.rs"]
-mod tests;

@@ -18,7 +18,9 @@ pub(super) struct Position {
 /// A reader of the log.
 pub(super) struct Tail {
     directory: PathBuf,
-    current: Option<(Time, Lines)>,
+    /// The newest file that was begun to be read, or that is to be taken as read.
+    after: Option<Time>,
+    lines: Option<Lines>,
     /// A line that was found to be there, and not yet given out.
     line: Option<Vec<u8>>,
     spare: Vec<u8>,
@@ -27,31 +29,24 @@ pub(super) struct Tail {
 impl Tail {
     /// From a position on; without one, or when its file is gone, from the oldest file that follows.
     pub(super) fn from(directory: &Path, position: Option<Position>) -> io::Result<Self> {
-        let mut tail = Tail { directory: directory.to_owned(), current: None, line: None, spare: Vec::new() };
-        let files = files::list(directory)?;
-        if let Some(position) = position {
-            if files.contains(&position.file) {
-                let path = files::path(directory, position.file);
-                // The end of a file may have been lost with the power, together with what was read from it.
-                let offset = position.offset.min(path.metadata()?.len());
-                tail.current = Some((position.file, Lines::open(&path, offset)?));
-            } else if let Some(next) = files.iter().find(|file| **file > position.file) {
-                tail.switch(*next)?;
-            }
+        let after = position.map(|position| position.file);
+        let mut tail = Tail { directory: directory.to_owned(), after, lines: None, line: None, spare: Vec::new() };
+        if let Some(position) = position
+            && files::list(directory)?.contains(&position.file)
+        {
+            let path = files::path(directory, position.file);
+            // The end of a file may have been lost with the power, together with what was read from it.
+            let offset = position.offset.min(path.metadata()?.len());
+            tail.lines = Some(Lines::open(&path, offset)?);
         }
         Ok(tail)
     }
 
-    fn switch(&mut self, file: Time) -> io::Result<()> {
-        self.current = Some((file, Lines::open(&files::path(&self.directory, file), 0)?));
-        Ok(())
-    }
-
     /// Where what was given out ends; `None`: nothing was read, and there is no position to go on from.
     pub(super) fn position(&self) -> Option<Position> {
-        let (file, lines) = self.current.as_ref()?;
         let ahead = self.line.as_ref().map_or(0, |line| line.len() as u64 + 1);
-        Some(Position { file: *file, offset: lines.offset() - ahead })
+        let offset = self.lines.as_ref().map_or(0, Lines::offset) - ahead;
+        self.after.map(|file| Position { file, offset })
     }
 
     /// Whether there is another line.
@@ -60,19 +55,19 @@ impl Tail {
             if self.read()? {
                 break;
             }
-            let after = self.current.as_ref().map(|(file, _)| *file);
-            let newer = files::list(&self.directory)?.into_iter().find(|file| after.is_none_or(|after| *file > after));
+            let newer = files::list(&self.directory)?.into_iter().find(|file| self.after.is_none_or(|after| *file > after));
             let Some(newer) = newer else { return Ok(false) };
             // What was appended before the newer file began may have come since it was last looked.
             if !self.read()? {
-                self.switch(newer)?;
+                self.lines = Some(Lines::open(&files::path(&self.directory, newer), 0)?);
+                self.after = Some(newer);
             }
         }
         Ok(true)
     }
 
     fn read(&mut self) -> io::Result<bool> {
-        let Some((_, lines)) = &mut self.current else { return Ok(false) };
+        let Some(lines) = &mut self.lines else { return Ok(false) };
         let Some(line) = lines.next()? else { return Ok(false) };
         let mut kept = std::mem::take(&mut self.spare);
         kept.clear();
@@ -90,7 +85,3 @@ impl Tail {
         Ok(Some(&self.spare))
     }
 }
-
-#[cfg(test)]
-#[path = "tail_tests.rs"]
-mod tests;
