@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hotline::report::{Event, Fact, read, record};
-use hotline::store::{Log, LogSettings, recover};
+use hotline::store::{Log, LogSettings, Store, StoreSettings, recover};
 
 #[path = "../tests/store/city.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -31,6 +31,8 @@ fn lines(criterion: &mut Criterion) {
             black_box(&buffer);
         });
     });
+    buffer.clear();
+    facts.iter().for_each(|fact| record::write(&Event::of(fact, &names), &mut buffer));
     group.bench_function("read_call", |bencher| {
         bencher.iter(|| {
             for line in buffer.split_inclusive(|byte| *byte == b'\n') {
@@ -55,7 +57,6 @@ fn logged(criterion: &mut Criterion) {
         bencher.iter(|| {
             facts.iter().for_each(|fact| log.fact(black_box(fact)));
             log.flush();
-            // Files that are full are of no more use here.
             black_box(&mut log);
         });
     });
@@ -63,9 +64,35 @@ fn logged(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The store's thread: some calls from the log into a new database.
+fn stored(criterion: &mut Criterion) {
+    const CALLS: u64 = 5000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("log");
+    let settings = LogSettings { directory: log.clone(), rotate_bytes: 64 << 20, sync_every: Duration::from_secs(1) };
+    let recovered = recover(&log).expect("an empty log");
+    let mut writer = Log::start(&settings, city::names(), &recovered, BEGAN, None).expect("it can be written");
+    let mut city = City::new(1, BEGAN, 1);
+    let mut facts = Vec::new();
+    (0..CALLS).for_each(|_| city.whole_call(&mut facts));
+    facts.iter().for_each(|fact| writer.fact(fact));
+    writer.close(city.now());
+    let mut group = criterion.benchmark_group("store");
+    group.throughput(Throughput::Elements(CALLS)).sample_size(10);
+    let mut number = 0;
+    group.bench_function("calls_applied", |bencher| {
+        bencher.iter(|| {
+            number += 1;
+            let file = dir.path().join(format!("{number}.db"));
+            Store::start(StoreSettings { log: log.clone(), file }, BEGAN).expect("a thread").close();
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = lines, logged
+    targets = lines, logged, stored
 }
 criterion_main!(benches);

@@ -6,6 +6,7 @@
 pub mod contact;
 pub mod event;
 pub mod fact;
+mod fields;
 pub mod names;
 pub mod read;
 pub mod record;

@@ -21,7 +21,8 @@ use super::sync::Waker;
 use super::tables::{self, Mark};
 use super::tail::{Position, Tail};
 use crate::base::Time;
-use crate::report::{Story, What, read};
+use crate::base::words::EventKind;
+use crate::report::{Story, What, read, record};
 
 /// So many lines are applied in one transaction.
 const BATCH_LINES: usize = 4096;
@@ -234,13 +235,21 @@ impl Database {
         let mut bad_lines = 0;
         for _ in 0..BATCH_LINES {
             let Some(line) = self.tail.next()? else { break };
+            if let Some((at, kind)) = record::peek(line)
+                && !matters(kind)
+            {
+                self.newest = self.newest.max(at);
+                continue;
+            }
             let Ok(event) = read::read(line) else {
                 bad_lines += 1;
                 continue;
             };
             self.newest = self.newest.max(event.at);
             self.story.take(&event);
-            if let What::Agent { agent, from, lasted, .. } = &event.what {
+            if let What::Agent { agent, from, lasted, .. } = &event.what
+                && !lasted.is_zero()
+            {
                 tables::add_agent_state(&transaction, agent, *from, event.at - *lasted, event.at)?;
             }
             while let Some(record) = self.story.poll() {
@@ -259,6 +268,20 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// Whether anything of it is stored.
+const fn matters(kind: EventKind) -> bool {
+    !matches!(
+        kind,
+        EventKind::TalkEnded
+            | EventKind::TrunkCalls
+            | EventKind::TrunkUp
+            | EventKind::LimitHit
+            | EventKind::Repaired
+            | EventKind::FileBegan
+            | EventKind::Stopped
+    )
 }
 
 /// Reads again what contacts were open where the database stands; what was finished before is in it.
