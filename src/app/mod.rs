@@ -3,8 +3,10 @@
 pub mod cli;
 mod logging;
 pub mod outside;
+mod records;
 mod running;
 pub mod serve;
 mod web_backend;
 
+pub use records::Keep;
 pub use running::{Listen, Running, StartError, start};

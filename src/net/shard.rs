@@ -64,6 +64,12 @@ pub trait Outside {
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
+    /// When [`Outside::tick`] wants to be called; `None`: not before the next fact.
+    fn deadline(&self) -> Option<Time>;
+    /// Time has passed.
+    fn tick(&mut self, now: Time);
+    /// The loop ends: nothing more happens.
+    fn end(&mut self, now: Time);
     /// From taking the input that made a match possible to handing over its offer.
     fn matched(&mut self, span: Duration);
     /// The configuration has changed.
@@ -149,7 +155,11 @@ impl<O: Outside> Shard<O> {
                 self.handle(Input::Time);
             }
             self.act();
+            if self.outside.deadline().is_some_and(|at| at <= self.clock.now()) {
+                self.outside.tick(self.clock.now());
+            }
             if self.draining && self.engine.nobody_is_up() {
+                self.outside.end(self.clock.now());
                 return if self.faulted { Ended::Faults } else { Ended::Drained };
             }
             if more {
@@ -292,9 +302,10 @@ impl<O: Outside> Shard<O> {
         info.id
     }
 
-    /// Sleeps until a socket, a message or the engine's next deadline.
+    /// Sleeps until a socket, a message or the next deadline.
     async fn wait(&mut self) {
-        let deadline = self.engine.next_deadline().map(|at| self.clock.until(at));
+        let deadlines = [self.engine.next_deadline(), self.outside.deadline()];
+        let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.until(at));
         let udp = &self.udp;
         let readable = poll_fn(|cx| {
             // Each socket is asked, so that each wakes us.
