@@ -342,8 +342,8 @@ impl<O: Outside> Shard<O> {
         let all = &self.datagrams;
         let readable = poll_fn(|cx| {
             // Each socket is asked, so that each wakes us.
-            let ready = all.iter().fold(false, |ready, one| one.socket.poll_recv_ready(cx).is_ready() || ready);
-            if ready { Poll::Ready(()) } else { Poll::Pending }
+            let ready = all.iter().filter(|one| one.socket.poll_recv_ready(cx).is_ready()).count();
+            if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
         });
         let sleep = async {
             match deadline {
