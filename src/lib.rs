@@ -22,5 +22,6 @@ pub mod config;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod sim;
 pub mod store;
 pub mod web;

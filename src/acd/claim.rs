@@ -567,10 +567,7 @@ impl Kernel {
     pub(crate) fn count_before(&self, key: Key, mut same_line: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;
         self.contacts_filed.each(|slot| {
-            let cg = match self.contact(slot) {
-                ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. } => cg,
-                _ => return,
-            };
+            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = self.contact(slot) else { return };
             let ahead = Key(self.contacts[slot as usize].cells[cg.cell()].key.load(Ordering::Acquire)) < key;
             count += u32::from(ahead && same_line(ContactSlot(slot)));
         });

@@ -160,7 +160,7 @@ fn two_threads_lose_nobody_and_serve_nobody_twice() {
             scope.spawn(|| {
                 (0..60).for_each(|slot| {
                     house.arrive(slot, slot % 2, u64::from(slot));
-                })
+                });
             });
             scope.spawn(|| {
                 for agent in 0..64 {

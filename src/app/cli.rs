@@ -54,7 +54,7 @@ struct File {
 /// When it cannot be done.
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Serve(file) => serve(file.config),
+        Command::Serve(file) => serve(file.config.as_deref()),
         Command::Check(file) => Ok(check(file.config.as_deref())),
     }
 }
@@ -63,10 +63,10 @@ fn load(file: Option<&Path>) -> Result<Config, Problems> {
     file.map_or_else(|| Ok(config::embedded()), config::load)
 }
 
-fn serve(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    match load(file.as_deref()) {
-        Ok(config) => super::serve::serve(config, file.as_deref()),
-        Err(problems) => Ok(refused(&problems, file.as_deref())),
+fn serve(file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    match load(file) {
+        Ok(config) => super::serve::serve(config, file),
+        Err(problems) => Ok(refused(&problems, file)),
     }
 }
 

@@ -163,12 +163,17 @@ impl<'t> Report<'t> {
         self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// The start of the character at a place: the parser may point into one that it does not know.
+    fn boundary(&self, at: usize) -> usize {
+        (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+
     fn note(&self, severity: Severity, kind: Kind, spot: &Spot, message: String, remedy: String) {
         let line = self.line(spot);
         let start = self.line_starts[line - 1];
         let whole = self.text[start..].lines().next().unwrap_or("");
-        let at = self.text.floor_char_boundary(spot.span.start.min(self.text.len()));
-        let until = self.text.floor_char_boundary(spot.span.end.min(start + whole.len())).max(at);
+        let at = self.boundary(spot.span.start);
+        let until = self.boundary(spot.span.end.min(start + whole.len())).max(at);
         let (from, length) = (self.text[start..at].chars().count(), self.text[at..until].chars().count());
         let secret = whole.contains("password") || whole.contains("token") || spot.key.contains("password");
         let quotable = !secret && !whole.trim().is_empty() && whole.len() <= EXCERPT_MAX && !whole.contains(char::is_control);

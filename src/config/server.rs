@@ -136,7 +136,8 @@ fn domain_names(section: &Section<'_>) -> Option<Vec<Arc<str>>> {
     if list.is_empty() {
         value.bad("agents need a domain to register at", "write domains = [\"hotline.example\"]");
     }
-    Some(list.iter().filter_map(|value| value.read(|text| values::host(text).map(Arc::from))).collect())
+    let bare = |text: &str| values::host(text).map(|host| Arc::from(host.trim_matches(['[', ']'])));
+    Some(list.iter().filter_map(|value| value.read(bare)).collect())
 }
 
 fn media(section: &Section<'_>) -> media::Settings {

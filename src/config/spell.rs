@@ -34,7 +34,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
         .into_iter()
         .filter(|known| known.len().abs_diff(word.len()) <= 4 * bound)
         .map(|known| (distance(&lower, &known.to_lowercase()), known))
-        .filter(|(distance, _)| *distance <= bound)
+        .filter(|(distance, _)| *distance <= bound && *distance < length)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
@@ -52,6 +52,7 @@ mod tests {
         assert_eq!(nearest("taxs", ["water", "tax", "buses"]), Some("tax"));
         assert_eq!(nearest("Korean", ["korean"]), Some("korean"));
         assert_eq!(nearest("water", ["tax", "buses"]), None);
+        assert_eq!(nearest("b", ["a"]), None, "nothing of it is the same");
         assert_eq!(nearest("롷스", ["일반"]), None);
     }
 }

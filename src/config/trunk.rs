@@ -40,7 +40,8 @@ pub(super) fn read(cx: &Context<'_>, trunk: &Declared<'_>, later: &mut Later) ->
     ];
     let numbers = numbers_of(cx, section, &plan, later);
     let other_numbers = section.value("other_numbers").and_then(|value| target(cx, &value, later));
-    if numbers.is_empty() && other_numbers.is_none() && to.is_none() {
+    let leads = section.value("numbers").or_else(|| section.value("other_numbers")).is_some();
+    if !leads && to.is_none() {
         let remedy = "add numbers = { 120 = \"entry:main\" }, or other_numbers = \"entry:main\"";
         cx.report.warn(Kind::Missing, &section.spot, "every call over this trunk is answered 404", remedy);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use super::spell;
 use crate::base::words::Transport;
 use crate::call::trunk::Prefix;
 use crate::engine::settings::FixedContact;
-use crate::sip::uri::{Scheme, Uri};
 
 /// SIP's port.
 const SIP_PORT: u16 = 5060;
@@ -90,13 +89,20 @@ pub(super) fn name(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// A host name or address, as the domain of SIP addresses.
+/// A host name, an IPv4 address, or an IPv6 address in brackets: the host part of a SIP address.
 pub(super) fn host(text: &str) -> Result<&str, String> {
-    match Uri::parse(&format!("sip:{text}")) {
-        Ok(uri) if uri.user.is_none() && uri.port.is_none() && uri.params.iter().next().is_none() && uri.headers.is_empty() => {
-            Ok(text)
-        }
-        _ => Err("write a host name such as \"hotline.example\", or an IP address".to_owned()),
+    let address = text.parse::<Ipv4Addr>().is_ok();
+    let bracketed =
+        text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+    let label = |label: &str| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(good) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let name = text.len() <= 253 && text.split('.').all(label) && text.contains(|c: char| c.is_ascii_alphabetic());
+    if address || bracketed || name {
+        Ok(text)
+    } else {
+        Err("write a host name such as \"hotline.example\", or an IP address (IPv6 in brackets)".to_owned())
     }
 }
 
@@ -168,26 +174,17 @@ pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if first < 1024 {
         return Err("begin at 1024 or above: those below belong to the system".to_owned());
     }
-    if first % 2 == 1 || last % 2 == 0 {
-        let (even, odd) = (first & !1, last | 1);
+    let (even, odd) = (first & !1, last | 1);
+    if (first, last) != (even, odd) {
         return Err(format!("begin at an even port, for RTP, and end at an odd one, for RTCP: \"{even}-{odd}\""));
     }
     Ok(first..=last)
 }
 
-/// `sip:name@192.0.2.7:5060;transport=tcp`: a phone that never registers. Its host is an address, since nothing is looked up.
+/// `sip:name@192.0.2.7:5060;transport=tcp`: a phone that never registers.
 pub(super) fn fixed_contact(text: &str) -> Result<FixedContact, String> {
     let example = "write a SIP address with an IP address as host, such as \"sip:desk@192.0.2.7:5060\"";
-    let uri = Uri::parse(text).map_err(|error| format!("{example} ({error})"))?;
-    if uri.scheme != Scheme::Sip {
-        return Err(example.to_owned());
-    }
-    let ip: IpAddr = uri.host.parse().map_err(|_| format!("{example}: host names are not looked up"))?;
-    let transport = match uri.params.get("transport") {
-        Some(value) => transport(&value.unwrap_or("").to_ascii_lowercase())?,
-        None => Transport::Udp,
-    };
-    Ok(FixedContact { uri: text.into(), address: SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)), transport })
+    FixedContact::at(text).map_err(|error| format!("{example}: {error}"))
 }
 
 #[cfg(test)]
@@ -226,14 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn a_desk_phone_has_an_address() {
-        let contact = fixed_contact("sip:desk@192.0.2.7;transport=TCP").unwrap();
-        assert_eq!((contact.address, contact.transport), (([192, 0, 2, 7], 5060).into(), Transport::Tcp));
-        assert_eq!(fixed_contact("sip:a@[::1]:7000").unwrap().address, "[::1]:7000".parse().unwrap());
-        for text in
-            ["sip:desk@phone.example", "sips:a@192.0.2.7", "tel:+8212", "", "sip:a@192.0.2.7;transport=ws", "sip:a@192.0.2.7:0"]
-        {
-            assert!(fixed_contact(text).is_err(), "{text}");
+    fn hosts_are_names_or_addresses() {
+        for text in ["hotline.example", "localhost", "192.0.2.7", "[2001:db8::1]", "a-b.c1"] {
+            assert_eq!(host(text), Ok(text));
+        }
+        for text in ["", "a..b", "-a.example", "sip:a", "a b", "::1", "192.0.2", "a.example:5060", "a_b"] {
+            assert!(host(text).is_err(), "{text}");
         }
     }
 }

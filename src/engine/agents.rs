@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::io::AgentCommand;
+use super::sabotage::Rule;
 use super::{AgentRecord, Engine, Reason};
 use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
@@ -75,8 +76,9 @@ impl Engine {
             let kind = FactKind::Agent { agent, from: (old_word, old_reason), to: (word, reason), lasted: now.since(since) };
             self.fact(now, None, kind);
         }
+        let deadline = state.deadline().filter(|_| self.holds(Rule::StateDeadline));
         let record = &mut self.agents[agent.index()];
-        if let (None, Some(at)) = (record.state_deadline, state.deadline()) {
+        if let (None, Some(at)) = (record.state_deadline, deadline) {
             record.state_deadline = Some(self.deadlines.set(at, Reason::AgentState(agent)));
         }
         let present = word != AgentState::Offline;
@@ -112,6 +114,9 @@ impl Engine {
 
     /// The agent's offer is over. While one of the agent's phones may still ring, that is only noted.
     pub(super) fn agent_let_go(&mut self, now: Time, agent: AgentId, outcome: OfferOutcome, pause: Duration) {
+        if !self.holds(Rule::LetGo) {
+            return;
+        }
         let record = &mut self.agents[agent.index()];
         if record.legs > 0 {
             record.offer_ended = Some((outcome, pause));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::contact::{ContactKey, ContactTimer, Phase};
-use super::leg::{LegKey, NewLeg, new_call_id};
+use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
 use super::{Engine, TxUse};
 use crate::acd::agent::State;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
@@ -166,7 +166,8 @@ impl Engine {
             return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 503);
         };
         if let Some(leg) = self.leg_mut(leg) {
-            leg.dialled = Some((format!("sip:{}@{}", rules.plan.write(number), out.host).into(), call_id, body.into()));
+            let uri = format!("sip:{}@{}", rules.plan.write(number), out.host).into();
+            leg.dialled = Some(Dialled { uri, call_id, body: body.into() });
         }
         self.invite_outside(now, leg, 1, None);
     }
@@ -175,7 +176,8 @@ impl Engine {
     fn invite_outside(&mut self, now: Time, leg: LegKey, cseq: u32, proof: Option<(Name, String)>) {
         let settings = self.settings.clone();
         let Some(entry) = self.leg(leg) else { return };
-        let (Some((uri, call_id, body)), Role::External(trunk), flow) = (entry.dialled.clone(), entry.role, entry.flow) else {
+        let (Some(Dialled { uri, call_id, body }), Role::External(trunk), flow) = (entry.dialled.clone(), entry.role, entry.flow)
+        else {
             return;
         };
         let Some(rules) = settings.trunk(trunk) else { return };
@@ -232,7 +234,7 @@ impl Engine {
             _ => return false,
         };
         let Some(challenge) = Challenge::choose(message.all(asked)) else { return false };
-        let Some((uri, ..)) = entry.dialled.clone() else { return false };
+        let Some(Dialled { uri, .. }) = entry.dialled.clone() else { return false };
         let cnonce = format!("{:016x}", self.seed.next_u64());
         let account = Account { user: &login.user, password: &login.password };
         let proof = challenge.answer(account, "INVITE", &uri, 1, &cnonce);

@@ -4,6 +4,7 @@ use super::Engine;
 use super::TxUse;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
+use super::sabotage::Rule;
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::base::{AgentId, QueueId, Time};
 use crate::call::leg::{LegState, Role};
@@ -90,6 +91,7 @@ impl Engine {
         match entry.state {
             LegState::Arriving { .. } => self.refuse(now, leg, status.unwrap_or(480)),
             LegState::Calling { .. } => self.cancel_ring(now, leg),
+            LegState::Answered { .. } if matches!(entry.role, Role::Agent(_)) && !self.holds(Rule::ByeToAgent) => {}
             LegState::Answered { .. } => self.hang_up(now, leg),
             LegState::Ending => {}
         }

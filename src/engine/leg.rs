@@ -51,6 +51,14 @@ pub(super) struct LegMedia {
     pub(super) described: Option<Arc<[u8]>>,
 }
 
+/// A call to the outside: what its INVITE is written from.
+#[derive(Clone, Debug)]
+pub(super) struct Dialled {
+    pub(super) uri: Arc<str>,
+    pub(super) call_id: Arc<str>,
+    pub(super) body: Arc<[u8]>,
+}
+
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) key: LegKey,
@@ -71,8 +79,8 @@ pub(super) struct Leg {
     pub(super) invite_out: Option<ClientTx>,
     /// Its sequence number.
     pub(super) invite_cseq: u32,
-    /// What a call to the outside was made of, to be made again with proof: Request-URI, Call-ID, description.
-    pub(super) dialled: Option<(Arc<str>, Arc<str>, Arc<[u8]>)>,
+    /// What a call to the outside was made of, to be made again with proof.
+    pub(super) dialled: Option<Dialled>,
     /// An INVITE within the dialog that we sent and that is not yet answered.
     pub(super) reinvite_out: Option<ClientTx>,
     /// Their offer that we have not answered.

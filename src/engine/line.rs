@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Offer, Phase};
 use super::dial::{DialTo, Purpose};
+use super::sabotage::Rule;
 use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
@@ -229,7 +230,7 @@ impl Engine {
         if let Phase::Offered(offer) = contact.phase.clone() {
             self.withdraw(now, key, &offer);
         }
-        let left = self.matcher.leave(slot);
+        let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
         if let Left::WasOffered(agent) = left {
             self.offer_withdrawn(now, agent);
         }
@@ -314,7 +315,7 @@ impl Engine {
         self.current = Some(key);
         // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
         if self.agents[agent.index()].agent.state().contact() != Some(slot) {
-            self.put_back(now, key);
+            self.put_back(key);
             self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
             return;
         }
@@ -327,13 +328,14 @@ impl Engine {
     }
 
     /// The contact waits again where it was.
-    pub(super) fn put_back(&mut self, now: Time, key: ContactKey) {
+    pub(super) fn put_back(&mut self, key: ContactKey) {
         let Some((slot, line, place)) = self.line_at(key) else { return };
         self.stop_timer(key, ContactTimer::Ring);
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Waiting;
         }
-        self.matcher.put_back(slot, line, place);
-        let _ = now;
+        if self.holds(Rule::PutBack) {
+            self.matcher.put_back(slot, line, place);
+        }
     }
 }

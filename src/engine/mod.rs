@@ -28,6 +28,7 @@ use crate::sip::stack::{ListenerName, Stack};
 
 mod agents;
 mod arrive;
+mod audit;
 mod contact;
 mod dial;
 mod end;
@@ -43,6 +44,7 @@ mod register;
 mod reload;
 mod request;
 mod ring;
+pub(crate) mod sabotage;
 pub mod settings;
 mod talk;
 #[cfg(test)]
@@ -141,6 +143,8 @@ pub struct Engine {
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
+    #[cfg(test)]
+    taken_out: Option<sabotage::Rule>,
 }
 
 /// What an engine is built from.
@@ -194,6 +198,8 @@ impl Engine {
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
+            #[cfg(test)]
+            taken_out: None,
             settings,
         };
         engine.start_agents(now);
@@ -210,7 +216,7 @@ impl Engine {
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
             Input::Agent { agent, command } => self.agent_command(now, agent, command),
-            Input::Reload(settings) => self.take_up(now, settings),
+            Input::Reload(settings) => self.take_up(now, &settings),
             Input::Drain => self.draining = true,
             Input::EndAll => self.end_all(now),
         }
@@ -261,8 +267,11 @@ impl Engine {
     /// What a contact's end by a broken invariant of ours leaves to do (rule 9): it ends, its agent comes back. To be called after a
     /// panic in [`Engine::handle`] was caught.
     pub fn fault(&mut self, now: Time) {
-        let Some(key) = self.current.take() else { return };
-        self.end_contact(now, key, EndedBy::Fault, None);
+        if let Some(key) = self.current.take() {
+            self.end_contact(now, key, EndedBy::Fault, Some(500));
+        }
+        // The request at hand may not have been answered, and nobody would answer it any more.
+        self.stack.answer_unowned(now);
         self.settle(now);
     }
 

@@ -11,7 +11,7 @@ use crate::base::{AgentId, Time};
 use crate::call::trunk::TrunkLoad;
 
 impl Engine {
-    pub(super) fn take_up(&mut self, now: Time, settings: Arc<Settings>) {
+    pub(super) fn take_up(&mut self, now: Time, settings: &Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings.clone());
         while self.agents.len() < settings.directory.agents.len() {
             self.agents.push(AgentRecord::new(now));
@@ -28,7 +28,7 @@ impl Engine {
         for index in 0..self.agents.len() {
             let agent = AgentId(index as u32);
             let known = |settings: &Settings| settings.directory.agents.get(index).is_some_and(Option::is_some);
-            if !known(&settings) {
+            if !known(settings) {
                 // One who is gone finishes, and goes offline.
                 self.agents[index].bindings.clear();
                 self.agents[index].agent.sign_out(now);

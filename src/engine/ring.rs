@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::contact::{ContactKey, ContactTimer, Offer, Phase};
 use super::leg::{LegKey, NewLeg, new_call_id};
+use super::sabotage::Rule;
 use super::{Engine, TxUse};
 use crate::base::words::{OfferOutcome, QueueOutcome, Segment, Transport};
 use crate::base::{AgentId, Codec, Time};
@@ -76,7 +77,9 @@ impl Engine {
             self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
             self.agent_changed(now, agent);
         }
-        self.set_timer(key, ContactTimer::Ring, now + ring_timeout);
+        if self.holds(Rule::RingDeadline) {
+            self.set_timer(key, ContactTimer::Ring, now + ring_timeout);
+        }
     }
 
     /// The codecs to offer an agent: what the caller speaks first, so that nothing need be transcoded. Opus only where the caller has
@@ -291,7 +294,9 @@ impl Engine {
         let ended = FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome: OfferOutcome::Accepted, rang };
         self.fact(now, Some(id), ended);
         self.tell_left(now, key, QueueOutcome::Answered);
-        self.turn(now, key, Segment::Talk, Some(offer.queue), Some(offer.agent));
+        if self.holds(Rule::TalkSegment) {
+            self.turn(now, key, Segment::Talk, Some(offer.queue), Some(offer.agent));
+        }
         self.stop_all_timers(key);
         self.set_timer(key, ContactTimer::TalkMax, now + talk_max);
         let record = &mut self.agents[offer.agent.index()];
@@ -349,7 +354,7 @@ impl Engine {
         let rang = now.since(offer.since);
         self.fact(now, Some(id), FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome, rang });
         // The contact's word first: only then may the agent leave.
-        self.put_back(now, key);
+        self.put_back(key);
         self.agent_let_go(now, offer.agent, outcome, pause);
     }
 
@@ -374,7 +379,9 @@ impl Engine {
         let Some(entry) = self.leg_mut(leg) else { return };
         if let LegState::Calling { .. } = entry.state {
             entry.state = LegState::Ending;
-            if let Some(tx) = entry.invite_out {
+            if let Some(tx) = entry.invite_out
+                && self.holds(Rule::CancelRing)
+            {
                 self.stack.cancel(now, tx);
             }
         }

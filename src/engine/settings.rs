@@ -1,6 +1,6 @@
 //! What the engine is told by the configuration: checked, immutable, shared by all shards, replaced as a whole.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::base::words::Transport;
 use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, TrunkRules};
+use crate::sip::uri::{Scheme, Uri, UriError};
 
 /// A desk phone that never registers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +21,44 @@ pub struct FixedContact {
     pub address: SocketAddr,
     /// The transport to it.
     pub transport: Transport,
+}
+
+/// What is wrong with the URI of a fixed contact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ContactError {
+    /// It is no URI.
+    #[error("{0}")]
+    Uri(#[from] UriError),
+    /// It is one, and not `sip:`.
+    #[error("only sip: is called")]
+    Scheme,
+    /// Its host is a name.
+    #[error("host names are not looked up")]
+    Host,
+    /// Its transport is not spoken.
+    #[error("transport is udp or tcp")]
+    Transport,
+}
+
+impl FixedContact {
+    /// The phone at this SIP URI. Port 5060 and UDP hold unless it says otherwise.
+    ///
+    /// # Errors
+    /// See [`ContactError`]: above all, its host must be an address.
+    pub fn at(text: &str) -> Result<Self, ContactError> {
+        let uri = Uri::parse(text)?;
+        if uri.scheme != Scheme::Sip {
+            return Err(ContactError::Scheme);
+        }
+        let ip: IpAddr = uri.host.parse().map_err(|_| ContactError::Host)?;
+        let named = uri.params.get("transport").map(|name| name.unwrap_or("").to_ascii_lowercase());
+        let transport = match named.as_deref() {
+            None | Some("udp") => Transport::Udp,
+            Some("tcp") => Transport::Tcp,
+            Some(_) => return Err(ContactError::Transport),
+        };
+        Ok(FixedContact { uri: text.into(), address: SocketAddr::new(ip, uri.port.unwrap_or(5060)), transport })
+    }
 }
 
 /// What an agent's phone needs, beside what eligibility depends on.
@@ -236,5 +275,23 @@ impl Settings {
     #[must_use]
     pub fn realm(&self) -> &str {
         self.domains.first().map_or("hotline", |domain| domain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_desk_phone_has_an_address() {
+        let contact = FixedContact::at("sip:desk@192.0.2.7;transport=TCP").unwrap();
+        assert_eq!((contact.address, contact.transport), (([192, 0, 2, 7], 5060).into(), Transport::Tcp));
+        assert_eq!(FixedContact::at("sip:a@[::1]:7000").unwrap().address, "[::1]:7000".parse().unwrap());
+        assert_eq!(FixedContact::at("sip:desk@phone.example"), Err(ContactError::Host));
+        assert_eq!(FixedContact::at("sips:a@192.0.2.7"), Err(ContactError::Scheme));
+        assert_eq!(FixedContact::at("sip:a@192.0.2.7;transport=ws"), Err(ContactError::Transport));
+        for text in ["", "desk", "sip:a@192.0.2.7:0"] {
+            assert!(matches!(FixedContact::at(text), Err(ContactError::Uri(_))), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::contact::{CallerHears, ContactKey, Phase};
 use super::leg::LegKey;
 use super::media_port::Feed;
 use super::ring::SPOKEN;
+use super::sabotage::Rule;
 use super::{ContactTimer, Engine, TxUse};
 use crate::base::Time;
 use crate::base::words::EndedBy;
@@ -111,6 +112,7 @@ impl Engine {
 
     /// INFO: a key press by signalling, in either of the two forms that phones use.
     pub(super) fn info(&mut self, now: Time, leg: LegKey, tx: ServerTx, message: &Message<'_>) {
+        assert!(self.holds(Rule::SoundInfo), "a test has broken an invariant");
         let kind = message.content_type();
         let relay = kind.is_some_and(|kind| kind.is("application", "dtmf-relay"));
         let plain = kind.is_some_and(|kind| kind.is("application", "dtmf"));

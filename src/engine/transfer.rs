@@ -26,7 +26,7 @@ use crate::sip::write::reason_phrase;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transfer {
     /// Who passes the caller on.
-    from: AgentId,
+    pub(super) from: AgentId,
     /// Their leg, while it is there: it hears how it goes, and gets the caller back.
     leg: Option<LegKey>,
     kind: TransferKind,

@@ -87,9 +87,12 @@ pub enum Ended {
     Faults,
 }
 
+/// A message, shared by its retransmissions.
+type Bytes = Arc<[u8]>;
+
 struct Streams {
     inbox: mpsc::Sender<FromStream>,
-    writers: BTreeMap<ConnectionId, mpsc::Sender<Arc<[u8]>>>,
+    writers: BTreeMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// The connection to use for a peer's address.
     by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
     next: u64,
@@ -332,7 +335,7 @@ impl Streams {
         listener: ListenerId,
         remote: SocketAddr,
         ours: Option<Transport>,
-    ) -> (StreamInfo, mpsc::WeakSender<Arc<[u8]>>, mpsc::Receiver<Arc<[u8]>>) {
+    ) -> (StreamInfo, mpsc::WeakSender<Bytes>, mpsc::Receiver<Bytes>) {
         let id = ConnectionId(self.next);
         self.next += 1;
         let (sender, receiver) = mpsc::channel(WRITES_MAX);

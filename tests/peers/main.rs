@@ -1,4 +1,6 @@
 //! hotline among real peers: SIPp as the carrier and as the agents' phones, over real sockets on loopback addresses of each test's own.
 
+#![allow(clippy::disallowed_methods, reason = "deadlines of tests are on the real clock")]
+
 mod calls;
 mod house;

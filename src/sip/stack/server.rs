@@ -144,6 +144,16 @@ impl<U: Copy> Stack<U> {
         }
     }
 
+    /// Answers 500 to every request that nobody is going to answer: to be called when its user has failed.
+    pub fn answer_unowned(&mut self, now: Time) {
+        let unowned = self.servers.iter().filter(|(_, server)| server.user.is_none() && server.status < 200);
+        let unowned: Vec<ServerTx> =
+            unowned.map(|(slot, server)| ServerTx { slot: slot as u32, serial: server.serial }).collect();
+        for tx in unowned {
+            self.respond(now, tx, 500, Some("fault"), None, |_| {});
+        }
+    }
+
     /// Whether the transaction still waits for its final answer.
     #[must_use]
     pub fn unanswered(&self, tx: ServerTx) -> bool {
