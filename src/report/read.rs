@@ -55,10 +55,11 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             queue: line.maybe("queue"),
             agent: line.maybe("agent"),
             began: line.time("began")?,
-            next: match line.maybe_word("next", Segment::from_label)? {
-                Some(segment) => Some(NextSegment { segment, queue: line.maybe("next_queue"), agent: line.maybe("next_agent") }),
-                None => None,
-            },
+            next: line.maybe_word("next", Segment::from_label)?.map(|segment| NextSegment {
+                segment,
+                queue: line.maybe("next_queue"),
+                agent: line.maybe("next_agent"),
+            }),
         },
         EventKind::Entered => What::Entered {
             queue: line.text("queue")?,

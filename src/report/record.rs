@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::event::{Event, What};
 use crate::base::Time;
-use crate::base::words::EventKind;
+use crate::base::words::{BreakReason, EventKind};
 
 /// The version that is written.
 pub const VERSION: u32 = 1;
@@ -33,7 +33,7 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-/// The time and the kind of a line that [`write`] wrote, without reading the rest of it.
+/// The time and the kind of a line that [`write()`] wrote, without reading the rest of it.
 #[must_use]
 pub fn peek(line: &[u8]) -> Option<(Time, EventKind)> {
     let rest = line.strip_prefix(BEGIN.as_bytes())?;
@@ -92,8 +92,8 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
         }
         What::Agent { agent, from, to: towards, lasted } => {
             to.text("agent", agent).word("from", from.0.label());
-            to.name("from_reason", from.1.map(|reason| reason.label())).word("to", towards.0.label());
-            to.name("to_reason", towards.1.map(|reason| reason.label())).span("lasted_us", *lasted);
+            to.name("from_reason", from.1.map(BreakReason::label)).word("to", towards.0.label());
+            to.name("to_reason", towards.1.map(BreakReason::label)).span("lasted_us", *lasted);
         }
         What::TrunkCalls { trunk, direction, up } => {
             to.text("trunk", trunk).word("direction", direction.label()).number("calls", (*up).into());

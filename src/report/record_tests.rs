@@ -8,7 +8,7 @@ use super::super::read::{BadLine, read};
 use super::super::{Fact, FactKind, Names, Next};
 use super::*;
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, TrunkId};
 

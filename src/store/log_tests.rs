@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_types, reason = "a test looks into what the log owns")]
+
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -6,7 +8,6 @@ use crate::report::read;
 
 /// A disk that fails when it is told to.
 #[derive(Clone, Default)]
-#[allow(clippy::disallowed_types, reason = "a test looks into what the log owns")]
 struct TestDisk(Arc<Mutex<Inside>>);
 
 #[derive(Default)]

@@ -166,7 +166,7 @@ impl Projector {
             self.database = None;
             match set_aside(&self.settings.file) {
                 Ok(to) => {
-                    tracing::error!(to = %to.display(), "the store was damaged: it is set aside and made anew from the log")
+                    tracing::error!(to = %to.display(), "the store was damaged: it is set aside and made anew from the log");
                 }
                 Err(error) => tracing::error!(%error, "the store is damaged, and cannot be set aside"),
             }

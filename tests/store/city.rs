@@ -11,10 +11,10 @@ use hotline::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Tim
 use hotline::report::{Fact, FactKind, Names, Next};
 
 /// When the first call comes.
-pub const BEGAN: Time = Time::from_secs(1_800_000_000);
+pub(crate) const BEGAN: Time = Time::from_secs(1_800_000_000);
 
 /// The names of everything in the city.
-pub fn names() -> Names {
+pub(crate) fn names() -> Names {
     let table = |word: &str, count: u32| (0..count).map(|n| Some(Arc::from(format!("{word}-{n}")))).collect();
     Names {
         queues: table("queue", 12),
@@ -57,31 +57,31 @@ struct Call {
 }
 
 /// Calls, and what happens to them.
-pub struct City {
+pub(crate) struct City {
     seed: Seed,
     now: Time,
     calls: Vec<Call>,
     up_at_once: usize,
     /// How many calls have ended.
-    pub ended: u64,
+    pub(crate) ended: u64,
 }
 
 impl City {
-    pub fn new(number: u64, now: Time, up_at_once: usize) -> Self {
+    pub(crate) fn new(number: u64, now: Time, up_at_once: usize) -> Self {
         City { seed: Seed::from_number(number), now, calls: Vec::new(), up_at_once, ended: 0 }
     }
 
-    pub fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         self.now
     }
 
     /// Time goes on.
-    pub fn pass(&mut self, span: Duration) {
+    pub(crate) fn pass(&mut self, span: Duration) {
         self.now = self.now + span;
     }
 
     /// The process has died: nobody goes on with the calls that were up.
-    pub fn die(&mut self) {
+    pub(crate) fn die(&mut self) {
         self.calls.clear();
     }
 
@@ -90,7 +90,7 @@ impl City {
     }
 
     /// The next thing that happens, as the facts that the engine tells of it at once; and whose end is among them.
-    pub fn step(&mut self, facts: &mut Vec<Fact>) -> Option<ContactId> {
+    pub(crate) fn step(&mut self, facts: &mut Vec<Fact>) -> Option<ContactId> {
         let more = self.calls.len() < self.up_at_once && self.draw(3) == 0;
         if self.calls.is_empty() || more {
             self.arrive(facts);
@@ -101,14 +101,14 @@ impl City {
     }
 
     /// Only arrivals that go straight into the line and stay there.
-    pub fn queue_up(&mut self, facts: &mut Vec<Fact>) {
+    pub(crate) fn queue_up(&mut self, facts: &mut Vec<Fact>) {
         self.arrive(facts);
         let place = self.calls.len() - 1;
         self.join(place, facts);
     }
 
     /// A whole call without anything else between, as one bench and the test of size want it: 15 facts or some more.
-    pub fn whole_call(&mut self, facts: &mut Vec<Fact>) {
+    pub(crate) fn whole_call(&mut self, facts: &mut Vec<Fact>) {
         self.arrive(facts);
         let place = self.calls.len() - 1;
         self.join(place, facts);

@@ -15,25 +15,25 @@ use hotline::report::Fact;
 use hotline::store::{Log, LogSettings, Recovered, Waker, recover};
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where nothing is slower than memory, if there is such a place: tests that look at every byte write a lot.
-pub fn fast_dir() -> tempfile::TempDir {
+pub(crate) fn fast_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-pub fn settings(directory: &Path, rotate_bytes: u64) -> LogSettings {
+pub(crate) fn settings(directory: &Path, rotate_bytes: u64) -> LogSettings {
     LogSettings { directory: directory.to_owned(), rotate_bytes, sync_every: Duration::from_millis(20) }
 }
 
 /// Recovers a log and goes on with it.
-pub fn open(settings: &LogSettings, now: Time, waker: Option<Waker>) -> (Log, Recovered) {
+pub(crate) fn open(settings: &LogSettings, now: Time, waker: Option<Waker>) -> (Log, Recovered) {
     let recovered = recover(&settings.directory).unwrap();
     (Log::start(settings, city::names(), &recovered, now, waker).unwrap(), recovered)
 }
 
 /// Lets so many things happen in a city.
-pub fn live(city: &mut city::City, log: &mut Log, steps: usize) {
+pub(crate) fn live(city: &mut city::City, log: &mut Log, steps: usize) {
     let mut facts: Vec<Fact> = Vec::new();
     for _ in 0..steps {
         city.pass(Duration::from_millis(3));
@@ -44,7 +44,7 @@ pub fn live(city: &mut city::City, log: &mut Log, steps: usize) {
 }
 
 /// Waits for something to become true.
-pub fn wait(what: &str, is: impl Fn() -> bool) {
+pub(crate) fn wait(what: &str, is: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < end, "{what}");

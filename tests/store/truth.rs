@@ -10,21 +10,21 @@ use rusqlite::Connection;
 
 /// What a log says.
 #[derive(Default)]
-pub struct Truth {
-    pub records: BTreeMap<ContactId, ContactRecord>,
-    pub arrived: BTreeSet<ContactId>,
-    pub lines: usize,
-    pub bad_lines: usize,
+pub(crate) struct Truth {
+    pub(crate) records: BTreeMap<ContactId, ContactRecord>,
+    pub(crate) arrived: BTreeSet<ContactId>,
+    pub(crate) lines: usize,
+    pub(crate) bad_lines: usize,
 }
 
 impl Truth {
-    pub fn crashed(&self) -> BTreeSet<ContactId> {
+    pub(crate) fn crashed(&self) -> BTreeSet<ContactId> {
         self.records.values().filter(|record| record.end.by == EndedBy::Crash).map(|record| record.id).collect()
     }
 }
 
 /// The files of a log, oldest first.
-pub fn files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "jsonl"));
     files.sort();
@@ -33,7 +33,7 @@ pub fn files(directory: &Path) -> Vec<PathBuf> {
 
 /// Reads a whole log by itself, and holds it against all that must be true once it was recovered: each contact that arrived has exactly
 /// one end, its segments tile it, and of each line entered = left.
-pub fn of_log(directory: &Path) -> Truth {
+pub(crate) fn of_log(directory: &Path) -> Truth {
     let (mut truth, mut story) = (Truth::default(), Story::default());
     let mut ends: BTreeMap<ContactId, u32> = BTreeMap::new();
     let mut finish = |story: &mut Story, truth: &mut Truth| {
@@ -80,7 +80,7 @@ fn note(event: &Event<'_>, truth: &mut Truth, ends: &mut BTreeMap<ContactId, u32
 }
 
 /// Holds a database against the log that it is the projection of: the same contacts with the same parts, no more and no less.
-pub fn agrees(database: &Path, truth: &Truth) {
+pub(crate) fn agrees(database: &Path, truth: &Truth) {
     let connection = Connection::open(database).unwrap();
     let whole: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
