@@ -1,10 +1,12 @@
 //! Threads, wiring, the process: everything is known here, and nothing is decided.
 
 pub mod cli;
+mod load;
 mod logging;
 pub mod outside;
 mod running;
 pub mod serve;
+mod stop;
 mod web_backend;
 
 pub use running::{Listen, Running, StartError, start};
