@@ -206,3 +206,33 @@ fn a_reload_is_all_or_nothing_and_drops_no_call() {
     nobody_is_left(&house, 2.0);
     drop(phones);
 }
+
+#[test]
+fn a_call_over_ipv6() {
+    let text = config(1, "answer = \"late\"")
+        .replace("listen = [", "listen = [\"udp:[::1]:5977\", ")
+        .replace("addresses = [\"NET.1\"]", "addresses = [\"NET.1\", \"::1\"]")
+        .replace("ports = \"20000-20999\"", "ports = \"21000-21199\"")
+        .replace("from = [\"NET.2/32\"]", "from = [\"NET.2/32\", \"::1/128\"]");
+    let house = House::start(12, &text);
+    let phone = agent(&house, "agent", 0, &["-d", "50"]);
+    Sipp::start(&house, "caller", "[::1]:5978", &["[::1]:5977", "-s", "120", "-m", "2", "-r", "10", "-d", "100"]).done();
+    nobody_is_left(&house, 2.0);
+    drop(phone);
+}
+
+#[test]
+fn an_agent_passes_the_caller_on_to_another_agency() {
+    let more = "[[agency]]\nname = \"water\"\n[[pool]]\nname = \"pipes\"\nagency = \"water\"\n[[agent]]\nname = \"wanda\"\nagency = \"water\"\npools = [\"pipes\"]\n\
+                contact = \"sip:wanda@NET.3:7001\"\nready = \"at_start\"\n[[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nwrap_up = \"0s\"\n[[trunk]]";
+    let house = House::start(13, &config(1, "answer = \"late\"").replace("[[trunk]]", more));
+    let refers = agent(&house, "agent_refers", 0, &["-m", "1", "-key", "to", "water"]);
+    let water = Sipp::start(&house, "agent", &format!("{}:7001", house.address(3)), &["-d", "50"]);
+    caller(&house, "caller", 5060, 1, &["-d", "2000"]).done();
+    refers.done();
+    nobody_is_left(&house, 1.0);
+    let labels = ["kind=\"queue\"", "from_agency=\"city\"", "to_agency=\"water\"", "outcome=\"completed\""];
+    assert_eq!(house.metric("hotline_transfers_total", &labels), 1.0);
+    assert_eq!(house.metric("hotline_queue_left_total", &["queue=\"water\"", "answered"]), 1.0);
+    drop(water);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
-use super::super::settings::{Agency, AgentAccount, FixedContact, Limits, Skill};
+use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
 use super::super::{Engine, Input, Output, Parts, Settings};
 use crate::acd::map::{AgentProfile, Directory, Map};
 use crate::acd::matcher::{Matcher, Size};
@@ -108,6 +108,7 @@ pub(super) fn settings(agents: u32) -> Settings {
         accounts: (0..agents).map(|n| Some(account(n))).collect(),
         entries: Vec::new(),
         trunks: vec![Some(trunk)],
+        registration: Registration { challenges: Challenges::Sha256First, ..Registration::default() },
         limits: Limits { contacts: 50, emergency_contacts: 5, ..Limits::default() },
         default_prompts: "en".into(),
         ..Settings::default()
