@@ -129,7 +129,6 @@ fn a_hundred_thousand_contacts_are_recovered_in_time() {
         city.queue_up(&mut facts);
         facts.drain(..).for_each(|fact| log.fact(&fact));
         drop(log);
-        let bytes: u64 = files(dir.path()).iter().map(|file| file.metadata().unwrap().len()).sum();
         let began = Instant::now();
         let recovered = recover(dir.path()).unwrap();
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
