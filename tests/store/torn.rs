@@ -15,9 +15,9 @@ use crate::{fast_dir, live, open, settings};
 #[test]
 fn a_log_torn_at_any_byte_is_recovered() {
     let written = fast_dir();
-    let (mut log, _) = open(&settings(written.path(), 6000), BEGAN, None);
+    let (mut log, _) = open(&settings(written.path(), 4000), BEGAN, None);
     let mut city = City::new(1, BEGAN, 4);
-    live(&mut city, &mut log, 60);
+    live(&mut city, &mut log, 36);
     log.close(city.now());
     let parts: Vec<_> = files(written.path()).iter().map(|file| (file.clone(), std::fs::read(file).unwrap())).collect();
     assert!(parts.len() >= 3, "the log has rotated");
@@ -132,7 +132,7 @@ fn a_hundred_thousand_contacts_are_recovered_in_time() {
         let bytes: u64 = files(dir.path()).iter().map(|file| file.metadata().unwrap().len()).sum();
         let began = Instant::now();
         let recovered = recover(dir.path()).unwrap();
-        println!("waiting: {waiting}, {} MiB: {:?} in {:?}", bytes >> 20, recovered, began.elapsed());
+        eprintln!("waiting: {waiting}, {} MiB: {:?} in {:?}", bytes >> 20, recovered, began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert_eq!(recovered.closed, if waiting { 100_001 } else { 1 });
         assert_eq!(recover(dir.path()).unwrap().closed, 0);
