@@ -19,6 +19,7 @@ pub mod sip;
 
 pub mod app;
 pub mod config;
+pub mod load;
 pub mod media;
 pub mod metrics;
 pub mod net;

@@ -168,6 +168,7 @@ fn nothing_points_outside_of_the_tree() {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "printing is all that it does")]
 fn lengths_are_printed() {
     let mut long: Vec<(usize, String)> = files("src", ".rs")
         .into_iter()

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 
 use super::map::{BenchId, LineId, Map};
 use super::nudge::Nudges;
-use super::policy::{self, Candidate};
+use super::policy::{self, Candidate, ChoiceRule};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::{AgentId, Time};
@@ -297,25 +297,28 @@ impl Kernel {
     fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
         let rule = map.rule(waiting.line);
         let mut best: Option<((u64, u64), Free)> = None;
+        // Neighbours mostly share a bench, so the last answer mostly holds.
+        let mut last = (BenchId(u32::MAX), false);
         self.agents_filed.each(|slot| {
             let word = self.agent(slot);
             let (AgentWord::Ready(ag) | AgentWord::Claim { ag, .. }) = word else { return };
             let cell = &self.agents[slot as usize].cells[ag.cell()];
             let bench = BenchId(cell.place.load(Ordering::Acquire));
-            if !map.serves(bench, waiting.line) {
+            if bench != last.0 {
+                last = (bench, map.serves(bench, waiting.line));
+            }
+            if !last.1 {
                 return;
             }
             let candidate = Candidate {
                 agent: slot,
-                level_sum: map.level_sum(bench, waiting.line),
+                level_sum: if rule == ChoiceRule::MostSkilled { map.level_sum(bench, waiting.line) } else { 0 },
                 idle_since: Time::from_micros(cell.key.load(Ordering::Acquire)),
-                occupied_secs: cell.occupied.load(Ordering::Acquire),
+                occupied_secs: if rule == ChoiceRule::LeastOccupied { cell.occupied.load(Ordering::Acquire) } else { 0 },
             };
-            if self.agent(slot).generation() != ag {
-                return;
-            }
             let rank = policy::rank(rule, &candidate, waiting.key.salt());
-            if best.is_none_or(|(least, _)| rank < least) {
+            // The filing that was read is the word's only if the word still says so.
+            if best.is_none_or(|(least, _)| rank < least) && self.agent(slot).generation() == ag {
                 best = Some((rank, Free { slot, bench, word }));
             }
         });

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::load::LoadArgs;
 use crate::config::{self, Config, Problems};
 
 /// The switchboard of a city: a SIP automatic call distributor.
@@ -39,6 +40,19 @@ enum Command {
     /// meant.
     #[command(verbatim_doc_comment)]
     Check(File),
+    /// Play callers and agents against a SIP server
+    ///
+    /// Callers call at a rate, press keys, wait with patience, talk and hang up;
+    /// agents register, answer, refuse, let it ring, hold, pass on and hang up. With
+    /// --rtp tone each hums a tone, and it is told how many heard the other side.
+    ///
+    /// The two are known to talk by the caller's number, which differs from call to
+    /// call, or by the tone. Where no agents are played, the server's answer counts.
+    ///
+    /// Exit code 1 when a call was refused (but see --allow), not answered in time,
+    /// cut off, or not ended in order.
+    #[command(verbatim_doc_comment)]
+    Load(Box<LoadArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -56,22 +70,23 @@ pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(file) => serve(file.config.as_deref()),
         Command::Check(file) => Ok(check(file.config.as_deref())),
+        Command::Load(args) => super::load::load(&args),
     }
 }
 
-fn load(file: Option<&Path>) -> Result<Config, Problems> {
+fn config_of(file: Option<&Path>) -> Result<Config, Problems> {
     file.map_or_else(|| Ok(config::embedded()), config::load)
 }
 
 fn serve(file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    match load(file) {
+    match config_of(file) {
         Ok(config) => super::serve::serve(config, file),
         Err(problems) => Ok(refused(&problems, file)),
     }
 }
 
 fn check(file: Option<&Path>) -> ExitCode {
-    match load(file) {
+    match config_of(file) {
         Ok(config) => {
             for warning in &config.warnings {
                 eprintln!("{warning}\n");

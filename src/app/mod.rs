@@ -1,11 +1,13 @@
 //! Threads, wiring, the process: everything is known here, and nothing is decided.
 
 pub mod cli;
+mod load;
 mod logging;
 pub mod outside;
 mod records;
 mod running;
 pub mod serve;
+mod stop;
 mod web_backend;
 
 pub use records::Keep;

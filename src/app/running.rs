@@ -180,7 +180,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
 }
 
 fn run_shard(
-    parts: Parts,
+    mut parts: Parts,
     outside: ShardOutside,
     clock: Clock,
     listeners: Vec<Listener>,
@@ -189,9 +189,10 @@ fn run_shard(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };
     let local = tokio::task::LocalSet::new();
+    let token = u128::from(parts.seed.next_u64()) << 64 | u128::from(parts.seed.next_u64());
     local.block_on(&runtime, async move {
         let engine = Engine::new(parts, clock.now());
-        match Shard::new(engine, outside, clock, listeners, inbox) {
+        match Shard::new(engine, outside, clock, listeners, inbox, token) {
             Ok(shard) => shard.run().await,
             Err(error) => {
                 tracing::error!(%error, "a socket cannot be watched");

@@ -275,6 +275,7 @@ fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Serv
         limits: engine.limits,
         registration: engine.registration,
         phone: engine.phone,
+        probe_waiting: engine.probe_waiting,
         default_prompts: prompts.default.clone(),
         ..Settings::default()
     };

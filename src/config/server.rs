@@ -10,7 +10,7 @@ use super::reader::{Section, Text, Value};
 use super::values;
 use super::{EventLog, Http, Log, LogFormat, LogLevel, Server};
 use crate::base::words::Transport;
-use crate::engine::settings::{Limits, PhoneHeaders, Registration};
+use crate::engine::settings::{Challenges, Limits, PhoneHeaders, Registration};
 use crate::media;
 use crate::net::ListenerSettings;
 
@@ -21,6 +21,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// How many contacts a shard's slots can name.
 const CONTACTS_MAX: u64 = 1 << 20;
+/// How often a waiting caller is asked whether it is still there, where the file does not say.
+const PROBE_WAITING: Duration = Duration::from_secs(60);
 /// The realm, where the file names no domain.
 const DOMAIN: &str = "hotline.example";
 
@@ -30,6 +32,7 @@ pub(super) struct Engine {
     pub(super) limits: Limits,
     pub(super) registration: Registration,
     pub(super) phone: PhoneHeaders,
+    pub(super) probe_waiting: Option<Duration>,
 }
 
 /// Reads a table that may be missing.
@@ -44,6 +47,7 @@ fn table<T: Default>(root: &Section<'_>, key: &'static str, read: impl FnOnce(&S
 pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
     let mut server = Server::default();
     let mut domains = vec![DOMAIN.into()];
+    let mut probe_waiting = Some(PROBE_WAITING);
     if let Some(section) = root.section("server") {
         if let Some(listeners) = listeners(&section) {
             server.listeners = listeners;
@@ -53,6 +57,9 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
         }
         if let Some(longest) = section.duration("drain_max", SECOND..=DAY) {
             server.drain_max = longest;
+        }
+        if let Some(every) = section.duration_or_never("probe_waiting", 10 * SECOND..=DAY) {
+            probe_waiting = every;
         }
         if let Some(shards) = section.value("shards") {
             server.shards = self::shards(&shards).unwrap_or(1);
@@ -77,7 +84,7 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
     let limits = table(root, "limits", limits);
     let registration = table(root, "registration", registration);
     let phone = table(root, "phone", phone);
-    (server, Engine { domains, limits, registration, phone })
+    (server, Engine { domains, limits, registration, phone, probe_waiting })
 }
 
 fn shards(value: &Value<'_>) -> Option<u16> {
@@ -290,6 +297,7 @@ fn registration(section: &Section<'_>) -> Registration {
         expires_min: section.duration("expires_min", SECOND..=DAY).unwrap_or(default.expires_min),
         expires_max: section.duration("expires_max", SECOND..=7 * DAY).unwrap_or(default.expires_max),
         nonce_life: section.duration("nonce_life", 10 * SECOND..=DAY).unwrap_or(default.nonce_life),
+        challenges: section.word("challenges", &Challenges::WORDS).unwrap_or(default.challenges),
     };
     if registration.expires_min > registration.expires_max {
         let message = "the shortest registration is longer than the longest";

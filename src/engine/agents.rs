@@ -16,6 +16,7 @@ impl AgentRecord {
         AgentRecord {
             agent: Agent::new(now),
             bindings: Vec::new(),
+            flows: Vec::new(),
             legs: 0,
             offer_ended: None,
             told: (AgentState::Offline, None, now),

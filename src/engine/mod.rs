@@ -22,6 +22,7 @@ use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome};
 use crate::base::{AgentId, ContactId, Time, TrunkId};
 use crate::call::trunk::TrunkLoad;
 use crate::report::{Fact, FactKind};
+use crate::sip::flow::Flow;
 use crate::sip::nonce::Nonces;
 use crate::sip::stack::counts::SipCounts;
 use crate::sip::stack::{ListenerName, Stack};
@@ -94,6 +95,8 @@ enum TxUse {
 struct AgentRecord {
     agent: Agent,
     bindings: Vec<Binding>,
+    /// The flows of the bindings, as they stand in the table of flows.
+    flows: Vec<Flow>,
     /// Legs to the agent's phones that have not ended: while there is one, the phone may still ring.
     legs: u32,
     /// How the offer ended, once it has and until the last phone is silent.
@@ -132,6 +135,8 @@ pub struct Engine {
     nonces: Nonces,
     /// Endpoints of legs, for media events.
     endpoints: KeyedMap<u64, EndpointOwner>,
+    /// Whose phone registered on a flow.
+    flows: KeyedMap<Flow, AgentId>,
     /// Calls that came in, by Call-ID and From tag: the same one coming by another way is refused.
     by_call: KeyedMap<u128, LegKey>,
     keyed: Keyed,
@@ -139,6 +144,8 @@ pub struct Engine {
     seed: Seed,
     serial: u64,
     draining: bool,
+    /// Input is too old: new calls are shed.
+    shedding: bool,
     /// Whom the input at hand is about, for when it must be given up (rule 9).
     current: Option<ContactKey>,
     contacts_up: u32,
@@ -189,12 +196,14 @@ impl Engine {
             ports: PortStock::default(),
             nonces,
             endpoints: keyed.map(),
+            flows: keyed.map(),
             by_call: keyed.map(),
             keyed,
             outputs: VecDeque::new(),
             seed,
             serial: 0,
             draining: false,
+            shedding: false,
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
@@ -212,7 +221,10 @@ impl Engine {
         self.current = None;
         match input {
             Input::Time => {}
-            Input::Message { flow, bytes } => self.receive(now, &flow, bytes),
+            Input::Message { flow, bytes, age } => {
+                self.note_age(age);
+                self.receive(now, &flow, bytes);
+            }
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
             Input::Agent { agent, command } => self.agent_command(now, agent, command),

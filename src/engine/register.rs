@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::settings::Challenges;
 use super::{Engine, Reason};
 use crate::base::{AgentId, Time};
 use crate::report::FactKind;
@@ -33,12 +34,7 @@ pub(super) type Unproven = bool;
 impl Engine {
     /// The agent who registered on this flow.
     pub(super) fn agent_on(&self, flow: &Flow) -> Option<AgentId> {
-        let found = self.agents.iter().position(|record| {
-            record.bindings.iter().any(|b| {
-                b.flow.transport == flow.transport && b.flow.remote == flow.remote && b.flow.connection == flow.connection
-            })
-        })?;
-        Some(AgentId(found as u32))
+        self.flows.get(flow).copied()
     }
 
     /// Checks the digest of a request against whom `login` knows: index and password by user name.
@@ -85,11 +81,17 @@ impl Engine {
     pub(super) fn challenge(&mut self, now: Time, flow: &Flow, message: &Message<'_>, status: u16, stale: bool) {
         self.counts.reject(Rejected::Unauthorized);
         let name = if status == 407 { Name::ProxyAuthenticate } else { Name::WwwAuthenticate };
-        let sha256 = self.nonces.challenge(now, Algorithm::Sha256, stale);
-        let md5 = self.nonces.challenge(now, Algorithm::Md5, stale);
+        let order: &[Algorithm] = match self.settings.registration.challenges {
+            Challenges::Md5 => &[Algorithm::Md5],
+            Challenges::Md5First => &[Algorithm::Md5, Algorithm::Sha256],
+            Challenges::Sha256First => &[Algorithm::Sha256, Algorithm::Md5],
+            Challenges::Sha256 => &[Algorithm::Sha256],
+        };
+        let challenges: Vec<String> = order.iter().map(|a| self.nonces.challenge(now, *a, stale)).collect();
         self.stack.reply_stateless(flow, message, status, |writer| {
-            writer.field(name, sha256);
-            writer.field(name, md5);
+            for challenge in challenges {
+                writer.field(name, challenge);
+            }
         });
     }
 
@@ -178,6 +180,7 @@ impl Engine {
 
     /// What a change of an agent's bindings means for the agent.
     fn registered(&mut self, now: Time, agent: AgentId) {
+        self.note_flows(agent);
         let ready = self.settings.account(agent).is_some_and(|account| account.ready_on_register);
         let record = &mut self.agents[agent.index()];
         if let Some(id) = record.registration_deadline.take() {
@@ -198,6 +201,20 @@ impl Engine {
             None => record.agent.sign_out(now),
         }
         self.agent_changed(now, agent);
+    }
+
+    /// Keeps the table of flows true to the agent's bindings. A flow that two agents registered on is the later one's.
+    pub(super) fn note_flows(&mut self, agent: AgentId) {
+        let record = &mut self.agents[agent.index()];
+        let now: Vec<Flow> = record.bindings.iter().map(|binding| binding.flow).collect();
+        for gone in std::mem::replace(&mut record.flows, now.clone()) {
+            if self.flows.get(&gone) == Some(&agent) {
+                self.flows.remove(&gone);
+            }
+        }
+        for flow in now {
+            self.flows.insert(flow, agent);
+        }
     }
 
     pub(super) fn registration_due(&mut self, now: Time, agent: AgentId) {

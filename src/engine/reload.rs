@@ -31,6 +31,7 @@ impl Engine {
             if !known(settings) {
                 // One who is gone finishes, and goes offline.
                 self.agents[index].bindings.clear();
+                self.note_flows(agent);
                 self.agents[index].agent.sign_out(now);
                 self.agent_changed(now, agent);
             } else if !known(&old) {

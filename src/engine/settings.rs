@@ -126,6 +126,30 @@ impl Default for Limits {
     }
 }
 
+/// Which digests phones are challenged with, the preferred first (RFC 8760 2.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Challenges {
+    /// MD5 alone: some phones (those on libre 1.0 among them) register nowhere where they also see a challenge that they do not know.
+    #[default]
+    Md5,
+    /// Both, MD5 first: for phones that take the first.
+    Md5First,
+    /// Both, SHA-256 first: where all phones know it, or go on to the second.
+    Sha256First,
+    /// SHA-256 alone.
+    Sha256,
+}
+
+impl Challenges {
+    /// The words of the configuration.
+    pub const WORDS: [(&'static str, Challenges); 4] = [
+        ("md5", Challenges::Md5),
+        ("md5_first", Challenges::Md5First),
+        ("sha256_first", Challenges::Sha256First),
+        ("sha256", Challenges::Sha256),
+    ];
+}
+
 /// Registration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Registration {
@@ -135,6 +159,8 @@ pub struct Registration {
     pub expires_max: Duration,
     /// How long a nonce lives.
     pub nonce_life: Duration,
+    /// What phones are challenged with.
+    pub challenges: Challenges,
 }
 
 impl Default for Registration {
@@ -143,6 +169,7 @@ impl Default for Registration {
             expires_min: Duration::from_secs(30),
             expires_max: Duration::from_secs(3600),
             nonce_life: Duration::from_secs(300),
+            challenges: Challenges::default(),
         }
     }
 }

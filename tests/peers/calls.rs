@@ -3,7 +3,7 @@
 use crate::house::{House, Sipp};
 
 /// One queue behind 120, answered when the agent answers; desk phones behind NET.3.
-fn config(agents: u32, queue: &str) -> String {
+pub(crate) fn config(agents: u32, queue: &str) -> String {
     let phones: String = (0..agents)
         .map(|n| {
             format!(
@@ -23,7 +23,7 @@ fn config(agents: u32, queue: &str) -> String {
     )
 }
 
-fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -> Sipp {
+pub(crate) fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -> Sipp {
     let local = format!("{}:{port}", house.address(2));
     let server = format!("{}:5060", house.address(1));
     let calls = calls.to_string();
@@ -32,7 +32,7 @@ fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -
     Sipp::start(house, scenario, &local, &all)
 }
 
-fn agent(house: &House, scenario: &str, n: u16, args: &[&str]) -> Sipp {
+pub(crate) fn agent(house: &House, scenario: &str, n: u16, args: &[&str]) -> Sipp {
     let local = format!("{}:{}", house.address(3), 7000 + n);
     Sipp::start(house, scenario, &local, args)
 }
@@ -205,4 +205,34 @@ fn a_reload_is_all_or_nothing_and_drops_no_call() {
     talking.done();
     nobody_is_left(&house, 2.0);
     drop(phones);
+}
+
+#[test]
+fn a_call_over_ipv6() {
+    let text = config(1, "answer = \"late\"")
+        .replace("listen = [", "listen = [\"udp:[::1]:5977\", ")
+        .replace("addresses = [\"NET.1\"]", "addresses = [\"NET.1\", \"::1\"]")
+        .replace("ports = \"20000-20999\"", "ports = \"21000-21199\"")
+        .replace("from = [\"NET.2/32\"]", "from = [\"NET.2/32\", \"::1/128\"]");
+    let house = House::start(12, &text);
+    let phone = agent(&house, "agent", 0, &["-d", "50"]);
+    Sipp::start(&house, "caller", "[::1]:5978", &["[::1]:5977", "-s", "120", "-m", "2", "-r", "10", "-d", "100"]).done();
+    nobody_is_left(&house, 2.0);
+    drop(phone);
+}
+
+#[test]
+fn an_agent_passes_the_caller_on_to_another_agency() {
+    let more = "[[agency]]\nname = \"water\"\n[[pool]]\nname = \"pipes\"\nagency = \"water\"\n[[agent]]\nname = \"wanda\"\nagency = \"water\"\npools = [\"pipes\"]\n\
+                contact = \"sip:wanda@NET.3:7001\"\nready = \"at_start\"\n[[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nwrap_up = \"0s\"\n[[trunk]]";
+    let house = House::start(13, &config(1, "answer = \"late\"").replace("[[trunk]]", more));
+    let refers = agent(&house, "agent_refers", 0, &["-m", "1", "-key", "to", "water"]);
+    let water = Sipp::start(&house, "agent", &format!("{}:7001", house.address(3)), &["-d", "50"]);
+    caller(&house, "caller", 5060, 1, &["-d", "2000"]).done();
+    refers.done();
+    nobody_is_left(&house, 1.0);
+    let labels = ["kind=\"queue\"", "from_agency=\"city\"", "to_agency=\"water\"", "outcome=\"completed\""];
+    assert_eq!(house.metric("hotline_transfers_total", &labels), 1.0);
+    assert_eq!(house.metric("hotline_queue_left_total", &["queue=\"water\"", "answered"]), 1.0);
+    drop(water);
 }

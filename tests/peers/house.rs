@@ -145,6 +145,15 @@ impl Drop for House {
     }
 }
 
+/// Waits for something to become true.
+pub(crate) fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < end, "it never comes that {what}");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
 /// A SIPp with a scenario from tests/peers/scenarios.
 pub(crate) struct Sipp {
     child: Child,

@@ -4,3 +4,5 @@
 
 mod calls;
 mod house;
+mod killed;
+mod softphones;

@@ -1,5 +1,7 @@
 //! What is kept of calls, when everything that can happen to a log and a store happens to them.
 
+#![allow(clippy::disallowed_methods, reason = "deadlines of tests are on the real clock")]
+
 mod city;
 mod full;
 mod killed;

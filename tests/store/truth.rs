@@ -36,7 +36,7 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
 pub(crate) fn of_log(directory: &Path) -> Truth {
     let (mut truth, mut story) = (Truth::default(), Story::default());
     let mut ends: BTreeMap<ContactId, u32> = BTreeMap::new();
-    let mut finish = |story: &mut Story, truth: &mut Truth| {
+    let finish = |story: &mut Story, truth: &mut Truth| {
         while let Some(record) = story.poll() {
             assert!(record.whole, "{record:?}");
             story::check(&record).unwrap_or_else(|broken| panic!("{broken}: {record:#?}"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
-use super::super::settings::{Agency, AgentAccount, FixedContact, Limits, Skill};
+use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
 use super::super::{Engine, Input, Output, Parts, Settings};
 use crate::acd::map::{AgentProfile, Directory, Map};
 use crate::acd::matcher::{Matcher, Size};
@@ -70,6 +70,8 @@ pub(super) struct House {
     pub(super) feeds: Vec<(EndpointId, Feed)>,
     pub(super) open: Vec<EndpointId>,
     next_port: u16,
+    /// How old input is as it is taken up.
+    pub(super) age: Duration,
 }
 
 /// Settings with one trunk, one queue `q` (number 120 leads straight to it) and as many desk phones as wanted.
@@ -108,6 +110,7 @@ pub(super) fn settings(agents: u32) -> Settings {
         accounts: (0..agents).map(|n| Some(account(n))).collect(),
         entries: Vec::new(),
         trunks: vec![Some(trunk)],
+        registration: Registration { challenges: Challenges::Sha256First, ..Registration::default() },
         limits: Limits { contacts: 50, emergency_contacts: 5, ..Limits::default() },
         default_prompts: "en".into(),
         ..Settings::default()
@@ -141,6 +144,7 @@ impl House {
             feeds: Vec::new(),
             open: Vec::new(),
             next_port: 20000,
+            age: Duration::ZERO,
         };
         house.lease(20);
         house.drain();
@@ -189,7 +193,7 @@ impl House {
     /// A datagram from `from`.
     pub(super) fn from(&mut self, from: &str, text: &str) {
         let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
-        self.input(Input::Message { flow, bytes: text.as_bytes() });
+        self.input(Input::Message { flow, bytes: text.as_bytes(), age: self.age });
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

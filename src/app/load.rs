@@ -1,0 +1,209 @@
+//! `hotline load`: its arguments, its progress line, its table.
+#![allow(clippy::print_stdout, reason = "this is what a command line is for")]
+
+use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+
+use crate::load::{self, Account, Event, Keys, Plan, Progress, Share, Span, Stage, duration};
+
+/// What a call carries.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum RtpWish {
+    /// Each party hums a tone of its own, and listens for the other's
+    Tone,
+    /// Signalling alone
+    None,
+}
+
+/// The arguments of `hotline load`.
+#[derive(Args, Debug)]
+pub(super) struct LoadArgs {
+    /// The SIP server to play with, over UDP
+    #[arg(long, value_name = "IP:PORT")]
+    server: SocketAddr,
+    /// The address to play from; by default the one that leads to the server
+    #[arg(long, value_name = "IP")]
+    local: Option<IpAddr>,
+
+    /// What callers dial; given more than once, each call takes one by chance
+    #[arg(long, value_name = "NUMBER", default_value = "120", help_heading = "Callers")]
+    number: Vec<String>,
+    /// Calls a second
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = rate, help_heading = "Callers")]
+    rate: f64,
+    /// Let calls come evenly; without it they come by chance, as they do in life
+    #[arg(long, help_heading = "Callers")]
+    steady: bool,
+    /// Stop after so many calls; 0: nobody calls, and only agents are played
+    #[arg(long, value_name = "N", help_heading = "Callers")]
+    calls: Option<u64>,
+    /// Stop calling after so long; without --calls and --for, Ctrl-C ends it
+    #[arg(long = "for", value_name = "SPAN", value_parser = duration, help_heading = "Callers")]
+    span: Option<Duration>,
+    /// How long a caller waits for a person: exp:60s, const:30s, uniform:5s-90s, none
+    #[arg(long, value_name = "HOW", default_value = "exp:60s", help_heading = "Callers")]
+    patience: Span,
+    /// How long a talk lasts, written in the same way
+    #[arg(long, value_name = "HOW", default_value = "exp:20s", help_heading = "Callers")]
+    talk: Span,
+    /// Keys to press after the answer, as 2s:1 or 2s:1,5s:0; given more than once, each call takes one list by chance
+    #[arg(long, value_name = "KEYS", help_heading = "Callers")]
+    keys: Vec<Keys>,
+    /// The most calls up at once; those beyond are not made, and counted
+    #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Callers")]
+    calls_max: usize,
+
+    /// Register these agents, with --password: agent{1..20}@city.example
+    #[arg(long, value_name = "USER@DOMAIN", requires = "password", help_heading = "Agents")]
+    register: Vec<String>,
+    /// Their password; {n} in it is the number in the agent's name
+    #[arg(long, value_name = "WORD", help_heading = "Agents")]
+    password: Option<String>,
+    /// Register the agents of a file: a line each, `user@domain password`, where {1..20} and {n} work as above
+    #[arg(long, value_name = "FILE", help_heading = "Agents")]
+    agents: Option<PathBuf>,
+    /// Play phones that never register: whoever is rung at this address answers
+    #[arg(long, value_name = "IP:PORT", help_heading = "Agents")]
+    phones: Option<SocketAddr>,
+    /// How long agents let it ring before they answer
+    #[arg(long, value_name = "HOW", default_value = "exp:2s", help_heading = "Agents")]
+    answer_after: Span,
+    /// The share of rings that are refused
+    #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
+    refuse: Share,
+    /// The share of rings that nobody answers
+    #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
+    ignore: Share,
+    /// The share of talks that the agent ends, rather than the caller
+    #[arg(long, value_name = "SHARE", default_value = "30%", help_heading = "Agents")]
+    hang_up_first: Share,
+    /// The share of talks in which the caller is put on hold for a while
+    #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
+    hold: Share,
+    /// The share of callers who are passed on, with --pass-to
+    #[arg(long, value_name = "SHARE", default_value = "0%", requires = "pass_to", help_heading = "Agents")]
+    pass_on: Share,
+    /// Whom callers are passed on to: a number or a name; may be given more than once
+    #[arg(long, value_name = "NUMBER", help_heading = "Agents")]
+    pass_to: Vec<String>,
+
+    /// What calls carry
+    #[arg(long, value_name = "WHAT", default_value = "none")]
+    rtp: RtpWish,
+    /// Statuses that are no failure when a call is refused with them: 486,503
+    #[arg(long, value_name = "STATUSES", value_delimiter = ',')]
+    allow: Vec<u16>,
+    /// How long calls may go on when no more are made; then they are cut off, which is a failure
+    #[arg(long, value_name = "SPAN", default_value = "3m", value_parser = duration)]
+    wind_down: Duration,
+    /// Where chance begins: two runs with the same seed do the same
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object instead of the table; spans are in seconds
+    #[arg(long)]
+    json: bool,
+    /// No progress line
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
+        _ => Err("write a number of calls a second, above 0; --calls 0 makes none".to_owned()),
+    }
+}
+
+impl LoadArgs {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let mut plan = Plan::new(self.server, "");
+        plan.local = self.local.unwrap_or(plan.local);
+        if self.server.is_ipv4() != plan.local.is_ipv4() {
+            bail!("--local {} cannot reach --server {}: one is IPv4, the other IPv6", plan.local, self.server);
+        }
+        let callers = &mut plan.callers;
+        callers.numbers.clone_from(&self.number);
+        (callers.rate, callers.steady) = (self.rate, self.steady);
+        (callers.calls, callers.span) = (self.calls, self.span);
+        (callers.patience, callers.talk, callers.calls_max) = (self.patience, self.talk, self.calls_max);
+        callers.keys.clone_from(&self.keys);
+        let agents = &mut plan.agents;
+        for pattern in &self.register {
+            agents.accounts.extend(load::expand(pattern, self.password.as_deref().unwrap_or(""))?);
+        }
+        if let Some(file) = &self.agents {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            agents.accounts.extend(Account::of_file(&text).with_context(|| file.display().to_string())?);
+        }
+        agents.phones_at = self.phones;
+        (agents.answer_after, agents.refuse, agents.ignore) = (self.answer_after, self.refuse, self.ignore);
+        (agents.hang_up_first, agents.hold, agents.pass_on) = (self.hang_up_first, self.hold, self.pass_on);
+        agents.pass_to.clone_from(&self.pass_to);
+        plan.rtp = if self.rtp == RtpWish::Tone { Share::ALL } else { Share::NONE };
+        (plan.seed, plan.wind_down) = (self.seed, self.wind_down);
+        Ok(plan)
+    }
+}
+
+/// Plays, and says what it came to. Bad arguments are usage (2), a call that failed is a failure (1).
+pub(super) fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
+    let plan = match args.plan() {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let stop = super::stop::on_signal()?;
+    let line = !args.quiet && std::io::stderr().is_terminal();
+    let summary = load::run(&plan, &stop, |event| match event {
+        Event::Progress(progress) if line => show(&progress),
+        Event::NotRegistered { agent, status } if !args.quiet => {
+            let why = status.map_or("no answer".to_owned(), |status| status.to_string());
+            eprintln!("{}{agent} could not register: {why}", if line { "\r\x1b[K" } else { "" });
+        }
+        _ => {}
+    })?;
+    if line {
+        eprint!("\r\x1b[K");
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    } else {
+        print!("{summary}");
+    }
+    let failed = summary.failed(&args.allow) + u64::from(summary.agents.not_registered);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes over the last line.
+fn show(progress: &Progress) {
+    let Progress { elapsed, stage, registered, offered, waiting, talking, answered, abandoned, lost } = *progress;
+    let what = match stage {
+        Stage::Registering => "registering ",
+        Stage::Calling => "calling     ",
+        Stage::WindingDown => "winding down",
+        Stage::SigningOut => "signing out ",
+    };
+    let seconds = elapsed.as_secs();
+    let mut text = format!(
+        "\r\x1b[K{:02}:{:02} {what} {offered} calls: {waiting} wait, {talking} talk, {answered} answered, {abandoned} abandoned",
+        seconds / 60,
+        seconds % 60
+    );
+    if lost > 0 {
+        text.push_str(&format!(", {lost} lost"));
+    }
+    if registered > 0 {
+        text.push_str(&format!("; {registered} agents"));
+    }
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,37 @@
+//! The player: callers and agents who speak SIP and RTP with any server, over real sockets, as many at once as it takes.
+//!
+//! Callers call at a rate, press keys, wait with patience, talk and hang up; agents register, answer, talk, hold, pass on, hang up, refuse,
+//! or let it ring. All chance comes from a seed. [`run`] plays a [`Plan`] to its end and sums it up; `hotline load`, `hotline demo` and the
+//! soak test are made of it.
+//!
+//! It knows nothing of hotline's engine: whoever answers SIP can be played with. It must not keep anything that grows with the number of
+//! calls that were ever made.
+
+mod account;
+mod agents;
+mod call;
+mod callers;
+mod dialogs;
+mod event;
+mod histogram;
+mod plan;
+mod player;
+mod receive;
+mod registrar;
+mod socket;
+mod sound;
+mod span;
+mod summary;
+mod talk;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod voice;
+
+pub use account::{Account, AccountError, expand};
+pub use event::{Event, Outcome, Progress, Stage};
+pub use histogram::Percentiles;
+pub use plan::{Agents, Callers, Keys, Plan};
+pub use player::{LoadError, run};
+pub use span::{BadSpan, Share, Span, duration};
+pub use summary::{AgentSummary, Heard, Rtp, Summary};

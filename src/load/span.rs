@@ -1,0 +1,125 @@
+//! Spans of time and shares of calls, drawn by chance: as people write them, and as they are drawn.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::base::seed::Seed;
+
+/// A span that differs from call to call.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Span {
+    /// It never ends.
+    Never,
+    /// Always the same.
+    Const(Duration),
+    /// Exponential with this mean, as waiting and talking tend to be.
+    Exp(Duration),
+    /// Anything between the two, each as likely.
+    Uniform(Duration, Duration),
+}
+
+/// Text that is no span, share or list of keys; what to write instead.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadSpan(pub(super) &'static str);
+
+impl Span {
+    /// One span; `None` when it never ends.
+    pub fn draw(self, seed: &mut Seed) -> Option<Duration> {
+        match self {
+            Span::Never => None,
+            Span::Const(span) => Some(span),
+            Span::Exp(mean) => Some(mean.mul_f64(-(1.0 - seed.unit()).ln())),
+            Span::Uniform(from, to) => Some(from + to.saturating_sub(from).mul_f64(seed.unit())),
+        }
+    }
+}
+
+impl FromStr for Span {
+    type Err = BadSpan;
+
+    fn from_str(text: &str) -> Result<Self, BadSpan> {
+        const HELP: BadSpan = BadSpan("write exp:60s, const:30s, uniform:5s-20s, or none");
+        match text.split_once(':') {
+            None if text == "none" => Ok(Span::Never),
+            None => duration(text).map(Span::Const).map_err(|_| HELP),
+            Some(("const", span)) => Ok(Span::Const(duration(span)?)),
+            Some(("exp", span)) => Ok(Span::Exp(duration(span)?)),
+            Some(("uniform", spans)) => {
+                let (from, to) = spans.split_once('-').ok_or(HELP)?;
+                let (from, to) = (duration(from)?, duration(to)?);
+                if from <= to { Ok(Span::Uniform(from, to)) } else { Err(HELP) }
+            }
+            Some(_) => Err(HELP),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Span::Never => f.write_str("none"),
+            Span::Const(span) => write!(f, "const:{span:?}"),
+            Span::Exp(mean) => write!(f, "exp:{mean:?}"),
+            Span::Uniform(from, to) => write!(f, "uniform:{from:?}-{to:?}"),
+        }
+    }
+}
+
+/// A span as `250ms`, `30s`, `2m` or `1h`.
+///
+/// # Errors
+/// When it is written otherwise.
+pub fn duration(text: &str) -> Result<Duration, BadSpan> {
+    const HELP: BadSpan = BadSpan("write a span of time as 250ms, 30s, 2m or 1h");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(HELP)?;
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(HELP),
+    };
+    let number: f64 = number.parse().map_err(|_| HELP)?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| HELP)
+}
+
+/// A share of all calls, from none to all of them.
+#[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Default)]
+pub struct Share(f64);
+
+impl Share {
+    /// None.
+    pub const NONE: Share = Share(0.0);
+    /// All.
+    pub const ALL: Share = Share(1.0);
+
+    /// So many of a hundred.
+    #[must_use]
+    pub fn percent(percent: f64) -> Share {
+        Share((percent / 100.0).clamp(0.0, 1.0))
+    }
+
+    /// Whether this one is among them.
+    pub fn draw(self, seed: &mut Seed) -> bool {
+        seed.unit() < self.0
+    }
+}
+
+impl FromStr for Share {
+    type Err = BadSpan;
+
+    fn from_str(text: &str) -> Result<Self, BadSpan> {
+        const HELP: BadSpan = BadSpan("write a share as 5%, between 0% and 100%");
+        let percent: f64 = text.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or(HELP)?;
+        if (0.0..=100.0).contains(&percent) { Ok(Share::percent(percent)) } else { Err(HELP) }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0 * 100.0)
+    }
+}

@@ -1,0 +1,162 @@
+//! baresip as the agent's registered softphone and as the caller: registration by digest, a ring, a talk, and what each side hears.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::house::{House, wait_until};
+
+const CONFIG: &str = r#"
+[server]
+listen = ["udp:NET.1:5060"]
+domains = ["city.example"]
+[http]
+bind = "NET.1:8120"
+token = "let-me-in-please"
+[media]
+addresses = ["NET.1"]
+ports = "20000-20999"
+[log]
+level = "debug"
+[[agency]]
+name = "city"
+[[pool]]
+name = "desk"
+agency = "city"
+[[agent]]
+name = "anna"
+agency = "city"
+pools = ["desk"]
+password = "anna-knows-a-lot"
+ready = "by_code"
+[[queue]]
+name = "help"
+agency = "city"
+pools = ["desk"]
+wrap_up = "0s"
+answer = "at_once"
+announce_every = "never"
+[[trunk]]
+name = "carrier"
+from = ["127.0.0.1/32"]
+calls_max = 10
+numbers = { "120" = "queue:help" }
+"#;
+
+/// A baresip that plays a tone and keeps what it sends and hears in files. On 127.0.0.1, the address that its RTP leaves from.
+struct Softphone {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Softphone {
+    fn start(house: &House, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
+        let dir = house.dir.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.display();
+        let tone = dir.join("tone.wav");
+        let made = Command::new("sox")
+            .args(["-n", "-r", "8000", "-c", "1", "-b", "16"])
+            .arg(&tone)
+            .args(["synth", "60", "sine", &tone_hz.to_string(), "vol", "0.3"])
+            .status()
+            .expect("sox is installed by tests/setup.sh");
+        assert!(made.success());
+        let config = format!(
+            "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nrtp_ports {}-{}\n\
+             audio_player aubridge,nil\naudio_source aufile,{path}/tone.wav\naudio_alert aubridge,nil\n\
+             ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
+             module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+             module_app account.so\nmodule_app menu.so\nsnd_path {path}\n",
+            port * 2,
+            port * 2 + 100
+        );
+        std::fs::write(dir.join("config"), config).unwrap();
+        std::fs::write(dir.join("accounts"), format!("{account}\n")).unwrap();
+        let log = std::fs::File::create(dir.join("log")).unwrap();
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(&dir);
+        for wish in commands {
+            command.args(["-e", wish]);
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("baresip is installed by tests/setup.sh");
+        Softphone { child, dir }
+    }
+
+    /// The samples that were heard so far.
+    fn heard(&self) -> Vec<i16> {
+        let files = std::fs::read_dir(&self.dir).unwrap().flatten().map(|entry| entry.path());
+        let Some(file) = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max() else { return Vec::new() };
+        let bytes = std::fs::read(file).unwrap_or_default();
+        bytes.get(44..).unwrap_or_default().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.dir.join("log")).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Softphone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.dir.display(), self.log());
+        }
+    }
+}
+
+/// The share of the energy of the last half second that lies at this frequency (Goertzel), and the level over all.
+fn tone_share(samples: &[i16], hz: f64) -> (f64, f64) {
+    let last = &samples[samples.len().saturating_sub(4000)..];
+    let step = 2.0 * (2.0 * std::f64::consts::PI * hz / 8000.0).cos();
+    let (mut one, mut two, mut energy) = (0.0, 0.0, 0.0);
+    for sample in last {
+        let sample = f64::from(*sample);
+        (one, two) = (sample + step * one - two, one);
+        energy += sample * sample;
+    }
+    let power = one * one + two * two - step * one * two;
+    let count = last.len().max(1) as f64;
+    (2.0 * power / (count * energy.max(1.0)), (energy / count).sqrt())
+}
+
+#[test]
+fn registered_softphones_are_rung_and_hear_each_other() {
+    let house = House::start(20, CONFIG);
+    let server = house.address(1);
+    let account = format!(
+        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1"
+    );
+    let agent = Softphone::start(&house, "agent", 15_062, &account, 440, &[]);
+    house.wait_for("hotline_agents", &["break"], 1.0);
+    let caller_account = "<sip:0212345678@127.0.0.1:15064>;regint=0;audio_codecs=pcmu/8000/1";
+    let dial = format!("/dial sip:120@{server}");
+    let caller = Softphone::start(&house, "caller", 15_064, caller_account, 1000, &[&dial]);
+
+    // Nobody is ready: the caller waits and hears music, neither silence nor a single tone.
+    house.wait_for("hotline_queue_waiting", &[], 1.0);
+    wait_until("the caller hears music", || {
+        let heard = caller.heard();
+        let (_, level) = tone_share(&heard, 440.0);
+        heard.len() > 8000 && level > 200.0
+    });
+    house.http("POST /api/v1/agents/anna/state", "Authorization: Bearer let-me-in-please\r\n", "{\"state\":\"ready\"}");
+    house.wait_for("hotline_agents", &["talking"], 1.0);
+    wait_until("the agent hears the caller's tone", || tone_share(&agent.heard(), 1000.0).0 > 0.9);
+    wait_until("the caller hears the agent's tone", || tone_share(&caller.heard(), 440.0).0 > 0.9);
+
+    drop(caller);
+    // A caller who is killed says no BYE: its silence and the probes into it end the talk. Ended from here instead, to be quick.
+    house.signal("-TERM");
+    house.signal("-TERM");
+    let heard = agent.heard().len();
+    std::thread::park_timeout(Duration::from_millis(1500));
+    let later = agent.heard().len();
+    assert!(later <= heard + 8000, "after the end nothing more is heard: {heard} and {later} samples");
+}
