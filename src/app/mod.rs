@@ -1,12 +1,15 @@
 //! Threads, wiring, the process: everything is known here, and nothing is decided.
 
 pub mod cli;
+mod demo;
 mod load;
 mod logging;
 pub mod outside;
 mod running;
 pub mod serve;
 mod stop;
+mod story;
 mod web_backend;
 
+pub use outside::Observer;
 pub use running::{Listen, Running, StartError, start};

@@ -14,8 +14,13 @@ use crate::report::{Fact, FactKind};
 /// Two faults within this end the process (rule 9): a supervisor starts a clean one.
 const FAULTS_WITHIN: Duration = Duration::from_secs(1);
 
+/// Is shown every fact, with the settings that give it names.
+pub type Observer = Box<dyn FnMut(&Fact, &Settings) + Send>;
+
 /// The outside of a shard.
 pub(super) struct ShardOutside {
+    pub(super) observer: Option<Observer>,
+    pub(super) settings: Arc<Settings>,
     pub(super) media: MediaHandle,
     pub(super) meters: Meters,
     pub(super) last_fault: Option<Time>,
@@ -25,6 +30,9 @@ impl Outside for ShardOutside {
     fn fact(&mut self, fact: &Fact) {
         self.meters.take(fact);
         log(fact);
+        if let Some(observer) = &mut self.observer {
+            observer(fact, &self.settings);
+        }
     }
 
     fn media(&mut self, thread: MediaThread, command: MediaCommand) {
@@ -39,6 +47,7 @@ impl Outside for ShardOutside {
 
     fn reloaded(&mut self, settings: &Arc<Settings>) {
         self.meters.reload(settings);
+        self.settings = settings.clone();
     }
 
     fn fault(&mut self, now: Time) -> bool {

@@ -34,7 +34,7 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         media: server.media.clone(),
         web: web::Settings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
     };
-    let running = start(settings, &listen, library)?;
+    let running = start(settings, &listen, library, None)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {
         tracing::info!(transport = %listener.transport, %address, "listening for SIP");
     }
