@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::records::Keep;
 use super::running::{Listen, Running, StartError, start};
 use super::story::Story;
 use crate::config::{self, Config};
@@ -66,6 +67,7 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         sip: server.listeners.clone(),
         media: server.media.clone(),
         web: web::Settings { bind: server.http.bind, token: None },
+        keep: Keep::default(),
     };
     let mut story = Story::new(GUEST);
     let observer = Box::new(move |fact: &_, settings: &_| {
@@ -147,7 +149,7 @@ fn taken(error: &StartError, args: &DemoArgs) -> ExitCode {
             args.http_port,
             args.http_port.wrapping_add(10)
         ),
-        StartError::Media(_) | StartError::System(_) => {}
+        StartError::Media(_) | StartError::Log { .. } | StartError::System(_) => {}
     }
     ExitCode::FAILURE
 }

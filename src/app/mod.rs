@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod logging;
 pub mod outside;
+mod records;
 mod running;
 pub mod serve;
 mod stop;
@@ -12,4 +13,5 @@ mod story;
 mod web_backend;
 
 pub use outside::Observer;
+pub use records::Keep;
 pub use running::{Listen, Running, StartError, start};

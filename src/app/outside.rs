@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::records::names;
 use crate::base::Time;
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
@@ -10,6 +11,7 @@ use crate::media::MediaHandle;
 use crate::metrics::Meters;
 use crate::net::shard::Outside;
 use crate::report::{Fact, FactKind};
+use crate::store::Log;
 
 /// Two faults within this end the process (rule 9): a supervisor starts a clean one.
 const FAULTS_WITHIN: Duration = Duration::from_secs(1);
@@ -23,13 +25,17 @@ pub(super) struct ShardOutside {
     pub(super) settings: Arc<Settings>,
     pub(super) media: MediaHandle,
     pub(super) meters: Meters,
+    pub(super) log: Option<Log>,
     pub(super) last_fault: Option<Time>,
 }
 
 impl Outside for ShardOutside {
     fn fact(&mut self, fact: &Fact) {
         self.meters.take(fact);
-        log(fact);
+        if let Some(log) = &mut self.log {
+            log.fact(fact);
+        }
+        say(fact);
         if let Some(observer) = &mut self.observer {
             observer(fact, &self.settings);
         }
@@ -39,7 +45,27 @@ impl Outside for ShardOutside {
         self.media.send(thread, command);
     }
 
-    fn flush(&mut self) {}
+    fn flush(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.log.as_ref()?.deadline()
+    }
+
+    fn tick(&mut self, now: Time) {
+        if let Some(log) = &mut self.log {
+            log.tick(now);
+        }
+    }
+
+    fn end(&mut self, now: Time) {
+        if let Some(log) = self.log.take() {
+            log.close(now);
+        }
+    }
 
     fn matched(&mut self, span: Duration) {
         self.meters.matched(span);
@@ -48,6 +74,9 @@ impl Outside for ShardOutside {
     fn reloaded(&mut self, settings: &Arc<Settings>) {
         self.meters.reload(settings);
         self.settings = settings.clone();
+        if let Some(log) = &mut self.log {
+            log.renew(names(settings));
+        }
     }
 
     fn fault(&mut self, now: Time) -> bool {
@@ -59,7 +88,7 @@ impl Outside for ShardOutside {
 }
 
 /// One line for what an operator wants to see, with the contact's id.
-fn log(fact: &Fact) {
+fn say(fact: &Fact) {
     let id = fact.contact.map(tracing::field::display);
     match &fact.kind {
         FactKind::Arrived { from, dialled, call_id, .. } => {

@@ -1,6 +1,7 @@
 //! Starts everything, and ends it in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::outside::{Observer, ShardOutside};
+use super::records::{self, Keep, Records};
 use super::web_backend::WebBackend;
 use crate::acd::map::Map;
 use crate::acd::matcher::{Matcher, Size};
@@ -34,6 +36,8 @@ pub struct Listen {
     pub media: crate::media::Settings,
     /// For HTTP.
     pub web: web::Settings,
+    /// What is kept, and where.
+    pub keep: Keep,
 }
 
 /// Why the process cannot start.
@@ -50,6 +54,14 @@ pub enum StartError {
     Http {
         /// Where.
         address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The event log.
+    #[error("the event log in {directory} cannot be written: {source}")]
+    Log {
+        /// Where.
+        directory: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -81,6 +93,7 @@ pub struct Running {
     shard: JoinHandle<Ended>,
     /// Held until the shard has ended: its threads stop when it is dropped.
     media: Media,
+    records: Records,
 }
 
 /// Randomness from the system, for everything random in the process.
@@ -117,6 +130,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let settings = Arc::new(settings);
+    let (log, records) = records::start(&listen.keep, &settings, clock.now())?;
     let size = Size {
         shards: 1,
         contacts_per_shard: settings.limits.contacts,
@@ -140,6 +154,8 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         sip: counts.clone(),
         media: Box::new(move || media_totals(&handle)),
         limits: limits_of(&settings, &matcher),
+        log_lost: records.lost(),
+        store_lag: records.lag(),
         now: Box::new(move || clock.now()),
     };
     let current = Arc::new(ArcSwap::new(settings.clone()));
@@ -151,21 +167,22 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         clock,
         shard: inbox.clone(),
         draining: draining.clone(),
+        log: records.log(),
     };
     let router = web::router(backend, listen.web.token.clone());
     std::thread::Builder::new().name("http".to_owned()).spawn(move || serve_http(http, router))?;
 
     let names = listeners.iter().map(|listener| listener.name.clone()).collect();
     let parts = Parts { shard: 0, settings, matcher: matcher.clone(), listeners: names, seed: seed.fork(), counts };
-    let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, last_fault: None };
+    let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
         .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;
-    Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media })
+    Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
 }
 
 fn run_shard(
-    parts: Parts,
+    mut parts: Parts,
     outside: ShardOutside,
     clock: Clock,
     listeners: Vec<Listener>,
@@ -174,9 +191,10 @@ fn run_shard(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };
     let local = tokio::task::LocalSet::new();
+    let token = u128::from(parts.seed.next_u64()) << 64 | u128::from(parts.seed.next_u64());
     local.block_on(&runtime, async move {
         let engine = Engine::new(parts, clock.now());
-        match Shard::new(engine, outside, clock, listeners, inbox) {
+        match Shard::new(engine, outside, clock, listeners, inbox, token) {
             Ok(shard) => shard.run().await,
             Err(error) => {
                 tracing::error!(%error, "a socket cannot be watched");
@@ -264,6 +282,7 @@ impl Running {
     pub fn wait(self) -> Ended {
         let ended = self.shard.join().unwrap_or(Ended::Faults);
         drop(self.media);
+        self.records.close();
         ended
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::records::Keep;
 use super::running::{Listen, start};
 use crate::config::{self, Config};
 use crate::media::Library;
@@ -33,6 +34,7 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         sip: server.listeners.clone(),
         media: server.media.clone(),
         web: web::Settings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
+        keep: Keep::of(&server),
     };
     let running = start(settings, &listen, library, None)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {

@@ -13,6 +13,7 @@ use crate::engine::{AgentCommand, Settings};
 use crate::metrics::Exporter;
 use crate::net::clock::Clock;
 use crate::net::shard::ToShard;
+use crate::store::LogHealth;
 use crate::web::{Accepted, AgentStatus, Backend, QueueStatus, WantedState};
 
 pub(super) struct WebBackend {
@@ -22,6 +23,7 @@ pub(super) struct WebBackend {
     pub(super) clock: Clock,
     pub(super) shard: mpsc::Sender<ToShard>,
     pub(super) draining: Arc<AtomicBool>,
+    pub(super) log: Option<Arc<LogHealth>>,
 }
 
 impl WebBackend {
@@ -36,7 +38,11 @@ impl Backend for WebBackend {
     }
 
     fn not_ready(&self) -> Option<&'static str> {
-        self.draining.load(Ordering::Relaxed).then_some("The process is draining: it takes no new calls.")
+        if self.draining.load(Ordering::Relaxed) {
+            return Some("The process is draining: it takes no new calls.");
+        }
+        let unwritable = self.log.as_ref().is_some_and(|log| !log.healthy());
+        unwritable.then_some("The event log cannot be written: what happens now may be lost.")
     }
 
     fn agents(&self) -> Vec<AgentStatus> {

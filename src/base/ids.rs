@@ -1,6 +1,7 @@
 //! Identifiers. Those of the directory are small indexes, stable for as long as the name is known; a contact's is unique across all nodes.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::seed::Seed;
@@ -63,6 +64,18 @@ pub struct EndpointId(pub u64);
 pub struct ContactId(pub u128);
 
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const NO_DIGIT: u8 = 0xff;
+/// What each byte means as a digit: readers of the log look up millions.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < BASE32.len() {
+        values[BASE32[digit] as usize] = digit as u8;
+        values[BASE32[digit].to_ascii_lowercase() as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 impl ContactId {
     /// A fresh identifier for a contact that arrived at `now`.
@@ -70,17 +83,34 @@ impl ContactId {
         let random = u128::from(seed.next_u64()) << 16 | u128::from(seed.next_u32() & 0xffff);
         ContactId(u128::from(now.millis() & 0xffff_ffff_ffff) << 80 | random)
     }
+
+    /// When the contact arrived, to the millisecond.
+    #[must_use]
+    pub const fn arrived(self) -> Time {
+        Time::from_micros((self.0 >> 80) as u64 * 1000)
+    }
+
+    /// The identifier as text: ASCII.
+    #[must_use]
+    pub fn text(self) -> [u8; 26] {
+        let mut text = [0u8; 26];
+        // In words of 60 bits: a u128 is slow to shift, and this is written in each line of the log.
+        let mut fill = |places: Range<usize>, mut bits: u64| {
+            for place in places.rev() {
+                text[place] = BASE32[(bits & 31) as usize];
+                bits >>= 5;
+            }
+        };
+        fill(0..2, (self.0 >> 120) as u64);
+        fill(2..14, (self.0 >> 60) as u64);
+        fill(14..26, self.0 as u64);
+        text
+    }
 }
 
 impl fmt::Display for ContactId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 26];
-        let mut rest = self.0;
-        for place in text.iter_mut().rev() {
-            *place = BASE32[(rest & 31) as usize];
-            rest >>= 5;
-        }
-        f.write_str(str::from_utf8(&text).expect("base 32 is ASCII"))
+        f.write_str(str::from_utf8(&self.text()).expect("base 32 is ASCII"))
     }
 }
 
@@ -104,8 +134,11 @@ impl FromStr for ContactId {
         }
         let mut value: u128 = 0;
         for byte in text.bytes() {
-            let digit = BASE32.iter().position(|b| *b == byte.to_ascii_uppercase()).ok_or(BadContactId)?;
-            value = value << 5 | digit as u128;
+            let digit = VALUES[usize::from(byte)];
+            if digit == NO_DIGIT {
+                return Err(BadContactId);
+            }
+            value = value << 5 | u128::from(digit);
         }
         Ok(ContactId(value))
     }

@@ -219,6 +219,50 @@ words!(
     }
 );
 
+words!(
+    /// What a line of the event log tells.
+    EventKind {
+        /// A contact came in.
+        Arrived = "arrived",
+        /// A segment closed.
+        SegmentEnded = "segment_ended",
+        /// A contact joined a line.
+        Entered = "entered",
+        /// A contact left a line.
+        Left = "left",
+        /// An agent is about to be rung.
+        Offered = "offered",
+        /// An offer is over.
+        OfferEnded = "offer_ended",
+        /// A leg began.
+        LegBegan = "leg_began",
+        /// A leg ended.
+        LegEnded = "leg_ended",
+        /// A talk is over.
+        TalkEnded = "talk_ended",
+        /// A transfer was decided.
+        Transferred = "transferred",
+        /// A contact ended.
+        Ended = "ended",
+        /// An agent's state changed.
+        Agent = "agent",
+        /// A trunk's calls changed by one.
+        TrunkCalls = "trunk_calls",
+        /// A trunk was found up or down.
+        TrunkUp = "trunk_up",
+        /// Something was refused at a limit.
+        LimitHit = "limit_hit",
+        /// What must not happen was put right.
+        Repaired = "repaired",
+        /// A process began: what was open before it has been closed.
+        Started = "started",
+        /// The first line of each file.
+        FileBegan = "file_began",
+        /// A process ended in order.
+        Stopped = "stopped",
+    }
+);
+
 impl Transport {
     /// Whether messages may be lost, so that transactions retransmit.
     #[must_use]

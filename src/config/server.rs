@@ -71,7 +71,13 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
     server.events = table(root, "events", |section| events(section, base));
     server.log = table(root, "log", log);
     if let Some(section) = root.section("store") {
-        server.store = section.text("file").map(|file| base.join(file.text));
+        if let Some(file) = section.text("file") {
+            server.store = Some(base.join(file.text));
+            if server.events.directory.is_none() {
+                let remedy = "add [events] with a directory, or leave [store] out";
+                root.report.error(Kind::Conflict, &file.spot, "the store is made of the event log, and none is written", remedy);
+            }
+        }
         section.done();
     }
     families(root, &server);

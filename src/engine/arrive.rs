@@ -22,6 +22,11 @@ use crate::sip::message::{Message, Start};
 use crate::sip::name::Name;
 use crate::sip::stack::counts::Rejected;
 
+/// New calls are shed once input is older than this as it is taken up, and taken again below half of it.
+const SHED_ABOVE: Duration = Duration::from_millis(100);
+/// When a shed caller may try again.
+const SHED_RETRY: Duration = Duration::from_secs(5);
+
 /// An INVITE that is not taken: the status, and how it is counted.
 pub(super) struct Refusal {
     status: u16,
@@ -44,6 +49,12 @@ pub(super) fn refuse(status: u16, why: Rejected) -> Refusal {
 }
 
 impl Engine {
+    /// Notes how old input is: what is behind gets no further behind by taking new calls.
+    pub(super) fn note_age(&mut self, age: Duration) {
+        let above = if self.shedding { SHED_ABOVE / 2 } else { SHED_ABOVE };
+        self.shedding = age > above;
+    }
+
     /// An INVITE that begins a call.
     pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
         match who {
@@ -89,15 +100,18 @@ impl Engine {
         if self.draining {
             return Err(Refusal { retry_after: Some(Duration::from_secs(30)), ..refuse(503, Rejected::Shed) });
         }
-        if self.same_call(message) {
-            return Err(refuse(482, Rejected::Loop));
-        }
         let dialled = dialled_number(message, rules);
         let target = rules.target(&dialled).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
         let emergency = match target {
             NumberTarget::Entry(entry) => settings.entry(entry).is_some_and(|entry| entry.emergency),
             NumberTarget::Queue(queue) => settings.queue(queue).is_some_and(|queue| queue.emergency),
         };
+        if self.shedding && !emergency {
+            return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
+        }
+        if self.same_call(message) {
+            return Err(refuse(482, Rejected::Loop));
+        }
         self.admit(now, trunk, rules, emergency)?;
         let offer = read_offer(message)?;
         let number: Arc<str> = caller_number(message, rules).into();

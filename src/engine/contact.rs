@@ -16,7 +16,7 @@ use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::base::{AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
 use crate::call::contact::{Story, Ticket};
 use crate::call::menu::Menu;
-use crate::report::FactKind;
+use crate::report::{FactKind, Next};
 
 /// A contact of this engine; one that is gone refers to nothing, for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -162,8 +162,13 @@ impl Engine {
         let Some(contact) = self.contact_mut(key) else { return };
         let id = contact.id;
         let closed = contact.story.turn(now, segment, queue, agent);
-        let kind =
-            FactKind::SegmentEnded { segment: closed.segment, queue: closed.queue, agent: closed.agent, began: closed.began };
+        let kind = FactKind::SegmentEnded {
+            segment: closed.segment,
+            queue: closed.queue,
+            agent: closed.agent,
+            began: closed.began,
+            next: Some(Next { segment, queue, agent }),
+        };
         self.fact(now, Some(id), kind);
     }
 

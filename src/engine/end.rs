@@ -39,7 +39,7 @@ impl Engine {
         let (own, busies_owner) = (contact.own, contact.busies_owner);
         self.stop_all_timers(key);
         let segment = closed.segment;
-        let ended = FactKind::SegmentEnded { segment, queue: closed.queue, agent: closed.agent, began: closed.began };
+        let ended = FactKind::SegmentEnded { segment, queue: closed.queue, agent: closed.agent, began: closed.began, next: None };
         self.fact(now, Some(id), ended);
         if segment == Segment::Talk {
             let lasted = closed.ended.since(closed.began);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Settings;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
@@ -35,6 +36,8 @@ pub enum Input<'a> {
         flow: Flow,
         /// Its bytes.
         bytes: &'a [u8],
+        /// How long it has waited to be taken up.
+        age: Duration,
     },
     /// A connection is gone, or none could be had.
     Broken {

@@ -144,6 +144,8 @@ pub struct Engine {
     seed: Seed,
     serial: u64,
     draining: bool,
+    /// Input is too old: new calls are shed.
+    shedding: bool,
     /// Whom the input at hand is about, for when it must be given up (rule 9).
     current: Option<ContactKey>,
     contacts_up: u32,
@@ -201,6 +203,7 @@ impl Engine {
             seed,
             serial: 0,
             draining: false,
+            shedding: false,
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
@@ -218,7 +221,10 @@ impl Engine {
         self.current = None;
         match input {
             Input::Time => {}
-            Input::Message { flow, bytes } => self.receive(now, &flow, bytes),
+            Input::Message { flow, bytes, age } => {
+                self.note_age(age);
+                self.receive(now, &flow, bytes);
+            }
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
             Input::Agent { agent, command } => self.agent_command(now, agent, command),

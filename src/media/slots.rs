@@ -46,3 +46,28 @@ impl Slots {
         self.senders
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_are_spread_and_keep_their_seats() {
+        let mut slots = Slots::default();
+        let mut seats: Vec<Option<Seat>> = (0..100).map(|sender| Some(slots.seat(sender, 7))).collect();
+        assert!(slots.slots.iter().all(|slot| slot.len() == 5));
+        assert_eq!(slots.at(8, 0), Some(0), "the first sends with the next tick");
+        for leaver in (0..100).step_by(3) {
+            let seat = seats[leaver].take().expect("seated");
+            if let Some(moved) = slots.free(seat) {
+                seats[moved as usize] = Some(seat);
+            }
+        }
+        assert_eq!(slots.len(), seats.iter().flatten().count());
+        for (sender, seat) in (0u32..).zip(&seats) {
+            if let Some(seat) = seat {
+                assert_eq!(slots.slots[usize::from(seat.slot)][seat.index as usize], sender);
+            }
+        }
+    }
+}

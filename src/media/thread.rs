@@ -25,10 +25,9 @@ use crate::base::{EndpointId, Time};
 use crate::engine::media_port::{MediaEvent, MediaThread};
 
 const TICK_NANOS: u64 = 1_000_000;
-/// Ticks between two sweeps while somebody is relayed to somebody: what is relayed waits for half of it.
-const RELAY_TICKS: u64 = 1;
-/// The same while there is only music and silence, which nobody's words wait for.
-const MUSIC_TICKS: u64 = 5;
+/// Ticks between two sweeps while there is only music, which nobody's words wait for: the longest that makes no larger burst than this.
+const MUSIC_TICKS: [u64; 3] = [10, 5, 2];
+const MUSIC_BURST: u64 = 128;
 /// Sockets looked at in one sweep; the others keep their turn.
 const READY_MAX: usize = 2_048;
 /// Commands taken in one sweep.
@@ -147,13 +146,21 @@ impl Thread {
 
     /// Waits for the next tick of the absolute schedule; not at all when it is late.
     fn wait_for_tick(&self) {
-        let period = if self.relays > 0 { RELAY_TICKS } else { MUSIC_TICKS };
-        let at = self.started_nanos + (self.tick + 1).next_multiple_of(period) * TICK_NANOS;
+        let at = self.started_nanos + (self.tick + 1).next_multiple_of(self.period_ticks()) * TICK_NANOS;
         if monotonic_nanos() < at {
             let at = Timespec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i64 };
             // An interruption makes a short tick, which does no harm.
             let _ = rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &at);
         }
+    }
+
+    /// Ticks between two sweeps. While somebody is relayed to somebody it is one, of which a packet waits for half.
+    fn period_ticks(&self) -> u64 {
+        if self.relays > 0 {
+            return 1;
+        }
+        let senders = self.slots.len() as u64;
+        MUSIC_TICKS.into_iter().find(|ticks| senders * ticks / SLOTS as u64 <= MUSIC_BURST).unwrap_or(1)
     }
 
     /// Sleeps until a packet or a command comes, or something must be looked after.

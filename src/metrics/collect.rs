@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics::Counter;
@@ -9,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::{Board, Registry};
 use crate::acd::Matcher;
-use crate::base::words::{AgentState, BreakReason, Direction};
+use crate::base::words::{AgentState, BreakReason, Direction, EventKind};
 use crate::base::{AgentId, QueueId, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
@@ -27,6 +28,10 @@ pub struct Collected {
     pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
     /// Limits in use.
     pub limits: Box<dyn Fn() -> Vec<Limit> + Send + Sync>,
+    /// Events that the log lost, by kind.
+    pub log_lost: Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync>,
+    /// How far the store is behind the log; `None`: there is no store.
+    pub store_lag: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
     /// The time.
     pub now: Box<dyn Fn() -> Time + Send + Sync>,
 }
@@ -41,6 +46,8 @@ pub struct Exporter {
     rejected: Vec<Counter>,
     rtp: [Counter; 2],
     rtp_lost: [Counter; 2],
+    /// By kind of event.
+    log_lost: Vec<Counter>,
 }
 
 impl Exporter {
@@ -61,6 +68,7 @@ impl Exporter {
                 .iter()
                 .map(|why| r.counter("hotline_sip_rejected_total", &[("reason", why.label())]))
                 .collect(),
+            log_lost: EventKind::ALL.iter().map(|kind| r.counter("hotline_log_lost_total", &[("kind", kind.label())])).collect(),
             rtp: both_ways("hotline_rtp_packets_total"),
             rtp_lost: both_ways("hotline_rtp_packets_lost_total"),
             registry,
@@ -85,6 +93,7 @@ impl Exporter {
         self.agents(&settings);
         self.wire();
         self.media();
+        self.records();
         self.handle.run_upkeep();
         self.handle.render()
     }
@@ -144,6 +153,15 @@ impl Exporter {
         }
         for (why, counter) in Rejected::ALL.iter().zip(&self.rejected) {
             counter.absolute(sip.rejected(*why));
+        }
+    }
+
+    fn records(&self) {
+        for (kind, count) in (self.collected.log_lost)() {
+            self.log_lost[kind.index()].absolute(count);
+        }
+        if let Some(lag) = (self.collected.store_lag)() {
+            self.registry.gauge("hotline_store_lag_seconds", &[]).set(lag.as_secs_f64());
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::words::Transport;
 use crate::sip::stack::ListenerName;
 
 pub mod clock;
+mod lag;
 pub mod shard;
 mod stream;
 

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::lag::{CANARY_BYTES, Lag};
 use super::stream::{self, StreamInfo, WRITES_MAX};
 use super::{Listener, Listening};
 use crate::base::words::Transport;
@@ -64,6 +65,12 @@ pub trait Outside {
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
+    /// When [`Outside::tick`] wants to be called; `None`: not before the next fact.
+    fn deadline(&self) -> Option<Time>;
+    /// Time has passed.
+    fn tick(&mut self, now: Time);
+    /// The loop ends: nothing more happens.
+    fn end(&mut self, now: Time);
     /// From taking the input that made a match possible to handing over its offer.
     fn matched(&mut self, span: Duration);
     /// The configuration has changed.
@@ -84,6 +91,14 @@ pub enum Ended {
 /// A message, shared by its retransmissions.
 type Bytes = Arc<[u8]>;
 
+/// A datagram listener.
+struct Datagrams {
+    listener: ListenerId,
+    socket: UdpSocket,
+    address: SocketAddr,
+    lag: Lag,
+}
+
 struct Streams {
     inbox: mpsc::Sender<FromStream>,
     writers: BTreeMap<ConnectionId, mpsc::Sender<Bytes>>,
@@ -97,7 +112,7 @@ pub struct Shard<O> {
     engine: Engine,
     outside: O,
     clock: Clock,
-    udp: Vec<(ListenerId, UdpSocket)>,
+    datagrams: Vec<Datagrams>,
     streams: Streams,
     from_streams: mpsc::Receiver<FromStream>,
     inbox: mpsc::Receiver<ToShard>,
@@ -106,7 +121,7 @@ pub struct Shard<O> {
 }
 
 impl<O: Outside> Shard<O> {
-    /// A shard on the calling thread's runtime.
+    /// A shard on the calling thread's runtime. `canary_token` is random, so that nobody else can send what measures the age of input.
     ///
     /// # Errors
     /// When a socket cannot be registered with the runtime.
@@ -116,23 +131,38 @@ impl<O: Outside> Shard<O> {
         clock: Clock,
         listeners: Vec<Listener>,
         inbox: mpsc::Receiver<ToShard>,
+        canary_token: u128,
     ) -> std::io::Result<Self> {
         let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
-        let mut udp = Vec::new();
+        let mut datagrams = Vec::new();
         let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1 };
-        let mut shard =
-            Shard { engine, outside, clock, udp: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
+        let mut shard = Shard {
+            engine,
+            outside,
+            clock,
+            datagrams: Vec::new(),
+            streams,
+            from_streams,
+            inbox,
+            draining: false,
+            faulted: false,
+        };
         for (index, listener) in listeners.into_iter().enumerate() {
             let id = ListenerId(index as u16);
             match listener.socket {
-                Listening::Udp(socket) => udp.push((id, UdpSocket::from_std(socket)?)),
+                Listening::Udp(socket) => datagrams.push(Datagrams {
+                    listener: id,
+                    socket: UdpSocket::from_std(socket)?,
+                    address: listener.address,
+                    lag: Lag::new(canary_token),
+                }),
                 Listening::Tcp(socket) => {
                     let inbox = shard.streams.inbox.clone();
                     tokio::task::spawn_local(accept(id, TcpListener::from_std(socket)?, inbox));
                 }
             }
         }
-        shard.udp = udp;
+        shard.datagrams = datagrams;
         Ok(shard)
     }
 
@@ -141,7 +171,7 @@ impl<O: Outside> Shard<O> {
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         loop {
             let mut more = false;
-            for index in 0..self.udp.len() {
+            for index in 0..self.datagrams.len() {
                 more |= self.take_datagrams(index, &mut datagram);
             }
             self.take_messages();
@@ -149,7 +179,11 @@ impl<O: Outside> Shard<O> {
                 self.handle(Input::Time);
             }
             self.act();
+            if self.outside.deadline().is_some_and(|at| at <= self.clock.now()) {
+                self.outside.tick(self.clock.now());
+            }
             if self.draining && self.engine.nobody_is_up() {
+                self.outside.end(self.clock.now());
                 return if self.faulted { Ended::Faults } else { Ended::Drained };
             }
             if more {
@@ -176,19 +210,28 @@ impl<O: Outside> Shard<O> {
     /// Takes waiting datagrams; whether there may be more.
     fn take_datagrams(&mut self, index: usize, buffer: &mut [u8]) -> bool {
         for _ in 0..BATCH {
-            let (listener, socket) = &self.udp[index];
+            let now = self.clock.now();
+            let datagrams = &mut self.datagrams[index];
             // An error is the echo of an earlier datagram to somebody who is not there: its transaction times out.
-            let (length, remote) = match socket.try_recv_from(buffer) {
+            let (length, remote) = match datagrams.socket.try_recv_from(buffer) {
                 Ok(taken) => taken,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    datagrams.lag.empty();
+                    return false;
+                }
                 Err(_) => continue,
             };
-            // Keep-alives (RFC 5626 3.5.1) are not messages.
-            if length <= 4 {
+            // Keep-alives (RFC 5626 3.5.1) are not messages, nor is what we send ourselves to learn how long all this waits.
+            if length <= 4 || (length == CANARY_BYTES && datagrams.lag.take(now, &buffer[..length])) {
                 continue;
             }
-            let flow = Flow::udp(*listener, remote);
-            self.handle(Input::Message { flow, bytes: &buffer[..length] });
+            let (flow, age) = (Flow::udp(datagrams.listener, remote), datagrams.lag.age(now));
+            self.handle(Input::Message { flow, bytes: &buffer[..length], age });
+        }
+        let now = self.clock.now();
+        let datagrams = &mut self.datagrams[index];
+        if let Some(canary) = datagrams.lag.canary(now) {
+            let _ = datagrams.socket.try_send_to(&canary, datagrams.address);
         }
         true
     }
@@ -232,7 +275,7 @@ impl<O: Outside> Shard<O> {
             FromStream::Message(info, bytes) => {
                 let (listener, remote, connection) = (info.listener, info.remote, Some(info.id));
                 let flow = Flow { transport: Transport::Tcp, listener, remote, connection };
-                self.handle(Input::Message { flow, bytes: &bytes });
+                self.handle(Input::Message { flow, bytes: &bytes, age: Duration::ZERO });
             }
             FromStream::Closed(info) => {
                 self.streams.forget(info.id);
@@ -270,9 +313,9 @@ impl<O: Outside> Shard<O> {
 
     fn transmit(&mut self, Transmit { flow, bytes }: Transmit) {
         if flow.transport == Transport::Udp {
-            if let Some((_, socket)) = self.udp.iter().find(|(id, _)| *id == flow.listener) {
+            if let Some(datagrams) = self.datagrams.iter().find(|datagrams| datagrams.listener == flow.listener) {
                 // What the kernel does not take now is lost like a datagram on the way: transactions send again.
-                let _ = socket.try_send_to(&bytes, flow.remote);
+                let _ = datagrams.socket.try_send_to(&bytes, flow.remote);
             }
             return;
         }
@@ -292,14 +335,15 @@ impl<O: Outside> Shard<O> {
         info.id
     }
 
-    /// Sleeps until a socket, a message or the engine's next deadline.
+    /// Sleeps until a socket, a message or the next deadline.
     async fn wait(&mut self) {
-        let deadline = self.engine.next_deadline().map(|at| self.clock.until(at));
-        let udp = &self.udp;
+        let deadlines = [self.engine.next_deadline(), self.outside.deadline()];
+        let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.until(at));
+        let all = &self.datagrams;
         let readable = poll_fn(|cx| {
             // Each socket is asked, so that each wakes us.
-            let ready = udp.iter().fold(false, |ready, (_, socket)| socket.poll_recv_ready(cx).is_ready() || ready);
-            if ready { Poll::Ready(()) } else { Poll::Pending }
+            let ready = all.iter().filter(|one| one.socket.poll_recv_ready(cx).is_ready()).count();
+            if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
         });
         let sleep = async {
             match deadline {

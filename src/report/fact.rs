@@ -19,6 +19,17 @@ pub struct Fact {
     pub kind: FactKind,
 }
 
+/// A segment that begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Next {
+    /// Its purpose.
+    pub segment: Segment,
+    /// Its queue.
+    pub queue: Option<QueueId>,
+    /// Its agent.
+    pub agent: Option<AgentId>,
+}
+
 /// What happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum FactKind {
@@ -47,6 +58,8 @@ pub enum FactKind {
         agent: Option<AgentId>,
         /// When it had begun.
         began: Time,
+        /// What begins in its place; `None` when the contact ends.
+        next: Option<Next>,
     },
     /// A contact joined a line.
     Entered {

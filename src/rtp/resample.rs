@@ -9,8 +9,10 @@ const HALF: usize = 15;
 /// The low rate's samples that one output between two of them needs.
 const BETWEEN: usize = 2 * TAPS.len();
 
-fn clamp(sum: i32) -> i16 {
-    ((sum + (1 << 14)) >> 15).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+/// A sum of products in 1/2^`shift`, rounded. The taps' sizes sum to 33,716 and the middle's to half of 32,768, so that a sum never
+/// leaves 32 bits.
+fn rounded(sum: i32, shift: u32) -> i16 {
+    ((sum + (1 << (shift - 1))) >> shift).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
 /// 16 kHz to 8 kHz.
@@ -31,7 +33,7 @@ impl Halver {
                 let distance = 2 * place + 1;
                 sum += tap * (newest(HALF - distance) + newest(HALF + distance));
             }
-            *out = clamp(sum);
+            *out = rounded(sum, 15);
             self.past.copy_within(2.., 0);
             self.past[2 * HALF - 2..].copy_from_slice(pair);
         }
@@ -58,7 +60,8 @@ impl Doubler {
                 .map(|(place, tap)| tap * (i32::from(self.past[middle - place]) + i32::from(self.past[middle + 1 + place])))
                 .sum();
             pair[0] = self.past[middle];
-            pair[1] = clamp(sum * 2);
+            // Twice, for half of the samples of 16 kHz are not there.
+            pair[1] = rounded(sum, 14);
         }
     }
 }

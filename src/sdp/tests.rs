@@ -74,7 +74,7 @@ fn rfc3264_10_1() {
     );
 }
 
-/// RFC 3264 10.1 continued: the other side changes its port and holds one stream by direction.
+/// RFC 3264 10.1 continued: Bob's later offer, with a stream for key presses of its own.
 #[test]
 fn rfc3264_10_1_second_offer_adds_telephone_events() {
     let offer = described(

@@ -163,7 +163,7 @@ impl City {
         while let Some(datagram) = self.network.arrived(self.now) {
             if datagram.to == self.server {
                 let flow = Flow::udp(ListenerId(0), datagram.from);
-                self.engine.handle(self.now, Input::Message { flow, bytes: &datagram.bytes });
+                self.engine.handle(self.now, Input::Message { flow, bytes: &datagram.bytes, age: Duration::ZERO });
                 self.drain();
             } else if let Some(phone) = self.phones.get_mut(&datagram.to) {
                 phone.receive(self.now, &datagram.bytes);

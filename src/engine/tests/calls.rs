@@ -558,3 +558,33 @@ fn feature_codes_and_calls_of_an_agents_own() {
     assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Ready, AgentState::Ready));
     house.assert_empty();
 }
+
+#[test]
+fn old_input_sheds_new_calls_but_not_emergencies_nor_those_in_progress() {
+    let mut house = House::new(late(settings(1)));
+    let (tag, _) = talking(&mut house);
+    house.age = Duration::from_millis(101);
+    house.from(CALLER, &Request::invite("b").text());
+    let refused = house.next_to(CALLER);
+    assert_eq!(refused.status(), Some(503));
+    assert_eq!(refused.header(Name::RetryAfter), "5");
+    house.age = Duration::from_millis(60);
+    house.from(CALLER, &Request::invite("c").text());
+    assert_eq!(house.next_to(CALLER).status(), Some(503), "not before it is half as old");
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+    house.age = Duration::from_millis(40);
+    house.from(CALLER, &Request::invite("d").text());
+    assert_eq!(house.engine.contacts_up(), 1, "taken again");
+    house.from(CALLER, &Request::new("CANCEL", "d", 1).text());
+    house.assert_empty();
+
+    let mut settings = late(settings(0));
+    settings.directory.queues[0].as_mut().unwrap().emergency = true;
+    let mut house = House::new(settings);
+    house.age = Duration::from_secs(1);
+    house.from(CALLER, &Request::invite("a").text());
+    assert_eq!(house.engine.contacts_up(), 1, "an emergency is shed last");
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.assert_empty();
+}

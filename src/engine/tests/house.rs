@@ -70,6 +70,8 @@ pub(super) struct House {
     pub(super) feeds: Vec<(EndpointId, Feed)>,
     pub(super) open: Vec<EndpointId>,
     next_port: u16,
+    /// How old input is as it is taken up.
+    pub(super) age: Duration,
 }
 
 /// Settings with one trunk, one queue `q` (number 120 leads straight to it) and as many desk phones as wanted.
@@ -142,6 +144,7 @@ impl House {
             feeds: Vec::new(),
             open: Vec::new(),
             next_port: 20000,
+            age: Duration::ZERO,
         };
         house.lease(20);
         house.drain();
@@ -190,7 +193,7 @@ impl House {
     /// A datagram from `from`.
     pub(super) fn from(&mut self, from: &str, text: &str) {
         let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
-        self.input(Input::Message { flow, bytes: text.as_bytes() });
+        self.input(Input::Message { flow, bytes: text.as_bytes(), age: self.age });
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

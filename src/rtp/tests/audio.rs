@@ -79,6 +79,20 @@ fn half_band_passes_speech_and_stops_what_would_fold() {
     }
 }
 
+#[test]
+fn full_scale_is_clipped_not_wrapped() {
+    // The input that makes the sum largest: each sample has the sign of its tap.
+    let taps = [1, -1, 1, -1, 1, -1, 1, -1].map(|sign: i16| if sign > 0 { i16::MAX } else { i16::MIN });
+    let worst: Vec<i16> = taps.iter().rev().chain(&taps).copied().collect();
+    let mut doubled = [0; 32];
+    Doubler::default().run(&worst, &mut doubled);
+    assert_eq!(doubled[31], i16::MAX);
+    let spread: Vec<i16> = worst.iter().flat_map(|sample| [*sample, i16::MAX]).collect();
+    let mut halved = [0; 16];
+    Halver::default().run(&spread, &mut halved);
+    assert!(halved.contains(&i16::MAX), "{halved:?}");
+}
+
 fn encode(codec: Codec, hz: f64, amplitude: f64) -> Vec<u8> {
     match codec {
         Codec::G722 => {

@@ -1,0 +1,198 @@
+//! What a call costs apart from the system calls: a whole queued call's signalling through the engine, and a match.
+
+#![allow(missing_docs, reason = "criterion's macro makes an undocumented function")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use hotline::acd::map::Map;
+use hotline::acd::matcher::{Matcher, Size};
+use hotline::acd::{ContactSlot, LineId};
+use hotline::base::seed::Seed;
+use hotline::base::words::Transport;
+use hotline::base::{AgentId, EndpointId, QueueId, Time};
+use hotline::config;
+use hotline::engine::media_port::{MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
+use hotline::engine::{Engine, Input, Output, Parts, Settings};
+use hotline::sip::flow::{Flow, ListenerId};
+use hotline::sip::stack::ListenerName;
+use hotline::sip::{Message, Name};
+
+const CALLER: &str = "192.0.2.1:5070";
+const AGENT: &str = "203.0.113.2:7000";
+
+fn settings(agents: u32) -> Settings {
+    let text = format!(
+        "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\nprobe_waiting = \"never\"\n[[agency]]\nname = \"city\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n\
+         [[agents]]\ncount = {agents}\nname = \"agent{{n}}\"\nagency = \"city\"\npools = [\"desk\"]\ncontact = \"sip:agent{{n}}@{AGENT}\"\nready = \"at_start\"\n\
+         [[queue]]\nname = \"q\"\nagency = \"city\"\npools = [\"desk\"]\nwrap_up = \"0s\"\nanswer = \"late\"\nannounce_every = \"never\"\n\
+         [[trunk]]\nname = \"load\"\nfrom = [\"192.0.2.1/32\"]\ncalls_max = 100000\nnumbers = {{ q = \"queue:q\" }}\n"
+    );
+    config::parse(&text, "the bench's").unwrap_or_else(|problems| panic!("{problems}")).settings
+}
+
+fn matcher(settings: &Settings, contacts: u32) -> Arc<Matcher> {
+    let size = Size { shards: 1, contacts_per_shard: contacts, agents: settings.directory.agents.len() as u32, queues: 1 };
+    Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0))
+}
+
+struct House {
+    engine: Engine,
+    now: Time,
+    sent: Vec<(SocketAddr, Arc<[u8]>)>,
+    open: Vec<(EndpointId, PortLease)>,
+    calls: u64,
+}
+
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n";
+
+impl House {
+    fn new(agents: u32) -> Self {
+        let settings = Arc::new(settings(agents));
+        let matcher = matcher(&settings, 1000);
+        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
+        let now = Time::from_secs(1_800_000_000);
+        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(1), counts: Arc::default() };
+        let mut house = House { engine: Engine::new(parts, now), now, sent: Vec::new(), open: Vec::new(), calls: 0 };
+        let lease = |n: u16| {
+            let rtp = SocketAddr::new([198, 51, 100, 1].into(), 20_000 + n * 2);
+            PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
+        };
+        house.input(Input::Media(MediaEvent::Leased((0..8).map(lease).collect())));
+        house
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        let mut closed = Vec::new();
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit(transmit) => self.sent.push((transmit.flow.remote, transmit.bytes)),
+                Output::Media(_, MediaCommand::Open { endpoint, lease, .. }) => self.open.push((endpoint, lease)),
+                Output::Media(_, MediaCommand::Close { endpoint }) => closed.push(endpoint),
+                _ => {}
+            }
+        }
+        for endpoint in closed {
+            let place = self.open.iter().position(|(open, _)| *open == endpoint).expect("it was open");
+            let (_, lease) = self.open.swap_remove(place);
+            self.input(Input::Media(MediaEvent::Closed { endpoint, stats: MediaStats::default() }));
+            self.input(Input::Media(MediaEvent::Leased(vec![lease])));
+        }
+    }
+
+    fn from(&mut self, from: &str, text: &str) {
+        let flow = Flow::udp(ListenerId(0), from.parse().expect("an address"));
+        self.input(Input::Message { flow, bytes: text.as_bytes(), age: Duration::ZERO });
+    }
+
+    fn next_to(&mut self, to: &str) -> Arc<[u8]> {
+        let to: SocketAddr = to.parse().expect("an address");
+        let place = self.sent.iter().position(|(address, _)| *address == to).expect("something was sent");
+        self.sent.remove(place).1
+    }
+
+    fn request(&self, method: &str, cseq: u32, tag: &str, body: &str) -> String {
+        let n = self.calls;
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} sip:q@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {CALLER};branch=z9hG4bK-{n}-{cseq}{method}\r\n\
+             From: <sip:caller{n}@{CALLER}>;tag=c{n}\r\nTo: <sip:q@198.51.100.1:5060>{tag}\r\nCall-ID: call-{n}@192.0.2.1\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:caller@{CALLER}>\r\nMax-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// INVITE, INVITE, 200, ACK, 200, ACK, BYE, 200, BYE, 200.
+    fn call(&mut self) {
+        self.calls += 1;
+        self.now = self.now + Duration::from_millis(10);
+        let invite = self.request("INVITE", 1, "", SDP);
+        self.from(CALLER, &invite);
+        let rung = self.next_to(AGENT);
+        let ok = answer(&rung, SDP);
+        self.from(AGENT, &ok);
+        drop(self.next_to(AGENT));
+        let ok = self.next_to(CALLER);
+        let tag = Message::read(&ok).expect("ours").to().expect("ours").tag().expect("ours").to_owned();
+        let ack = self.request("ACK", 1, &format!(";tag={tag}"), "");
+        self.from(CALLER, &ack);
+        let bye = self.request("BYE", 2, &format!(";tag={tag}"), "");
+        self.from(CALLER, &bye);
+        drop(self.next_to(CALLER));
+        let bye = self.next_to(AGENT);
+        let ok = answer(&bye, "");
+        self.from(AGENT, &ok);
+        assert!(self.sent.is_empty() && self.engine.contacts_up() == 0);
+    }
+}
+
+fn answer(request: &[u8], body: &str) -> String {
+    let message = Message::read(request).expect("ours");
+    let text = |name| message.text(name).unwrap_or_default();
+    let tag = if body.is_empty() { "" } else { ";tag=phone" };
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:agent@{AGENT}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        text(Name::Via),
+        text(Name::From),
+        text(Name::To),
+        text(Name::CallId),
+        text(Name::CSeq),
+        body.len()
+    )
+}
+
+fn signalling(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a queued call's signalling");
+    for agents in [20, 2000] {
+        let mut house = House::new(agents);
+        group.bench_function(format!("{agents} agents ready"), |b| b.iter(|| house.call()));
+    }
+    group.finish();
+}
+
+fn matching(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a match");
+    for (waiting, agents) in [(0, 20), (0, 2000), (1000, 20), (10_000, 20)] {
+        let settings = settings(agents);
+        let matcher = matcher(&settings, waiting + 1);
+        let (queue, now) = (QueueId(0), Time::from_secs(1_800_000_000));
+        let line: LineId = matcher.map().line(queue, None, 0).expect("the queue has a line");
+        for slot in 0..waiting {
+            let key = matcher.key(now + Duration::from_secs(60), Duration::ZERO, false);
+            matcher.arrive(ContactSlot(slot), queue, u32::MAX, line, key, now).expect("there is room");
+        }
+        if waiting == 0 {
+            (0..agents).for_each(|agent| assert!(matcher.ready(AgentId(agent), now, Duration::ZERO)));
+        }
+        let slot = ContactSlot(waiting);
+        let name = if waiting == 0 {
+            format!("an arrival among {agents} ready agents")
+        } else {
+            format!("an agent turns ready, {waiting} wait")
+        };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let key = matcher.key(now, Duration::ZERO, false);
+                matcher.arrive(slot, queue, u32::MAX, line, key, now).expect("there is room");
+                if waiting > 0 {
+                    matcher.ready(AgentId(0), now, Duration::ZERO);
+                }
+                let agent = matcher.accept(slot).expect("the first in line is offered");
+                matcher.nudged_contacts(0, |_| {});
+                matcher.nudged_agents(0, |_| {});
+                matcher.release(agent);
+                if waiting == 0 {
+                    matcher.ready(agent, now, Duration::ZERO);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, signalling, matching);
+criterion_main!(benches);

@@ -1,0 +1,98 @@
+//! Starts and ends what is kept of calls: the log is recovered, then written, then projected into the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StartError;
+use crate::base::Time;
+use crate::base::words::EventKind;
+use crate::config::Server;
+use crate::engine::Settings;
+use crate::report::Names;
+use crate::store::{self, Log, LogHealth, LogSettings, Store, StoreSettings};
+
+/// What is kept, and where.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Keep {
+    /// The event log; `None`: nothing is kept.
+    pub log: Option<LogSettings>,
+    /// The SQLite file that it is projected into; `None`: none.
+    pub store: Option<PathBuf>,
+}
+
+impl Keep {
+    /// What a configuration asks for.
+    #[must_use]
+    pub fn of(server: &Server) -> Self {
+        let log = server.events.directory.clone().map(|directory| LogSettings {
+            directory,
+            rotate_bytes: u64::from(server.events.rotate_mb) << 20,
+            sync_every: server.events.sync_every,
+        });
+        Keep { log, store: server.store.clone() }
+    }
+}
+
+/// What runs besides the log, which its shard owns.
+#[derive(Default)]
+pub(super) struct Records {
+    log: Option<Arc<LogHealth>>,
+    store: Option<Store>,
+}
+
+/// Closes what a process that died left open, and begins to write.
+pub(super) fn start(keep: &Keep, settings: &Settings, now: Time) -> Result<(Option<Log>, Records), StartError> {
+    let Some(log) = &keep.log else { return Ok((None, Records::default())) };
+    let failed = |source| StartError::Log { directory: log.directory.clone(), source };
+    let recovered = store::recover(&log.directory).map_err(failed)?;
+    if recovered.closed > 0 || recovered.bad_lines > 0 || recovered.torn_bytes > 0 {
+        let store::Recovered { closed, bad_lines, torn_bytes, .. } = recovered;
+        tracing::warn!(closed, bad_lines, torn_bytes, "the last process died: what it left open is closed in the event log");
+    }
+    let settings_of = |file: &PathBuf| StoreSettings { log: log.directory.clone(), file: file.clone() };
+    let store = keep.store.as_ref().map(|file| Store::start(settings_of(file), now)).transpose()?;
+    let waker = store.as_ref().map(Store::waker);
+    let writer = Log::start(log, names(settings), &recovered, now, waker).map_err(failed)?;
+    let records = Records { log: Some(writer.health().clone()), store };
+    Ok((Some(writer), records))
+}
+
+/// The names of everything that facts speak of.
+pub(super) fn names(settings: &Settings) -> Names {
+    let directory = &settings.directory;
+    Names {
+        queues: directory.queues.iter().map(|queue| queue.as_ref().map(|queue| queue.name.clone())).collect(),
+        agents: directory.agents.iter().map(|agent| agent.as_ref().map(|agent| agent.name.clone())).collect(),
+        agencies: settings.agencies.iter().map(|agency| Some(agency.name.clone())).collect(),
+        trunks: settings.trunks.iter().map(|trunk| trunk.as_ref().map(|trunk| trunk.name.clone())).collect(),
+        entries: settings.entries.iter().map(|entry| entry.as_ref().map(|entry| entry.name.clone())).collect(),
+        skills: settings.skills.iter().map(|skill| Some(skill.name.clone())).collect(),
+    }
+}
+
+impl Records {
+    /// How the log is.
+    pub(super) fn log(&self) -> Option<Arc<LogHealth>> {
+        self.log.clone()
+    }
+
+    /// Looks up what the log lost.
+    pub(super) fn lost(&self) -> Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync> {
+        let log = self.log.clone();
+        Box::new(move || log.iter().flat_map(|log| log.lost()).collect())
+    }
+
+    /// Looks up how far the store is behind.
+    pub(super) fn lag(&self) -> Box<dyn Fn() -> Option<Duration> + Send + Sync> {
+        let both = self.log.clone().zip(self.store.as_ref().map(|store| store.health().clone()));
+        Box::new(move || both.as_ref().map(|(log, store)| store.lag(log)))
+    }
+
+    /// Ends the store's thread. The log was closed by its shard.
+    pub(super) fn close(self) {
+        if let Some(store) = self.store {
+            store.close();
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The fields of a line of the log: a flat JSON object (RFC 8259), read without copying.
+//!
+//! Several times faster than a general reader, which has to be ready for anything; what is beyond a flat object of texts, whole numbers
+//! and truths is left to `serde_json`.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use serde::de::IgnoredAny;
+
+use super::event::Text;
+use super::read::BadLine;
+use crate::base::Time;
+
+/// No line has more fields.
+const FIELDS_MAX: usize = 32;
+
+/// A value. What is none of these is of no use to this version.
+#[derive(Clone, PartialEq, Debug)]
+enum Value<'a> {
+    Text(Text<'a>),
+    Number(u64),
+    Flag(bool),
+    Other,
+}
+
+/// The fields of one line, in their order.
+pub(super) struct Fields<'a>(ArrayVec<(&'a str, Value<'a>), FIELDS_MAX>);
+
+impl<'a> Fields<'a> {
+    /// Takes a line apart.
+    pub(super) fn of(line: &'a [u8]) -> Result<Self, BadLine> {
+        let text = str::from_utf8(line).map_err(|_| BadLine::Json)?;
+        let mut scanner = Scanner { text, at: 0 };
+        let mut fields = ArrayVec::new();
+        scanner.expect(b'{')?;
+        if !scanner.follows(b'}') {
+            loop {
+                let key = scanner.plain_string()?;
+                scanner.expect(b':')?;
+                let value = scanner.value()?;
+                fields.try_push((key, value)).map_err(|_| BadLine::Json)?;
+                if !scanner.follows(b',') {
+                    break;
+                }
+            }
+            scanner.expect(b'}')?;
+        }
+        scanner.end()?;
+        Ok(Fields(fields))
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value<'a>> {
+        let (_, value) = self.0.iter_mut().find(|(known, _)| *known == name)?;
+        Some(std::mem::replace(value, Value::Other))
+    }
+
+    /// A text or a name, if it is there.
+    pub(super) fn maybe(&mut self, name: &'static str) -> Option<Text<'a>> {
+        match self.take(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number, if it is there.
+    pub(super) fn some<T: TryFrom<u64>>(&mut self, name: &'static str) -> Option<T> {
+        match self.take(name) {
+            Some(Value::Number(number)) => T::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A text or a name that must be there.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Text<'a>, BadLine> {
+        self.maybe(name).ok_or(BadLine::Field(name))
+    }
+
+    /// A number that must be there.
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str) -> Result<T, BadLine> {
+        self.some(name).ok_or(BadLine::Field(name))
+    }
+
+    /// A truth that must be there.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, BadLine> {
+        match self.take(name) {
+            Some(Value::Flag(flag)) => Ok(flag),
+            _ => Err(BadLine::Field(name)),
+        }
+    }
+
+    /// A moment that must be there.
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Time, BadLine> {
+        self.number(name).map(Time::from_micros)
+    }
+
+    /// A span that must be there.
+    pub(super) fn span(&mut self, name: &'static str) -> Result<Duration, BadLine> {
+        self.number(name).map(Duration::from_micros)
+    }
+
+    /// A word that must be there.
+    pub(super) fn word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<T, BadLine> {
+        of(&self.text(name)?).ok_or(BadLine::Field(name))
+    }
+
+    /// A word that may be there, and is known if it is.
+    pub(super) fn maybe_word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<Option<T>, BadLine> {
+        self.maybe(name).map(|text| of(&text).ok_or(BadLine::Field(name))).transpose()
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
+    /// The next byte that is no white space, which is left where it is.
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.rest().first() {
+            self.at += 1;
+        }
+        self.rest().first().copied()
+    }
+
+    fn follows(&mut self, byte: u8) -> bool {
+        let follows = self.peek() == Some(byte);
+        self.at += usize::from(follows);
+        follows
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), BadLine> {
+        if self.follows(byte) { Ok(()) } else { Err(BadLine::Json) }
+    }
+
+    fn end(&mut self) -> Result<(), BadLine> {
+        if self.peek().is_none() { Ok(()) } else { Err(BadLine::Json) }
+    }
+
+    /// A string without escapes, which all keys of ours are.
+    fn plain_string(&mut self) -> Result<&'a str, BadLine> {
+        self.expect(b'"')?;
+        let length = memchr::memchr2(b'"', b'\\', self.rest()).ok_or(BadLine::Json)?;
+        let string = &self.text[self.at..self.at + length];
+        self.at += length;
+        self.expect(b'"')?;
+        Ok(string)
+    }
+
+    fn value(&mut self) -> Result<Value<'a>, BadLine> {
+        let begin = self.peek();
+        let from = self.at;
+        match begin {
+            Some(b'"') => match self.plain_string() {
+                Ok(string) => Ok(Value::Text(Text::Borrowed(string))),
+                Err(_) => {
+                    self.at = from;
+                    self.general::<String>().map(|string| Value::Text(Text::Owned(string)))
+                }
+            },
+            Some(b'0'..=b'9') => {
+                let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+                match self.text[from..from + digits].parse() {
+                    Ok(number) if !matches!(self.rest().get(digits), Some(b'.' | b'e' | b'E')) => {
+                        self.at += digits;
+                        Ok(Value::Number(number))
+                    }
+                    _ => self.general::<IgnoredAny>().map(|_| Value::Other),
+                }
+            }
+            Some(b't' | b'f') => self.general().map(Value::Flag),
+            _ => self.general::<IgnoredAny>().map(|_| Value::Other),
+        }
+    }
+
+    /// Whatever JSON allows.
+    fn general<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, BadLine> {
+        let mut stream = serde_json::Deserializer::from_slice(self.rest()).into_iter::<T>();
+        let value = stream.next().and_then(Result::ok).ok_or(BadLine::Json)?;
+        self.at += stream.byte_offset();
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_json_is_taken_apart() {
+        let line = r#" { "a" : "x" , "b":12,"c":true,"d":"q\"\u00e9\\","e":{"f":[1,"}"]},"g":null,"h":-1,"i":1.5,"j":"" } "#;
+        let mut fields = Fields::of(line.as_bytes()).unwrap();
+        assert!(matches!(fields.maybe("a"), Some(Text::Borrowed("x"))));
+        assert_eq!((fields.some("b"), fields.flag("c").ok()), (Some(12u8), Some(true)));
+        assert_eq!(fields.text("d").unwrap(), "q\"é\\");
+        assert_eq!(fields.text("j").unwrap(), "");
+        for name in ["e", "g", "h", "i", "z"] {
+            assert!(fields.maybe(name).is_none() && fields.some::<u64>(name).is_none());
+        }
+        assert!(Fields::of(b"{}").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for line in [
+            "",
+            "{",
+            "}",
+            "[]",
+            "1",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\":1}x",
+            "{\"a\":\"x}",
+            "{\"a\":tru}",
+            "{\"a\":1 2}",
+            "{\"a\":\"\\x\"}",
+            "{,}",
+        ] {
+            assert!(Fields::of(line.as_bytes()).is_err(), "{line}");
+        }
+        assert!(Fields::of(b"{\"a\":\"\xff\"}").is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! What a bug, a full queue, noise and senseless settings do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline::base::seed::Seed;
+use hotline::base::{Codec, EndpointId};
+use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
+use hotline::media::{EventSink, Library, Media, Settings};
+
+use crate::rig::*;
+
+/// A bug in the work for one endpoint ends that one; the others do not notice.
+#[test]
+fn a_panic_ends_one_endpoint() {
+    let mut rig = Rig::new(|_| {});
+    let (mut caller, mut agent, other) = (Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu));
+    let to_caller_leg = rig.open(A, caller.remote());
+    let to_agent_leg = rig.open(B, agent.remote());
+    rig.open(EndpointId(3), other.remote());
+    rig.join();
+    rig.feed(EndpointId(3), Feed::Music("tone".into()));
+    caller.say(to_caller_leg, b"well");
+    agent.hear();
+    caller.rtp.send_to(&caller.packet(KEY, &[15, 0x0a, 0, 160]), to_caller_leg).unwrap();
+    rig.event(|event| matches!(event, MediaEvent::Closed { endpoint: A, .. }).then_some(()));
+    assert_eq!(rig.counter("panics"), 1);
+    other.silence(Duration::from_millis(1));
+    other.hear();
+    // The agent's leg is there, and may be fed again.
+    agent.say(to_agent_leg, b"hello?");
+    rig.feed(B, Feed::Music("tone".into()));
+    agent.hear();
+    assert_eq!(rig.close(B).received, 1);
+}
+
+#[test]
+fn a_full_queue_keeps_its_sender_waiting_and_loses_nothing() {
+    let mut rig = Rig::new(|_| {});
+    let many = 5 * hotline::media::COMMANDS_MAX as u64;
+    for _ in 0..many {
+        rig.feed(A, Feed::Nothing);
+    }
+    rig.settle();
+    assert_eq!(rig.counter("bad_commands"), many + 1);
+    assert_eq!(rig.counter("commands_lost"), 0);
+    assert!(!rig.handle.send(MediaThread(9), MediaCommand::Close { endpoint: A }), "there is no such thread");
+}
+
+#[test]
+fn each_thread_leases_its_own_pairs() {
+    let mut rig = Rig::new(|settings| settings.threads = 2);
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 16 {
+        let lease = rig.lease();
+        assert_eq!(lease.rtp.port() % 2, 0);
+        assert!(seen.insert((lease.rtp, lease.thread)), "{lease:?} twice");
+    }
+    assert_eq!(seen.iter().filter(|(_, thread)| *thread == THREAD).count(), 8);
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let sink: EventSink = Arc::new(|_| {});
+    let start = |change: fn(&mut Settings)| {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Media::start(&settings, Library::default(), &mut Seed::from_number(1), &sink).map(drop).unwrap_err().to_string()
+    };
+    assert!(start(|settings| settings.addresses.clear()).contains("address"));
+    assert!(start(|settings| settings.threads = 0).contains("thread"));
+    assert!(start(|settings| settings.ports = 20_001..=20_001).contains("ports"));
+    assert!(start(|settings| settings.dscp = 64).contains("DSCP"));
+    // An address that this machine has not.
+    assert!(!start(|settings| settings.addresses = vec![([192, 0, 2, 1].into(), [192, 0, 2, 1].into())]).is_empty());
+}
+
+/// Noise on every port of a call: nothing is answered, nothing breaks, all is counted.
+#[test]
+fn garbage_is_counted_and_harmless() {
+    let mut rig = Rig::new(|_| {});
+    let (mut caller, agent) = (Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu));
+    let leg = rig.open(A, caller.remote());
+    rig.open(B, agent.remote());
+    rig.join();
+    rig.settle();
+    let mut seed = Seed::from_number(3);
+    // As many as a socket holds.
+    for n in 0..120u64 {
+        let mut noise: Vec<u8> = (0..seed.below(80)).map(|_| seed.next_u32() as u8).collect();
+        if let Some(first) = noise.first_mut() {
+            // Half of it looks like version 2.
+            *first = if n % 2 == 0 { 0x80 | *first >> 2 } else { *first };
+        }
+        caller.rtp.send_to(&noise, leg).unwrap();
+        caller.rtcp.send_to(&noise, SocketAddr::new(leg.ip(), leg.port() + 1)).unwrap();
+    }
+    caller.rtp.send_to(&[0x80; 4_000], leg).unwrap();
+    loop {
+        // What happened to be of the agreed type was passed on; the mark comes after all of it.
+        caller.say(leg, b"mark");
+        if agent.hear().1 == b"mark" {
+            break;
+        }
+    }
+    assert!(rig.counter("malformed") > 60);
+    assert_eq!(rig.counter("panics"), 0);
+}

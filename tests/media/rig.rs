@@ -1,0 +1,216 @@
+//! A media thread on an address of its own, phones that talk to it, and an ear for tones.
+
+use std::collections::VecDeque;
+use std::f64::consts::TAU;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use hotline::base::seed::Seed;
+use hotline::base::{Codec, EndpointId};
+use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
+use hotline::media::{Clip, EventSink, Library, Media, MediaHandle, Settings};
+use hotline::rtp::g711::Law;
+use hotline::rtp::packet::{Header, Outgoing};
+use hotline::rtp::transcode;
+
+pub(crate) const THREAD: MediaThread = MediaThread(0);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const KEY: u8 = 101;
+/// A key that makes the thread panic.
+pub(crate) const POISON: char = 'D';
+pub(crate) const A: EndpointId = EndpointId(1);
+pub(crate) const B: EndpointId = EndpointId(2);
+
+/// A media thread on a loopback address of its own.
+pub(crate) struct Rig {
+    pub(crate) handle: MediaHandle,
+    pub(crate) events: Receiver<MediaEvent>,
+    pub(crate) leases: VecDeque<PortLease>,
+    pub(crate) seen: VecDeque<MediaEvent>,
+    _media: Media,
+}
+
+impl Rig {
+    pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Rig {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let address = IpAddr::from([127, 77, (std::process::id() % 250) as u8, NEXT.fetch_add(1, Ordering::Relaxed)]);
+        let mut settings =
+            Settings { addresses: vec![(address, address)], ports: 40_000..=40_199, stock: 8, ..Settings::default() };
+        change(&mut settings);
+        let mut library = Library::default();
+        library.insert("tone", Clip::from_samples(&tone(1_000.0, 16_000.0, 8_000.0, 16_000)));
+        library.insert("low", Clip::from_samples(&tone(400.0, 16_000.0, 8_000.0, 3_200)));
+        let (sender, events) = mpsc::channel();
+        let sink: EventSink = Arc::new(move |event| {
+            let poisoned = matches!(event, MediaEvent::Digit { digit: POISON, .. });
+            drop(sender.send(event));
+            assert!(!poisoned, "a bug, injected");
+        });
+        let media = Media::start(&settings, library, &mut Seed::from_number(7), &sink).unwrap();
+        Rig { handle: media.handle(), events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
+    }
+
+    /// The next event that is of use; others are kept for those who wait for them.
+    pub(crate) fn event<T>(&mut self, mut pick: impl FnMut(&MediaEvent) -> Option<T>) -> T {
+        if let Some((at, found)) = self.seen.iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?))) {
+            self.seen.remove(at);
+            return found;
+        }
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let event = self.events.recv_timeout(end - Instant::now()).expect("the event comes");
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+            self.seen.push_back(event);
+        }
+    }
+
+    pub(crate) fn lease(&mut self) -> PortLease {
+        if self.leases.is_empty() {
+            let leases = self.event(|event| if let MediaEvent::Leased(leases) = event { Some(leases.clone()) } else { None });
+            self.leases.extend(leases);
+        }
+        self.leases.pop_front().expect("a lease")
+    }
+
+    pub(crate) fn send(&self, command: MediaCommand) {
+        assert!(self.handle.send(THREAD, command));
+    }
+
+    pub(crate) fn open(&mut self, endpoint: EndpointId, remote: Remote) -> SocketAddr {
+        let lease = self.lease();
+        self.send(MediaCommand::Open { endpoint, lease, cname: endpoint.0 });
+        self.send(MediaCommand::Remote { endpoint, remote });
+        lease.rtp
+    }
+
+    pub(crate) fn feed(&self, endpoint: EndpointId, feed: Feed) {
+        self.send(MediaCommand::Feed { endpoint, feed });
+    }
+
+    pub(crate) fn join(&self) {
+        self.feed(A, Feed::Peer(B));
+        self.feed(B, Feed::Peer(A));
+    }
+
+    pub(crate) fn close(&mut self, which: EndpointId) -> MediaStats {
+        self.send(MediaCommand::Close { endpoint: which });
+        self.event(|event| match event {
+            MediaEvent::Closed { endpoint, stats } if *endpoint == which => Some(*stats),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let counters = self.handle.counters().next().unwrap();
+        counters.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// Waits until all commands sent have been carried out: a thread answers in order.
+    pub(crate) fn settle(&mut self) {
+        self.close(EndpointId(u64::MAX));
+    }
+}
+
+/// A party's phone.
+pub(crate) struct Phone {
+    pub(crate) rtp: UdpSocket,
+    pub(crate) rtcp: UdpSocket,
+    pub(crate) codec: Codec,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+}
+
+pub(crate) fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+impl Phone {
+    pub(crate) fn new(codec: Codec) -> Phone {
+        Phone { rtp: socket(), rtcp: socket(), codec, sequence: 60_000, timestamp: 4_000_000_000 }
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        let payload_type = self.codec.static_payload_type().unwrap();
+        Remote {
+            rtp: self.rtp.local_addr().unwrap(),
+            rtcp: Some(self.rtcp.local_addr().unwrap()),
+            codec: self.codec,
+            send_payload_type: payload_type,
+            receive_payload_type: payload_type,
+            telephone_event: Some((KEY, KEY)),
+            may_send: true,
+            expects: true,
+            source: SourceRule::Described,
+        }
+    }
+
+    pub(crate) fn packet(&self, payload_type: u8, payload: &[u8]) -> Vec<u8> {
+        let (sequence, timestamp) = (self.sequence, self.timestamp);
+        let mut packet = Outgoing { marker: false, payload_type, sequence, timestamp, ssrc: 0x5eed }.bytes().to_vec();
+        packet.extend(payload);
+        packet
+    }
+
+    pub(crate) fn say(&mut self, to: SocketAddr, payload: &[u8]) {
+        let packet = self.packet(self.codec.static_payload_type().unwrap(), payload);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(160);
+        self.rtp.send_to(&packet, to).unwrap();
+    }
+
+    pub(crate) fn hear(&self) -> (Header, Vec<u8>) {
+        let mut packet = [0; 2_048];
+        let len = self.rtp.recv(&mut packet).expect("a packet comes");
+        let header = Header::read(&packet[..len]).unwrap();
+        (header, header.payload(&packet[..len]).to_vec())
+    }
+
+    /// Takes what waits, until nothing comes for the span.
+    pub(crate) fn silence(&self, span: Duration) -> usize {
+        self.rtp.set_read_timeout(Some(span)).unwrap();
+        let mut count = 0;
+        while self.rtp.recv(&mut [0; 2_048]).is_ok() {
+            count += 1;
+        }
+        self.rtp.set_read_timeout(Some(PATIENCE)).unwrap();
+        count
+    }
+}
+
+pub(crate) fn tone(hz: f64, rate_hz: f64, amplitude: f64, samples: usize) -> Vec<i16> {
+    (0..samples).map(|n| (amplitude * (TAU * hz * n as f64 / rate_hz).sin()) as i16).collect()
+}
+
+/// The amplitude at a frequency, and all else relative to it in dB.
+pub(crate) fn measure(samples: &[i16], hz: f64, rate_hz: f64) -> (f64, f64) {
+    let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let (sin, cos) = (TAU * hz * n as f64 / rate_hz).sin_cos();
+        re += f64::from(*sample) * cos;
+        im += f64::from(*sample) * sin;
+        power += f64::from(*sample).powi(2);
+    }
+    let amplitude = 2.0 * re.hypot(im) / samples.len() as f64;
+    let rest = power / samples.len() as f64 - amplitude.powi(2) / 2.0;
+    (amplitude, 10.0 * (rest.max(1e-9) / (amplitude.powi(2) / 2.0).max(1e-9)).log10())
+}
+
+pub(crate) fn decoded(codec: Codec, payload: &[u8]) -> (Vec<i16>, f64) {
+    let law = match codec {
+        Codec::Pcmu => Law::Mu,
+        Codec::Pcma => Law::A,
+        _ => {
+            let mut samples = vec![0; 2 * payload.len()];
+            transcode::decode_g722(&mut Default::default(), payload, &mut samples);
+            return (samples, 16_000.0);
+        }
+    };
+    (payload.iter().map(|code| law.decode(*code)).collect(), 8_000.0)
+}
