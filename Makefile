@@ -4,6 +4,10 @@ CARGO ?= cargo
 
 .PHONY: demo test setup check bench bench-load clean
 
+## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
+demo:
+	$(CARGO) run --release -- demo
+
 ## Sets up what the tests need, then runs every one of them, and the checks of form.
 test: setup check
 	$(CARGO) nextest run --release --no-fail-fast

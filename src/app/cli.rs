@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::demo::DemoArgs;
 use super::load::LoadArgs;
 use crate::config::{self, Config, Problems};
 
@@ -40,6 +41,14 @@ enum Command {
     /// meant.
     #[command(verbatim_doc_comment)]
     Check(File),
+    /// Show a small city at work, and let you join in
+    ///
+    /// Starts a switchboard with six agencies, twelve queues and forty agents on this
+    /// machine's loopback, plays its agents and its callers over real SIP and RTP, and
+    /// tells what happens. Call 120 with a softphone, or register one as `guest` and
+    /// be rung. Ctrl-C ends it.
+    #[command(verbatim_doc_comment)]
+    Demo(DemoArgs),
     /// Play callers and agents against a SIP server
     ///
     /// Callers call at a rate, press keys, wait with patience, talk and hang up;
@@ -70,6 +79,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(file) => serve(file.config.as_deref()),
         Command::Check(file) => Ok(check(file.config.as_deref())),
+        Command::Demo(args) => super::demo::demo(&args),
         Command::Load(args) => super::load::load(&args),
     }
 }

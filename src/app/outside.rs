@@ -16,8 +16,13 @@ use crate::store::Log;
 /// Two faults within this end the process (rule 9): a supervisor starts a clean one.
 const FAULTS_WITHIN: Duration = Duration::from_secs(1);
 
+/// Is shown every fact, with the settings that give it names.
+pub type Observer = Box<dyn FnMut(&Fact, &Settings) + Send>;
+
 /// The outside of a shard.
 pub(super) struct ShardOutside {
+    pub(super) observer: Option<Observer>,
+    pub(super) settings: Arc<Settings>,
     pub(super) media: MediaHandle,
     pub(super) meters: Meters,
     pub(super) log: Option<Log>,
@@ -31,6 +36,9 @@ impl Outside for ShardOutside {
             log.fact(fact);
         }
         say(fact);
+        if let Some(observer) = &mut self.observer {
+            observer(fact, &self.settings);
+        }
     }
 
     fn media(&mut self, thread: MediaThread, command: MediaCommand) {
@@ -65,6 +73,7 @@ impl Outside for ShardOutside {
 
     fn reloaded(&mut self, settings: &Arc<Settings>) {
         self.meters.reload(settings);
+        self.settings = settings.clone();
         if let Some(log) = &mut self.log {
             log.renew(names(settings));
         }

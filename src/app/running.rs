@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use super::outside::ShardOutside;
+use super::outside::{Observer, ShardOutside};
 use super::records::{self, Keep, Records};
 use super::web_backend::WebBackend;
 use crate::acd::map::Map;
@@ -114,9 +114,11 @@ fn raise_descriptor_limit() {
 
 /// Starts the process: binds everything first, so that a mistake is told before anything runs.
 ///
+/// `observer`: who is shown every fact, on the signalling thread.
+///
 /// # Errors
 /// When something cannot be bound or started.
-pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Running, StartError> {
+pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<Observer>) -> Result<Running, StartError> {
     raise_descriptor_limit();
     let clock = Clock::start();
     let mut seed = system_seed()?;
@@ -172,7 +174,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library) -> Result<Ru
 
     let names = listeners.iter().map(|listener| listener.name.clone()).collect();
     let parts = Parts { shard: 0, settings, matcher: matcher.clone(), listeners: names, seed: seed.fork(), counts };
-    let outside = ShardOutside { media: media.handle(), meters, log, last_fault: None };
+    let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
         .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;

@@ -36,7 +36,7 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         web: web::Settings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
         keep: Keep::of(&server),
     };
-    let running = start(settings, &listen, library)?;
+    let running = start(settings, &listen, library, None)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {
         tracing::info!(transport = %listener.transport, %address, "listening for SIP");
     }

@@ -327,7 +327,7 @@ impl Engine {
         match dial.purpose {
             Purpose::Own => self.end_contact(now, key, EndedBy::System, Some(status)),
             Purpose::Overflow => {
-                let prompt = self.prompt(key, "busy");
+                let prompt = self.prompt(key, "nobody");
                 self.goodbye(now, key, EndedBy::Overflow, vec![prompt]);
             }
             Purpose::Transfer => self.transfer_failed(now, key, status),

@@ -207,7 +207,7 @@ impl Engine {
             Overflow::Number(number) if self.overflow_to_number(now, key, number) => {}
             Overflow::Queue(_) | Overflow::Goodbye | Overflow::Number(_) => {
                 let by = if outcome == QueueOutcome::Closed { EndedBy::Closed } else { EndedBy::Overflow };
-                let prompt = self.prompt(key, "busy");
+                let prompt = self.prompt(key, "nobody");
                 self.goodbye(now, key, by, vec![prompt]);
             }
         }

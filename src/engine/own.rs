@@ -62,7 +62,7 @@ impl Engine {
         match user {
             "*1" => return Some(Dialled::Code(AgentCommand::Ready, "ready")),
             "*2" => return Some(Dialled::Code(AgentCommand::Break(BreakReason::Asked), "break")),
-            "*3" => return Some(Dialled::Code(AgentCommand::EndWrapUp, "wrap-up-ended")),
+            "*3" => return Some(Dialled::Code(AgentCommand::EndWrapUp, "wrap-up")),
             _ => {}
         }
         if let Some(colleague) = self.settings.agent_named(user).filter(|colleague| *colleague != agent) {

@@ -27,6 +27,9 @@ const HOLD_MAX: Duration = Duration::from_secs(3);
 /// How long an agent looks at a call before refusing it.
 const REFUSED_AFTER: Duration = Duration::from_millis(300);
 
+/// An agent who let it ring is taken off the line by many servers. So long later, the phone signs out and in again.
+const BACK_AFTER: Duration = Duration::from_secs(2);
+
 /// An agent.
 pub(super) struct Agent {
     pub(super) name: String,
@@ -94,6 +97,9 @@ impl Player<'_> {
             self.after(REFUSED_AFTER, Act::Refuse(id, status));
         } else if plan.ignore.draw(chance) {
             self.tally.agents.ignored += 1;
+            if let Some(call) = self.calls.get_mut(id) {
+                call.ignored = true;
+            }
         } else if let Some(span) = plan.answer_after.draw(chance) {
             self.open_voice(id, speaks);
             // A server that offers nothing yet answers our offer with its ACK.
@@ -131,10 +137,12 @@ impl Player<'_> {
 
     /// The server has thought better of it.
     pub(super) fn withdrawn(&mut self, id: CallId) {
-        if self.calls.get(id).is_some_and(|call| call.state == State::Ringing) {
-            self.tally.agents.withdrawn += 1;
-            self.refuse(id, 487);
+        let Some(call) = self.calls.get(id).filter(|call| call.state == State::Ringing) else { return };
+        if let (true, Party::Agent(agent)) = (call.ignored, call.party) {
+            self.after(BACK_AFTER, Act::Renew(agent));
         }
+        self.tally.agents.withdrawn += 1;
+        self.refuse(id, 487);
     }
 
     /// The ACK to an agent's answer: the two talk. What the agent means to do is decided now, for both.

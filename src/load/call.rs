@@ -74,6 +74,8 @@ pub(super) struct Call {
     pub(super) partner_speaks: bool,
     /// The end of patience, or of the talk.
     pub(super) ending: Option<DeadlineId>,
+    /// The agent lets it ring.
+    pub(super) ignored: bool,
     /// The caller was sent on to somebody else.
     pub(super) passed_on: bool,
 }
@@ -126,6 +128,7 @@ impl Calls {
             talk_since: None,
             partner_speaks: false,
             ending: None,
+            ignored: false,
             passed_on: false,
         });
         CallId { slot, serial }

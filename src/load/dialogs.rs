@@ -238,7 +238,8 @@ impl Player<'_> {
         let Some(call) = self.calls.get(id) else { return };
         let outcome = if expected { Outcome::Abandoned } else { Outcome::CutOff };
         match call.state {
-            State::Calling | State::Up if expected => self.hang_up(id),
+            State::Calling if expected => self.hang_up(id),
+            State::Up if expected => self.leave(id),
             State::Calling => {
                 if let Some(tx) = call.invite_out {
                     self.stack.cancel(self.now, tx);

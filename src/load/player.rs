@@ -67,6 +67,8 @@ pub(super) enum Act {
     Hold(CallId, bool),
     PassOn(CallId),
     Register(u32),
+    /// An agent signs out and in again.
+    Renew(u32),
     /// Nothing of a call that is over comes any more.
     Forget(CallId),
 }
@@ -275,6 +277,7 @@ impl<'p> Player<'p> {
                 Act::Hold(call, hold) => self.hold(call, hold),
                 Act::PassOn(call) => self.pass_on(call),
                 Act::Register(agent) => self.register(agent),
+                Act::Renew(agent) => self.renew(agent),
                 Act::Forget(call) => self.calls.remove(call),
             }
         }

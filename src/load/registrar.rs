@@ -34,11 +34,13 @@ pub(super) struct Registration {
     call_id: u64,
     cseq: u32,
     tries: u32,
+    /// Signing out, in order to sign in again.
+    renewing: bool,
 }
 
 impl Registration {
     pub(super) fn new(unique: &mut Seed) -> Registration {
-        Registration { state: SignedIn::No, call_id: unique.next_u64(), cseq: 0, tries: 0 }
+        Registration { state: SignedIn::No, call_id: unique.next_u64(), cseq: 0, tries: 0, renewing: false }
     }
 }
 
@@ -76,12 +78,22 @@ impl Player<'_> {
         self.send_register(agent, None);
     }
 
+    /// An agent signs out, to sign in again.
+    pub(super) fn renew(&mut self, agent: u32) {
+        let registration = &mut self.agents[agent as usize].registration;
+        if registration.state == SignedIn::Yes && self.stage != Stage::SigningOut {
+            registration.renewing = true;
+            self.register(agent);
+        }
+    }
+
     /// A REGISTER, with the answer to a challenge if there was one.
     fn send_register(&mut self, agent: u32, proof: Option<(Name, String)>) {
         let address = self.addresses[usize::from(AGENTS.0)];
-        let expires = if self.stage == Stage::SigningOut { 0 } else { self.plan.agents.expires.as_secs() };
         let tag = self.chances.tags.next_u64();
         let entry = &mut self.agents[agent as usize];
+        let leaves = self.stage == Stage::SigningOut || entry.registration.renewing;
+        let expires = if leaves { 0 } else { self.plan.agents.expires.as_secs() };
         let Some(account) = &entry.account else { return };
         entry.registration.cseq += 1;
         let (user, domain) = (&account.user, &account.domain);
@@ -109,6 +121,10 @@ impl Player<'_> {
             (Some(..200), _) => {}
             (Some(200..300), _) if self.stage == Stage::SigningOut => {
                 self.agents[agent as usize].registration.state = SignedIn::No;
+            }
+            (Some(200..300), _) if self.agents[agent as usize].registration.renewing => {
+                self.agents[agent as usize].registration.renewing = false;
+                self.register(agent);
             }
             (Some(200..300), _) => {
                 let registration = &mut self.agents[agent as usize].registration;
