@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::records::names;
-use crate::base::Time;
+use crate::base::{AgentId, QueueId, Time};
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
 use crate::media::MediaHandle;
@@ -35,7 +35,7 @@ impl Outside for ShardOutside {
         if let Some(log) = &mut self.log {
             log.fact(fact);
         }
-        say(fact);
+        say(fact, &self.settings);
         if let Some(observer) = &mut self.observer {
             observer(fact, &self.settings);
         }
@@ -88,26 +88,33 @@ impl Outside for ShardOutside {
 }
 
 /// One line for what an operator wants to see, with the contact's id.
-fn say(fact: &Fact) {
+fn say(fact: &Fact, settings: &Settings) {
+    let queue_name = |queue: &QueueId| settings.queue(*queue).map_or("unknown", |rules| &*rules.name);
+    let agent_name = |agent: &AgentId| settings.agent_name(*agent).unwrap_or("unknown");
     let id = fact.contact.map(tracing::field::display);
     match &fact.kind {
         FactKind::Arrived { from, dialled, call_id, .. } => {
             tracing::info!(contact = id, %from, %dialled, %call_id, "a call came in");
         }
-        FactKind::Entered { queue, waiting, .. } => tracing::info!(contact = id, queue = queue.0, waiting, "joined a line"),
+        FactKind::Entered { queue, waiting, .. } => {
+            tracing::info!(contact = id, queue = queue_name(queue), waiting, "joined a line")
+        }
         FactKind::Left { queue, outcome, waited, .. } => {
-            tracing::info!(contact = id, queue = queue.0, %outcome, waited_ms = waited.as_millis() as u64, "left the line");
+            tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the line");
         }
         FactKind::OfferEnded { agent, outcome, rang, .. } => {
-            tracing::info!(contact = id, agent = agent.0, %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
+            tracing::info!(contact = id, agent = agent_name(agent), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
         }
         FactKind::Ended { by, segment, status, .. } => tracing::info!(contact = id, %by, %segment, status, "the contact ended"),
         FactKind::Agent { agent, from, to, .. } => {
-            tracing::debug!(agent = agent.0, from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
+            tracing::debug!(agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
         }
         FactKind::LimitHit { limit } => tracing::warn!(limit, "a limit was reached"),
         FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
-        FactKind::TrunkUp { trunk, up } => tracing::info!(trunk = trunk.0, up, "a trunk"),
+        FactKind::TrunkUp { trunk, up } => {
+            let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);
+            tracing::info!(trunk = name, up, "a trunk");
+        }
         _ => {}
     }
 }

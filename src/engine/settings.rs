@@ -270,6 +270,12 @@ impl Settings {
         Some(AgentId(found as u32))
     }
 
+    /// An agent's name.
+    #[must_use]
+    pub fn agent_name(&self, agent: AgentId) -> Option<&str> {
+        self.directory.agents.get(agent.index())?.as_ref().map(|agent| &*agent.name)
+    }
+
     /// A queue by name.
     #[must_use]
     pub fn queue_named(&self, name: &str) -> Option<QueueId> {

@@ -3,7 +3,7 @@
 use crate::house::{House, Sipp};
 
 /// One queue behind 120, answered when the agent answers; desk phones behind NET.3.
-fn config(agents: u32, queue: &str) -> String {
+pub(crate) fn config(agents: u32, queue: &str) -> String {
     let phones: String = (0..agents)
         .map(|n| {
             format!(
@@ -23,7 +23,7 @@ fn config(agents: u32, queue: &str) -> String {
     )
 }
 
-fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -> Sipp {
+pub(crate) fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -> Sipp {
     let local = format!("{}:{port}", house.address(2));
     let server = format!("{}:5060", house.address(1));
     let calls = calls.to_string();
@@ -32,7 +32,7 @@ fn caller(house: &House, scenario: &str, port: u16, calls: u32, args: &[&str]) -
     Sipp::start(house, scenario, &local, &all)
 }
 
-fn agent(house: &House, scenario: &str, n: u16, args: &[&str]) -> Sipp {
+pub(crate) fn agent(house: &House, scenario: &str, n: u16, args: &[&str]) -> Sipp {
     let local = format!("{}:{}", house.address(3), 7000 + n);
     Sipp::start(house, scenario, &local, args)
 }

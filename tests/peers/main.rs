@@ -4,4 +4,5 @@
 
 mod calls;
 mod house;
+mod killed;
 mod softphones;

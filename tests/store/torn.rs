@@ -15,9 +15,9 @@ use crate::{fast_dir, live, open, settings};
 #[test]
 fn a_log_torn_at_any_byte_is_recovered() {
     let written = fast_dir();
-    let (mut log, _) = open(&settings(written.path(), 6000), BEGAN, None);
+    let (mut log, _) = open(&settings(written.path(), 4000), BEGAN, None);
     let mut city = City::new(1, BEGAN, 4);
-    live(&mut city, &mut log, 60);
+    live(&mut city, &mut log, 36);
     log.close(city.now());
     let parts: Vec<_> = files(written.path()).iter().map(|file| (file.clone(), std::fs::read(file).unwrap())).collect();
     assert!(parts.len() >= 3, "the log has rotated");
