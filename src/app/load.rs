@@ -1,5 +1,4 @@
 //! `hotline load`: its arguments, its progress line, its table.
-#![allow(clippy::print_stdout, reason = "this is what a command line is for")]
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -174,11 +173,8 @@ pub(super) fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     if line {
         eprint!("\r\x1b[K");
     }
-    if args.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    } else {
-        print!("{summary}");
-    }
+    let text = if args.json { format!("{}\n", serde_json::to_string(&summary)?) } else { summary.to_string() };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write the summary")?;
     let failed = summary.failed(&args.allow) + u64::from(summary.agents.not_registered);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -172,6 +172,10 @@ impl Exporter {
                 "packets_out" => self.rtp[1].absolute(count),
                 "lost_in" => self.rtp_lost[0].absolute(count),
                 "lost_out" => self.rtp_lost[1].absolute(count),
+                // What goes up and down is no counter.
+                "endpoints" => self.registry.gauge("hotline_media_endpoints", &[]).set(count as f64),
+                "pairs_used" => self.registry.gauge("hotline_limit_used", &[("limit", "media_ports")]).set(count as f64),
+                "pairs_max" => self.registry.gauge("hotline_limit_max", &[("limit", "media_ports")]).set(count as f64),
                 _ => self.registry.counter("hotline_media_events_total", &[("event", name)]).absolute(count),
             }
         }

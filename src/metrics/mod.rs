@@ -59,6 +59,7 @@ const HELP: &[(&str, char, &str)] = &[
     ("hotline_rtp_packets_lost_total", 'c', "RTP packets that never came."),
     ("hotline_rtp_jitter_seconds", 'h', "Interarrival jitter of parties' RTP, at the end of their legs."),
     ("hotline_media_events_total", 'c', "What the media threads had to drop, delay or do without."),
+    ("hotline_media_endpoints", 'g', "Legs with media now."),
     ("hotline_limit_used", 'g', "How much of a limit is used."),
     ("hotline_limit_max", 'g', "The limit."),
     ("hotline_limit_hits_total", 'c', "How often something was refused at a limit."),

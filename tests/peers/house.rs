@@ -107,13 +107,18 @@ impl House {
 
     /// Waits until a metric reaches a value.
     pub(crate) fn wait_for(&self, name: &str, labels: &[&str], value: f64) {
+        self.wait_until(name, labels, |is| (is - value).abs() < 1e-9);
+    }
+
+    /// Waits until a metric is as it should be.
+    pub(crate) fn wait_until(&self, name: &str, labels: &[&str], well: impl Fn(f64) -> bool) {
         let end = Instant::now() + PATIENCE;
         loop {
             let is = self.metric(name, labels);
-            if (is - value).abs() < 1e-9 {
+            if well(is) {
                 return;
             }
-            assert!(Instant::now() < end, "{name} {labels:?} is {is}, not {value}\n{}", self.log());
+            assert!(Instant::now() < end, "{name} {labels:?} stays {is}\n{}", self.log());
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
