@@ -102,7 +102,7 @@ pub(super) struct LoadArgs {
     /// How long calls may go on when no more are made; then they are cut off, which is a failure
     #[arg(long, value_name = "SPAN", default_value = "3m", value_parser = duration)]
     wind_down: Duration,
-    /// Where chance begins: two runs with the same seed do the same
+    /// Where chance begins: the same seed draws the same arrivals, spans, keys and refusals
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Print one JSON object instead of the table; spans are in seconds
