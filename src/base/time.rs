@@ -50,6 +50,12 @@ impl Time {
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first multiple of `grid` (of a microsecond at least) that is not before this time.
+    #[must_use]
+    pub fn rounded_up(self, grid: Duration) -> Time {
+        Time(self.0.next_multiple_of((grid.as_micros() as u64).max(1)))
+    }
 }
 
 impl Add<Duration> for Time {

@@ -161,7 +161,7 @@ fn media(section: &Section<'_>) -> media::Settings {
         ports: section.read("ports", values::ports).unwrap_or(default.ports),
         threads: section.number("threads", 1..=64).unwrap_or(default.threads),
         rest: section.duration("rest", Duration::ZERO..=MINUTE).unwrap_or(default.rest),
-        silence: section.duration("silence", SECOND..=HOUR).unwrap_or(default.silence),
+        silence: section.duration_or_never("silence", SECOND..=HOUR).unwrap_or(Some(default.silence)).unwrap_or(Duration::MAX),
         stock: section.number("stock", 1..=16_384).unwrap_or(default.stock),
         dscp: section.number("dscp", 0..=63).unwrap_or(default.dscp),
     };

@@ -134,6 +134,10 @@ impl Thread {
             self.relays += 1;
             self.endpoints[peer as usize].listeners.push(slot);
         }
+        // Whom we only presumed to be where the description says may speak from another port of it.
+        if self.endpoints[slot as usize].party.as_ref().is_some_and(|(_, source)| !source.closed()) {
+            self.disconnect(slot);
+        }
         self.reseat(slot);
     }
 

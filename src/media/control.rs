@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::endpoint::Feeding;
 use super::thread::Thread;
 use crate::engine::media_port::MediaEvent;
 use crate::rtp::reception::Block;
@@ -20,7 +21,10 @@ impl Thread {
         let now = self.now;
         let endpoint = &mut self.endpoints[slot as usize];
         let Some((remote, source)) = &mut endpoint.party else { return };
-        let forsaken = source.closed() && now.since(endpoint.rtp_at) >= LOCK_PATIENCE;
+        let silent = now.since(endpoint.rtp_at) >= LOCK_PATIENCE;
+        let forsaken = silent && source.closed();
+        // Who hears music and says nothing is sent to more cheaply; who is behind NAT may yet come from elsewhere.
+        let listening = silent && !source.closed() && !source.follows() && matches!(endpoint.feeding, Feeding::Music);
         if forsaken {
             source.reopen();
         }
@@ -36,6 +40,8 @@ impl Thread {
         self.endpoints[slot as usize].control.visits -= 1;
         if forsaken {
             self.disconnect(slot);
+        } else if listening {
+            self.connect(slot);
         }
     }
 

@@ -15,8 +15,8 @@ use super::library::Library;
 use super::thread::Thread;
 use super::{COMMANDS_MAX, Settings};
 use crate::base::seed::Seed;
-use crate::base::sync::{AtomicBool, Ordering, fence};
-use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
+use crate::base::sync::{AtomicBool, AtomicU8, Ordering, fence};
+use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
 
 /// Where events go to. Called by the media threads, which must not be kept waiting: it hands over, and returns.
 pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
@@ -24,6 +24,15 @@ pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 /// How long a sender waits for room in a full queue before it gives up.
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 const ROOM_STEP: Duration = Duration::from_micros(100);
+/// Commands that nobody hears the difference of wait for a napping thread to wake by itself, up to so many.
+const UNHURRIED_MAX: usize = 64;
+
+/// The thread looks at its commands by itself within a tick.
+pub(super) const AWAKE: u8 = 0;
+/// It sleeps until something comes, and not for long.
+pub(super) const NAPPING: u8 = 1;
+/// It has nothing to look after, and sleeps until it is woken.
+pub(super) const ASLEEP: u8 = 2;
 
 /// Why the media threads cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +51,8 @@ pub(super) struct Mailbox {
     pub(super) commands: ArrayQueue<MediaCommand>,
     /// Readable when a sleeping thread shall look at its commands.
     pub(super) wake: OwnedFd,
-    /// Whether the thread sleeps until something comes; while it ticks it looks by itself.
-    pub(super) sleeping: AtomicBool,
+    /// [`AWAKE`], [`NAPPING`] or [`ASLEEP`].
+    pub(super) rest: AtomicU8,
     pub(super) stop: AtomicBool,
     pub(super) counters: Counters,
 }
@@ -53,16 +62,17 @@ impl Mailbox {
         Ok(Mailbox {
             commands: ArrayQueue::new(COMMANDS_MAX),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            sleeping: AtomicBool::new(false),
+            rest: AtomicU8::new(AWAKE),
             stop: AtomicBool::new(false),
             counters: Counters::default(),
         })
     }
 
-    fn wake_if_asleep(&self) {
+    /// Wakes the thread if it rests as deep as `from`, or deeper.
+    fn wake(&self, from: u8) {
         // With the fence in `Thread::sleep`: either the thread sees what was pushed, or we see that it sleeps.
         fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::Relaxed) {
+        if self.rest.load(Ordering::Relaxed) >= from && self.rest.swap(AWAKE, Ordering::Relaxed) != AWAKE {
             // Full means that it is readable already.
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         }
@@ -132,11 +142,24 @@ impl Drop for Media {
     fn drop(&mut self) {
         for mailbox in &self.handle.0.mailboxes {
             mailbox.stop.store(true, Ordering::Release);
-            mailbox.wake_if_asleep();
+            mailbox.wake(NAPPING);
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
+    }
+}
+
+/// Whether a command makes a sound by itself. The others are heard with the next packet, which wakes the thread, and before each packet
+/// the thread takes its commands: a wake-up for each would cost more than they do.
+const fn is_hurried(command: &MediaCommand) -> bool {
+    match command {
+        MediaCommand::Feed { feed: Feed::Music(_) | Feed::Prompts { .. }, .. } | MediaCommand::SendDigit { .. } => true,
+        MediaCommand::Feed { feed: Feed::Peer(_) | Feed::Nothing, .. }
+        | MediaCommand::Open { .. }
+        | MediaCommand::Remote { .. }
+        | MediaCommand::Close { .. }
+        | MediaCommand::Return { .. } => false,
     }
 }
 
@@ -148,6 +171,7 @@ impl MediaHandle {
     /// command is lost and counted; `false` then, and for a thread that there is not.
     pub fn send(&self, thread: MediaThread, command: MediaCommand) -> bool {
         let Some(mailbox) = self.0.mailboxes.get(usize::from(thread.0)) else { return false };
+        let hurried = is_hurried(&command);
         let mut command = command;
         let mut waited = Duration::ZERO;
         while let Err(refused) = mailbox.commands.push(command) {
@@ -159,11 +183,11 @@ impl MediaHandle {
                 mailbox.counters.commands_lost.add_shared(1);
                 return false;
             }
-            mailbox.wake_if_asleep();
+            mailbox.wake(NAPPING);
             thread::sleep(ROOM_STEP);
             waited += ROOM_STEP;
         }
-        mailbox.wake_if_asleep();
+        mailbox.wake(if hurried || mailbox.commands.len() >= UNHURRIED_MAX { NAPPING } else { ASLEEP });
         true
     }
 

@@ -13,7 +13,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use slab::Slab;
 
 use super::endpoint::Endpoint;
-use super::handle::{EventSink, Mailbox};
+use super::handle::{ASLEEP, AWAKE, EventSink, Mailbox, NAPPING};
 use super::library::Library;
 use super::ports::{Ports, event_data};
 use super::slots::{SLOTS, Slots};
@@ -26,8 +26,10 @@ use crate::engine::media_port::{MediaEvent, MediaThread};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// Ticks between two sweeps while there is only music, which nobody's words wait for: the longest that makes no larger burst than this.
-const MUSIC_TICKS: [u64; 3] = [10, 5, 2];
-const MUSIC_BURST: u64 = 128;
+const MUSIC_TICKS: [u64; 4] = [20, 10, 5, 2];
+const MUSIC_BURST: u64 = 256;
+/// Up to so many relayed parties a sweep each other tick is enough: a packet waits a millisecond on average, and the bursts stay small.
+const FEW_RELAYS: usize = 600;
 /// Sockets looked at in one sweep; the others keep their turn.
 const READY_MAX: usize = 2_048;
 /// Commands taken in one sweep.
@@ -154,10 +156,10 @@ impl Thread {
         }
     }
 
-    /// Ticks between two sweeps. While somebody is relayed to somebody it is one, of which a packet waits for half.
+    /// Ticks between two sweeps. While somebody is relayed to somebody they are few, of which a packet waits for half.
     fn period_ticks(&self) -> u64 {
         if self.relays > 0 {
-            return 1;
+            return if self.relays <= FEW_RELAYS { 2 } else { 1 };
         }
         let senders = self.slots.len() as u64;
         MUSIC_TICKS.into_iter().find(|ticks| senders * ticks / SLOTS as u64 <= MUSIC_BURST).unwrap_or(1)
@@ -165,13 +167,13 @@ impl Thread {
 
     /// Sleeps until a packet or a command comes, or something must be looked after.
     fn sleep(&self, ready: &mut Vec<epoll::Event>) {
-        self.mailbox.sleeping.store(true, Ordering::Relaxed);
+        let watchful = !self.endpoints.is_empty() || self.ports.resting();
+        self.mailbox.rest.store(if watchful { NAPPING } else { ASLEEP }, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.mailbox.commands.is_empty() && !self.mailbox.stop.load(Ordering::Acquire) {
-            let watchful = !self.endpoints.is_empty() || self.ports.resting();
             let _ = epoll::wait(&self.epoll, spare_capacity(ready), watchful.then_some(&NAP));
         }
-        self.mailbox.sleeping.store(false, Ordering::Relaxed);
+        self.mailbox.rest.store(AWAKE, Ordering::Relaxed);
     }
 
     fn sweep(&mut self, ready: &[epoll::Event], ticking: bool) {
@@ -251,11 +253,13 @@ impl Thread {
         }
     }
 
-    /// Connects the RTP socket to the party if that is possible, so that sending is cheaper and the kernel drops strangers.
+    /// Connects the RTP socket to the party, so that sending is cheaper and the kernel drops strangers. Not where the party sends from
+    /// another address than it wants to be sent to.
     pub(super) fn connect(&mut self, slot: u32) {
         let endpoint = &mut self.endpoints[slot as usize];
         if let Some((_, source)) = &endpoint.party
-            && source.symmetric()
+            && !endpoint.connected
+            && (source.symmetric() || !source.closed())
         {
             endpoint.connected = self.ports.pairs[endpoint.pair as usize].rtp.connect(source.target()).is_ok();
         }

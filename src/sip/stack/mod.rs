@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use slab::Slab;
@@ -278,6 +279,9 @@ impl<U: Copy> Stack<U> {
     }
 }
 
+/// Timers that nobody waits for end together on this grid: each call has four of them, and a wake-up for each would cost more than they do.
+const ABSORB_GRID: Duration = Duration::from_millis(250);
+
 /// Does the part of an action that concerns timers; whether it did.
 fn timer_action(
     action: Action,
@@ -289,7 +293,9 @@ fn timer_action(
 ) -> bool {
     match action {
         Action::Set(timer, span) => {
-            Stack::<()>::set_timer(deadlines, timers, now + span, TimerReason { side, slot, timer });
+            let at = now + span;
+            let at = if timer.absorbs() { at.rounded_up(ABSORB_GRID) } else { at };
+            Stack::<()>::set_timer(deadlines, timers, at, TimerReason { side, slot, timer });
             true
         }
         Action::Stop(timer) => {

@@ -58,6 +58,14 @@ pub enum Timer {
     CancelWait,
 }
 
+impl Timer {
+    /// Whether nobody waits for it: it only ends the absorbing of what is repeated, and may be a little late.
+    #[must_use]
+    pub const fn absorbs(self) -> bool {
+        matches!(self, Timer::D | Timer::I | Timer::J | Timer::K | Timer::L | Timer::M)
+    }
+}
+
 /// What a table asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
