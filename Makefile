@@ -29,7 +29,7 @@ bench:
 
 ## Runs the referee's load against configs/bench.toml (needs root, SIPp and two cores).
 bench-load:
-	$(CARGO) build --release
+	$(CARGO) build --profile dist --bin hotline
 	bash tests/load/run.sh
 
 clean:

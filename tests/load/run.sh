@@ -1,26 +1,93 @@
 #!/usr/bin/env bash
-# Runs the referee's load against hotline with configs/bench.toml. Needs root, SIPp, taskset, a C compiler and two cores.
+# The referee's load: rounds of all its cases against hotline (and Kamailio, and rtpengine behind it, where they are installed), then the
+# table with medians and aims. `run.sh [ROUNDS]`, three unless told. Needs root, SIPp, taskset, a C compiler and two cores that nobody else uses.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+rounds=${1:-3}
+binary=target/dist/hotline
 work=$(mktemp -d)
-trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$work"' EXIT
+lines=${LOAD_LINES:-$work/lines.jsonl}
+relay='' server=''
+trap 'kill $server $relay 2>/dev/null || true; rm -rf "$work"' EXIT
 cp -r tests/load/. "$work"
 cc -O2 -o "$work/rtpbench" "$work/rtpbench.c" -lm -lpthread
 cc -O2 -shared -fPIC -o "$work/fineclock.so" "$work/fineclock.c" -ldl
+export BENCH_TMP="$work"
 
-start() {
-  kill "${server:-}" 2>/dev/null || true
-  wait "${server:-}" 2>/dev/null || true
-  taskset -c 0 target/release/hotline serve --config configs/bench.toml 2>"$work/server.log" &
+stop() {
+  for process in $server $relay; do
+    kill "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+  server='' relay=''
+}
+hotline() { # CONFIG: a fresh server
+  stop
+  taskset -c 0 "$binary" serve --config "$1" >/dev/null 2>"$work/server.log" &
   server=$!
   sleep 1.5
 }
-run() { "$work/bench.py" "$@" --server 127.0.0.10:5060 --pid "$server" --quiet-wait "${QUIET_WAIT:-120}"; }
+kamailio_alone() { # with the allocator that is meant for production
+  stop
+  taskset -c 0 kamailio -DD -E -x fm -X fm -m 512 -M 16 -f tests/load/kamailio.cfg -P "$work/kamailio.pid" >"$work/server.log" 2>&1 &
+  server=$!
+  sleep 2
+}
+kamailio_and_rtpengine() { # rtpengine is Kamailio's child here, so that the referee counts both
+  stop
+  cat >"$work/both.sh" <<'END'
+rtpengine --foreground --table=-1 --interface=127.0.0.10 --listen-ng=127.0.0.10:2223 --port-min=10000 --port-max=60000 \
+  --num-threads=1 --no-log-timestamps --log-level=3 --log-stderr &
+sleep 0.5
+kamailio -DD -E -A WITH_RTPENGINE -x fm -X fm -m 512 -M 16 -f tests/load/kamailio.cfg -P "$1" &
+wait
+END
+  taskset -c 0 bash "$work/both.sh" "$work/kamailio.pid" >"$work/server.log" 2>&1 &
+  server=$!
+  sleep 2.5
+}
+run() { # TAG CASE...
+  local tag=$1
+  shift
+  "$work/bench.py" "$@" --tag "$tag" --server 127.0.0.10:5060 --pid "$server" --quiet-wait "${QUIET_WAIT:-120}" --log "$lines" >/dev/null
+  tail -n 1 "$lines" | python3 tests/load/table.py --line
+}
 
-start
-for rate in 200 500; do run q --rate "$rate" --secs 20; done
-for rate in 1000 2000; do run q --rate "$rate" --secs 10 --hold 100; done
-start; run w --n 100
-start; run w --n 500
-start; run w --n 500 --talk
-for k in 100 300 1000; do start; run m --k "$k"; done
+for ((round = 1; round <= rounds; round++)); do
+  echo "round $round of $rounds"
+  hotline configs/bench.toml
+  run hotline q --rate 200 --secs 20
+  run hotline q --rate 500 --secs 20
+  run hotline q --rate 1000 --secs 10 --hold 100
+  run hotline q --rate 2000 --secs 10 --hold 100
+  # Overload: a quarter of a core, its peak, and three times that.
+  hotline configs/bench.toml
+  run peak q --rate "${PEAK:-800}" --secs 8 --hold 100 --share 0.25
+  run beyond q --rate "$((3 * ${PEAK:-800}))" --secs 8 --hold 100 --share 0.25
+  for n in 100 500; do hotline configs/bench.toml && run hotline w --n "$n"; done
+  hotline configs/bench.toml && run talk w --n 500 --talk
+  hotline configs/bench.toml && run hotline w --n 2500 --ramp 100
+  for k in 100 300 1000 1300; do hotline configs/bench.toml && run hotline m --k "$k" --ramp 50; done
+  hotline configs/bench.toml && run hotline m --k 1500 --ramp 50
+  # The same calls with an event log and a store.
+  mkdir "$work/records-$round"
+  cat configs/bench.toml - >"$work/recorded.toml" <<END
+[events]
+directory = "$work/records-$round"
+[store]
+file = "$work/records-$round/hotline.db"
+END
+  hotline "$work/recorded.toml"
+  run recorded q --rate 500 --secs 20
+  if command -v kamailio >/dev/null; then
+    kamailio_alone
+    run kamailio q --rate 200 --secs 20
+    run kamailio q --rate 500 --secs 20
+    run kamailio q --rate 2000 --secs 10 --hold 100
+    if command -v rtpengine >/dev/null; then
+      for k in 100 300 1000; do kamailio_and_rtpengine && run rtpengine m --k "$k" --ramp 50; done
+    fi
+  fi
+done
+stop
+python3 tests/load/table.py "$lines"
