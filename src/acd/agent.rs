@@ -51,8 +51,6 @@ pub enum State {
     },
     /// In calls of their own.
     Busy {
-        /// How many.
-        calls: u8,
         /// When they are given up as stuck.
         until: Time,
     },
@@ -119,6 +117,8 @@ pub struct Agent {
     state: State,
     since: Time,
     afterwards: Afterwards,
+    /// Calls of the agent's own that are up.
+    own_calls: u8,
     occupied: Duration,
 }
 
@@ -137,7 +137,7 @@ impl Agent {
     /// One who is not signed in.
     #[must_use]
     pub fn new(now: Time) -> Self {
-        Agent { state: State::Offline, since: now, afterwards: Afterwards::Ready, occupied: Duration::ZERO }
+        Agent { state: State::Offline, since: now, afterwards: Afterwards::Ready, own_calls: 0, occupied: Duration::ZERO }
     }
 
     /// The state.
@@ -172,11 +172,12 @@ impl Agent {
     /// Not held, not in a call: what was put off can happen.
     fn settle(&mut self, now: Time) {
         let next = match self.afterwards {
+            _ if self.own_calls > 0 => State::Busy { until: now + OWN_CALL_MAX + STUCK_MARGIN },
             Afterwards::Ready => State::Ready,
             Afterwards::Break(reason) => State::Break { reason, until: None },
             Afterwards::Offline => State::Offline,
         };
-        if self.afterwards == Afterwards::Offline {
+        if next == State::Offline {
             self.occupied = Duration::ZERO;
         }
         self.become_(now, next);
@@ -274,21 +275,22 @@ impl Agent {
         }
     }
 
-    /// A call of the agent's own begins. While held by a contact it changes nothing.
+    /// A call of the agent's own begins. While held by a contact the agent is not busy by it, but will be after.
     pub fn own_call(&mut self, now: Time) {
+        self.own_calls = self.own_calls.saturating_add(1);
         let until = now + OWN_CALL_MAX + STUCK_MARGIN;
         match self.state {
-            State::Busy { calls, .. } => self.state = State::Busy { calls: calls.saturating_add(1), until },
+            State::Busy { .. } => self.state = State::Busy { until },
             State::Break { reason: BreakReason::Refused, .. } | State::Ready | State::WrapUp { .. } => {
-                self.become_(now, State::Busy { calls: 1, until });
+                self.become_(now, State::Busy { until });
             }
             State::Break { reason, .. } => {
                 self.afterwards = Afterwards::Break(reason);
-                self.become_(now, State::Busy { calls: 1, until });
+                self.become_(now, State::Busy { until });
             }
             State::Offline => {
                 self.afterwards = Afterwards::Offline;
-                self.become_(now, State::Busy { calls: 1, until });
+                self.become_(now, State::Busy { until });
             }
             State::Reserved { .. } | State::Ringing { .. } | State::Talking { .. } => {}
         }
@@ -296,10 +298,9 @@ impl Agent {
 
     /// A call of the agent's own is over.
     pub fn own_call_over(&mut self, now: Time) {
-        match self.state {
-            State::Busy { calls, until } if calls > 1 => self.state = State::Busy { calls: calls - 1, until },
-            State::Busy { .. } => self.settle(now),
-            _ => {}
+        self.own_calls = self.own_calls.saturating_sub(1);
+        if matches!(self.state, State::Busy { .. }) && self.own_calls == 0 {
+            self.settle(now);
         }
     }
 
@@ -314,6 +315,9 @@ impl Agent {
                 Due::Over
             }
             stuck => {
+                if matches!(stuck, State::Busy { .. }) {
+                    self.own_calls = 0;
+                }
                 self.settle(now);
                 Due::Stuck(stuck.word())
             }

@@ -83,6 +83,20 @@ fn own_calls_are_counted_and_end_where_they_began() {
 }
 
 #[test]
+fn a_call_of_their_own_that_outlasts_a_talk_keeps_the_agent_from_the_bench() {
+    let mut agent = ringing();
+    agent.talk(at(1), CONTACT, Duration::from_secs(600));
+    agent.own_call(at(2));
+    assert_eq!(agent.state().word(), AgentState::Talking, "the contact comes first");
+    agent.talk_over(at(3), Duration::ZERO);
+    assert_eq!(agent.state().word(), AgentState::Busy);
+    agent.ask_ready(at(4));
+    assert!(!agent.wants_seat());
+    agent.own_call_over(at(5));
+    assert!(agent.wants_seat());
+}
+
+#[test]
 fn every_state_that_should_not_last_has_a_deadline_and_being_stuck_is_told() {
     let mut agent = Agent::new(T0);
     agent.ask_ready(T0);

@@ -59,6 +59,17 @@ pub enum NumberTarget {
     Queue(QueueId),
 }
 
+impl NumberTarget {
+    /// The entry, if it leads to one.
+    #[must_use]
+    pub const fn entry(self) -> Option<EntryId> {
+        match self {
+            NumberTarget::Entry(entry) => Some(entry),
+            NumberTarget::Queue(_) => None,
+        }
+    }
+}
+
 /// Digest credentials (RFC 8760).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Login {

@@ -102,10 +102,7 @@ impl Engine {
         }
         let dialled = dialled_number(message, rules);
         let target = rules.target(&dialled).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
-        let emergency = match target {
-            NumberTarget::Entry(entry) => settings.entry(entry).is_some_and(|entry| entry.emergency),
-            NumberTarget::Queue(queue) => settings.queue(queue).is_some_and(|queue| queue.emergency),
-        };
+        let emergency = self.is_emergency(target);
         if self.shedding && !emergency {
             return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
         }
@@ -115,22 +112,32 @@ impl Engine {
         self.admit(now, trunk, rules, emergency)?;
         let offer = read_offer(message)?;
         let number: Arc<str> = caller_number(message, rules).into();
-        let entry = match target {
-            NumberTarget::Entry(entry) => Some(entry),
-            NumberTarget::Queue(_) => None,
-        };
-        let origin = Origin { trunk: Some(trunk), own: None, entry, emergency, number, dialled: dialled.into() };
+        let origin = Origin { trunk: Some(trunk), own: None, entry: target.entry(), emergency, number, dialled: dialled.into() };
         let key = self.new_contact(now, flow, message, origin, offer);
         let Some(key) = key else { return Err(refuse(500, Rejected::Malformed)) };
         self.current = Some(key);
+        self.lead(now, key, target);
+        Ok(())
+    }
+
+    /// Whether a call to it is shed last.
+    pub(super) fn is_emergency(&self, target: NumberTarget) -> bool {
+        match target {
+            NumberTarget::Entry(entry) => self.settings.entry(entry).is_some_and(|entry| entry.emergency),
+            NumberTarget::Queue(queue) => self.settings.queue(queue).is_some_and(|queue| queue.emergency),
+        }
+    }
+
+    /// Leads a new contact to what it dialled.
+    pub(super) fn lead(&mut self, now: Time, key: ContactKey, target: NumberTarget) {
         match target {
             NumberTarget::Entry(entry) => self.enter(now, key, entry),
             NumberTarget::Queue(queue) => self.join(now, key, queue, None),
         }
-        Ok(())
     }
 
-    fn admit(&mut self, now: Time, trunk: TrunkId, rules: &TrunkRules, emergency: bool) -> Result<(), Refusal> {
+    /// Whether one more contact can be kept.
+    pub(super) fn room_for(&mut self, now: Time, emergency: bool) -> Result<(), Refusal> {
         let limits = self.settings.limits;
         let full = if emergency {
             self.contacts_up >= limits.contacts
@@ -141,6 +148,11 @@ impl Engine {
             self.fact(now, None, FactKind::LimitHit { limit: "contacts" });
             return Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refuse(503, Rejected::Limit) });
         }
+        Ok(())
+    }
+
+    fn admit(&mut self, now: Time, trunk: TrunkId, rules: &TrunkRules, emergency: bool) -> Result<(), Refusal> {
+        self.room_for(now, emergency)?;
         if self.trunks[trunk.index()].load.admit(rules, now, emergency).is_err() {
             self.fact(now, None, FactKind::LimitHit { limit: "trunk_calls" });
             return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refuse(503, Rejected::Limit) });
@@ -278,14 +290,15 @@ impl Engine {
         true
     }
 
-    /// Lets the caller hear something before the call is answered (183). False when that cannot be.
-    pub(super) fn answer_early(&mut self, now: Time, key: ContactKey) -> bool {
+    /// Lets the caller hear something before the call is answered (183). With `prefer` in that codec, where the caller offered it. False
+    /// when that cannot be.
+    pub(super) fn answer_early(&mut self, now: Time, key: ContactKey, prefer: Option<Codec>) -> bool {
         let Some(contact) = self.contact(key) else { return false };
         let leg = contact.caller;
         if !matches!(self.leg(leg).map(|leg| leg.state), Some(LegState::Arriving { early: false })) {
             return false;
         }
-        let Some(body) = self.describe(now, key, leg, None) else { return false };
+        let Some(body) = self.describe(now, key, leg, prefer) else { return false };
         let (tag, flow) = (leg.tag(self.shard), self.leg(leg).map(|leg| leg.flow));
         let contact_uri = flow.map(|flow| self.contact_uri(&flow)).unwrap_or_default();
         let Some(entry) = self.leg_mut(leg) else { return false };

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
+use super::media_port::Feed;
 use super::{Engine, TxUse};
 use crate::acd::agent::State;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
@@ -242,12 +243,12 @@ impl Engine {
         true
     }
 
-    /// A phone that was called in particular rings.
-    pub(super) fn dial_rings(&mut self, now: Time, key: ContactKey) {
+    /// A phone that was called in particular rings, or lets its caller hear something.
+    pub(super) fn dial_rings(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
         let Some(contact) = self.contact(key) else { return };
         let (Phase::Dialling(dial), caller) = (&contact.phase, contact.caller) else { return };
         let fresh = matches!(self.leg(caller).map(|leg| leg.state), Some(LegState::Arriving { early: false }));
-        if dial.purpose != Purpose::Own || !fresh {
+        if dial.purpose != Purpose::Own || !fresh || self.pass_early_media(now, key, leg, body) {
             return;
         }
         let tag = caller.tag(self.shard);
@@ -256,15 +257,41 @@ impl Engine {
         }
     }
 
+    /// An outside party that describes itself before it answers (an announcement, a ringing tone of its own) is heard by the agent who calls
+    /// it. The first fork that does so is. False when there is nothing to hear.
+    fn pass_early_media(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) -> bool {
+        let outside = self.leg(leg).filter(|leg| matches!(leg.role, Role::External(_)) && !body.is_empty());
+        let Some(offered) = outside.and_then(|leg| leg.media.as_ref()?.offered.clone()) else { return false };
+        let Some(agreement) = sdp::read(body).ok().and_then(|answer| sdp::agreed(&offered, &answer).ok()) else { return false };
+        let codec = agreement.codec;
+        self.agree(leg, agreement);
+        // The 200 may describe it again, or differently where another fork answers.
+        if let Some(media) = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()) {
+            media.offered = Some(offered);
+        }
+        let Some(caller) = self.contact(key).map(|contact| contact.caller) else { return false };
+        if !self.answer_early(now, key, Some(codec)) {
+            return false;
+        }
+        let ends = |engine: &Self| Some((engine.leg(caller)?.endpoint()?, engine.leg(leg)?.endpoint()?));
+        if let Some((caller_end, outside_end)) = ends(self) {
+            self.feed(caller, Feed::Peer(outside_end));
+            self.feed(leg, Feed::Peer(caller_end));
+        }
+        true
+    }
+
     /// Somebody who was called in particular has answered.
     pub(super) fn dial_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
         let dial = match self.contact(key).map(|contact| &contact.phase) {
             Some(Phase::Dialling(dial)) if dial.legs.contains(&leg) => dial.clone(),
             _ => return self.hang_up(now, leg),
         };
-        let offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.offered.take());
+        let media = self.leg_mut(leg).and_then(|leg| leg.media.as_mut());
+        let (offered, early) = media.map_or((None, None), |media| (media.offered.take(), media.agreement.clone()));
         let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
-        let Some(agreement) = agreed else {
+        // What was described in a 183 need not be described again (RFC 3261 13.2.1).
+        let Some(agreement) = agreed.or(early.filter(|_| body.is_empty())) else {
             self.hang_up(now, leg);
             return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 488);
         };

@@ -5,6 +5,7 @@ use super::TxUse;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
 use super::sabotage::Rule;
+use crate::acd::agent::State;
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::base::{AgentId, QueueId, Time};
 use crate::call::leg::{LegState, Role};
@@ -62,8 +63,7 @@ impl Engine {
     fn let_agents_go(&mut self, now: Time, key: ContactKey, phase: &Phase, owner: Option<AgentId>) {
         let queue = self.contact(key).and_then(|contact| contact.last_queue);
         match phase {
-            Phase::Talking { agent: Some(agent), .. } if owner.is_some() => self.own_call_over(now, *agent),
-            Phase::Talking { agent: Some(agent), .. } => self.talk_over(now, *agent, queue),
+            Phase::Talking { agent: Some(agent), .. } => self.agent_hung_up(now, *agent, queue),
             Phase::Dialling(dial) => self.stop_dialling(now, dial),
             _ => {}
         }
@@ -79,7 +79,11 @@ impl Engine {
         self.agent_changed(now, agent);
     }
 
-    pub(super) fn talk_over(&mut self, now: Time, agent: AgentId, queue: Option<QueueId>) {
+    /// The agent's part in a call is over: a talk is followed by wrap-up, the call of a colleague by what was before.
+    pub(super) fn agent_hung_up(&mut self, now: Time, agent: AgentId, queue: Option<QueueId>) {
+        if !matches!(self.agents[agent.index()].agent.state(), State::Talking { .. }) {
+            return self.own_call_over(now, agent);
+        }
         let wrap_up = self.wrap_up_of(agent, queue);
         self.agents[agent.index()].agent.talk_over(now, wrap_up);
         self.agent_changed(now, agent);

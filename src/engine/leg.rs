@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alive::Asked;
 use super::contact::ContactKey;
 use super::media_port::PortLease;
 use super::{Engine, TxUse};
@@ -91,8 +92,8 @@ pub(super) struct Leg {
     pub(super) acknowledged: bool,
     pub(super) status: Option<u16>,
     pub(super) media: Option<LegMedia>,
-    /// Probes sent into a silence and not answered yet.
-    pub(super) unanswered_probes: u8,
+    /// How far we have asked into its silence.
+    pub(super) asked: Asked,
 }
 
 impl Leg {
@@ -167,7 +168,7 @@ impl Engine {
             acknowledged: false,
             status: None,
             media: None,
-            unanswered_probes: 0,
+            asked: Asked::No,
         });
         key
     }

@@ -90,7 +90,7 @@ impl Engine {
 
     /// A late-answered caller has waited long enough in silence.
     pub(super) fn early_media(&mut self, now: Time, key: ContactKey) {
-        if self.answer_early(now, key) {
+        if self.answer_early(now, key, None) {
             self.music(key);
             self.set_timer(key, ContactTimer::EarlyRepeat, now + EARLY_REPEAT);
             self.set_timer(key, ContactTimer::EarlyMax, now + EARLY_MAX);

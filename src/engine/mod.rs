@@ -28,6 +28,7 @@ use crate::sip::stack::counts::SipCounts;
 use crate::sip::stack::{ListenerName, Stack};
 
 mod agents;
+mod alive;
 mod arrive;
 mod audit;
 mod contact;

@@ -1,14 +1,16 @@
-//! Calls of an agent's own: feature codes, colleagues, numbers outside.
+//! Calls of an agent's own: feature codes, colleagues, the city's own numbers and queues, numbers outside.
 
 use std::sync::Arc;
 
 use super::Engine;
 use super::arrive::{Origin, Refusal, read_offer, refuse};
+use super::contact::ContactKey;
 use super::dial::{DialTo, Purpose};
 use super::io::AgentCommand;
 use super::receive::user_of;
 use crate::base::words::{BreakReason, EndedBy};
 use crate::base::{AgentId, Time};
+use crate::call::trunk::{NumberTarget, TrunkRules};
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
 use crate::sip::stack::counts::Rejected;
@@ -17,6 +19,8 @@ use crate::sip::stack::counts::Rejected;
 enum Dialled {
     Code(AgentCommand, &'static str),
     Somebody(DialTo),
+    /// A number that callers dial, or a queue by its name: the agent waits in line like anybody.
+    Here(NumberTarget),
 }
 
 impl Engine {
@@ -31,9 +35,14 @@ impl Engine {
         let Start::Request { uri, .. } = message.start else { return Ok(()) };
         let (user, _) = user_of(uri).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
         let dialled = self.what_agent_dials(agent, &user).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
+        let (entry, emergency) = match dialled {
+            Dialled::Here(target) => (target.entry(), self.is_emergency(target)),
+            Dialled::Code(..) | Dialled::Somebody(_) => (None, false),
+        };
+        self.room_for(now, emergency)?;
         let offer = read_offer(message)?;
         let name: Arc<str> = self.settings.directory.agents[agent.index()].as_ref().map(|a| a.name.clone()).unwrap_or_default();
-        let origin = Origin { trunk: None, own: Some(agent), entry: None, emergency: false, number: name, dialled: user.into() };
+        let origin = Origin { trunk: None, own: Some(agent), entry, emergency, number: name, dialled: user.into() };
         let Some(key) = self.new_contact(now, flow, message, origin, offer) else { return Err(refuse(500, Rejected::Malformed)) };
         self.current = Some(key);
         match dialled {
@@ -44,18 +53,26 @@ impl Engine {
                     self.goodbye(now, key, EndedBy::System, vec![prompt]);
                 }
             }
+            Dialled::Here(target) => {
+                self.busy_by(now, agent, key);
+                self.lead(now, key, target);
+            }
             Dialled::Somebody(to) => {
-                self.agents[agent.index()].agent.own_call(now);
-                self.agent_changed(now, agent);
-                if let Some(contact) = self.contact_mut(key) {
-                    contact.busies_owner = true;
-                }
+                self.busy_by(now, agent, key);
                 if !self.dial(now, key, to, Purpose::Own) {
                     self.end_contact(now, key, EndedBy::System, Some(486));
                 }
             }
         }
         Ok(())
+    }
+
+    fn busy_by(&mut self, now: Time, agent: AgentId, key: ContactKey) {
+        self.agents[agent.index()].agent.own_call(now);
+        self.agent_changed(now, agent);
+        if let Some(contact) = self.contact_mut(key) {
+            contact.busies_owner = true;
+        }
     }
 
     fn what_agent_dials(&self, agent: AgentId, user: &str) -> Option<Dialled> {
@@ -68,8 +85,21 @@ impl Engine {
         if let Some(colleague) = self.settings.agent_named(user).filter(|colleague| *colleague != agent) {
             return Some(Dialled::Somebody(DialTo::Agent(colleague)));
         }
+        if let Some(target) = self.number_here(user) {
+            return Some(Dialled::Here(target));
+        }
         let number = self.dialable(agent, user)?;
         let trunk = self.trunk_for(&number)?;
         Some(Dialled::Somebody(DialTo::Number(trunk, number)))
+    }
+
+    /// Where a number of our own leads: one that a trunk's callers reach us by, or a queue's name.
+    fn number_here(&self, user: &str) -> Option<NumberTarget> {
+        let by_trunk = |trunk: &TrunkRules| {
+            let number = trunk.plan.normalise(user);
+            trunk.numbers.iter().find(|(known, _)| **known == *number).map(|(_, target)| *target)
+        };
+        let number = self.settings.trunks.iter().flatten().find_map(by_trunk);
+        number.or_else(|| self.settings.queue_named(user).map(NumberTarget::Queue))
     }
 }

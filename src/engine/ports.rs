@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::contact::{CallerHears, ContactKey, Phase};
+use super::contact::{CallerHears, ContactKey};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use super::{Engine, Output};
-use crate::base::words::EndedBy;
 use crate::base::{ContactId, EndpointId, Time};
 use crate::call::leg::Role;
 use crate::report::FactKind;
@@ -45,9 +44,6 @@ pub(super) enum EndpointOwner {
     /// A leg's that has ended; its record waits for the last count of packets.
     Ended { contact: Option<ContactId>, leg: u32, role: &'static str, status: Option<u16> },
 }
-
-/// What a silent party has been sent to find out whether it is there, before it counts as gone.
-const SILENCE_PROBES_MAX: u8 = 2;
 
 impl Engine {
     /// Opens the leg's endpoint, if it has none. False when no ports are left.
@@ -208,23 +204,5 @@ impl Engine {
         if caller {
             self.menu_event(now, key, crate::call::menu::Event::Key(digit));
         }
-    }
-
-    /// A party that is expected to send has been silent for long: it is asked whether it is there, twice, and then counts as gone.
-    fn silent(&mut self, now: Time, key: LegKey) {
-        let talks = self
-            .leg(key)
-            .and_then(|leg| self.contact(leg.contact))
-            .is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
-        // A waiting caller is probed by the clock instead: phones that detect voice send nothing while music plays.
-        let Some(leg) = self.leg_mut(key).filter(|leg| talks && leg.state.answered() && !leg.state.holds()) else { return };
-        leg.unanswered_probes += 1;
-        let (contact, role, probes) = (leg.contact, leg.role, leg.unanswered_probes);
-        self.current = Some(contact);
-        if probes <= SILENCE_PROBES_MAX {
-            return self.ask_alive(now, key);
-        }
-        let by = if role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-        self.leg_vanished(now, key, by);
     }
 }

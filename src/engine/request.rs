@@ -125,19 +125,10 @@ impl Engine {
         match user {
             TxUse::Invite(leg) => self.ring_response(now, leg, message),
             TxUse::Bye(leg) if status >= 200 => self.leg_gone(now, leg),
-            TxUse::Bye(_) | TxUse::Reinvite(_) | TxUse::Notify(_) => {}
-            TxUse::Alive(leg) => self.alive_response(now, leg, status),
+            TxUse::Reinvite(leg) => self.reinvite_answered(now, leg, message),
+            TxUse::Alive(leg) if status >= 200 => self.options_answered(now, leg, status),
+            TxUse::Bye(_) | TxUse::Notify(_) | TxUse::Alive(_) => {}
             TxUse::Probe(trunk) => self.probe_answered(now, trunk),
-        }
-    }
-
-    fn alive_response(&mut self, now: Time, leg: LegKey, status: u16) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        entry.unanswered_probes = 0;
-        // Only these two say that the dialog is gone (RFC 5057 5.1); any other answer says that somebody is there.
-        if matches!(status, 408 | 481) {
-            let by = if entry.role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-            self.leg_vanished(now, leg, by);
         }
     }
 
@@ -158,12 +149,9 @@ impl Engine {
                     self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 408);
                 }
                 TxUse::Bye(leg) => self.leg_gone(now, leg),
-                TxUse::Alive(leg) => {
-                    let Some(role) = self.leg(leg).map(|leg| leg.role) else { continue };
-                    let by = if role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-                    self.leg_vanished(now, leg, by);
-                }
-                TxUse::Reinvite(_) | TxUse::Notify(_) => {}
+                TxUse::Alive(leg) => self.options_unanswered(now, leg),
+                TxUse::Reinvite(leg) => self.reinvite_unanswered(now, leg),
+                TxUse::Notify(_) => {}
                 TxUse::Probe(trunk) => self.probe_failed(now, trunk),
             }
         }

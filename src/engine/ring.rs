@@ -200,7 +200,7 @@ impl Engine {
             101..200 => {
                 if let LegState::Calling { ringing } = &mut entry.state {
                     *ringing = true;
-                    self.dial_rings(now, key);
+                    self.dial_rings(now, key, leg, message.body);
                 }
             }
             200..300 => self.ring_accepted(now, leg, message),

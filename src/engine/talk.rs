@@ -1,11 +1,11 @@
-//! A talk: joining the two parties, hold and resume, requests within the dialog, whether somebody is still there.
+//! A talk: joining the two parties, hold and resume, requests within the dialog.
 
 use super::contact::{CallerHears, ContactKey, Phase};
 use super::leg::LegKey;
 use super::media_port::Feed;
 use super::ring::SPOKEN;
 use super::sabotage::Rule;
-use super::{ContactTimer, Engine, TxUse};
+use super::{Engine, TxUse};
 use crate::base::Time;
 use crate::base::words::EndedBy;
 use crate::call::bridge::{Hears, hears};
@@ -137,26 +137,6 @@ impl Engine {
         let (endpoint, thread) = (media.endpoint, media.lease.thread);
         let command = super::media_port::MediaCommand::SendDigit { endpoint, digit };
         self.outputs.push_back(super::Output::Media(thread, command));
-    }
-
-    /// Asks a party whether it is still there.
-    pub(super) fn ask_alive(&mut self, now: Time, leg: LegKey) {
-        self.in_dialog(now, leg, Method::Options, TxUse::Alive(leg), None);
-    }
-
-    /// A waiting caller is asked whether it is still there.
-    pub(super) fn probe_caller(&mut self, now: Time, key: ContactKey) {
-        let Some(contact) = self.contact(key) else { return };
-        let caller = contact.caller;
-        if !matches!(contact.phase, Phase::Waiting | Phase::Offered(_)) {
-            return;
-        }
-        if self.leg(caller).is_some_and(|leg| leg.state.answered() && leg.acknowledged) {
-            self.ask_alive(now, caller);
-        }
-        if let Some(every) = self.settings.probe_waiting {
-            self.set_timer(key, ContactTimer::Alive, now + every);
-        }
     }
 }
 

@@ -193,7 +193,7 @@ impl Engine {
             let began = self.contact(key).map_or(now, |contact| contact.story.current().began);
             self.fact(now, id, FactKind::TalkEnded { queue, agent: Some(agent), lasted: now.since(began) });
         }
-        self.talk_over(now, agent, queue);
+        self.agent_hung_up(now, agent, queue);
     }
 
     fn tell_transfer(&mut self, now: Time, key: ContactKey, transfer: &Transfer, outcome: TransferOutcome) {

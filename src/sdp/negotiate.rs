@@ -26,6 +26,20 @@ pub struct Agreement {
     pub expects: bool,
 }
 
+impl Agreement {
+    /// What was agreed as the formats of an offer that changes nothing (RFC 3264 8): under the payload types that they are already sent with.
+    #[must_use]
+    pub fn formats(&self) -> Formats {
+        let format = |payload_type, encoding| Format { payload_type, encoding, fmtp: None };
+        let mut formats = Formats::new();
+        formats.push(format(self.receive_payload_type, Encoding::Audio(self.codec)));
+        if let Some((_, receive)) = self.telephone_event {
+            formats.push(format(receive, Encoding::TelephoneEvent(self.codec.clock_rate_hz())));
+        }
+        formats
+    }
+}
+
 /// The first codec of the offer that is allowed.
 #[must_use]
 pub fn choose(offer: &Description, allowed: &[Codec]) -> Option<Codec> {

@@ -10,14 +10,14 @@ use crate::call::menu::{Choice, Destination, EntryRules, Then};
 use crate::report::FactKind;
 use crate::sip::Name;
 
-const PHONE: &str = "203.0.113.1:5060";
+pub(super) const PHONE: &str = "203.0.113.1:5060";
 
-fn late(mut settings: super::super::Settings) -> super::super::Settings {
+pub(super) fn late(mut settings: super::super::Settings) -> super::super::Settings {
     settings.directory.queues[0].as_mut().unwrap().answer = Answer::Late;
     settings
 }
 
-fn ended(house: &House) -> Vec<(EndedBy, Segment, Option<u16>)> {
+pub(super) fn ended(house: &House) -> Vec<(EndedBy, Segment, Option<u16>)> {
     house
         .kinds()
         .filter_map(|kind| match kind {
@@ -48,7 +48,7 @@ fn left(house: &House) -> Vec<QueueOutcome> {
 }
 
 /// A caller of a late-answered queue who talks to agent 0; the caller's and the agent's dialogs.
-fn talking(house: &mut House) -> (String, super::house::Sent) {
+pub(super) fn talking(house: &mut House) -> (String, super::house::Sent) {
     house.from(CALLER, &Request::invite("a").text());
     let invite = house.next_to(PHONE);
     house.from(PHONE, &answer(&invite, 180, ""));
@@ -408,7 +408,7 @@ fn a_phone_registers_and_is_rung_where_it_came_from() {
 }
 
 /// A REFER from the agent's phone.
-fn refer(invite: &super::house::Sent, from: &str, to: &str, cseq: u32) -> String {
+pub(super) fn refer(invite: &super::house::Sent, from: &str, to: &str, cseq: u32) -> String {
     let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
     format!(
         "REFER sip:hotline@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrefer{cseq}\r\nMax-Forwards: 70\r\n\
@@ -418,7 +418,7 @@ fn refer(invite: &super::house::Sent, from: &str, to: &str, cseq: u32) -> String
     )
 }
 
-fn transfers(house: &House) -> Vec<(&'static str, &'static str)> {
+pub(super) fn transfers(house: &House) -> Vec<(&'static str, &'static str)> {
     house
         .kinds()
         .filter_map(|kind| match kind {
@@ -513,49 +513,6 @@ fn a_transfer_to_a_queue_keeps_the_time_already_waited() {
     assert_eq!(house.agent_state(0), AgentState::Ready);
     house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
     assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Queue, None)]);
-    house.assert_empty();
-}
-
-#[test]
-fn feature_codes_and_calls_of_an_agents_own() {
-    let mut settings = late(settings(2));
-    settings.accounts[0].as_mut().unwrap().fixed = None;
-    settings.accounts[0].as_mut().unwrap().ready_at_start = false;
-    let mut house = House::new(settings);
-    let phone = "203.0.113.200:5060";
-    let proof = |house: &mut House, text: &str, method: &str| {
-        house.from(phone, text);
-        let challenge = house.next_to(phone);
-        assert_eq!(challenge.status(), Some(407));
-        let message = challenge.message();
-        let chosen = crate::sip::digest::Challenge::choose(message.all(Name::ProxyAuthenticate)).unwrap();
-        let account = crate::sip::digest::Account { user: "agent0", password: "secret0" };
-        let proof = chosen.answer(account, method, "sip:x", 1, "c");
-        text.replace("CSeq: 1", &format!("Proxy-Authorization: {proof}\r\nCSeq: 2")).replace("z9hG4bKb", "z9hG4bKc")
-    };
-    let call = |call_id: &str, number: &str| {
-        let text =
-            Request { from: phone, body: sdp("203.0.113.200", 42000, "sendrecv"), ..Request::new("INVITE", call_id, 1) }.text();
-        text.replace("sip:120@", &format!("sip:{number}@"))
-            .replace("<sip:0212345678@203.0.113.200:5060>", "<sip:agent0@city.example>")
-    };
-    let ready = proof(&mut house, &call("code", "*1"), "INVITE");
-    house.from(phone, &ready);
-    assert_eq!(house.next_to(phone).status(), Some(200));
-    assert_eq!(house.agent_state(0), AgentState::Ready);
-    assert!(matches!(house.feeds.last(), Some((_, Feed::Prompts { names, .. })) if names[0].ends_with("/ready")));
-    house.played();
-    // A colleague.
-    let colleague = proof(&mut house, &call("own", "agent1"), "INVITE");
-    house.from(phone, &colleague);
-    let rung = house.next_to(&desk_phone(1));
-    assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Busy, AgentState::Busy));
-    house.from(&desk_phone(1), &answer(&rung, 180, ""));
-    assert!(house.sent.iter().any(|sent| sent.status() == Some(180)), "the caller hears it ring");
-    house.from(&desk_phone(1), &answer(&rung, 200, &sdp("203.0.113.2", 40000, "sendrecv")));
-    assert!(house.sent.iter().any(|sent| sent.status() == Some(200) && sent.to == phone.parse().unwrap()));
-    house.input(Input::EndAll);
-    assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Ready, AgentState::Ready));
     house.assert_empty();
 }
 

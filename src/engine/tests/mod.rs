@@ -1,4 +1,6 @@
 //! The engine against scripted parties: whole calls through real messages, under a virtual clock.
 
+mod alive;
 mod calls;
 mod house;
+mod own;
