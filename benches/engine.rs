@@ -54,7 +54,15 @@ impl House {
         let matcher = matcher(&settings, 1000);
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
         let now = Time::from_secs(1_800_000_000);
-        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(1), counts: Arc::default() };
+        let parts = Parts {
+            shard: 0,
+            settings,
+            matcher,
+            listeners,
+            seed: Seed::from_number(1),
+            counts: Arc::default(),
+            limits: Arc::default(),
+        };
         let mut house = House { engine: Engine::new(parts, now), now, sent: Vec::new(), open: Vec::new(), calls: 0 };
         let lease = |n: u16| {
             let rtp = SocketAddr::new([198, 51, 100, 1].into(), 20_000 + n * 2);

@@ -109,7 +109,7 @@ fn say(fact: &Fact, settings: &Settings) {
         FactKind::Agent { agent, from, to, .. } => {
             tracing::debug!(agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
         }
-        FactKind::LimitHit { limit } => tracing::warn!(limit, "a limit was reached"),
+        FactKind::LimitHit { limit } => tracing::warn!(%limit, "a limit was reached"),
         FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
         FactKind::TrunkUp { trunk, up } => {
             let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);

@@ -14,7 +14,9 @@ use super::records::{self, Keep, Records};
 use super::web_backend::WebBackend;
 use crate::acd::map::Map;
 use crate::acd::matcher::{Matcher, Size};
+use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
+use crate::base::words::Limit;
 use crate::engine::{Engine, Parts, Settings};
 use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
@@ -22,6 +24,7 @@ use crate::net::clock::Clock;
 use crate::net::shard::{Ended, INBOX_MAX, Shard, ToShard};
 use crate::net::{self, ListenError, Listener, ListenerSettings};
 use crate::sip::stack::counts::SipCounts;
+use crate::store::LogHealth;
 use crate::web;
 
 /// Room in the matcher for agents and queues that later reloads add.
@@ -139,6 +142,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     };
     let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, settings.version), |_| 0));
     let counts = Arc::new(SipCounts::default());
+    let limits = Arc::new(LimitBoard::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
     let events = inbox.clone();
     let sink: EventSink = Arc::new(move |event| {
@@ -153,7 +157,8 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         matcher: matcher.clone(),
         sip: counts.clone(),
         media: Box::new(move || media_totals(&handle)),
-        limits: limits_of(&settings, &matcher),
+        limits: limits.clone(),
+        look_up: look_up(&limits, inbox.clone(), media.handle(), records.log()),
         log_lost: records.lost(),
         store_lag: records.lag(),
         now: Box::new(move || clock.now()),
@@ -170,14 +175,25 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         log: records.log(),
     };
     let router = web::router(backend, listen.web.token.clone());
-    std::thread::Builder::new().name("http".to_owned()).spawn(move || serve_http(http, router))?;
+    std::thread::Builder::new().name("http".to_owned()).spawn({
+        let limits = limits.clone();
+        move || serve_http(http, router, limits)
+    })?;
 
     let names = listeners.iter().map(|listener| listener.name.clone()).collect();
-    let parts = Parts { shard: 0, settings, matcher: matcher.clone(), listeners: names, seed: seed.fork(), counts };
+    let parts = Parts {
+        shard: 0,
+        settings,
+        matcher: matcher.clone(),
+        listeners: names,
+        seed: seed.fork(),
+        counts,
+        limits: limits.clone(),
+    };
     let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
-        .spawn(move || run_shard(parts, outside, clock, listeners, from_others))?;
+        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, limits))?;
     Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
 }
 
@@ -187,6 +203,7 @@ fn run_shard(
     clock: Clock,
     listeners: Vec<Listener>,
     inbox: mpsc::Receiver<ToShard>,
+    limits: Arc<LimitBoard>,
 ) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };
@@ -194,7 +211,7 @@ fn run_shard(
     let token = u128::from(parts.seed.next_u64()) << 64 | u128::from(parts.seed.next_u64());
     local.block_on(&runtime, async move {
         let engine = Engine::new(parts, clock.now());
-        match Shard::new(engine, outside, clock, listeners, inbox, token) {
+        match Shard::new(engine, outside, clock, listeners, inbox, token, limits) {
             Ok(shard) => shard.run().await,
             Err(error) => {
                 tracing::error!(%error, "a socket cannot be watched");
@@ -204,10 +221,10 @@ fn run_shard(
     })
 }
 
-fn serve_http(listener: std::net::TcpListener, router: axum::Router) {
+fn serve_http(listener: std::net::TcpListener, router: axum::Router, limits: Arc<LimitBoard>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     if let Ok(runtime) = runtime
-        && let Err(error) = runtime.block_on(web::serve(listener, router))
+        && let Err(error) = runtime.block_on(web::serve(listener, router, limits))
     {
         tracing::error!(%error, "HTTP has ended");
     }
@@ -226,12 +243,25 @@ fn media_totals(handle: &crate::media::MediaHandle) -> Vec<(&'static str, u64)> 
     totals
 }
 
-fn limits_of(settings: &Arc<Settings>, matcher: &Arc<Matcher>) -> Box<dyn Fn() -> Vec<metrics::Limit> + Send + Sync> {
-    let (settings, matcher) = (settings.clone(), matcher.clone());
+/// Notes what is not noted where it happens: how much waits between the threads.
+fn look_up(
+    limits: &Arc<LimitBoard>,
+    inbox: mpsc::Sender<ToShard>,
+    media: crate::media::MediaHandle,
+    log: Option<Arc<LogHealth>>,
+) -> Box<dyn Fn() + Send + Sync> {
+    let limits = limits.clone();
+    let note = move |limit, (used, max): (usize, usize)| {
+        limits.set_used(limit, used as u64);
+        limits.set_max(limit, max as u64);
+    };
     Box::new(move || {
-        let queues = 0..settings.directory.queues.len() as u32;
-        let waiting: u64 = queues.map(|queue| u64::from(matcher.waiting(crate::base::QueueId(queue)))).sum();
-        vec![("line_slots", waiting, u64::from(settings.limits.contacts))]
+        note(Limit::Inbox, (inbox.max_capacity() - inbox.capacity(), inbox.max_capacity()));
+        note(Limit::MediaCommands, media.commands());
+        note(Limit::MediaPorts, media.pairs());
+        if let Some(log) = &log {
+            note(Limit::LogBuffer, log.buffered());
+        }
     })
 }
 

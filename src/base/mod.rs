@@ -4,6 +4,7 @@ pub mod codec;
 pub mod deadline;
 pub mod hash;
 pub mod ids;
+pub mod limits;
 pub mod seed;
 pub mod sync;
 pub mod time;

@@ -263,6 +263,44 @@ words!(
     }
 );
 
+words!(
+    /// What is bounded because it is fed from outside.
+    Limit {
+        /// Contacts up, those of emergencies left out.
+        Contacts = "contacts",
+        /// Contacts up beyond that, for emergencies alone.
+        EmergencyContacts = "emergency_contacts",
+        /// Server transactions.
+        Transactions = "transactions",
+        /// Contact addresses of registered phones.
+        Bindings = "bindings",
+        /// Nonces whose use is remembered.
+        Nonces = "nonces",
+        /// Calls up on trunks.
+        TrunkCalls = "trunk_calls",
+        /// New calls in a second on a trunk.
+        TrunkRate = "trunk_rate",
+        /// Places in all lines together.
+        LineSlots = "line_slots",
+        /// The greatest length of a queue.
+        QueueLength = "queue_length",
+        /// Pairs of RTP and RTCP ports.
+        MediaPorts = "media_ports",
+        /// Commands that wait for a media thread.
+        MediaCommands = "media_commands",
+        /// Events and commands that wait for signalling.
+        Inbox = "inbox",
+        /// SIP connections over streams.
+        Connections = "connections",
+        /// Messages that wait for a peer on a stream to read them.
+        ConnectionWrites = "connection_writes",
+        /// HTTP connections.
+        HttpConnections = "http_connections",
+        /// Bytes of the event log that could not be written yet.
+        LogBuffer = "log_buffer",
+    }
+);
+
 impl Transport {
     /// Whether messages may be lost, so that transactions retransmit.
     #[must_use]

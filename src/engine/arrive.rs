@@ -8,12 +8,12 @@ use super::leg::{LegKey, NewLeg};
 use super::receive::{Who, user_of};
 use super::ring::SPOKEN;
 use super::{Engine, TxUse};
-use crate::base::words::{Channel, EndedBy};
+use crate::base::words::{Channel, EndedBy, Limit};
 use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
 use crate::call::contact::Story;
 use crate::call::leg::{LegState, Role};
 use crate::call::menu::Menu;
-use crate::call::trunk::{DialledIn, NumberTarget, TrunkRules};
+use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::report::FactKind;
 use crate::sdp::{self, Description, Direction};
 use crate::sip::dialog::Dialog;
@@ -144,8 +144,14 @@ impl Engine {
         } else {
             self.contacts_up - self.emergencies_up >= limits.contacts - limits.emergency_contacts
         };
-        if full || self.stack.len().1 >= limits.transactions as usize {
-            self.fact(now, None, FactKind::LimitHit { limit: "contacts" });
+        let busy = self.stack.len().1 >= limits.transactions as usize;
+        if full || busy {
+            let limit = match (busy, emergency) {
+                (true, _) => Limit::Transactions,
+                (false, true) => Limit::EmergencyContacts,
+                (false, false) => Limit::Contacts,
+            };
+            self.limit_hit(now, None, limit);
             return Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refuse(503, Rejected::Limit) });
         }
         Ok(())
@@ -153,8 +159,12 @@ impl Engine {
 
     fn admit(&mut self, now: Time, trunk: TrunkId, rules: &TrunkRules, emergency: bool) -> Result<(), Refusal> {
         self.room_for(now, emergency)?;
-        if self.trunks[trunk.index()].load.admit(rules, now, emergency).is_err() {
-            self.fact(now, None, FactKind::LimitHit { limit: "trunk_calls" });
+        if let Err(refusal) = self.trunks[trunk.index()].load.admit(rules, now, emergency) {
+            let limit = match refusal {
+                trunk::Refusal::Full => Limit::TrunkCalls,
+                trunk::Refusal::TooFast => Limit::TrunkRate,
+            };
+            self.limit_hit(now, None, limit);
             return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refuse(503, Rejected::Limit) });
         }
         Ok(())

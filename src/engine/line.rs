@@ -10,7 +10,7 @@ use super::sabotage::Rule;
 use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
-use crate::base::words::{EndedBy, OfferOutcome, QueueOutcome, Segment};
+use crate::base::words::{EndedBy, Limit, OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, QueueId, Time};
 use crate::call::contact::Ticket;
 use crate::report::FactKind;
@@ -45,7 +45,7 @@ impl Engine {
         let ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0 };
         let place = self.matcher.key(ticket.arrival, rules.head_start, emergency);
         let Some(slot) = self.free_slots.pop_front() else {
-            self.fact(now, None, FactKind::LimitHit { limit: "line_slots" });
+            self.limit_hit(now, None, Limit::LineSlots);
             return self.end_contact(now, key, EndedBy::System, Some(503));
         };
         self.in_slot[(slot.0 - self.first_slot) as usize] = Some(key);
@@ -55,7 +55,7 @@ impl Engine {
         let id = contact.id;
         if self.matcher.arrive(slot, queue, rules.length_max, line, place, now).is_err() {
             self.forget_slot(key);
-            self.fact(now, Some(id), FactKind::LimitHit { limit: "queue_length" });
+            self.limit_hit(now, Some(id), Limit::QueueLength);
             return self.turned_away(now, key, &rules.overflow, QueueOutcome::Overflowed);
         }
         let waiting = self.matcher.waiting(queue);

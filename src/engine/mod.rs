@@ -17,8 +17,9 @@ use crate::acd::agent::Agent;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome};
+use crate::base::words::{AgentState, BreakReason, EndedBy, Limit, OfferOutcome};
 use crate::base::{AgentId, ContactId, Time, TrunkId};
 use crate::call::trunk::TrunkLoad;
 use crate::report::{Fact, FactKind};
@@ -36,6 +37,7 @@ mod dial;
 mod end;
 pub mod io;
 mod leg;
+mod limits;
 mod line;
 pub mod media_port;
 mod menu;
@@ -151,6 +153,9 @@ pub struct Engine {
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
+    /// Contact addresses of all agents' phones.
+    bindings_up: usize,
+    limits: Arc<LimitBoard>,
     #[cfg(test)]
     taken_out: Option<sabotage::Rule>,
 }
@@ -169,13 +174,15 @@ pub struct Parts {
     pub seed: Seed,
     /// Where SIP is counted.
     pub counts: Arc<SipCounts>,
+    /// Where it is noted how full everything is.
+    pub limits: Arc<LimitBoard>,
 }
 
 impl Engine {
     /// An engine without calls. Agents with fixed contacts that are ready from the start take their seats.
     #[must_use]
     pub fn new(parts: Parts, now: Time) -> Self {
-        let Parts { shard, settings, matcher, listeners, mut seed, counts } = parts;
+        let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
         let slots = matcher.slots_of(shard);
         let stack = Stack::new(shard, listeners, seed.fork(), counts.clone());
         let registration = settings.registration;
@@ -208,10 +215,13 @@ impl Engine {
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
+            bindings_up: 0,
+            limits,
             #[cfg(test)]
             taken_out: None,
             settings,
         };
+        engine.note_limits();
         engine.start_agents(now);
         engine.start_probes(now);
         engine
@@ -235,6 +245,7 @@ impl Engine {
         }
         self.run_deadlines(now);
         self.settle(now);
+        self.note_use();
     }
 
     /// The next thing to do outside.
@@ -308,6 +319,12 @@ impl Engine {
         while self.matcher.nudged(self.shard) {
             self.follow_nudges(now);
         }
+    }
+
+    /// Something is refused because there is no room for it.
+    fn limit_hit(&mut self, now: Time, contact: Option<ContactId>, limit: Limit) {
+        self.limits.hit(limit);
+        self.fact(now, contact, FactKind::LimitHit { limit });
     }
 
     fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {

@@ -7,6 +7,7 @@ use super::contact::{CallerHears, ContactKey};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use super::{Engine, Output};
+use crate::base::words::Limit;
 use crate::base::{ContactId, EndpointId, Time};
 use crate::call::leg::Role;
 use crate::report::FactKind;
@@ -55,7 +56,7 @@ impl Engine {
         let contact = leg.contact;
         let thread = self.contact(contact).and_then(|contact| contact.thread);
         let Some(lease) = self.ports.take(thread, ipv6) else {
-            self.fact(now, None, FactKind::LimitHit { limit: "media_ports" });
+            self.limit_hit(now, None, Limit::MediaPorts);
             return false;
         };
         let endpoint = EndpointId(u64::from(self.shard) << 48 | self.next_serial());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::settings::Challenges;
 use super::{Engine, Reason};
+use crate::base::words::Limit;
 use crate::base::{AgentId, Time};
-use crate::report::FactKind;
 use crate::sip::digest::{Algorithm, Credentials, ha1};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
@@ -172,7 +172,7 @@ impl Engine {
         if bindings.len() > max {
             // The oldest makes room: a phone that changed its address without saying so must not be locked out.
             bindings.drain(..bindings.len() - max);
-            self.fact(now, None, FactKind::LimitHit { limit: "bindings" });
+            self.limit_hit(now, None, Limit::Bindings);
         }
         self.agents[agent.index()].bindings = bindings;
         Ok(())
@@ -207,6 +207,7 @@ impl Engine {
     pub(super) fn note_flows(&mut self, agent: AgentId) {
         let record = &mut self.agents[agent.index()];
         let now: Vec<Flow> = record.bindings.iter().map(|binding| binding.flow).collect();
+        self.bindings_up = self.bindings_up + now.len() - record.flows.len();
         for gone in std::mem::replace(&mut record.flows, now.clone()) {
             if self.flows.get(&gone) == Some(&agent) {
                 self.flows.remove(&gone);

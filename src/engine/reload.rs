@@ -25,6 +25,7 @@ impl Engine {
             }
         }
         self.start_probes(now);
+        self.note_limits();
         for index in 0..self.agents.len() {
             let agent = AgentId(index as u32);
             let known = |settings: &Settings| settings.directory.agents.get(index).is_some_and(Option::is_some);

@@ -196,9 +196,18 @@ impl MediaHandle {
         self.0.mailboxes.iter().map(|mailbox| &mailbox.counters)
     }
 
-    /// How many commands wait for each thread, of [`COMMANDS_MAX`].
-    pub fn commands_waiting(&self) -> impl Iterator<Item = usize> {
-        self.0.mailboxes.iter().map(|mailbox| mailbox.commands.len())
+    /// How many commands wait for the threads, and how many may.
+    #[must_use]
+    pub fn commands(&self) -> (usize, usize) {
+        let mailboxes = &self.0.mailboxes;
+        (mailboxes.iter().map(|mailbox| mailbox.commands.len()).sum(), mailboxes.len() * COMMANDS_MAX)
+    }
+
+    /// How many pairs of ports are open or resting, and how many there are.
+    #[must_use]
+    pub fn pairs(&self) -> (usize, usize) {
+        let sum = |count: fn(&Counters) -> u64| self.counters().map(count).sum::<u64>() as usize;
+        (sum(|counters| counters.pairs_used.get()), sum(|counters| counters.pairs_max.get()))
     }
 
     /// Replaces the recordings. What is playing goes on to its end as it was.

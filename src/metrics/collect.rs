@@ -10,13 +10,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::{Board, Registry};
 use crate::acd::Matcher;
-use crate::base::words::{AgentState, BreakReason, Direction, EventKind};
+use crate::base::limits::LimitBoard;
+use crate::base::words::{AgentState, BreakReason, Direction, EventKind, Limit};
 use crate::base::{AgentId, QueueId, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
-
-/// A limit as it stands: its name, how much is used, how much there is.
-pub type Limit = (&'static str, u64, u64);
 
 /// What is looked up. The closures reach into rooms that metrics does not know.
 pub struct Collected {
@@ -26,8 +24,10 @@ pub struct Collected {
     pub sip: Arc<SipCounts>,
     /// The media threads' totals, by name.
     pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
-    /// Limits in use.
-    pub limits: Box<dyn Fn() -> Vec<Limit> + Send + Sync>,
+    /// How full everything is.
+    pub limits: Arc<LimitBoard>,
+    /// Notes on that board what is not noted where it happens.
+    pub look_up: Box<dyn Fn() + Send + Sync>,
     /// Events that the log lost, by kind.
     pub log_lost: Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync>,
     /// How far the store is behind the log; `None`: there is no store.
@@ -93,6 +93,7 @@ impl Exporter {
         self.agents(&settings);
         self.wire();
         self.media();
+        self.limits();
         self.records();
         self.handle.run_upkeep();
         self.handle.render()
@@ -174,14 +175,22 @@ impl Exporter {
                 "lost_out" => self.rtp_lost[1].absolute(count),
                 // What goes up and down is no counter.
                 "endpoints" => self.registry.gauge("hotline_media_endpoints", &[]).set(count as f64),
-                "pairs_used" => self.registry.gauge("hotline_limit_used", &[("limit", "media_ports")]).set(count as f64),
-                "pairs_max" => self.registry.gauge("hotline_limit_max", &[("limit", "media_ports")]).set(count as f64),
+                // The board of limits shows these.
+                "pairs_used" | "pairs_max" => {}
                 _ => self.registry.counter("hotline_media_events_total", &[("event", name)]).absolute(count),
             }
         }
-        for (limit, used, max) in (self.collected.limits)() {
-            self.registry.gauge("hotline_limit_used", &[("limit", limit)]).set(used as f64);
-            self.registry.gauge("hotline_limit_max", &[("limit", limit)]).set(max as f64);
+    }
+
+    fn limits(&self) {
+        (self.collected.look_up)();
+        for limit in Limit::ALL {
+            let labels = [("limit", limit.label())];
+            if let Some((used, max)) = self.collected.limits.used(*limit) {
+                self.registry.gauge("hotline_limit_used", &labels).set(used as f64);
+                self.registry.gauge("hotline_limit_max", &labels).set(max as f64);
+            }
+            self.registry.counter("hotline_limit_hits_total", &labels).absolute(self.collected.limits.hits(*limit));
         }
     }
 }

@@ -46,13 +46,10 @@ pub struct Meters {
     trunk_up: Vec<Option<Gauge>>,
     trunk_calls: Vec<Option<[Gauge; 2]>>,
     jitter: Histogram,
-    limits: BTreeMap<&'static str, Counter>,
     repairs: BTreeMap<&'static str, Counter>,
     transfers: BTreeMap<(TransferKind, Option<AgencyId>, Option<AgencyId>, TransferOutcome), Counter>,
 }
 
-/// Limits that facts tell of; they show as zero from the start.
-const LIMITS: [&str; 6] = ["bindings", "contacts", "line_slots", "media_ports", "queue_length", "trunk_calls"];
 const REPAIRS: [&str; 1] = ["agent_stuck"];
 
 fn agency_name(settings: &Settings, agency: AgencyId) -> &str {
@@ -133,7 +130,6 @@ impl Meters {
             trunk_up: trunks.clone().map(|t| t.map(|trunk| r.gauge("hotline_trunk_up", &[("trunk", trunk)]))).collect(),
             trunk_calls: trunks.map(|t| t.map(trunk_calls)).collect(),
             jitter: r.histogram("hotline_rtp_jitter_seconds", &[]),
-            limits: LIMITS.into_iter().map(|l| (l, r.counter("hotline_limit_hits_total", &[("limit", l)]))).collect(),
             repairs: REPAIRS.into_iter().map(|k| (k, r.counter("hotline_repairs_total", &[("kind", k)]))).collect(),
             transfers: BTreeMap::new(),
             queues,
@@ -227,15 +223,12 @@ impl Meters {
                     gauge.set(f64::from(u8::from(*up)));
                 }
             }
-            FactKind::LimitHit { limit } => {
-                let new = || self.registry.counter("hotline_limit_hits_total", &[("limit", limit)]);
-                self.limits.entry(limit).or_insert_with(new).increment(1);
-            }
             FactKind::Repaired { kind } => {
                 let new = || self.registry.counter("hotline_repairs_total", &[("kind", kind)]);
                 self.repairs.entry(kind).or_insert_with(new).increment(1);
             }
-            FactKind::SegmentEnded { .. } | FactKind::Offered { .. } | FactKind::LegBegan { .. } => {}
+            // The board of limits counts what was refused.
+            FactKind::LimitHit { .. } | FactKind::SegmentEnded { .. } | FactKind::Offered { .. } | FactKind::LegBegan { .. } => {}
         }
     }
 

@@ -17,7 +17,7 @@ mod collect;
 mod meters;
 
 pub use board::Board;
-pub use collect::{Collected, Exporter, Limit};
+pub use collect::{Collected, Exporter};
 pub use meters::Meters;
 
 /// Bounds of waiting times in seconds.

@@ -15,7 +15,8 @@ use super::clock::Clock;
 use super::lag::{CANARY_BYTES, Lag};
 use super::stream::{self, StreamInfo, WRITES_MAX};
 use super::{Listener, Listening};
-use crate::base::words::Transport;
+use crate::base::limits::LimitBoard;
+use crate::base::words::{Limit, Transport};
 use crate::base::{AgentId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
 use crate::engine::{AgentCommand, Engine, Input, Output, Settings};
@@ -31,6 +32,8 @@ const BATCH: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What may wait for the engine.
 pub const INBOX_MAX: usize = 64 * 1024;
+/// Connections over streams, at once.
+const CONNECTIONS_MAX: usize = 20_000;
 /// Messages of all streams that may wait for the engine.
 const STREAM_INBOX_MAX: usize = 4096;
 
@@ -105,6 +108,7 @@ struct Streams {
     /// The connection to use for a peer's address.
     by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
     next: u64,
+    limits: Arc<LimitBoard>,
 }
 
 /// A shard: an engine, its sockets, its clock.
@@ -132,10 +136,12 @@ impl<O: Outside> Shard<O> {
         listeners: Vec<Listener>,
         inbox: mpsc::Receiver<ToShard>,
         canary_token: u128,
+        limits: Arc<LimitBoard>,
     ) -> std::io::Result<Self> {
         let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
         let mut datagrams = Vec::new();
-        let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1 };
+        limits.set_max(Limit::Connections, CONNECTIONS_MAX as u64);
+        let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1, limits };
         let mut shard = Shard {
             engine,
             outside,
@@ -269,6 +275,10 @@ impl<O: Outside> Shard<O> {
     fn take_from_stream(&mut self, message: FromStream) {
         match message {
             FromStream::Accepted(listener, remote, stream) => {
+                if self.streams.writers.len() >= CONNECTIONS_MAX {
+                    // Closed as it is dropped. Those that are up say who they are within seconds, or make room.
+                    return self.streams.limits.hit(Limit::Connections);
+                }
                 let (info, sender, writes) = self.streams.register(listener, remote, None);
                 tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender));
             }
@@ -324,6 +334,7 @@ impl<O: Outside> Shard<O> {
         let id = known.unwrap_or_else(|| self.connect(&flow));
         let Some(writer) = self.streams.writers.get(&id) else { return };
         if writer.try_send(bytes).is_err() {
+            self.streams.limits.hit(Limit::ConnectionWrites);
             // A peer that does not read is cut off: with its last writer gone, its task ends and tells so.
             self.streams.forget(id);
         }
@@ -374,6 +385,7 @@ impl Streams {
         let (sender, receiver) = mpsc::channel(WRITES_MAX);
         let weak = sender.downgrade();
         self.writers.insert(id, sender);
+        self.limits.set_used(Limit::Connections, self.writers.len() as u64);
         if let Some(transport) = ours {
             self.by_peer.insert((transport, remote), id);
         }
@@ -382,6 +394,7 @@ impl Streams {
 
     fn forget(&mut self, id: ConnectionId) {
         self.writers.remove(&id);
+        self.limits.set_used(Limit::Connections, self.writers.len() as u64);
         self.by_peer.retain(|_, known| *known != id);
     }
 }

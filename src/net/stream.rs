@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::shard::FromStream;
 use crate::sip::flow::{ConnectionId, ListenerId};
@@ -19,6 +20,8 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 pub(super) const WRITES_MAX: usize = 256;
 /// A connection on which nothing is heard for so long is closed; phones keep theirs alive (RFC 5626).
 const IDLE_MAX: Duration = Duration::from_secs(3600);
+/// One that was accepted has so long for its first message.
+const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made.
 const CONNECT_MAX: Duration = Duration::from_secs(8);
 
@@ -30,7 +33,7 @@ pub(super) struct StreamInfo {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection until either side closes it; tells its end last.
+/// Serves a connection that was accepted until either side closes it; tells its end last.
 pub(super) async fn serve(
     stream: TcpStream,
     info: StreamInfo,
@@ -38,11 +41,22 @@ pub(super) async fn serve(
     writes: mpsc::Receiver<Arc<[u8]>>,
     pongs: mpsc::WeakSender<Arc<[u8]>>,
 ) {
+    talk(stream, info, inbox, writes, pongs, FIRST_MESSAGE_MAX).await;
+}
+
+async fn talk(
+    stream: TcpStream,
+    info: StreamInfo,
+    inbox: mpsc::Sender<FromStream>,
+    writes: mpsc::Receiver<Arc<[u8]>>,
+    pongs: mpsc::WeakSender<Arc<[u8]>>,
+    patience: Duration,
+) {
     // Signalling is small and urgent.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     tokio::select! {
-        () = read(reader, info, &inbox, &pongs) => {}
+        () = read(reader, info, &inbox, &pongs, patience) => {}
         () = write(writer, writes) => {}
     }
     let _ = inbox.send(FromStream::Closed(info)).await;
@@ -56,23 +70,28 @@ pub(super) async fn open(
     pongs: mpsc::WeakSender<Arc<[u8]>>,
 ) {
     match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(info.remote)).await {
-        Ok(Ok(stream)) => serve(stream, info, inbox, writes, pongs).await,
+        Ok(Ok(stream)) => talk(stream, info, inbox, writes, pongs, IDLE_MAX).await,
         _ => {
             let _ = inbox.send(FromStream::Closed(info)).await;
         }
     }
 }
 
+/// Reads messages until the peer closes or has nothing to say; its first must come within `patience`.
 async fn read(
     mut reader: OwnedReadHalf,
     info: StreamInfo,
     inbox: &mpsc::Sender<FromStream>,
     pongs: &mpsc::WeakSender<Arc<[u8]>>,
+    patience: Duration,
 ) {
     let mut framer = Framer::new(MESSAGE_BYTES_MAX);
     let mut chunk = vec![0; 16 * 1024];
+    let first_by = Instant::now() + patience;
+    let mut heard = false;
     loop {
-        let Ok(Ok(count)) = tokio::time::timeout(IDLE_MAX, reader.read(&mut chunk)).await else { return };
+        let until = if heard { Instant::now() + IDLE_MAX } else { first_by };
+        let Ok(Ok(count)) = tokio::time::timeout_at(until, reader.read(&mut chunk)).await else { return };
         if count == 0 {
             return;
         }
@@ -80,6 +99,7 @@ async fn read(
         loop {
             match framer.next() {
                 Ok(Some(Frame::Message(bytes))) => {
+                    heard = true;
                     // A full inbox holds this peer back, and nobody else.
                     if inbox.send(FromStream::Message(info, bytes)).await.is_err() {
                         return;

@@ -195,7 +195,7 @@ impl<'a> What<'a> {
                 What::TrunkCalls { trunk: trunk(*over), direction: *direction, up: *up }
             }
             FactKind::TrunkUp { trunk: which, up } => What::TrunkUp { trunk: trunk(*which), up: *up },
-            FactKind::LimitHit { limit } => What::LimitHit { limit: Text::Borrowed(limit) },
+            FactKind::LimitHit { limit } => What::LimitHit { limit: Text::Borrowed(limit.label()) },
             FactKind::Repaired { kind } => What::Repaired { kind: Text::Borrowed(kind) },
         }
     }

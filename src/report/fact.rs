@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, Limit, OfferOutcome, QueueOutcome, Segment, TransferKind,
+    TransferOutcome,
 };
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
 
@@ -189,8 +190,8 @@ pub enum FactKind {
     },
     /// A limit was reached: something was refused.
     LimitHit {
-        /// Which; a fixed name.
-        limit: &'static str,
+        /// Which.
+        limit: Limit,
     },
     /// Something that must not happen was put right.
     Repaired {

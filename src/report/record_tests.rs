@@ -108,7 +108,7 @@ fn other_kind() -> impl Strategy<Value = FactKind> {
         up,
     });
     let trunk_up = any::<bool>().prop_map(|up| FactKind::TrunkUp { trunk: TrunkId(0), up });
-    let limit = Just(FactKind::LimitHit { limit: "contacts" });
+    let limit = Just(FactKind::LimitHit { limit: crate::base::words::Limit::Contacts });
     let repaired = Just(FactKind::Repaired { kind: "agent_stuck" });
     prop_oneof![offered, offer_ended, talk_ended, transferred, agent_state, trunk_calls, trunk_up, limit, repaired]
 }

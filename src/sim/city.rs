@@ -83,8 +83,15 @@ impl City {
         let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: plan.server.to_string().into() }];
         let counts = Arc::default();
-        let parts =
-            Parts { shard: 0, settings: settings.clone(), matcher: matcher.clone(), listeners, seed: seed.fork(), counts };
+        let parts = Parts {
+            shard: 0,
+            settings: settings.clone(),
+            matcher: matcher.clone(),
+            listeners,
+            seed: seed.fork(),
+            counts,
+            limits: Arc::default(),
+        };
         let mut phones = BTreeMap::new();
         for (name, address) in &plan.agents {
             let person = Person::Agent { passes_to: plan.passes_to.clone() };

@@ -78,6 +78,12 @@ const STAMP_BYTES: usize = 16;
 const MAC_BYTES: usize = 16;
 
 impl Nonces {
+    /// How many are remembered because they were used.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.used.len()
+    }
+
     /// For one realm. A nonce lives for `lifetime` from the challenge on; at most `used_max` (at least one) of those in use are
     /// remembered, and at that bound the oldest is forgotten and counts as stale. The key is drawn from `seed`.
     #[must_use]

@@ -1,6 +1,6 @@
 //! How log and store are: written by their threads, read by whoever shows it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::Time;
@@ -14,6 +14,8 @@ pub struct LogHealth {
     lost: [AtomicU64; EventKind::ALL.len()],
     /// The time of the newest event that was written.
     written: AtomicU64,
+    /// Bytes of lines that are not written yet.
+    pub(super) buffered: AtomicUsize,
 }
 
 impl LogHealth {
@@ -26,6 +28,12 @@ impl LogHealth {
     /// How many events of each kind were lost, because the log could not be written for longer than there was room to keep them.
     pub fn lost(&self) -> impl Iterator<Item = (EventKind, u64)> {
         EventKind::ALL.iter().map(|kind| (*kind, self.lost[kind.index()].load(Ordering::Relaxed)))
+    }
+
+    /// How many bytes wait to be written, and how many may before the oldest are lost.
+    #[must_use]
+    pub fn buffered(&self) -> (usize, usize) {
+        (self.buffered.load(Ordering::Relaxed), super::log::BUFFER_BYTES_MAX)
     }
 
     pub(super) fn lose(&self, kind: EventKind) {

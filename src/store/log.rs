@@ -23,7 +23,7 @@ const WRITE_EVERY: Duration = Duration::from_millis(100);
 /// How long after a failure it is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// What is kept while the log cannot be written: some hundred thousand lines.
-const BUFFER_BYTES_MAX: usize = 32 << 20;
+pub(super) const BUFFER_BYTES_MAX: usize = 32 << 20;
 
 /// Where and how the log is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,8 +137,9 @@ impl Log {
         let waiting = self.waiting.get_or_insert(Waiting { since: at, ended });
         waiting.ended = [waiting.ended, ended].into_iter().flatten().min();
         if self.buffer.len() > self.bytes_max {
-            self.shed();
+            self.shed(self.bytes_max / 4 * 3);
         }
+        self.health.buffered.store(self.buffer.len(), Ordering::Relaxed);
     }
 
     /// What was noted so far is about to show outside: it is written if a contact ends with it, or if it has waited long enough.
@@ -169,6 +170,11 @@ impl Log {
         let open = self.open.len() as u64;
         self.note(now, What::Stopped { open });
         self.write(now);
+        if self.waiting.is_some() {
+            self.shed(0);
+            let lost: u64 = self.health.lost().map(|(_, count)| count).sum();
+            tracing::error!(lost, "the event log could not be written to the end: events are lost");
+        }
     }
 
     fn write(&mut self, now: Time) {
@@ -194,6 +200,7 @@ impl Log {
         }
         self.disk.append(&self.buffer)?;
         self.buffer.clear();
+        self.health.buffered.store(0, Ordering::Relaxed);
         self.waiting = None;
         self.health.wrote(self.newest);
         Ok(())
@@ -210,9 +217,9 @@ impl Log {
         self.disk.append(&line)
     }
 
-    /// Makes room: the oldest quarter is lost, line by line, and counted.
-    fn shed(&mut self) {
-        let goal = self.buffer.len() - self.bytes_max / 4 * 3;
+    /// Makes room: all but the youngest `keep_bytes` are lost, line by line, and counted.
+    fn shed(&mut self, keep_bytes: usize) {
+        let goal = self.buffer.len().saturating_sub(keep_bytes);
         let mut end = 0;
         while end < goal {
             let Some(length) = memchr::memchr(b'\n', &self.buffer[end..]) else { break };

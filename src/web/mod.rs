@@ -13,6 +13,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::LimitBoard;
+
+mod door;
+
+use door::Door;
+
 /// Where HTTP is served.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -177,11 +183,11 @@ fn problem(status: StatusCode, detail: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
-/// Serves until the process ends.
+/// Serves until the process ends. `limits`: where it is noted how many connections are up.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: std::net::TcpListener, router: Router) -> std::io::Result<()> {
+pub async fn serve(listener: std::net::TcpListener, router: Router, limits: Arc<LimitBoard>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(listener, router).await
+    axum::serve(Door::new(listener, limits), router).await
 }

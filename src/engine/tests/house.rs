@@ -134,7 +134,7 @@ impl House {
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();
-        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(7), counts };
+        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(7), counts, limits: Arc::default() };
         let engine = Engine::new(parts, now);
         let mut house = House {
             engine,

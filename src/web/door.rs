@@ -1,0 +1,186 @@
+//! The door of the HTTP server: so many connections at once, and none that is idle for ever.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::base::limits::LimitBoard;
+use crate::base::words::Limit;
+
+/// Connections at once; further ones are closed as they come.
+const CONNECTIONS_MAX: usize = 512;
+/// A connection on which nothing comes or goes for so long is closed. Longer than the usual pause between two scrapes.
+const IDLE_MAX: Duration = Duration::from_secs(120);
+/// How long none is accepted after one could not be (no descriptors are left, most likely).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts what there is room for.
+pub(super) struct Door {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    limits: Arc<LimitBoard>,
+}
+
+impl Door {
+    pub(super) fn new(listener: TcpListener, limits: Arc<LimitBoard>) -> Self {
+        limits.set_max(Limit::HttpConnections, CONNECTIONS_MAX as u64);
+        Door { listener, room: Arc::new(Semaphore::new(CONNECTIONS_MAX)), limits }
+    }
+}
+
+impl Listener for Door {
+    type Io = Guest;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Guest, SocketAddr) {
+        loop {
+            let Ok((stream, remote)) = self.listener.accept().await else {
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let Ok(place) = self.room.clone().try_acquire_owned() else {
+                self.limits.hit(Limit::HttpConnections);
+                continue;
+            };
+            let place = Place { _permit: place, room: self.room.clone(), limits: self.limits.clone() };
+            place.note();
+            return (Guest { stream, idle: Box::pin(sleep(IDLE_MAX)), _place: place }, remote);
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// The room that a connection takes up; given back, and noted, when it is dropped.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    room: Arc<Semaphore>,
+    limits: Arc<LimitBoard>,
+}
+
+impl Place {
+    fn note(&self) {
+        self.limits.set_used(Limit::HttpConnections, (CONNECTIONS_MAX - self.room.available_permits()) as u64);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The permit goes after this: it is still counted as taken.
+        let left = self.room.available_permits() + 1;
+        self.limits.set_used(Limit::HttpConnections, (CONNECTIONS_MAX - left) as u64);
+    }
+}
+
+/// A connection that was let in.
+pub(super) struct Guest {
+    stream: TcpStream,
+    idle: Pin<Box<Sleep>>,
+    _place: Place,
+}
+
+impl Guest {
+    /// Passes on what came of an attempt to read or write; one that has waited for too long fails.
+    fn watched<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
+            return outcome;
+        }
+        match self.idle.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.watched(cx, outcome)
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.watched(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.watched(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    fn ask(stream: &mut TcpStream) -> io::Result<String> {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_full_house_refuses_counts_and_lets_in_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (address, limits) = (listener.local_addr().unwrap(), Arc::new(LimitBoard::default()));
+        let board = limits.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(super::super::serve(listener, Router::new().route("/", get(|| async { "here" })), board)).unwrap();
+        });
+        // Each is in before the next comes: an answer shows it, and it stays.
+        let mut guests: Vec<TcpStream> = (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for guest in &mut guests {
+            guest.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            assert!(guest.read(&mut [0; 512]).unwrap() > 0);
+        }
+        assert_eq!(limits.used(Limit::HttpConnections), Some((CONNECTIONS_MAX as u64, CONNECTIONS_MAX as u64)));
+        let refused = ask(&mut TcpStream::connect(address).unwrap());
+        assert!(refused.as_ref().map_or(true, String::is_empty), "{refused:?}");
+        assert_eq!(limits.hits(Limit::HttpConnections), 1);
+        drop(guests);
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while limits.used(Limit::HttpConnections).unwrap().0 > 0 {
+            assert!(std::time::Instant::now() < deadline, "places are given back");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(ask(&mut TcpStream::connect(address).unwrap()).unwrap().ends_with("here"));
+    }
+}
