@@ -102,9 +102,12 @@ struct Datagrams {
     lag: Lag,
 }
 
+/// The way to a connection's writing task: its serial number, and its queue.
+type Writer = (u64, mpsc::Sender<Bytes>);
+
 struct Streams {
     inbox: mpsc::Sender<FromStream>,
-    writers: BTreeMap<ConnectionId, mpsc::Sender<Bytes>>,
+    writers: BTreeMap<ConnectionId, Writer>,
     /// The connection to use for a peer's address.
     by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
     next: u64,
@@ -279,7 +282,7 @@ impl<O: Outside> Shard<O> {
                     // Closed as it is dropped. Those that are up say who they are within seconds, or make room.
                     return self.streams.limits.hit(Limit::Connections);
                 }
-                let (info, sender, writes) = self.streams.register(listener, remote, None);
+                let (info, sender, writes) = self.streams.register(listener, remote, None, None);
                 tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender));
             }
             FromStream::Message(info, bytes) => {
@@ -288,7 +291,12 @@ impl<O: Outside> Shard<O> {
                 self.handle(Input::Message { flow, bytes: &bytes, age: Duration::ZERO });
             }
             FromStream::Closed(info) => {
-                self.streams.forget(info.id);
+                match self.streams.writers.get(&info.id) {
+                    // It was given up, and another was made in its place meanwhile.
+                    Some((serial, _)) if *serial != info.serial => return,
+                    Some(_) => self.streams.forget(info.id),
+                    None => {}
+                }
                 let (connection, remote) = (Some(info.id), info.remote);
                 self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
             }
@@ -332,7 +340,7 @@ impl<O: Outside> Shard<O> {
         let known = flow.connection.filter(|id| self.streams.writers.contains_key(id));
         let known = known.or_else(|| self.streams.by_peer.get(&(flow.transport, flow.remote)).copied());
         let id = known.unwrap_or_else(|| self.connect(&flow));
-        let Some(writer) = self.streams.writers.get(&id) else { return };
+        let Some((_, writer)) = self.streams.writers.get(&id) else { return };
         if writer.try_send(bytes).is_err() {
             self.streams.limits.hit(Limit::ConnectionWrites);
             // A peer that does not read is cut off: with its last writer gone, its task ends and tells so.
@@ -341,7 +349,8 @@ impl<O: Outside> Shard<O> {
     }
 
     fn connect(&mut self, flow: &Flow) -> ConnectionId {
-        let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport));
+        // One that has died is made again under its name, so that whatever depended on it hears if that fails, too.
+        let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport), flow.connection);
         tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender));
         info.id
     }
@@ -373,23 +382,26 @@ impl<O: Outside> Shard<O> {
 }
 
 impl Streams {
-    /// Gives a connection its name and its queue of writes. One that we make is used for its peer's address from then on.
+    /// Gives a connection its name (that of one that died, if it is made again for it) and its queue of writes. One that we make is used
+    /// for its peer's address from then on.
     fn register(
         &mut self,
         listener: ListenerId,
         remote: SocketAddr,
         ours: Option<Transport>,
+        again: Option<ConnectionId>,
     ) -> (StreamInfo, mpsc::WeakSender<Bytes>, mpsc::Receiver<Bytes>) {
-        let id = ConnectionId(self.next);
+        let serial = self.next;
         self.next += 1;
+        let id = again.unwrap_or(ConnectionId(serial));
         let (sender, receiver) = mpsc::channel(WRITES_MAX);
         let weak = sender.downgrade();
-        self.writers.insert(id, sender);
+        self.writers.insert(id, (serial, sender));
         self.limits.set_used(Limit::Connections, self.writers.len() as u64);
         if let Some(transport) = ours {
             self.by_peer.insert((transport, remote), id);
         }
-        (StreamInfo { id, listener, remote }, weak, receiver)
+        (StreamInfo { id, serial, listener, remote }, weak, receiver)
     }
 
     fn forget(&mut self, id: ConnectionId) {

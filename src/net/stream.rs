@@ -28,7 +28,10 @@ const CONNECT_MAX: Duration = Duration::from_secs(8);
 /// What tells a connection from others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StreamInfo {
+    /// What flows know it by. One that is made again in its place has the same.
     pub(super) id: ConnectionId,
+    /// What it alone is known by.
+    pub(super) serial: u64,
     pub(super) listener: ListenerId,
     pub(super) remote: SocketAddr,
 }

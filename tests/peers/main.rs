@@ -5,4 +5,5 @@
 mod calls;
 mod house;
 mod killed;
+mod phones;
 mod softphones;

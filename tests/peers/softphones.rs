@@ -1,10 +1,12 @@
 //! baresip as the agent's registered softphone and as the caller: registration by digest, a ring, a talk, and what each side hears.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::house::{House, wait_until};
+use crate::house::{House, PATIENCE, wait_until};
 
 const CONFIG: &str = r#"
 [server]
@@ -44,13 +46,15 @@ numbers = { "120" = "queue:help" }
 "#;
 
 /// A baresip that plays a tone and keeps what it sends and hears in files. On 127.0.0.1, the address that its RTP leaves from.
-struct Softphone {
+pub(crate) struct Softphone {
     child: Child,
     dir: PathBuf,
+    control: u16,
 }
 
 impl Softphone {
-    fn start(house: &House, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
+    /// `port`: of its SIP; its control is two beyond (TLS is between), its RTP beyond twice that.
+    pub(crate) fn start(house: &House, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
         let dir = house.dir.path().join(name);
         std::fs::create_dir(&dir).unwrap();
         let path = dir.display();
@@ -67,9 +71,10 @@ impl Softphone {
              audio_player aubridge,nil\naudio_source aufile,{path}/tone.wav\naudio_alert aubridge,nil\n\
              ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
              module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
-             module_app account.so\nmodule_app menu.so\nsnd_path {path}\n",
+             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{}\nsnd_path {path}\n",
             port * 2,
-            port * 2 + 100
+            port * 2 + 100,
+            port + 2
         );
         std::fs::write(dir.join("config"), config).unwrap();
         std::fs::write(dir.join("accounts"), format!("{account}\n")).unwrap();
@@ -85,18 +90,34 @@ impl Softphone {
             .stderr(log)
             .spawn()
             .expect("baresip is installed by tests/setup.sh");
-        Softphone { child, dir }
+        Softphone { child, dir, control: port + 2 }
+    }
+
+    /// Tells it to do something, in the words of its menu.
+    pub(crate) fn command(&self, word: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.control)).unwrap();
+        let json = format!("{{\"command\":\"{word}\",\"params\":\"\",\"token\":\"t\"}}");
+        write!(stream, "{}:{json},", json.len()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Its answer shows that it has been done.
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0, "{word} is not answered");
+    }
+
+    /// It is gone without a word.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The samples that were heard so far.
-    fn heard(&self) -> Vec<i16> {
+    pub(crate) fn heard(&self) -> Vec<i16> {
         let files = std::fs::read_dir(&self.dir).unwrap().flatten().map(|entry| entry.path());
         let Some(file) = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max() else { return Vec::new() };
         let bytes = std::fs::read(file).unwrap_or_default();
         bytes.get(44..).unwrap_or_default().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.dir.join("log")).unwrap_or_default()).into_owned()
     }
 }
@@ -112,7 +133,7 @@ impl Drop for Softphone {
 }
 
 /// The share of the energy of the last half second that lies at this frequency (Goertzel), and the level over all.
-fn tone_share(samples: &[i16], hz: f64) -> (f64, f64) {
+pub(crate) fn tone_share(samples: &[i16], hz: f64) -> (f64, f64) {
     let last = &samples[samples.len().saturating_sub(4000)..];
     let step = 2.0 * (2.0 * std::f64::consts::PI * hz / 8000.0).cos();
     let (mut one, mut two, mut energy) = (0.0, 0.0, 0.0);
@@ -135,9 +156,9 @@ fn registered_softphones_are_rung_and_hear_each_other() {
     );
     let agent = Softphone::start(&house, "agent", 15_062, &account, 440, &[]);
     house.wait_for("hotline_agents", &["break"], 1.0);
-    let caller_account = "<sip:0212345678@127.0.0.1:15064>;regint=0;audio_codecs=pcmu/8000/1";
+    let caller_account = "<sip:0212345678@127.0.0.1:15074>;regint=0;audio_codecs=pcmu/8000/1";
     let dial = format!("/dial sip:120@{server}");
-    let caller = Softphone::start(&house, "caller", 15_064, caller_account, 1000, &[&dial]);
+    let caller = Softphone::start(&house, "caller", 15_074, caller_account, 1000, &[&dial]);
 
     // Nobody is ready: the caller waits and hears music, neither silence nor a single tone.
     house.wait_for("hotline_queue_waiting", &[], 1.0);
