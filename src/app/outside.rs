@@ -102,14 +102,25 @@ fn say(fact: &Fact, settings: &Settings) {
         FactKind::Left { queue, outcome, waited, .. } => {
             tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the line");
         }
+        FactKind::Offered { queue, agent, .. } => {
+            tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
+        }
+        FactKind::LegBegan { leg, role, call_id, .. } => {
+            tracing::debug!(contact = id, leg, role, %call_id, "a leg began");
+        }
+        FactKind::LegEnded { leg, role, status, packets: (received, sent, lost), jitter } => {
+            let jitter_us = jitter.as_micros() as u64;
+            tracing::debug!(contact = id, leg, role, status, received, sent, lost, jitter_us, "a leg ended");
+        }
+        FactKind::Transferred { kind, outcome, .. } => tracing::info!(contact = id, %kind, %outcome, "a transfer"),
         FactKind::OfferEnded { agent, outcome, rang, .. } => {
             tracing::info!(contact = id, agent = agent_name(agent), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
         }
         FactKind::Ended { by, segment, status, .. } => tracing::info!(contact = id, %by, %segment, status, "the contact ended"),
         FactKind::Agent { agent, from, to, .. } => {
-            tracing::debug!(agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
+            tracing::debug!(contact = id, agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
         }
-        FactKind::LimitHit { limit } => tracing::warn!(%limit, "a limit was reached"),
+        FactKind::LimitHit { limit } => tracing::warn!(contact = id, %limit, "a limit was reached"),
         FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
         FactKind::TrunkUp { trunk, up } => {
             let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::io::AgentCommand;
 use super::sabotage::Rule;
 use super::{AgentRecord, Engine, Reason};
+use crate::acd::ContactSlot;
 use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome};
-use crate::base::{AgentId, Time};
+use crate::base::{AgentId, ContactId, Time};
 use crate::report::FactKind;
 
 impl AgentRecord {
@@ -75,7 +76,8 @@ impl Engine {
                 self.deadlines.cancel(id);
             }
             let kind = FactKind::Agent { agent, from: (old_word, old_reason), to: (word, reason), lasted: now.since(since) };
-            self.fact(now, None, kind);
+            let contact = state.contact().and_then(|slot| self.contact_in(slot));
+            self.fact(now, contact, kind);
         }
         let deadline = state.deadline().filter(|_| self.holds(Rule::StateDeadline));
         let record = &mut self.agents[agent.index()];
@@ -88,6 +90,12 @@ impl Engine {
         if !present && old_word != AgentState::Offline {
             self.leave_empty_lines(now);
         }
+    }
+
+    /// The contact in a slot of ours.
+    fn contact_in(&self, slot: ContactSlot) -> Option<ContactId> {
+        let key = self.in_slot.get(slot.0.checked_sub(self.first_slot)? as usize)?.as_ref()?;
+        self.contact(*key).map(|contact| contact.id)
     }
 
     /// Seats or unseats the agent as its state wants. One whose phone may still ring, or has not yet hung up, is not seated.

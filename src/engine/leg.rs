@@ -86,8 +86,8 @@ pub(super) struct Leg {
     pub(super) reinvite_out: Option<ClientTx>,
     /// Their offer that we have not answered.
     pub(super) offer: Option<Box<Description>>,
-    /// Our ACK to their 2xx, for when that comes again.
-    pub(super) ack: Option<Arc<[u8]>>,
+    /// Our ACK to their 2xx and its way, for when that comes again.
+    pub(super) ack: Option<(Flow, Arc<[u8]>)>,
     /// Their ACK to our 2xx came; before it, no BYE may go (RFC 3261 15).
     pub(super) acknowledged: bool,
     pub(super) status: Option<u16>,
@@ -184,7 +184,7 @@ impl TxUse {
     pub(super) fn leg(self) -> Option<LegKey> {
         match self {
             TxUse::Invite(leg) | TxUse::Reinvite(leg) | TxUse::Bye(leg) | TxUse::Alive(leg) | TxUse::Notify(leg) => Some(leg),
-            TxUse::Probe(_) => None,
+            TxUse::Probe(_) | TxUse::Fork => None,
         }
     }
 }

@@ -88,6 +88,8 @@ enum TxUse {
     Bye(LegKey),
     /// An OPTIONS within a leg's dialog, to see whether the party is still there.
     Alive(LegKey),
+    /// The BYE to a second phone behind a leg's contact, which answered too late: what comes of it means nothing to the leg.
+    Fork,
     /// A NOTIFY within a leg's dialog.
     Notify(LegKey),
     /// An OPTIONS to a trunk.

@@ -1,4 +1,4 @@
-//! Intake: what a received message is, whose it is, and which of our stories it belongs to (telephony.md's order).
+//! Intake: what a received message is, whose it is, and which of our stories it belongs to.
 
 use super::leg::LegKey;
 use super::{Engine, TxUse};
@@ -90,6 +90,8 @@ impl Engine {
         }
         match method {
             Method::Invite => self.invite(now, flow, message, who),
+            // Who has proved nothing is asked for proof of a call, and learns nothing else.
+            _ if matches!(who, Who::Unproven { .. }) => self.counts.reject(Rejected::Stranger),
             Method::Options => self.options(flow, message),
             Method::Other(_) => self.stack.reply_stateless(flow, message, 501, allow),
             Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack => {
@@ -126,7 +128,7 @@ impl Engine {
         });
     }
 
-    /// Whose request it is, in telephony.md's order: a flow that a REGISTER proved, then digest for our domains, then trunks.
+    /// Whose request it is, in this order: a flow that a REGISTER proved, digest for our domains, trunks by address, trunks by digest.
     pub(super) fn identify(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Who {
         let from = message.from().ok().and_then(|from| from.uri().ok().map(|uri| (uri.user.unwrap_or(""), uri.host)));
         if let (Some(agent), Some((user, _))) = (self.agent_on(flow), from)
@@ -134,16 +136,21 @@ impl Engine {
         {
             return Who::Agent(agent);
         }
-        if from.is_some_and(|(_, host)| self.settings.is_ours(host)) {
-            return match self.prove_agent(now, message, Name::ProxyAuthorization) {
-                Ok(agent) => Who::Agent(agent),
-                Err(stale) => Who::Unproven { stale },
-            };
+        let ours = from.is_some_and(|(_, host)| self.settings.is_ours(host));
+        let mut stale = false;
+        if ours {
+            match self.prove_agent(now, message, Name::ProxyAuthorization) {
+                Ok(agent) => return Who::Agent(agent),
+                Err(was_stale) => stale |= was_stale,
+            }
+        } else if let Some(trunk) = self.trunk_at(flow.remote.ip()) {
+            return Who::Trunk(trunk);
         }
-        match self.trunk_at(flow.remote.ip()) {
-            Some(trunk) => Who::Trunk(trunk),
-            None => self.prove_trunk(now, message).map_or(Who::Nobody, Who::Trunk),
+        match self.prove_trunk(now, message) {
+            Ok(trunk) => return Who::Trunk(trunk),
+            Err(was_stale) => stale |= was_stale,
         }
+        if ours || self.may_be_a_trunk(message) { Who::Unproven { stale } } else { Who::Nobody }
     }
 
     /// The leg that a message of a dialog names by our tag.

@@ -90,7 +90,7 @@ impl Engine {
         let flow = self.flow_to(dialog.next_hop(), &entry.flow, entry.behind_nat);
         let ack = self.ack_in(&dialog, &flow, cseq);
         if let Some(entry) = self.leg_mut(leg) {
-            entry.ack = Some(ack.clone());
+            entry.ack = Some((flow, ack.clone()));
         }
         self.stack.send(flow, ack);
     }
@@ -108,10 +108,10 @@ impl Engine {
         let cseq = entry.invite_cseq;
         let Ok(mut dialog) = Dialog::from_response(message, cseq) else { return };
         let flow = self.flow_to(dialog.next_hop(), &last, nat);
-        let ack = self.ack_in(&dialog, &flow, 1);
+        let ack = self.ack_in(&dialog, &flow, cseq);
         self.stack.send(flow, ack);
         let cseq = dialog.next_cseq();
-        self.stack.request(now, flow, (Method::Bye, dialog.request_uri()), TxUse::Alive(leg), None, |writer| {
+        self.stack.request(now, flow, (Method::Bye, dialog.request_uri()), TxUse::Fork, None, |writer| {
             dialog.write(writer, Method::Bye, cseq);
         });
     }
@@ -127,7 +127,7 @@ impl Engine {
             TxUse::Bye(leg) if status >= 200 => self.leg_gone(now, leg),
             TxUse::Reinvite(leg) => self.reinvite_answered(now, leg, message),
             TxUse::Alive(leg) if status >= 200 => self.options_answered(now, leg, status),
-            TxUse::Bye(_) | TxUse::Notify(_) | TxUse::Alive(_) => {}
+            TxUse::Bye(_) | TxUse::Notify(_) | TxUse::Alive(_) | TxUse::Fork => {}
             TxUse::Probe(trunk) => self.probe_answered(now, trunk),
         }
     }
@@ -151,7 +151,7 @@ impl Engine {
                 TxUse::Bye(leg) => self.leg_gone(now, leg),
                 TxUse::Alive(leg) => self.options_unanswered(now, leg),
                 TxUse::Reinvite(leg) => self.reinvite_unanswered(now, leg),
-                TxUse::Notify(_) => {}
+                TxUse::Notify(_) | TxUse::Fork => {}
                 TxUse::Probe(trunk) => self.probe_failed(now, trunk),
             }
         }

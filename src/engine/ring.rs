@@ -214,8 +214,7 @@ impl Engine {
         if let Some(dialog) = &entry.dialog {
             if dialog.same_fork(message) {
                 // Our ACK was lost.
-                if let Some(ack) = entry.ack.clone() {
-                    let flow = entry.flow;
+                if let Some((flow, ack)) = entry.ack.clone() {
                     self.stack.send(flow, ack);
                 }
             } else {

@@ -2,25 +2,37 @@
 
 use std::net::IpAddr;
 
+use super::register::Unproven;
 use super::{Engine, Reason, TxUse};
 use crate::base::words::Direction;
 use crate::base::{Time, TrunkId};
+use crate::call::trunk::TrunkRules;
 use crate::report::FactKind;
 use crate::sip::flow::Flow;
-use crate::sip::message::Message;
+use crate::sip::message::{Message, Start};
 use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::uri::Uri;
 
 impl Engine {
     /// The trunk whose requests come from this address.
     pub(super) fn trunk_at(&self, address: IpAddr) -> Option<TrunkId> {
-        let known = |trunk: &crate::call::trunk::TrunkRules| trunk.from.iter().any(|prefix| prefix.contains(address));
+        let known = |trunk: &TrunkRules| trunk.from.iter().any(|prefix| prefix.contains(address));
         let found = self.settings.trunks.iter().position(|trunk| trunk.as_ref().is_some_and(known))?;
         Some(TrunkId(found as u32))
     }
 
+    /// Whether a request from an address that we do not know may be a trunk's that proves itself by digest alone: there is one, and the
+    /// request is for us. It is asked for proof then, whoever it says to be.
+    pub(super) fn may_be_a_trunk(&self, message: &Message<'_>) -> bool {
+        let roams = |trunk: &TrunkRules| trunk.login.is_some() && trunk.from.is_empty();
+        let Start::Request { uri, .. } = message.start else { return false };
+        let for_us = || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.stack.listens_at(uri.host));
+        self.settings.trunks.iter().flatten().any(roams) && for_us()
+    }
+
     /// The trunk that proves itself by digest.
-    pub(super) fn prove_trunk(&mut self, now: Time, message: &Message<'_>) -> Option<TrunkId> {
+    pub(super) fn prove_trunk(&mut self, now: Time, message: &Message<'_>) -> Result<TrunkId, Unproven> {
         let settings = self.settings.clone();
         let login = |user: &str| {
             let found = settings.trunks.iter().position(|trunk| {
@@ -29,7 +41,7 @@ impl Engine {
             let login = settings.trunks[found].as_ref()?.login.as_ref()?;
             Some((found as u32, login.password.clone()))
         };
-        self.prove(now, message, Name::ProxyAuthorization, login).ok().map(TrunkId)
+        self.prove(now, message, Name::ProxyAuthorization, login).map(TrunkId)
     }
 
     pub(super) fn trunk_call_began(&mut self, now: Time, trunk: TrunkId) {

@@ -4,3 +4,4 @@ mod alive;
 mod calls;
 mod house;
 mod own;
+mod trunks;

@@ -7,15 +7,15 @@ use super::super::{Input, Settings};
 use super::calls::{ended, late, refer, transfers};
 use super::house::{House, Request, Sent, answer, desk_phone, sdp, settings, tag_of};
 use crate::base::words::{AgentState, EndedBy, QueueOutcome, Segment, Transport};
-use crate::call::trunk::Outbound;
+use crate::call::trunk::{Login, Outbound};
 use crate::report::FactKind;
 use crate::sip::Name;
 use crate::sip::digest::{Account, Challenge};
 
 /// Where agent 0, who has no fixed phone here, calls from.
-const SOFTPHONE: &str = "203.0.113.200:5060";
+pub(super) const SOFTPHONE: &str = "203.0.113.200:5060";
 /// Where the trunk takes calls.
-const CARRIER: &str = "192.0.2.1:5060";
+pub(super) const CARRIER: &str = "192.0.2.1:5060";
 
 /// Agent 0 has a softphone and is offline; the others have desk phones and are ready.
 fn with_softphone(agents: u32) -> Settings {
@@ -43,7 +43,7 @@ fn dial(house: &mut House, call_id: &str, number: &str) {
     house.from(SOFTPHONE, &again);
 }
 
-fn acknowledge(house: &mut House, call_id: &str) -> String {
+pub(super) fn acknowledge(house: &mut House, call_id: &str) -> String {
     let ok = house.next_to(SOFTPHONE);
     assert_eq!(ok.status(), Some(200), "{}", ok.text());
     let tag = tag_of(&ok);
@@ -121,9 +121,10 @@ fn an_agent_who_dials_the_citys_number_waits_in_line_and_talks_to_the_agent_it_f
     house.assert_empty();
 }
 
-/// Agent 0 calls a number outside, which its agency may dial; the carrier's INVITE.
-fn outside() -> (House, Sent) {
+/// Agent 0 calls a number outside, which its agency may dial; the INVITE that the carrier gets. `login`: the trunk's.
+pub(super) fn outside(login: Option<Login>) -> (House, Sent) {
     let mut settings = with_softphone(1);
+    settings.trunks[0].as_mut().unwrap().login = login;
     settings.agencies[0].dial = vec!["+82".into()];
     settings.trunks[0].as_mut().unwrap().outbound = Some(Outbound {
         address: CARRIER.parse().unwrap(),
@@ -146,7 +147,7 @@ fn hears_each_other(house: &House) -> bool {
 
 #[test]
 fn an_announcement_before_the_answer_is_heard_and_the_answer_need_not_describe_it_again() {
-    let (mut house, invite) = outside();
+    let (mut house, invite) = outside(None);
     house.from(CARRIER, &answer(&invite, 183, &sdp("192.0.2.1", 30000, "sendrecv")));
     let early = house.next_to(SOFTPHONE);
     assert_eq!(early.status(), Some(183));
@@ -165,7 +166,7 @@ fn an_announcement_before_the_answer_is_heard_and_the_answer_need_not_describe_i
 
 #[test]
 fn a_number_outside_that_refuses_after_an_announcement_leaves_nothing_behind() {
-    let (mut house, invite) = outside();
+    let (mut house, invite) = outside(None);
     house.from(CARRIER, &answer(&invite, 183, &sdp("192.0.2.1", 30000, "sendrecv")));
     house.from(CARRIER, &answer(&invite, 404, ""));
     assert_eq!(house.next_to(SOFTPHONE).status(), Some(183));

@@ -254,6 +254,16 @@ impl<U: Copy> Stack<U> {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
+    /// Whether this is the host of one of our listeners, as they call themselves.
+    #[must_use]
+    pub fn listens_at(&self, host: &str) -> bool {
+        let host = host.trim_matches(['[', ']']);
+        self.listeners.iter().any(|name| {
+            let own = name.sent_by.rsplit_once(':').map_or(&*name.sent_by, |(own, _)| own);
+            own.trim_matches(['[', ']']) == host
+        })
+    }
+
     /// Whether `host:port` is what one of our listeners calls itself in Via.
     #[must_use]
     pub fn is_ours(&self, sent_by: &str) -> bool {
