@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are on the real clock")]
 
 mod calls;
+mod codecs;
 mod house;
 mod killed;
 mod phones;

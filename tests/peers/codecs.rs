@@ -1,0 +1,82 @@
+//! Who speaks what: baresip on both sides, a tone each way, passed through where both can, transcoded where they cannot.
+
+use crate::house::{House, wait_until};
+use crate::softphones::Softphone;
+
+const CONFIG: &str = r#"
+[server]
+listen = ["udp:NET.1:5060"]
+domains = ["city.example"]
+[http]
+bind = "NET.1:8120"
+[media]
+addresses = ["NET.1"]
+ports = "20000-20999"
+[log]
+level = "debug"
+[[agency]]
+name = "city"
+[[pool]]
+name = "desk"
+agency = "city"
+[[agent]]
+name = "anna"
+agency = "city"
+pools = ["desk"]
+password = "anna-knows-a-lot"
+ready = "on_register"
+[[queue]]
+name = "help"
+agency = "city"
+pools = ["desk"]
+wrap_up = "0s"
+answer = "late"
+[[trunk]]
+name = "carrier"
+from = ["127.0.0.1/32"]
+calls_max = 10
+numbers = { "120" = "queue:help" }
+"#;
+
+/// One call between a caller and an agent who speak these codecs; the house, and both while it lasts.
+fn talk(net: u8, port: u16, callers: &str, agents: &str) -> (House, Softphone, Softphone) {
+    let house = House::start(net, CONFIG);
+    let server = house.address(1);
+    let account = format!(
+        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs={agents}"
+    );
+    let anna = Softphone::start(&house, "anna", port, &account, 440, &[]);
+    house.wait_for("hotline_agents", &["ready"], 1.0);
+    let account = format!("<sip:0212345678@127.0.0.1:{}>;regint=0;audio_codecs={callers}", port + 10);
+    let caller = Softphone::start(&house, "caller", port + 10, &account, 1000, &[&format!("/dial sip:120@{server}")]);
+    wait_until("the agent hears the caller's tone", || anna.heard().is_tone(1000.0));
+    wait_until("the caller hears the agent's tone", || caller.heard().is_tone(440.0));
+    (house, caller, anna)
+}
+
+fn transcoded(house: &House) -> f64 {
+    house.metric("hotline_media_events_total", &["event=\"transcoded\""])
+}
+
+#[test]
+fn g711_of_both_laws_is_transcoded() {
+    let (house, ..) = talk(35, 15_200, "pcmu/8000/1", "pcma/8000/1");
+    assert!(transcoded(&house) > 0.0);
+}
+
+#[test]
+fn g722_is_passed_through_and_transcoded() {
+    let (house, ..) = talk(36, 15_230, "g722/16000/1", "g722/16000/1");
+    assert!(transcoded(&house) < 0.5, "both speak it");
+    let (house, ..) = talk(37, 15_260, "pcma/8000/1", "g722/16000/1");
+    assert!(transcoded(&house) > 0.0);
+}
+
+#[test]
+fn opus_goes_end_to_end_where_the_caller_was_told_no_codec_before_the_agent_answered() {
+    let (house, caller, anna) = talk(38, 15_290, "opus/48000/2", "opus/48000/2,pcmu/8000/1");
+    assert!(transcoded(&house) < 0.5, "nobody transcodes Opus");
+    for phone in [&caller, &anna] {
+        assert!(phone.log().contains("Set audio decoder: opus 48000Hz 2ch"), "{}", phone.log());
+    }
+}
