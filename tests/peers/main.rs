@@ -5,6 +5,7 @@
 mod calls;
 mod codecs;
 mod house;
+mod kamailio;
 mod killed;
 mod phones;
 mod softphones;
