@@ -18,6 +18,7 @@ impl AgentRecord {
             agent: Agent::new(now),
             bindings: Vec::new(),
             flows: Vec::new(),
+            bindings_noted: 0,
             legs: 0,
             offer_ended: None,
             told: (AgentState::Offline, None, now),

@@ -286,7 +286,7 @@ impl Engine {
         self.stack.respond(now, tx, 200, Some(&tag), Some(("application/sdp", &body)), |writer| {
             writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
             writer.field(Name::Allow, super::receive::ALLOW);
-            writer.field(Name::Supported, "replaces");
+            writer.field(Name::Supported, super::receive::SUPPORTED);
         });
         if let Some(contact) = self.contact_mut(key) {
             contact.ever_answered = true;

@@ -102,6 +102,8 @@ struct AgentRecord {
     bindings: Vec<Binding>,
     /// The flows of the bindings, as they stand in the table of flows.
     flows: Vec<Flow>,
+    /// How many bindings are counted in the engine's total.
+    bindings_noted: usize,
     /// Legs to the agent's phones that have not ended: while there is one, the phone may still ring.
     legs: u32,
     /// How the offer ended, once it has and until the last phone is silent.

@@ -18,6 +18,9 @@ use crate::sip::write::Writer;
 /// The methods that we take.
 pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY, REGISTER";
 
+/// The extensions that we know: a replaced dialog (RFC 3891), proxies on the way to a phone (RFC 3327).
+pub(super) const SUPPORTED: &str = "replaces, path";
+
 /// Whose a request is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Who {
@@ -121,7 +124,7 @@ impl Engine {
             allow(writer);
             writer.field(Name::Accept, "application/sdp");
             writer.field(Name::AcceptEncoding, "identity");
-            writer.field(Name::Supported, "replaces");
+            writer.field(Name::Supported, SUPPORTED);
             if status == 503 {
                 writer.field(Name::RetryAfter, "30");
             }

@@ -1,5 +1,6 @@
 //! Agents' phones: registration (RFC 3261 10.3), digest (RFC 8760), and whose a flow is.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::sip::digest::{Algorithm, Credentials, ha1};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
 use crate::sip::name::Name;
-use crate::sip::name_addr::Contact;
+use crate::sip::name_addr::{Contact, NameAddr};
 use crate::sip::nonce::Freshness;
 use crate::sip::stack::counts::Rejected;
 use crate::sip::uri::Uri;
@@ -23,10 +24,16 @@ pub(super) struct Binding {
     pub(super) uri: Arc<str>,
     /// Where its REGISTER came from: where it is reached, whatever its Contact claims.
     pub(super) flow: Flow,
+    /// The proxies between us and it, as a Route value (RFC 3327); they stand at the end of `flow`.
+    pub(super) path: Option<Arc<str>>,
     expires: Time,
     call_id: Arc<str>,
     cseq: u32,
 }
+
+/// The longest way through proxies that is kept for a phone.
+const PATH_HOPS_MAX: usize = 4;
+const PATH_BYTES_MAX: usize = 1_000;
 
 /// Proof is missing or wrong; `true` when only the nonce was stale.
 pub(super) type Unproven = bool;
@@ -125,6 +132,10 @@ impl Engine {
                 let left = binding.expires.since(now).as_secs();
                 writer.fmt(Name::Contact, format_args!("<{}>;expires={left}", binding.uri));
             }
+            // RFC 3327 5.3: what was kept is shown to whoever registered.
+            for path in message.all(Name::Path) {
+                writer.field(Name::Path, path);
+            }
         });
         self.registered(now, agent);
     }
@@ -135,6 +146,7 @@ impl Engine {
         let max = usize::from(self.settings.limits.bindings_per_agent);
         let call_id: Arc<str> = String::from_utf8_lossy(message.call_id().map_err(|_| 400u16)?).into();
         let cseq = message.cseq().map_err(|_| 400u16)?.number;
+        let path = path_of(message)?;
         let mut bindings = self.agents[agent.index()].bindings.clone();
         let in_order = |b: &Binding| b.call_id != call_id || cseq > b.cseq;
         for contact in message.contacts() {
@@ -167,7 +179,7 @@ impl Engine {
             }
             let expires = now + expires.min(rules.expires_max);
             let (uri, call_id) = (uri.raw().into(), call_id.clone());
-            bindings.push(Binding { uri, flow: *flow, expires, call_id, cseq });
+            bindings.push(Binding { uri, flow: *flow, path: path.clone(), expires, call_id, cseq });
         }
         if bindings.len() > max {
             // The oldest makes room: a phone that changed its address without saying so must not be locked out.
@@ -203,11 +215,14 @@ impl Engine {
         self.agent_changed(now, agent);
     }
 
-    /// Keeps the table of flows true to the agent's bindings. A flow that two agents registered on is the later one's.
+    /// Keeps the table of flows true to the agent's bindings. A flow that two agents registered on is the later one's; one that a proxy
+    /// shares among all who register through it is nobody's, so that their requests are proven one by one.
     pub(super) fn note_flows(&mut self, agent: AgentId) {
         let record = &mut self.agents[agent.index()];
-        let now: Vec<Flow> = record.bindings.iter().map(|binding| binding.flow).collect();
-        self.bindings_up = self.bindings_up + now.len() - record.flows.len();
+        let direct = record.bindings.iter().filter(|binding| binding.path.is_none());
+        let now: Vec<Flow> = direct.map(|binding| binding.flow).collect();
+        let before = std::mem::replace(&mut record.bindings_noted, record.bindings.len());
+        self.bindings_up = self.bindings_up + record.bindings.len() - before;
         for gone in std::mem::replace(&mut record.flows, now.clone()) {
             if self.flows.get(&gone) == Some(&agent) {
                 self.flows.remove(&gone);
@@ -235,4 +250,22 @@ impl Engine {
             }
         }
     }
+}
+
+/// The Path of a REGISTER as a Route value; 400 where there is too much of it to keep, or a strict router in it.
+fn path_of(message: &Message<'_>) -> Result<Option<Arc<str>>, u16> {
+    let mut route = String::new();
+    for (index, value) in message.list(Name::Path).enumerate() {
+        let address = NameAddr::parse(value).ok_or(400u16)?;
+        let loose = address.uri().is_ok_and(|uri| uri.params.get("lr").is_some());
+        if !loose || index >= PATH_HOPS_MAX {
+            return Err(400);
+        }
+        let separator = if index == 0 { "" } else { ", " };
+        let _ = write!(route, "{separator}<{}>", address.raw_uri());
+        if route.len() > PATH_BYTES_MAX {
+            return Err(400);
+        }
+    }
+    Ok((!route.is_empty()).then(|| route.into()))
 }

@@ -25,6 +25,8 @@ pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
 pub(super) struct Phone {
     uri: Arc<str>,
     flow: Flow,
+    /// The proxies on the way, as a Route value.
+    path: Option<Arc<str>>,
     behind_nat: bool,
 }
 
@@ -54,10 +56,10 @@ impl Engine {
         if let Some(fixed) = fixed {
             let Some(listener) = self.stack.listener_for(fixed.transport, fixed.address) else { return Vec::new() };
             let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
-            return vec![Phone { uri: fixed.uri.clone(), flow, behind_nat: false }];
+            return vec![Phone { uri: fixed.uri.clone(), flow, path: None, behind_nat: false }];
         }
         let bindings = &self.agents[agent.index()].bindings;
-        bindings.iter().map(|b| Phone { uri: b.uri.clone(), flow: b.flow, behind_nat: true }).collect()
+        bindings.iter().map(|b| Phone { uri: b.uri.clone(), flow: b.flow, path: b.path.clone(), behind_nat: true }).collect()
     }
 
     /// Rings the agent for the contact.
@@ -131,6 +133,9 @@ impl Engine {
             TxUse::Invite(leg),
             Some(("application/sdp", &body)),
             |writer| {
+                if let Some(path) = &phone.path {
+                    writer.field(Name::Route, &**path);
+                }
                 writer.fmt(Name::MaxForwards, format_args!("{hops}"));
                 writer.fmt(Name::From, format_args!("{from};tag={tag}"));
                 writer.fmt(Name::To, format_args!("<sip:{to}@{realm}>"));
@@ -138,7 +143,7 @@ impl Engine {
                 writer.field(Name::CSeq, "1 INVITE");
                 writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
                 writer.field(Name::Allow, super::receive::ALLOW);
-                writer.field(Name::Supported, "replaces");
+                writer.field(Name::Supported, super::receive::SUPPORTED);
                 if let Some(alert) = &headers.alert_info {
                     writer.field(Name::AlertInfo, &**alert);
                 }

@@ -113,9 +113,11 @@ fn kamailio(house: &House, outside: &str, with_rtpengine: bool) -> Proxy {
 fn rtpengine(house: &House) -> Proxy {
     let address = house.address(4);
     let mut command = Command::new("rtpengine");
-    command
-        .args(["--foreground", "--table=-1", "--log-stderr", "--log-level=4", "--port-min=30000", "--port-max=31000"])
-        .args(["--num-threads=1", &format!("--interface={address}"), &format!("--listen-ng={address}:2223")]);
+    command.args(["--foreground", "--table=-1", "--log-stderr", "--log-level=4", "--port-min=30000", "--port-max=31000"]).args([
+        "--num-threads=1",
+        &format!("--interface={address}"),
+        &format!("--listen-ng={address}:2223"),
+    ]);
     Proxy::start(house, "rtpengine", &mut command)
 }
 
@@ -173,4 +175,24 @@ fn rtpengine_in_the_media_path_passes_both_voices() {
     house.wait_for("hotline_contacts_ended_total", &["ended_by=\"caller\"", "segment=\"talk\""], 1.0);
     assert_eq!(kamailio.seen("BYE", "127.0.0.1", "yes"), 1);
     drop(rtpengine);
+}
+
+#[test]
+fn a_phone_that_registers_through_an_edge_proxy_is_rung_through_it() {
+    let house = House::start(42, CONFIG);
+    let kamailio = kamailio(&house, "127.0.0.1:9", false);
+    let account = format!(
+        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1",
+        house.address(4)
+    );
+    let anna = Softphone::start(&house, "anna", 15_360, &account, 440, &[]);
+    house.wait_for("hotline_agents", &["ready"], 1.0);
+    let caller_account = "<sip:0212345678@127.0.0.1:15370>;regint=0;audio_codecs=pcmu/8000/1";
+    let dial = format!("/dial sip:120@{}", house.address(4));
+    let caller = Softphone::start(&house, "caller", 15_370, caller_account, 1000, &[&dial]);
+    hear_each_other(&anna, &caller);
+    assert_eq!(kamailio.seen("INVITE", &house.address(1), "first"), 1, "the ring came by the path");
+    caller.command("hangup");
+    wait_until("our BYE to the agent goes by the route set", || kamailio.seen("BYE", &house.address(1), "yes") == 1);
+    house.wait_for("hotline_agents", &["ready"], 1.0);
 }

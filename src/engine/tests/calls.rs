@@ -358,55 +358,6 @@ fn a_broken_invariant_costs_one_contact() {
     house.assert_empty();
 }
 
-/// A registered softphone: digest, several contacts, replay, expiry, un-registration.
-#[test]
-fn a_phone_registers_and_is_rung_where_it_came_from() {
-    let mut settings = late(settings(1));
-    let account = settings.accounts[0].as_mut().unwrap();
-    account.fixed = None;
-    let mut house = House::new(settings);
-    let nat = "198.18.0.9:61000";
-    let register = |cseq: u32, contact: &str, proof: &str| {
-        format!(
-            "REGISTER sip:city.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bKr{cseq};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:agent0@city.example>;tag=r\r\nTo: <sip:agent0@city.example>\r\nCall-ID: reg\r\nCSeq: {cseq} REGISTER\r\n\
-             Contact: {contact}\r\n{proof}Content-Length: 0\r\n\r\n"
-        )
-    };
-    house.from(nat, &register(1, "<sip:agent0@10.0.0.5>;expires=600", ""));
-    let challenge = house.next_to(nat);
-    assert_eq!(challenge.status(), Some(401));
-    let prove = |challenge: &super::house::Sent, password: &str, nc| {
-        let message = challenge.message();
-        let chosen = crate::sip::digest::Challenge::choose(message.all(Name::WwwAuthenticate)).unwrap();
-        assert_eq!(chosen.algorithm, crate::sip::digest::Algorithm::Sha256, "the stronger one is offered first");
-        let account = crate::sip::digest::Account { user: "agent0", password };
-        format!("Authorization: {}\r\n", chosen.answer(account, "REGISTER", "sip:city.example", nc, "c0ffee"))
-    };
-    house.from(nat, &register(2, "<sip:agent0@10.0.0.5>;expires=600", &prove(&challenge, "wrong", 1)));
-    assert_eq!(house.next_to(nat).status(), Some(401));
-    let proof = prove(&challenge, "secret0", 1);
-    house.from(nat, &register(3, "<sip:agent0@10.0.0.5>;expires=600", &proof));
-    let ok = house.next_to(nat);
-    assert_eq!(ok.status(), Some(200));
-    assert!(ok.header(Name::Contact).contains("<sip:agent0@10.0.0.5>;expires=600"));
-    assert_eq!(house.agent_state(0), AgentState::Ready);
-    // The same proof once more is a replay.
-    house.from(nat, &register(4, "<sip:agent0@10.0.0.5>;expires=600", &proof));
-    assert_eq!(house.next_to(nat).status(), Some(401));
-    // Too short.
-    house.from(nat, &register(5, "<sip:agent0@10.0.0.5>;expires=5", &prove(&challenge, "secret0", 2)));
-    assert_eq!(house.next_to(nat).status(), Some(423));
-    house.from(CALLER, &Request::invite("a").text());
-    let invite = house.next_to(nat);
-    assert!(invite.text().starts_with("INVITE sip:agent0@10.0.0.5 SIP/2.0"), "its own URI, sent to where it came from");
-    house.from(nat, &answer(&invite, 486, ""));
-    house.pass(Duration::from_secs(601));
-    assert_eq!(house.agent_state(0), AgentState::Offline, "the registration has lapsed");
-    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
-    house.assert_empty();
-}
-
 /// A REFER from the agent's phone.
 pub(super) fn refer(invite: &super::house::Sent, from: &str, to: &str, cseq: u32) -> String {
     let ours = invite.message().from().unwrap().tag().unwrap().to_owned();

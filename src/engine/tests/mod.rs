@@ -4,4 +4,5 @@ mod alive;
 mod calls;
 mod house;
 mod own;
+mod register;
 mod trunks;
