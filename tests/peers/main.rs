@@ -8,4 +8,5 @@ mod house;
 mod kamailio;
 mod killed;
 mod phones;
+mod prometheus;
 mod softphones;
