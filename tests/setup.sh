@@ -1,43 +1,32 @@
 #!/usr/bin/env bash
 # Installs the real peers that the tests talk to: Debian packages, where their command is missing. Says what it does. Nothing that
-# is installed is started, nor enabled. Without root it says what is missing and fails, so that nobody takes a part for the whole.
+# is installed is started, nor enabled. Without root it says what is missing; tests/run.sh leaves those tests out, and fails in the end, so
+# that nobody takes a part for the whole.
 set -euo pipefail
+source "$(dirname "$0")/peers.sh"
 
-# command:package
-peers=(
-  sipp:sip-tester
-  baresip:baresip-core
-  promtool:prometheus
-  espeak-ng:espeak-ng
-  sox:sox
-)
-
-missing=()
-for peer in "${peers[@]}"; do
-  command -v "${peer%%:*}" >/dev/null 2>&1 || missing+=("${peer##*:}")
-done
-
+mapfile -t missing < <(missing_peers | cut -d'|' -f2 | sort -u)
 if ((${#missing[@]})); then
   if [[ $(id -u) -ne 0 ]]; then
     echo "setup: these packages are missing, and only root can install them: ${missing[*]}" >&2
-    echo "setup: run 'sudo apt-get install --no-install-recommends ${missing[*]}', then 'make test' again" >&2
-    exit 1
+    echo "setup: run 'sudo apt-get install --no-install-recommends ${missing[*]}' for the tests that need them" >&2
+  else
+    echo "setup: installing ${missing[*]}"
+    # While this file says 101, no package's script starts a service.
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod +x "$policy"
+      trap 'rm -f "$policy"' EXIT
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  echo "setup: installing ${missing[*]}"
-  # While this file says 101, no package's script starts a service.
-  policy=/usr/sbin/policy-rc.d
-  if [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod +x "$policy"
-    trap 'rm -f "$policy"' EXIT
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "setup: installing cargo-nextest"
   cargo install --locked --quiet cargo-nextest
 fi
-echo "setup: everything is here"
+[[ -n $(missing_peers) ]] || echo "setup: everything is here"

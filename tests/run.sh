@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs every test. Those of peers that are not installed are left out and listed, and then it fails, however well the rest went.
+set -uo pipefail
+source "$(dirname "$0")/peers.sh"
+
+mapfile -t missing < <(missing_peers)
+left_out=""
+for peer in "${missing[@]}"; do
+  filter=${peer##*|}
+  left_out=${left_out:+$left_out or }"($filter)"
+done
+
+status=0
+cargo nextest run --release --no-fail-fast ${left_out:+-E "not ($left_out)"} || status=1
+cargo test --release --doc --quiet || status=1
+
+if ((${#missing[@]})); then
+  echo "test: left out, because these are not installed: $(printf '%s\n' "${missing[@]}" | cut -d'|' -f2 | sort -u | xargs)" >&2
+  cargo nextest list --release --message-format oneline -E "$left_out" 2>/dev/null | sed 's/^/test: left out: /' >&2
+  status=1
+fi
+exit $status
