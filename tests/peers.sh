@@ -2,8 +2,9 @@
 # Sourced by tests/setup.sh, which installs them, and tests/run.sh, which leaves out the tests of those that are missing.
 peers=(
   "sipp|sip-tester|(binary(peers) and test(/^(calls|killed|prometheus|trunks)::/)) or binary(player)"
-  "baresip|baresip-core|binary(peers) and test(/^(softphones|phones|codecs|kamailio|menu)::/)"
-  "sox|sox|binary(peers) and test(/^(softphones|phones|codecs|kamailio|menu)::/)"
+  "baresip|baresip-core|binary(peers) and test(/^(softphones|phones|codecs|kamailio|linphone)::/)"
+  "sox|sox|binary(peers) and test(/^(softphones|phones|codecs|kamailio|linphone)::/)"
+  "linphonecsh|linphone-cli|binary(peers) and test(/^linphone::/)"
   "kamailio|kamailio|binary(peers) and test(/^kamailio::/)"
   "rtpengine|rtpengine-daemon|binary(peers) and test(/rtpengine/)"
   "prometheus|prometheus|binary(peers) and test(/^prometheus::/)"

@@ -7,6 +7,7 @@ mod codecs;
 mod house;
 mod kamailio;
 mod killed;
+mod linphone;
 mod phones;
 mod prometheus;
 mod softphones;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -58,14 +58,7 @@ impl Softphone {
         let dir = house.dir.path().join(name);
         std::fs::create_dir(&dir).unwrap();
         let path = dir.display();
-        let tone = dir.join("tone.wav");
-        let made = Command::new("sox")
-            .args(["-n", "-r", "8000", "-c", "1", "-b", "16"])
-            .arg(&tone)
-            .args(["synth", "60", "sine", &tone_hz.to_string(), "vol", "0.3"])
-            .status()
-            .expect("sox is installed by tests/setup.sh");
-        assert!(made.success());
+        make_tone(&dir.join("tone.wav"), tone_hz);
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nrtp_ports {}-{}\n\
              audio_player aubridge,nil\naudio_source aufile,{path}/tone.wav\naudio_alert aubridge,nil\n\
@@ -131,6 +124,17 @@ impl Drop for Softphone {
     }
 }
 
+/// Writes a minute of a tone.
+pub(crate) fn make_tone(file: &Path, hz: u32) {
+    let made = Command::new("sox")
+        .args(["-n", "-r", "8000", "-c", "1", "-b", "16"])
+        .arg(file)
+        .args(["synth", "60", "sine", &hz.to_string(), "vol", "0.3"])
+        .status()
+        .expect("sox is installed by tests/setup.sh");
+    assert!(made.success());
+}
+
 /// One channel of a recording, at the rate of the codec that it came by.
 #[derive(Default)]
 pub(crate) struct Heard {
@@ -140,7 +144,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Of a WAV file that is still being written, so that its header does not know its length.
-    fn read(bytes: &[u8]) -> Heard {
+    pub(crate) fn read(bytes: &[u8]) -> Heard {
         let Some((head, audio)) = bytes.split_at_checked(44) else { return Heard::default() };
         let channels = usize::from(head[22]);
         let rate_hz = usize::from(u16::from_le_bytes([head[24], head[25]]));
