@@ -19,7 +19,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("net", &["base", "sip", "engine", "report"]),
     ("metrics", &["base", "engine", "report", "acd", "sip"]),
     ("store", &["base", "report"]),
-    ("web", &[]),
+    ("web", &["base"]),
     ("config", &["base", "engine", "acd", "call", "net", "media", "web"]),
     ("load", &["base", "sip", "sdp", "rtp"]),
     ("sim", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),

@@ -8,7 +8,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::shard::FromStream;
 use crate::sip::flow::{ConnectionId, ListenerId};
@@ -90,11 +89,15 @@ async fn read(
 ) {
     let mut framer = Framer::new(MESSAGE_BYTES_MAX);
     let mut chunk = vec![0; 16 * 1024];
-    let first_by = Instant::now() + patience;
+    let mut first = std::pin::pin!(tokio::time::sleep(patience));
     let mut heard = false;
     loop {
-        let until = if heard { Instant::now() + IDLE_MAX } else { first_by };
-        let Ok(Ok(count)) = tokio::time::timeout_at(until, reader.read(&mut chunk)).await else { return };
+        let taken = tokio::select! {
+            taken = reader.read(&mut chunk) => taken,
+            () = &mut first, if !heard => return,
+            () = tokio::time::sleep(IDLE_MAX), if heard => return,
+        };
+        let Ok(count) = taken else { return };
         if count == 0 {
             return;
         }

@@ -11,7 +11,7 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use crate::base::limits::LimitBoard;
 use crate::base::words::Limit;
@@ -94,7 +94,7 @@ impl Guest {
     /// Passes on what came of an attempt to read or write; one that has waited for too long fails.
     fn watched<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
+            self.idle.set(sleep(IDLE_MAX));
             return outcome;
         }
         match self.idle.as_mut().poll(cx) {

@@ -89,7 +89,7 @@ impl Linphone {
 impl Drop for Linphone {
     fn drop(&mut self) {
         // `linphonecsh exit` leaves its daemon running.
-        let _ = Command::new("pkill").arg("-f").arg(self.dir.join("rc")).status();
+        let _ = Command::new("pkill").args(["-KILL", "-f"]).arg(self.dir.join("rc")).status();
         if std::thread::panicking() {
             let log = std::fs::read(self.dir.join("log")).unwrap_or_default();
             let log = String::from_utf8_lossy(&log).into_owned();
