@@ -92,6 +92,8 @@ pub(super) struct Leg {
     pub(super) acknowledged: bool,
     pub(super) status: Option<u16>,
     pub(super) media: Option<LegMedia>,
+    /// Whether it ever had media: its record comes with the last count of packets then.
+    pub(super) had_media: bool,
     /// How far we have asked into its silence.
     pub(super) asked: Asked,
 }
@@ -168,6 +170,7 @@ impl Engine {
             acknowledged: false,
             status: None,
             media: None,
+            had_media: false,
             asked: Asked::No,
         });
         key

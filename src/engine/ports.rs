@@ -65,6 +65,7 @@ impl Engine {
             contact.thread = Some(lease.thread);
         }
         if let Some(leg) = self.leg_mut(key) {
+            leg.had_media = true;
             leg.media =
                 Some(LegMedia { endpoint, lease, session_id, version: 0, offered: None, agreement: None, described: None });
         }
@@ -143,6 +144,7 @@ impl Engine {
     pub(super) fn close_media(&mut self, now: Time, key: LegKey) {
         let Some(leg) = self.leg_mut(key) else { return };
         let (contact, number, role, status) = (leg.contact, leg.number, leg.role.label(), leg.status);
+        let had_media = leg.had_media;
         let media = leg.media.take();
         let contact = self.contact(contact).map(|contact| contact.id);
         match media {
@@ -151,7 +153,8 @@ impl Engine {
                 let command = MediaCommand::Close { endpoint: media.endpoint };
                 self.outputs.push_back(Output::Media(media.lease.thread, command));
             }
-            None => self.leg_record(now, contact, (number, role, status), &MediaStats::default()),
+            None if !had_media => self.leg_record(now, contact, (number, role, status), &MediaStats::default()),
+            None => {}
         }
     }
 

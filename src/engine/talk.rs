@@ -96,9 +96,13 @@ impl Engine {
     pub(super) fn bye(&mut self, now: Time, leg: LegKey, tx: ServerTx) {
         self.stack.respond(now, tx, 200, None, None, |_| {});
         let Some(entry) = self.leg(leg) else { return };
-        let (key, role, state) = (entry.contact, entry.role, entry.state);
+        let (key, role, state, invite_in) = (entry.contact, entry.role, entry.state, entry.invite_in);
+        if let (true, Some((invite, _))) = (state.answered() && !entry.acknowledged, invite_in) {
+            // Who hangs up has had our 2xx, though its ACK was lost: it need not come again.
+            self.stack.acknowledged(now, invite);
+        }
         // Before its end shows outside, its facts are written: the answer above is sent after them, as all messages are.
-        if let (LegState::Arriving { .. }, Some((invite, _))) = (state, entry.invite_in) {
+        if let (LegState::Arriving { .. }, Some((invite, _))) = (state, invite_in) {
             // A BYE may end an early dialog (RFC 3261 15): the INVITE is answered 487.
             self.stack.respond(now, invite, 487, Some(&leg.tag(self.shard)), None, |_| {});
         }

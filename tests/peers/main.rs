@@ -11,3 +11,4 @@ mod linphone;
 mod phones;
 mod prometheus;
 mod softphones;
+mod trunks;

@@ -84,6 +84,31 @@ fn a_caller_reaches_a_free_agent_and_hangs_up() {
 }
 
 #[test]
+fn each_leg_ends_once_in_the_record_and_a_bye_is_as_good_as_an_ack() {
+    let mut house = House::new(late(settings(1)));
+    house.from(CALLER, &Request::invite("a").text());
+    let invite = house.next_to(PHONE);
+    house.from(PHONE, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
+    let ok = house.next_to(CALLER);
+    let tag = tag_of(&ok);
+    // The ACK was lost.
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+    house.pass(Duration::from_secs(40));
+    assert!(house.nothing_to(CALLER), "the 200 to the INVITE comes no more");
+    let mut ends: Vec<u32> = house
+        .kinds()
+        .filter_map(|kind| match kind {
+            FactKind::LegEnded { leg, .. } => Some(*leg),
+            _ => None,
+        })
+        .collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [1, 2]);
+    house.assert_empty();
+}
+
+#[test]
 fn an_agent_hangs_up_and_wraps_up() {
     let mut settings = late(settings(1));
     settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
