@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test setup check bench bench-load clean
+.PHONY: demo test setup check bench bench-load fuzz clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
 demo:
@@ -25,6 +25,12 @@ setup:
 ## Runs the criterion benchmarks.
 bench:
 	$(CARGO) bench
+
+## Random and damaged input to everything that reads from outside: SIP, SDP, RTP, digest, configuration, the log. Some minutes; FUZZ_CASES=N for
+## another number of cases a test than 50,000. What fails is shrunk, and kept under proptest-regressions for the next run.
+fuzz:
+	PROPTEST_CASES=$${FUZZ_CASES:-50000} $(CARGO) nextest run --release --profile fuzz --no-fail-fast \
+	  -E 'binary(wire) or (binary(config) and test(/^mangled/)) or test(/^(sdp|rtp)::tests/) or test(/^(sip::nonce|base::deadline|report::record)::tests/)'
 
 ## Runs the referee's load against configs/bench.toml (needs root, SIPp and two cores).
 bench-load:

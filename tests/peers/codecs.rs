@@ -80,3 +80,22 @@ fn opus_goes_end_to_end_where_the_caller_was_told_no_codec_before_the_agent_answ
         assert!(phone.log().contains("Set audio decoder: opus 48000Hz 2ch"), "{}", phone.log());
     }
 }
+
+#[test]
+fn a_caller_who_is_not_answered_yet_hears_music_by_early_media() {
+    let house = House::start(47, CONFIG);
+    let server = house.address(1);
+    let account = format!(
+        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=manual;audio_codecs=pcmu/8000/1"
+    );
+    let anna = Softphone::start(&house, "anna", 15_460, &account, 440, &[]);
+    house.wait_for("hotline_agents", &["ready"], 1.0);
+    let account = "<sip:0212345678@127.0.0.1:15480>;regint=0;audio_codecs=pcmu/8000/1";
+    let caller = Softphone::start(&house, "caller", 15_480, account, 1000, &[&format!("/dial sip:120@{server}")]);
+    wait_until("the caller hears music", || caller.heard().is_other_than(440.0));
+    assert!(caller.log().contains("183 Session Progress"), "{}", caller.log());
+    assert!(!caller.log().contains("Call established"), "it rings at the agent still");
+    anna.command("accept");
+    wait_until("the caller hears the agent's tone", || caller.heard().is_tone(440.0));
+    assert!(caller.log().contains("Call established"));
+}

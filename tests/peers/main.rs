@@ -8,6 +8,7 @@ mod house;
 mod kamailio;
 mod killed;
 mod linphone;
+mod menu;
 mod phones;
 mod prometheus;
 mod softphones;

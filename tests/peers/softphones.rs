@@ -86,10 +86,19 @@ impl Softphone {
         Softphone { child, dir, control: port + 2 }
     }
 
+    /// Presses a key in its call.
+    pub(crate) fn press(&self, key: char) {
+        self.command_with("sndcode", &key.to_string());
+    }
+
     /// Tells it to do something, in the words of its menu.
     pub(crate) fn command(&self, word: &str) {
+        self.command_with(word, "");
+    }
+
+    fn command_with(&self, word: &str, params: &str) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.control)).unwrap();
-        let json = format!("{{\"command\":\"{word}\",\"params\":\"\",\"token\":\"t\"}}");
+        let json = format!("{{\"command\":\"{word}\",\"params\":\"{params}\",\"token\":\"t\"}}");
         write!(stream, "{}:{json},", json.len()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // Its answer shows that it has been done.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::super::media_port::Feed;
 use super::super::{AgentCommand, Input};
-use super::house::{CALLER, House, Request, answer, desk_phone, sdp, settings, tag_of, with_entry};
+use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings, tag_of, with_entry};
 use crate::acd::queue::Answer;
 use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, QueueId, SkillId};
@@ -48,7 +48,7 @@ fn left(house: &House) -> Vec<QueueOutcome> {
 }
 
 /// A caller of a late-answered queue who talks to agent 0; the caller's and the agent's dialogs.
-pub(super) fn talking(house: &mut House) -> (String, super::house::Sent) {
+pub(super) fn talking(house: &mut House) -> (String, Sent) {
     house.from(CALLER, &Request::invite("a").text());
     let invite = house.next_to(PHONE);
     house.from(PHONE, &answer(&invite, 180, ""));
@@ -105,6 +105,29 @@ fn each_leg_ends_once_in_the_record_and_a_bye_is_as_good_as_an_ack() {
         .collect();
     ends.sort_unstable();
     assert_eq!(ends, [1, 2]);
+    house.assert_empty();
+}
+
+#[test]
+fn early_media_is_repeated_each_minute_and_answered_after_150_seconds() {
+    let mut house = House::new(late(settings(0)));
+    house.from(CALLER, &Request::invite("a").text());
+    let mut progress = Vec::new();
+    for _ in 0..16 {
+        house.pass(Duration::from_secs(10));
+        while !house.nothing_to(CALLER) {
+            progress.push(house.next_to(CALLER));
+        }
+    }
+    let statuses: Vec<_> = progress.iter().filter_map(Sent::status).filter(|status| *status > 100).collect();
+    assert_eq!(statuses[..4], [183, 183, 183, 200], "at once, after one minute, after two; answered after 150 s");
+    let body = |sent: &Sent| sent.text().split("\r\n\r\n").nth(1).map(str::to_owned);
+    let first = progress.iter().find(|sent| sent.status() == Some(183)).unwrap();
+    assert!(progress.iter().filter(|sent| sent.status() > Some(100)).all(|sent| body(sent) == body(first)), "one description");
+    let tag = tag_of(first);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", "a", 1) }.text());
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Queue, None)], "it waited on after it was answered");
     house.assert_empty();
 }
 
@@ -384,7 +407,7 @@ fn a_broken_invariant_costs_one_contact() {
 }
 
 /// A REFER from the agent's phone.
-pub(super) fn refer(invite: &super::house::Sent, from: &str, to: &str, cseq: u32) -> String {
+pub(super) fn refer(invite: &Sent, from: &str, to: &str, cseq: u32) -> String {
     let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
     format!(
         "REFER sip:hotline@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrefer{cseq}\r\nMax-Forwards: 70\r\n\
