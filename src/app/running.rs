@@ -107,12 +107,24 @@ fn system_seed() -> std::io::Result<Seed> {
     Ok(Seed::from_bytes(bytes))
 }
 
-/// Takes as many descriptors as the system allows: each leg has two sockets.
-fn raise_descriptor_limit() {
+/// What the process's descriptors are for.
+struct Descriptors {
+    /// Pairs of media sockets.
+    pairs_max: usize,
+    /// SIP connections over streams.
+    connections_max: usize,
+}
+
+/// Takes as many descriptors as the system allows, and shares them out: each leg has two sockets, but media must never take those that
+/// the event log, HTTP and signalling need.
+fn share_descriptors() -> Descriptors {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
+    let all = getrlimit(Resource::Nofile).current.map_or(1 << 20, |all| all as usize);
+    let kept = (all / 4).min(8_192);
+    Descriptors { pairs_max: (all - kept) / 2, connections_max: kept / 4 * 3 }
 }
 
 /// Starts the process: binds everything first, so that a mistake is told before anything runs.
@@ -122,7 +134,7 @@ fn raise_descriptor_limit() {
 /// # Errors
 /// When something cannot be bound or started.
 pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<Observer>) -> Result<Running, StartError> {
-    raise_descriptor_limit();
+    let descriptors = share_descriptors();
     let clock = Clock::start();
     let mut seed = system_seed()?;
     let listeners = listen.sip.iter().map(net::listen).collect::<Result<Vec<Listener>, _>>()?;
@@ -149,7 +161,18 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
         let _ = events.blocking_send(ToShard::Media(event));
     });
-    let media = Media::start(&listen.media, library, &mut seed, &sink)?;
+    let mut ports = listen.media.clone();
+    ports.pairs_max = ports.pairs_max.min(descriptors.pairs_max);
+    let pairs = ports.ports.clone().count() / 2 * ports.addresses.len();
+    if pairs > ports.pairs_max {
+        let usable = ports.pairs_max;
+        tracing::warn!(
+            pairs,
+            usable,
+            "the limit on open files is too low for all ports of the range: raise it (LimitNOFILE in systemd)"
+        );
+    }
+    let media = Media::start(&ports, library, &mut seed, &sink)?;
 
     let draining = Arc::new(AtomicBool::new(false));
     let handle = media.handle();
@@ -193,7 +216,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
-        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, limits))?;
+        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, (limits, descriptors.connections_max)))?;
     Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
 }
 
@@ -203,7 +226,7 @@ fn run_shard(
     clock: Clock,
     listeners: Vec<Listener>,
     inbox: mpsc::Receiver<ToShard>,
-    limits: Arc<LimitBoard>,
+    bounds: (Arc<LimitBoard>, usize),
 ) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };
@@ -211,7 +234,7 @@ fn run_shard(
     let token = u128::from(parts.seed.next_u64()) << 64 | u128::from(parts.seed.next_u64());
     local.block_on(&runtime, async move {
         let engine = Engine::new(parts, clock.now());
-        match Shard::new(engine, outside, clock, listeners, inbox, token, limits) {
+        match Shard::new(engine, outside, clock, listeners, inbox, token, bounds) {
             Ok(shard) => shard.run().await,
             Err(error) => {
                 tracing::error!(%error, "a socket cannot be watched");

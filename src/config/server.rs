@@ -162,7 +162,8 @@ fn media(section: &Section<'_>) -> media::Settings {
         threads: section.number("threads", 1..=64).unwrap_or(default.threads),
         rest: section.duration("rest", Duration::ZERO..=MINUTE).unwrap_or(default.rest),
         silence: section.duration_or_never("silence", SECOND..=HOUR).unwrap_or(Some(default.silence)).unwrap_or(Duration::MAX),
-        stock: section.number("stock", 1..=16_384).unwrap_or(default.stock),
+        stock: section.number("stock", 4..=16_384).unwrap_or(default.stock),
+        pairs_max: default.pairs_max,
         dscp: section.number("dscp", 0..=63).unwrap_or(default.dscp),
     };
     let pairs = settings.ports.len() / 2 * settings.addresses.len() / usize::from(settings.threads);

@@ -109,7 +109,7 @@ impl Engine {
         if self.same_call(message) {
             return Err(refuse(482, Rejected::Loop));
         }
-        self.admit(now, trunk, rules, emergency)?;
+        self.admit(now, flow, (trunk, rules), emergency)?;
         let offer = read_offer(message)?;
         let number: Arc<str> = caller_number(message, rules).into();
         let origin = Origin { trunk: Some(trunk), own: None, entry: target.entry(), emergency, number, dialled: dialled.into() };
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// Whether one more contact can be kept.
-    pub(super) fn room_for(&mut self, now: Time, emergency: bool) -> Result<(), Refusal> {
+    pub(super) fn room_for(&mut self, now: Time, flow: &Flow, emergency: bool) -> Result<(), Refusal> {
         let limits = self.settings.limits;
         let full = if emergency {
             self.contacts_up >= limits.contacts
@@ -154,11 +154,17 @@ impl Engine {
             self.limit_hit(now, None, limit);
             return Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refuse(503, Rejected::Limit) });
         }
+        // Better refused now than answered or rung for without a port: that would be put down to the agent.
+        let before = if emergency { 0 } else { self.contacts_up.saturating_sub(self.callers_with_media) };
+        if !self.ports.bears(flow.remote.is_ipv6(), before as usize) {
+            self.limit_hit(now, None, Limit::MediaPorts);
+            return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Limit) });
+        }
         Ok(())
     }
 
-    fn admit(&mut self, now: Time, trunk: TrunkId, rules: &TrunkRules, emergency: bool) -> Result<(), Refusal> {
-        self.room_for(now, emergency)?;
+    fn admit(&mut self, now: Time, flow: &Flow, (trunk, rules): (TrunkId, &TrunkRules), emergency: bool) -> Result<(), Refusal> {
+        self.room_for(now, flow, emergency)?;
         if let Err(refusal) = self.trunks[trunk.index()].load.admit(rules, now, emergency) {
             let limit = match refusal {
                 trunk::Refusal::Full => Limit::TrunkCalls,

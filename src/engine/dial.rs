@@ -83,9 +83,15 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Dialling(dial);
         }
+        // What it means that nothing rings: nobody is there, or we have no ports left, which is not the other's fault.
+        let mut failure = (OfferOutcome::Withdrawn, 503);
         match to {
             DialTo::Agent(agent) => {
-                for phone in self.phones_of(agent) {
+                let phones = self.phones_of(agent);
+                if phones.is_empty() {
+                    failure = (OfferOutcome::Unreachable, 480);
+                }
+                for phone in phones {
                     self.ring_phone(now, key, agent, &phone);
                 }
             }
@@ -95,7 +101,7 @@ impl Engine {
         if rings {
             self.set_timer(key, ContactTimer::Ring, now + ring);
         } else {
-            self.dial_failed(now, key, OfferOutcome::Unreachable, 480);
+            self.dial_failed(now, key, failure.0, failure.1);
         }
         true
     }

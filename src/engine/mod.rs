@@ -64,6 +64,9 @@ use leg::{Leg, LegKey};
 use ports::{EndpointOwner, PortStock};
 use register::Binding;
 
+/// How often it is told that something is refused at a limit.
+const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// Why the engine wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
@@ -157,9 +160,13 @@ pub struct Engine {
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
+    /// Of the contacts that are up, or whose caller is just being hung up: how many callers have ports.
+    callers_with_media: u32,
     /// Contact addresses of all agents' phones.
     bindings_up: usize,
     limits: Arc<LimitBoard>,
+    /// When it was last told as a fact that something was refused at a limit.
+    limits_told: [Option<Time>; Limit::ALL.len()],
     #[cfg(test)]
     taken_out: Option<sabotage::Rule>,
 }
@@ -219,8 +226,10 @@ impl Engine {
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
+            callers_with_media: 0,
             bindings_up: 0,
             limits,
+            limits_told: [None; Limit::ALL.len()],
             #[cfg(test)]
             taken_out: None,
             settings,
@@ -328,7 +337,12 @@ impl Engine {
     /// Something is refused because there is no room for it.
     fn limit_hit(&mut self, now: Time, contact: Option<ContactId>, limit: Limit) {
         self.limits.hit(limit);
-        self.fact(now, contact, FactKind::LimitHit { limit });
+        // Every refusal is counted; it is told once a second, for a flood must not fill the log.
+        let told = &mut self.limits_told[limit.index()];
+        if told.is_none_or(|at| now.since(at) >= LIMIT_TOLD_EVERY) {
+            *told = Some(now);
+            self.fact(now, contact, FactKind::LimitHit { limit });
+        }
     }
 
     fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {

@@ -39,7 +39,7 @@ impl Engine {
             Dialled::Here(target) => (target.entry(), self.is_emergency(target)),
             Dialled::Code(..) | Dialled::Somebody(_) => (None, false),
         };
-        self.room_for(now, emergency)?;
+        self.room_for(now, flow, emergency)?;
         let offer = read_offer(message)?;
         let name: Arc<str> = self.settings.directory.agents[agent.index()].as_ref().map(|a| a.name.clone()).unwrap_or_default();
         let origin = Origin { trunk: None, own: Some(agent), entry, emergency, number: name, dialled: user.into() };

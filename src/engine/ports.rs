@@ -24,6 +24,23 @@ impl PortStock {
         self.by_thread.entry((lease.thread, lease.rtp.is_ipv6())).or_default().push_back(lease);
     }
 
+    /// Whether there is a pair of this family, of `thread` if one is given.
+    fn has(&self, thread: Option<MediaThread>, ipv6: bool) -> bool {
+        match thread {
+            Some(thread) => self.by_thread.get(&(thread, ipv6)).is_some_and(|stock| !stock.is_empty()),
+            None => self.left(ipv6) > 0,
+        }
+    }
+
+    fn left(&self, ipv6: bool) -> usize {
+        self.by_thread.iter().filter(|((_, v6), _)| *v6 == ipv6).map(|(_, stock)| stock.len()).sum()
+    }
+
+    /// Whether a new call of this family will find the two pairs that it needs, beside `before`: calls whose caller has none yet.
+    pub(super) fn bears(&self, ipv6: bool, before: usize) -> bool {
+        self.left(ipv6) >= 2 * before + 2
+    }
+
     /// A pair of this address family: of `thread` if one is given, else of the thread with the most left.
     fn take(&mut self, thread: Option<MediaThread>, ipv6: bool) -> Option<PortLease> {
         let stock = match thread {
@@ -47,6 +64,16 @@ pub(super) enum EndpointOwner {
 }
 
 impl Engine {
+    /// Whether a leg of this contact to there would find a pair of ports; where not, that is noted as a limit that was hit.
+    pub(super) fn ports_for(&mut self, now: Time, key: ContactKey, ipv6: bool) -> bool {
+        let Some(contact) = self.contact(key) else { return false };
+        let (id, has) = (contact.id, self.ports.has(contact.thread, ipv6));
+        if !has {
+            self.limit_hit(now, Some(id), Limit::MediaPorts);
+        }
+        has
+    }
+
     /// Opens the leg's endpoint, if it has none. False when no ports are left.
     pub(super) fn open_media(&mut self, now: Time, key: LegKey, ipv6: bool) -> bool {
         let Some(leg) = self.leg(key) else { return false };
@@ -64,11 +91,14 @@ impl Engine {
         if let Some(contact) = self.contact_mut(contact) {
             contact.thread = Some(lease.thread);
         }
+        let mut callers = 0;
         if let Some(leg) = self.leg_mut(key) {
             leg.had_media = true;
+            callers = u32::from(leg.role == Role::Caller);
             leg.media =
                 Some(LegMedia { endpoint, lease, session_id, version: 0, offered: None, agreement: None, described: None });
         }
+        self.callers_with_media += callers;
         self.endpoints.insert(endpoint.0, EndpointOwner::Leg(key));
         self.outputs.push_back(Output::Media(lease.thread, MediaCommand::Open { endpoint, lease, cname }));
         true
@@ -149,6 +179,7 @@ impl Engine {
         let contact = self.contact(contact).map(|contact| contact.id);
         match media {
             Some(media) => {
+                self.callers_with_media -= u32::from(role == Role::Caller.label());
                 self.endpoints.insert(media.endpoint.0, EndpointOwner::Ended { contact, leg: number, role, status });
                 let command = MediaCommand::Close { endpoint: media.endpoint };
                 self.outputs.push_back(Output::Media(media.lease.thread, command));

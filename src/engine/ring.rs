@@ -21,6 +21,10 @@ use crate::sip::name::Name;
 /// What hotline relays or transcodes, in its own order.
 pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
 
+/// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
+const PORTS_RETRY: Duration = Duration::from_millis(50);
+const PORTS_PATIENCE: Duration = Duration::from_secs(4);
+
 /// A phone of an agent's, and the way to it.
 pub(super) struct Phone {
     uri: Arc<str>,
@@ -68,12 +72,17 @@ impl Engine {
         let Some(contact) = self.contact(key) else { return };
         let Some(rules) = contact.ticket.and_then(|ticket| settings.queue(ticket.queue)) else { return };
         let (slot, ring_timeout) = (contact.slot, rules.ring_timeout);
+        let phones = self.phones_of(agent);
+        if phones.is_empty() {
+            return self.offer_failed(now, key, OfferOutcome::Unreachable);
+        }
         let mut rung = false;
-        for phone in self.phones_of(agent) {
+        for phone in phones {
             rung |= self.ring_phone(now, key, agent, &phone);
         }
         if !rung {
-            return self.offer_failed(now, key, OfferOutcome::Unreachable);
+            // For want of ports, which are not the agent's: there will be some in a moment.
+            return self.set_timer(key, ContactTimer::Ring, now + PORTS_RETRY);
         }
         if let Some(slot) = slot {
             self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
@@ -99,6 +108,9 @@ impl Engine {
     pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
         let Some(contact) = self.contact(key) else { return false };
         let (caller, hops) = (contact.caller, contact.max_forwards);
+        if !self.ports_for(now, key, phone.flow.remote.is_ipv6()) {
+            return false;
+        }
         let call_id = new_call_id(self.shard, &mut self.seed);
         let leg = self.add_leg(
             now,
@@ -342,6 +354,13 @@ impl Engine {
     /// The agent was rung long enough.
     pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
         let Some(Phase::Offered(offer)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        if offer.legs.is_empty() {
+            // Not rung yet.
+            return match now.since(offer.since) < PORTS_PATIENCE {
+                true => self.ring(now, key, offer.agent),
+                false => self.offer_failed(now, key, OfferOutcome::Withdrawn),
+            };
+        }
         for leg in &offer.legs {
             self.cancel_ring(now, *leg);
         }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub silence: Duration,
     /// Pairs that each thread leases ahead of need.
     pub stock: usize,
+    /// The most pairs that may be bound, by all threads together, however wide the range: each takes two descriptors.
+    pub pairs_max: usize,
     /// The DiffServ code point of what is sent; 46 is EF (RFC 3246).
     pub dscp: u8,
 }
@@ -63,7 +65,8 @@ impl Default for Settings {
             threads: 1,
             rest: Duration::from_secs(2),
             silence: Duration::from_secs(30),
-            stock: 64,
+            stock: 256,
+            pairs_max: usize::MAX,
             dscp: 46,
         }
     }

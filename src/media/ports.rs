@@ -65,7 +65,8 @@ impl Ports {
         let all = (first..last)
             .step_by(2)
             .flat_map(|port| settings.addresses.iter().map(move |(bind, told)| (*bind, *told, port as u16)));
-        let mut unbound: Vec<_> = all.skip(usize::from(thread.0)).step_by(usize::from(settings.threads)).collect();
+        let own = all.skip(usize::from(thread.0)).step_by(usize::from(settings.threads));
+        let mut unbound: Vec<_> = own.take(settings.pairs_max / usize::from(settings.threads)).collect();
         unbound.reverse();
         Ports {
             pairs: Vec::new(),

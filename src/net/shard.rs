@@ -32,8 +32,6 @@ const BATCH: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What may wait for the engine.
 pub const INBOX_MAX: usize = 64 * 1024;
-/// Connections over streams, at once.
-const CONNECTIONS_MAX: usize = 20_000;
 /// Messages of all streams that may wait for the engine.
 const STREAM_INBOX_MAX: usize = 4096;
 
@@ -112,6 +110,7 @@ struct Streams {
     by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
     next: u64,
     limits: Arc<LimitBoard>,
+    connections_max: usize,
 }
 
 /// A shard: an engine, its sockets, its clock.
@@ -129,6 +128,7 @@ pub struct Shard<O> {
 
 impl<O: Outside> Shard<O> {
     /// A shard on the calling thread's runtime. `canary_token` is random, so that nobody else can send what measures the age of input.
+    /// Last: the board of limits, and how many stream connections there may be.
     ///
     /// # Errors
     /// When a socket cannot be registered with the runtime.
@@ -139,12 +139,13 @@ impl<O: Outside> Shard<O> {
         listeners: Vec<Listener>,
         inbox: mpsc::Receiver<ToShard>,
         canary_token: u128,
-        limits: Arc<LimitBoard>,
+        (limits, connections_max): (Arc<LimitBoard>, usize),
     ) -> std::io::Result<Self> {
         let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
         let mut datagrams = Vec::new();
-        limits.set_max(Limit::Connections, CONNECTIONS_MAX as u64);
-        let streams = Streams { inbox: sender, writers: BTreeMap::new(), by_peer: BTreeMap::new(), next: 1, limits };
+        limits.set_max(Limit::Connections, connections_max as u64);
+        let (writers, by_peer) = (BTreeMap::new(), BTreeMap::new());
+        let streams = Streams { inbox: sender, writers, by_peer, next: 1, limits, connections_max };
         let mut shard = Shard {
             engine,
             outside,
@@ -278,7 +279,7 @@ impl<O: Outside> Shard<O> {
     fn take_from_stream(&mut self, message: FromStream) {
         match message {
             FromStream::Accepted(listener, remote, stream) => {
-                if self.streams.writers.len() >= CONNECTIONS_MAX {
+                if self.streams.writers.len() >= self.streams.connections_max {
                     // Closed as it is dropped. Those that are up say who they are within seconds, or make room.
                     return self.streams.limits.hit(Limit::Connections);
                 }

@@ -56,19 +56,18 @@ run() { # TAG CASE...
 for ((round = 1; round <= rounds; round++)); do
   echo "round $round of $rounds"
   hotline configs/bench.toml
-  run hotline q --rate 200 --secs 20
-  run hotline q --rate 500 --secs 20
-  run hotline q --rate 1000 --secs 10 --hold 100
+  run hotline q --rate 200 --secs 10
+  run hotline q --rate 500 --secs 10
   run hotline q --rate 2000 --secs 10 --hold 100
   # Overload: a quarter of a core, its peak, and three times that.
   hotline configs/bench.toml
-  run peak q --rate "${PEAK:-800}" --secs 8 --hold 100 --share 0.25
-  run beyond q --rate "$((3 * ${PEAK:-800}))" --secs 8 --hold 100 --share 0.25
-  for n in 100 500; do hotline configs/bench.toml && run hotline w --n "$n"; done
-  hotline configs/bench.toml && run talk w --n 500 --talk
-  hotline configs/bench.toml && run hotline w --n 2500 --ramp 100
-  for k in 100 300 1000 1300; do hotline configs/bench.toml && run hotline m --k "$k" --ramp 50; done
-  hotline configs/bench.toml && run hotline m --k 1500 --ramp 50
+  run peak q --rate "${PEAK:-2400}" --secs 8 --hold 100 --share 0.25
+  run beyond q --rate "$((3 * ${PEAK:-2400}))" --secs 8 --hold 100 --share 0.25
+  for n in 100 500; do hotline configs/bench.toml && run hotline w --n "$n" --window 10; done
+  hotline configs/bench.toml && run talk w --n 500 --talk --window 10
+  hotline configs/bench.toml && run hotline w --n 2500 --ramp 100 --window 10
+  for k in 100 300 1000 1300; do hotline configs/bench.toml && run hotline m --k "$k" --ramp 100 --window 10; done
+  hotline configs/bench.toml && run hotline m --k 1500 --ramp 100 --window 10
   # The same calls with an event log and a store.
   mkdir "$work/records-$round"
   cat configs/bench.toml - >"$work/recorded.toml" <<END
@@ -78,14 +77,14 @@ directory = "$work/records-$round"
 file = "$work/records-$round/hotline.db"
 END
   hotline "$work/recorded.toml"
-  run recorded q --rate 500 --secs 20
+  run recorded q --rate 500 --secs 10
   if command -v kamailio >/dev/null; then
     kamailio_alone
-    run kamailio q --rate 200 --secs 20
-    run kamailio q --rate 500 --secs 20
+    run kamailio q --rate 200 --secs 10
+    run kamailio q --rate 500 --secs 10
     run kamailio q --rate 2000 --secs 10 --hold 100
     if command -v rtpengine >/dev/null; then
-      for k in 100 300 1000; do kamailio_and_rtpengine && run rtpengine m --k "$k" --ramp 50; done
+      for k in 100 300 1000; do kamailio_and_rtpengine && run rtpengine m --k "$k" --ramp 100 --window 10; done
     fi
   fi
 done

@@ -27,7 +27,7 @@ pub(super) fn ended(house: &House) -> Vec<(EndedBy, Segment, Option<u16>)> {
         .collect()
 }
 
-fn outcomes(house: &House) -> Vec<OfferOutcome> {
+pub(super) fn outcomes(house: &House) -> Vec<OfferOutcome> {
     house
         .kinds()
         .filter_map(|kind| match kind {

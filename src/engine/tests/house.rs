@@ -151,7 +151,7 @@ impl House {
         house
     }
 
-    fn lease(&mut self, count: u16) {
+    pub(super) fn lease(&mut self, count: u16) {
         let leases = (0..count).map(|_| {
             self.next_port += 2;
             let rtp = SocketAddr::new("198.51.100.1".parse().unwrap(), self.next_port);

@@ -4,5 +4,6 @@ mod alive;
 mod calls;
 mod house;
 mod own;
+mod ports;
 mod register;
 mod trunks;
