@@ -2,8 +2,8 @@
 # Sourced by tests/setup.sh, which installs them, and tests/run.sh, which leaves out the tests of those that are missing.
 peers=(
   "sipp|sip-tester|(binary(peers) and test(/^(calls|killed|menu|prometheus|trunks)::/)) or binary(player)"
-  "baresip|baresip-core|binary(peers) and test(/^(softphones|phones|codecs|kamailio|linphone|menu)::/)"
-  "sox|sox|binary(peers) and test(/^(softphones|phones|codecs|kamailio|linphone|menu)::/)"
+  "baresip|baresip-core|binary(peers) and test(/^(softphones|phones|codecs|demo|kamailio|linphone|menu)::/)"
+  "sox|sox|binary(peers) and test(/^(softphones|phones|codecs|demo|kamailio|linphone|menu)::/)"
   "linphonecsh|linphone-cli|binary(peers) and test(/^linphone::/)"
   "kamailio|kamailio|binary(peers) and test(/^kamailio::/)"
   "rtpengine|rtpengine-daemon|binary(peers) and test(/rtpengine/)"

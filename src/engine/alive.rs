@@ -49,10 +49,9 @@ impl Engine {
 
     /// A party that is expected to send has been silent for the limit, or for as long again.
     pub(super) fn silent(&mut self, now: Time, key: LegKey) {
-        let talks = self
-            .leg(key)
-            .and_then(|leg| self.contact(leg.contact))
-            .is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
+        let Some(contact) = self.leg(key).map(|leg| leg.contact) else { return };
+        self.current = Some(contact);
+        let talks = self.contact(contact).is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
         // A waiting caller is probed by the clock instead: phones that detect voice send nothing while music plays.
         let Some(leg) = self.leg_mut(key).filter(|leg| talks && leg.state.answered() && !leg.state.holds()) else { return };
         match leg.asked {

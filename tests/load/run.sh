@@ -36,6 +36,7 @@ kamailio_alone() { # with the allocator that is meant for production
 kamailio_and_rtpengine() { # rtpengine is Kamailio's child here, so that the referee counts both
   stop
   cat >"$work/both.sh" <<'END'
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit' TERM
 rtpengine --foreground --table=-1 --interface=127.0.0.10 --listen-ng=127.0.0.10:2223 --port-min=10000 --port-max=60000 \
   --num-threads=1 --no-log-timestamps --log-level=3 --log-stderr &
 sleep 0.5

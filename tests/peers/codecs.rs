@@ -45,10 +45,10 @@ fn talk(net: u8, port: u16, callers: &str, agents: &str) -> (House, Softphone, S
     let account = format!(
         "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs={agents}"
     );
-    let anna = Softphone::start(&house, "anna", port, &account, 440, &[]);
+    let anna = Softphone::start(house.dir.path(), "anna", port, &account, 440, &[]);
     house.wait_for("hotline_agents", &["ready"], 1.0);
     let account = format!("<sip:0212345678@127.0.0.1:{}>;regint=0;audio_codecs={callers}", port + 10);
-    let caller = Softphone::start(&house, "caller", port + 10, &account, 1000, &[&format!("/dial sip:120@{server}")]);
+    let caller = Softphone::start(house.dir.path(), "caller", port + 10, &account, 1000, &[&format!("/dial sip:120@{server}")]);
     wait_until("the agent hears the caller's tone", || anna.heard().is_tone(1000.0));
     wait_until("the caller hears the agent's tone", || caller.heard().is_tone(440.0));
     (house, caller, anna)
@@ -88,10 +88,10 @@ fn a_caller_who_is_not_answered_yet_hears_music_by_early_media() {
     let account = format!(
         "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=manual;audio_codecs=pcmu/8000/1"
     );
-    let anna = Softphone::start(&house, "anna", 15_460, &account, 440, &[]);
+    let anna = Softphone::start(house.dir.path(), "anna", 15_460, &account, 440, &[]);
     house.wait_for("hotline_agents", &["ready"], 1.0);
     let account = "<sip:0212345678@127.0.0.1:15480>;regint=0;audio_codecs=pcmu/8000/1";
-    let caller = Softphone::start(&house, "caller", 15_480, account, 1000, &[&format!("/dial sip:120@{server}")]);
+    let caller = Softphone::start(house.dir.path(), "caller", 15_480, account, 1000, &[&format!("/dial sip:120@{server}")]);
     wait_until("the caller hears music", || caller.heard().is_other_than(440.0));
     assert!(caller.log().contains("183 Session Progress"), "{}", caller.log());
     assert!(!caller.log().contains("Call established"), "it rings at the agent still");

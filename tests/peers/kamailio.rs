@@ -127,11 +127,11 @@ fn parties(house: &House, port: u16) -> (Softphone, Softphone) {
         "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1",
         house.address(1)
     );
-    let anna = Softphone::start(house, "anna", port, &account, 440, &[]);
+    let anna = Softphone::start(house.dir.path(), "anna", port, &account, 440, &[]);
     house.wait_for("hotline_agents", &["ready"], 1.0);
     let account = format!("<sip:0212345678@127.0.0.1:{}>;regint=0;audio_codecs=pcmu/8000/1", port + 10);
     let dial = format!("/dial sip:120@{}", house.address(4));
-    let caller = Softphone::start(house, "caller", port + 10, &account, 1000, &[&dial]);
+    let caller = Softphone::start(house.dir.path(), "caller", port + 10, &account, 1000, &[&dial]);
     (anna, caller)
 }
 
@@ -185,11 +185,11 @@ fn a_phone_that_registers_through_an_edge_proxy_is_rung_through_it() {
         "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1",
         house.address(4)
     );
-    let anna = Softphone::start(&house, "anna", 15_360, &account, 440, &[]);
+    let anna = Softphone::start(house.dir.path(), "anna", 15_360, &account, 440, &[]);
     house.wait_for("hotline_agents", &["ready"], 1.0);
     let caller_account = "<sip:0212345678@127.0.0.1:15370>;regint=0;audio_codecs=pcmu/8000/1";
     let dial = format!("/dial sip:120@{}", house.address(4));
-    let caller = Softphone::start(&house, "caller", 15_370, caller_account, 1000, &[&dial]);
+    let caller = Softphone::start(house.dir.path(), "caller", 15_370, caller_account, 1000, &[&dial]);
     hear_each_other(&anna, &caller);
     assert_eq!(kamailio.seen("INVITE", &house.address(1), "first"), 1, "the ring came by the path");
     caller.command("hangup");

@@ -106,7 +106,8 @@ fn linphone_registers_is_rung_and_talks() {
     linphone.tell(&format!("register sip:anna@city.example sip:{} anna-knows-a-lot", house.address(1)));
     house.wait_for("hotline_agents", &["ready"], 1.0);
     let account = "<sip:0212345678@127.0.0.1:15420>;regint=0;audio_codecs=pcmu/8000/1";
-    let caller = Softphone::start(&house, "caller", 15_420, account, 1000, &[&format!("/dial sip:120@{}", house.address(1))]);
+    let caller =
+        Softphone::start(house.dir.path(), "caller", 15_420, account, 1000, &[&format!("/dial sip:120@{}", house.address(1))]);
     house.wait_for("hotline_agents", &["talking"], 1.0);
     wait_until("the caller hears linphone's tone", || caller.heard().is_tone(440.0));
     house.wait_until("hotline_rtp_packets_total", &["direction=\"out\""], |sent| sent > 150.0);

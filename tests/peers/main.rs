@@ -4,6 +4,7 @@
 
 mod calls;
 mod codecs;
+mod demo;
 mod house;
 mod kamailio;
 mod killed;

@@ -56,13 +56,13 @@ fn agent(house: &House, name: &str, password: &str, port: u16, transport: &str, 
         "<sip:{name}@city.example;transport={transport}>;auth_user={name};auth_pass={password};\
          outbound=\"sip:{server}:5060;transport={transport}\";regint=60;answermode={answers};audio_codecs=pcmu/8000/1"
     );
-    Softphone::start(house, name, port, &account, hz, &[])
+    Softphone::start(house.dir.path(), name, port, &account, hz, &[])
 }
 
 fn caller(house: &House, port: u16) -> Softphone {
     let account = format!("<sip:0212345678@127.0.0.1:{port}>;regint=0;audio_codecs=pcmu/8000/1");
     let dial = format!("/dial sip:120@{}", house.address(1));
-    Softphone::start(house, "caller", port, &account, 1000, &[&dial])
+    Softphone::start(house.dir.path(), "caller", port, &account, 1000, &[&dial])
 }
 
 #[test]

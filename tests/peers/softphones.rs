@@ -54,8 +54,8 @@ pub(crate) struct Softphone {
 
 impl Softphone {
     /// `port`: of its SIP; its control is two beyond (TLS is between), its RTP beyond twice that.
-    pub(crate) fn start(house: &House, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
-        let dir = house.dir.path().join(name);
+    pub(crate) fn start(dir: &Path, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
+        let dir = dir.join(name);
         std::fs::create_dir(&dir).unwrap();
         let path = dir.display();
         make_tone(&dir.join("tone.wav"), tone_hz);
@@ -84,6 +84,11 @@ impl Softphone {
             .spawn()
             .expect("baresip is installed by tests/setup.sh");
         Softphone { child, dir, control: port + 2 }
+    }
+
+    /// Calls somebody.
+    pub(crate) fn dial(&self, uri: &str) {
+        self.command_with("dial", uri);
     }
 
     /// Presses a key in its call.
@@ -199,11 +204,11 @@ fn registered_softphones_are_rung_and_hear_each_other() {
     let account = format!(
         "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1"
     );
-    let agent = Softphone::start(&house, "agent", 15_062, &account, 440, &[]);
+    let agent = Softphone::start(house.dir.path(), "agent", 15_062, &account, 440, &[]);
     house.wait_for("hotline_agents", &["break"], 1.0);
     let caller_account = "<sip:0212345678@127.0.0.1:15074>;regint=0;audio_codecs=pcmu/8000/1";
     let dial = format!("/dial sip:120@{server}");
-    let caller = Softphone::start(&house, "caller", 15_074, caller_account, 1000, &[&dial]);
+    let caller = Softphone::start(house.dir.path(), "caller", 15_074, caller_account, 1000, &[&dial]);
 
     // Nobody is ready: the caller waits and hears music, neither silence nor a single tone.
     house.wait_for("hotline_queue_waiting", &[], 1.0);
