@@ -19,7 +19,7 @@ const CALLS: u64 = 2_000;
 /// What callers are refused with in ordinary life: a cancelled call, and a city that is full.
 const EXPECTED: [u16; 4] = [480, 486, 487, 503];
 /// Pairs of ports that media keeps ready for the next calls.
-const STOCK: f64 = 64.0;
+const STOCK: f64 = 256.0;
 /// Memory that a process may keep for its next calls.
 const RSS_GROWTH_MAX_KB: u64 = 16 << 10;
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ use crate::acd::matcher::{Matcher, Size};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Limit;
+use crate::engine::media_port::MediaEvent;
 use crate::engine::{Engine, Parts, Settings};
 use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
@@ -157,9 +159,15 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let limits = Arc::new(LimitBoard::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
     let events = inbox.clone();
+    let leases = Arc::new(AtomicUsize::new(0));
+    let leased = leases.clone();
     let sink: EventSink = Arc::new(move |event| {
+        let is_lease = matches!(event, MediaEvent::Leased(_));
         // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
         let _ = events.blocking_send(ToShard::Media(event));
+        if is_lease {
+            leased.fetch_add(1, Ordering::Relaxed);
+        }
     });
     let mut ports = listen.media.clone();
     ports.pairs_max = ports.pairs_max.min(descriptors.pairs_max);
@@ -217,7 +225,19 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
         .spawn(move || run_shard(parts, outside, clock, listeners, from_others, (limits, descriptors.connections_max)))?;
+    wait_for_ports(&leases, usize::from(listen.media.threads), &inbox);
     Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
+}
+
+/// Waits until each media thread has leased its first ports and signalling has taken them: the first call must find some. Not for ever:
+/// without them calls are refused, and `hotline_limit_hits_total` says why.
+fn wait_for_ports(leases: &AtomicUsize, threads: usize, inbox: &mpsc::Sender<ToShard>) {
+    for _ in 0..5_000 {
+        if leases.load(Ordering::Relaxed) >= threads && inbox.capacity() == inbox.max_capacity() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn run_shard(

@@ -156,17 +156,19 @@ fn media(section: &Section<'_>) -> media::Settings {
         }
         list.iter().filter_map(media_address).collect()
     });
-    let settings = media::Settings {
+    let mut settings = media::Settings {
         addresses: addresses.filter(|addresses: &Vec<_>| !addresses.is_empty()).unwrap_or(default.addresses),
         ports: section.read("ports", values::ports).unwrap_or(default.ports),
         threads: section.number("threads", 1..=64).unwrap_or(default.threads),
         rest: section.duration("rest", Duration::ZERO..=MINUTE).unwrap_or(default.rest),
         silence: section.duration_or_never("silence", SECOND..=HOUR).unwrap_or(Some(default.silence)).unwrap_or(Duration::MAX),
-        stock: section.number("stock", 4..=16_384).unwrap_or(default.stock),
+        stock: default.stock,
         pairs_max: default.pairs_max,
         dscp: section.number("dscp", 0..=63).unwrap_or(default.dscp),
     };
     let pairs = settings.ports.len() / 2 * settings.addresses.len() / usize::from(settings.threads);
+    let usual = default.stock.min((pairs / 2).max(4));
+    settings.stock = section.number("stock", 4..=16_384).unwrap_or(usual);
     if pairs < settings.stock {
         let message = format!("there are {pairs} pairs of ports for each thread, and each keeps {} ready", settings.stock);
         let remedy = format!("write a wider range of ports, or stock = {}", (pairs / 2).max(1));
