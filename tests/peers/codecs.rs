@@ -1,54 +1,15 @@
 //! Who speaks what: baresip on both sides, a tone each way, passed through where both can, transcoded where they cannot.
 
 use crate::house::{House, wait_until};
-use crate::softphones::Softphone;
-
-const CONFIG: &str = r#"
-[server]
-listen = ["udp:NET.1:5060"]
-domains = ["city.example"]
-[http]
-bind = "NET.1:8120"
-[media]
-addresses = ["NET.1"]
-ports = "20000-20999"
-[log]
-level = "debug"
-[[agency]]
-name = "city"
-[[pool]]
-name = "desk"
-agency = "city"
-[[agent]]
-name = "anna"
-agency = "city"
-pools = ["desk"]
-password = "anna-knows-a-lot"
-ready = "on_register"
-[[queue]]
-name = "help"
-agency = "city"
-pools = ["desk"]
-wrap_up = "0s"
-answer = "late"
-[[trunk]]
-name = "carrier"
-from = ["127.0.0.1/32"]
-calls_max = 10
-numbers = { "120" = "queue:help" }
-"#;
+use crate::softphones::{Agent, PCMU, Softphone, anna, caller, late_city};
 
 /// One call between a caller and an agent who speak these codecs; the house, and both while it lasts.
 fn talk(net: u8, port: u16, callers: &str, agents: &str) -> (House, Softphone, Softphone) {
-    let house = House::start(net, CONFIG);
-    let server = house.address(1);
-    let account = format!(
-        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs={agents}"
-    );
-    let anna = Softphone::start(house.dir.path(), "anna", port, &account, 440, &[]);
+    let house = House::start(net, &late_city());
+    let (server, dir) = (house.address(1), house.dir.path());
+    let anna = Agent { codecs: agents, ..anna(&format!("{server}:5060")) }.phone(dir, port, 440);
     house.wait_for("hotline_agents", &["ready"], 1.0);
-    let account = format!("<sip:0212345678@127.0.0.1:{}>;regint=0;audio_codecs={callers}", port + 10);
-    let caller = Softphone::start(house.dir.path(), "caller", port + 10, &account, 1000, &[&format!("/dial sip:120@{server}")]);
+    let caller = caller(dir, port + 10, &server, callers);
     wait_until("the agent hears the caller's tone", || anna.heard().is_tone(1000.0));
     wait_until("the caller hears the agent's tone", || caller.heard().is_tone(440.0));
     (house, caller, anna)
@@ -83,15 +44,11 @@ fn opus_goes_end_to_end_where_the_caller_was_told_no_codec_before_the_agent_answ
 
 #[test]
 fn a_caller_who_is_not_answered_yet_hears_music_by_early_media() {
-    let house = House::start(47, CONFIG);
-    let server = house.address(1);
-    let account = format!(
-        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=manual;audio_codecs=pcmu/8000/1"
-    );
-    let anna = Softphone::start(house.dir.path(), "anna", 15_460, &account, 440, &[]);
+    let house = House::start(47, &late_city());
+    let (server, dir) = (house.address(1), house.dir.path());
+    let anna = Agent { answers: "manual", ..anna(&format!("{server}:5060")) }.phone(dir, 15_460, 440);
     house.wait_for("hotline_agents", &["ready"], 1.0);
-    let account = "<sip:0212345678@127.0.0.1:15480>;regint=0;audio_codecs=pcmu/8000/1";
-    let caller = Softphone::start(house.dir.path(), "caller", 15_480, account, 1000, &[&format!("/dial sip:120@{server}")]);
+    let caller = caller(dir, 15_480, &server, PCMU);
     wait_until("the caller hears music", || caller.heard().is_other_than(440.0));
     assert!(caller.log().contains("183 Session Progress"), "{}", caller.log());
     assert!(!caller.log().contains("Call established"), "it rings at the agent still");

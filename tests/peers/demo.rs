@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use crate::house::wait_until;
-use crate::softphones::Softphone;
+use crate::softphones::{Agent, anna};
 
 /// The demo, ended with the test.
 struct Demo(Child);
@@ -38,10 +38,8 @@ fn a_softphone_joins_as_the_guest_and_is_rung() {
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches([',', '`'])).collect();
     let after = |word: &str| words[words.iter().position(|one| *one == word).unwrap() + 1];
     let (domain, password) = (after("domain"), after("password"));
-    let account = format!(
-        "<sip:guest@{domain}>;auth_user=guest;auth_pass={password};outbound=\"sip:127.0.0.1:{sip}\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1"
-    );
-    let guest = Softphone::start(dir.path(), "guest", 15_500, &account, 440, &[]);
+    let server = format!("127.0.0.1:{sip}");
+    let guest = Agent { name: "guest", password, domain, ..anna(&server) }.phone(dir.path(), 15_500, 440);
     wait_until("the guest is registered", || guest.log().contains("200 OK"));
     guest.dial(&format!("sip:*1@{domain}"));
     wait_until("the guest is rung by one of the city's callers, and talks", || said().contains("talks to guest"));

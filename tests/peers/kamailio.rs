@@ -5,43 +5,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::house::{House, wait_until};
-use crate::softphones::Softphone;
+use crate::softphones::{PCMU, Softphone, anna, caller, late_city};
 
-const CONFIG: &str = r#"
-[server]
-listen = ["udp:NET.1:5060"]
-domains = ["city.example"]
-[http]
-bind = "NET.1:8120"
-[media]
-addresses = ["NET.1"]
-ports = "20000-20999"
-[log]
-level = "debug"
-[[agency]]
-name = "city"
-dial = ["+82"]
-[[pool]]
-name = "desk"
-agency = "city"
-[[agent]]
-name = "anna"
-agency = "city"
-pools = ["desk"]
-password = "anna-knows-a-lot"
-ready = "on_register"
-[[queue]]
-name = "help"
-agency = "city"
-pools = ["desk"]
-wrap_up = "0s"
-answer = "late"
-[[trunk]]
-name = "border"
-from = ["NET.4/32"]
-calls_max = 10
-numbers = { "120" = "queue:help" }
-"#;
+/// Callers come by Kamailio at NET.4.
+fn city() -> String {
+    late_city().replace("127.0.0.1/32", "NET.4/32")
+}
 
 /// A program in front of hotline; what it says is kept.
 struct Proxy {
@@ -123,15 +92,10 @@ fn rtpengine(house: &House) -> Proxy {
 
 /// An agent registered with hotline itself, and a caller who knows only Kamailio.
 fn parties(house: &House, port: u16) -> (Softphone, Softphone) {
-    let account = format!(
-        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1",
-        house.address(1)
-    );
-    let anna = Softphone::start(house.dir.path(), "anna", port, &account, 440, &[]);
+    let dir = house.dir.path();
+    let anna = anna(&format!("{}:5060", house.address(1))).phone(dir, port, 440);
     house.wait_for("hotline_agents", &["ready"], 1.0);
-    let account = format!("<sip:0212345678@127.0.0.1:{}>;regint=0;audio_codecs=pcmu/8000/1", port + 10);
-    let dial = format!("/dial sip:120@{}", house.address(4));
-    let caller = Softphone::start(house.dir.path(), "caller", port + 10, &account, 1000, &[&dial]);
+    let caller = caller(dir, port + 10, &house.address(4), PCMU);
     (anna, caller)
 }
 
@@ -142,7 +106,7 @@ fn hear_each_other(anna: &Softphone, caller: &Softphone) {
 
 #[test]
 fn a_call_through_a_border_proxy_keeps_to_its_route_set_both_ways() {
-    let house = House::start(40, CONFIG);
+    let house = House::start(40, &city());
     let kamailio = kamailio(&house, "127.0.0.1:9", false);
     let (anna, caller) = parties(&house, 15_300);
     hear_each_other(&anna, &caller);
@@ -165,7 +129,7 @@ fn a_call_through_a_border_proxy_keeps_to_its_route_set_both_ways() {
 
 #[test]
 fn rtpengine_in_the_media_path_passes_both_voices() {
-    let house = House::start(41, CONFIG);
+    let house = House::start(41, &city());
     let rtpengine = rtpengine(&house);
     let kamailio = kamailio(&house, "127.0.0.1:9", true);
     let (anna, caller) = parties(&house, 15_330);
@@ -179,17 +143,12 @@ fn rtpengine_in_the_media_path_passes_both_voices() {
 
 #[test]
 fn a_phone_that_registers_through_an_edge_proxy_is_rung_through_it() {
-    let house = House::start(42, CONFIG);
+    let house = House::start(42, &city());
     let kamailio = kamailio(&house, "127.0.0.1:9", false);
-    let account = format!(
-        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1",
-        house.address(4)
-    );
-    let anna = Softphone::start(house.dir.path(), "anna", 15_360, &account, 440, &[]);
+    let (edge, dir) = (house.address(4), house.dir.path());
+    let anna = anna(&format!("{edge}:5060")).phone(dir, 15_360, 440);
     house.wait_for("hotline_agents", &["ready"], 1.0);
-    let caller_account = "<sip:0212345678@127.0.0.1:15370>;regint=0;audio_codecs=pcmu/8000/1";
-    let dial = format!("/dial sip:120@{}", house.address(4));
-    let caller = Softphone::start(house.dir.path(), "caller", 15_370, caller_account, 1000, &[&dial]);
+    let caller = caller(dir, 15_370, &edge, PCMU);
     hear_each_other(&anna, &caller);
     assert_eq!(kamailio.seen("INVITE", &house.address(1), "first"), 1, "the ring came by the path");
     caller.command("hangup");

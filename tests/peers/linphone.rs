@@ -4,42 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::house::{House, wait_until};
-use crate::softphones::{Heard, Softphone, make_tone};
-
-const CONFIG: &str = r#"
-[server]
-listen = ["udp:NET.1:5060"]
-domains = ["city.example"]
-[http]
-bind = "NET.1:8120"
-[media]
-addresses = ["NET.1"]
-ports = "20000-20999"
-[log]
-level = "debug"
-[[agency]]
-name = "city"
-[[pool]]
-name = "desk"
-agency = "city"
-[[agent]]
-name = "anna"
-agency = "city"
-pools = ["desk"]
-password = "anna-knows-a-lot"
-ready = "on_register"
-[[queue]]
-name = "help"
-agency = "city"
-pools = ["desk"]
-wrap_up = "0s"
-answer = "at_once"
-[[trunk]]
-name = "carrier"
-from = ["127.0.0.1/32"]
-calls_max = 10
-numbers = { "120" = "queue:help" }
-"#;
+use crate::softphones::{CITY, Heard, PCMU, caller, make_tone};
 
 /// A linphone without a window or a sound card: it plays a file and records what it hears. One for each user of a machine.
 struct Linphone {
@@ -101,13 +66,11 @@ impl Drop for Linphone {
 
 #[test]
 fn linphone_registers_is_rung_and_talks() {
-    let house = House::start(44, CONFIG);
+    let house = House::start(44, CITY);
     let linphone = Linphone::start(&house, 15_400, 440);
     linphone.tell(&format!("register sip:anna@city.example sip:{} anna-knows-a-lot", house.address(1)));
     house.wait_for("hotline_agents", &["ready"], 1.0);
-    let account = "<sip:0212345678@127.0.0.1:15420>;regint=0;audio_codecs=pcmu/8000/1";
-    let caller =
-        Softphone::start(house.dir.path(), "caller", 15_420, account, 1000, &[&format!("/dial sip:120@{}", house.address(1))]);
+    let caller = caller(house.dir.path(), 15_420, &house.address(1), PCMU);
     house.wait_for("hotline_agents", &["talking"], 1.0);
     wait_until("the caller hears linphone's tone", || caller.heard().is_tone(440.0));
     house.wait_until("hotline_rtp_packets_total", &["direction=\"out\""], |sent| sent > 150.0);

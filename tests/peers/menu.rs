@@ -2,7 +2,7 @@
 
 use crate::calls::{agent, caller, config};
 use crate::house::{House, wait_until};
-use crate::softphones::Softphone;
+use crate::softphones::{self, PCMU};
 
 /// An entry in front of two queues, with one desk phone.
 fn menu(from: &str) -> String {
@@ -35,9 +35,7 @@ fn a_key_by_info_of_either_kind_chooses() {
 fn a_key_by_telephone_event_chooses() {
     let house = House::start(46, &menu("127.0.0.1/32"));
     let phone = agent(&house, "agent", 0, &["-d", "50"]);
-    let account = "<sip:0212345678@127.0.0.1:15440>;regint=0;audio_codecs=pcmu/8000/1";
-    let caller =
-        Softphone::start(house.dir.path(), "caller", 15_440, account, 1000, &[&format!("/dial sip:120@{}", house.address(1))]);
+    let caller = softphones::caller(house.dir.path(), 15_440, &house.address(1), PCMU);
     wait_until("the caller hears the question", || caller.heard().is_other_than(1000.0));
     caller.press('2');
     house.wait_for("hotline_queue_entered_total", &["queue=\"tax\""], 1.0);

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crate::house::{House, PATIENCE, wait_until};
 
-const CONFIG: &str = r#"
+/// What calls between softphones need: one agent, `anna`, ready as soon as she registers, and one queue behind 120, answered at once, for
+/// callers on 127.0.0.1, where baresip's RTP leaves from. Tests put in what they are about by replacing a line.
+pub(crate) const CITY: &str = r#"
 [server]
-listen = ["udp:NET.1:5060"]
+listen = ["udp:NET.1:5060", "tcp:NET.1:5060"]
 domains = ["city.example"]
 [http]
 bind = "NET.1:8120"
@@ -30,7 +32,7 @@ name = "anna"
 agency = "city"
 pools = ["desk"]
 password = "anna-knows-a-lot"
-ready = "by_code"
+ready = "on_register"
 [[queue]]
 name = "help"
 agency = "city"
@@ -45,6 +47,50 @@ calls_max = 10
 numbers = { "120" = "queue:help" }
 "#;
 
+/// `CITY` whose callers are answered when the agent answers.
+pub(crate) fn late_city() -> String {
+    CITY.replace("at_once", "late")
+}
+
+/// An agent's baresip account at `server`, which lets it register.
+pub(crate) struct Agent<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) domain: &'a str,
+    /// Address and port of whom it registers with.
+    pub(crate) server: &'a str,
+    pub(crate) transport: &'a str,
+    /// `auto` answers at once, `manual` rings.
+    pub(crate) answers: &'a str,
+    pub(crate) codecs: &'a str,
+}
+
+/// Anna of `CITY`, by way of `server`, who answers at once and speaks PCMU.
+pub(crate) fn anna(server: &str) -> Agent<'_> {
+    let (name, password, domain) = ("anna", "anna-knows-a-lot", "city.example");
+    Agent { name, password, domain, server, transport: "udp", answers: "auto", codecs: PCMU }
+}
+
+pub(crate) const PCMU: &str = "pcmu/8000/1";
+
+impl Agent<'_> {
+    /// Her phone, with this tone as her voice.
+    pub(crate) fn phone(&self, dir: &Path, port: u16, tone_hz: u32) -> Softphone {
+        let Agent { name, password, domain, server, transport, answers, codecs } = self;
+        let account = format!(
+            "<sip:{name}@{domain};transport={transport}>;auth_user={name};auth_pass={password};\
+             outbound=\"sip:{server};transport={transport}\";regint=60;answermode={answers};audio_codecs={codecs}"
+        );
+        Softphone::start(dir, name, port, &account, tone_hz, &[])
+    }
+}
+
+/// A caller who calls 120 at `server` (an address) at once, with a tone of 1 kHz as a voice.
+pub(crate) fn caller(dir: &Path, port: u16, server: &str, codecs: &str) -> Softphone {
+    let account = format!("<sip:0212345678@127.0.0.1:{port}>;regint=0;audio_codecs={codecs}");
+    Softphone::start(dir, "caller", port, &account, 1000, &[&format!("/dial sip:120@{server}")])
+}
+
 /// A baresip that plays a tone and keeps what it sends and hears in files. On 127.0.0.1, the address that its RTP leaves from.
 pub(crate) struct Softphone {
     child: Child,
@@ -54,7 +100,7 @@ pub(crate) struct Softphone {
 
 impl Softphone {
     /// `port`: of its SIP; its control is two beyond (TLS is between), its RTP beyond twice that.
-    pub(crate) fn start(dir: &Path, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
+    fn start(dir: &Path, name: &str, port: u16, account: &str, tone_hz: u32, commands: &[&str]) -> Softphone {
         let dir = dir.join(name);
         std::fs::create_dir(&dir).unwrap();
         let path = dir.display();
@@ -199,16 +245,11 @@ impl Heard {
 
 #[test]
 fn registered_softphones_are_rung_and_hear_each_other() {
-    let house = House::start(20, CONFIG);
-    let server = house.address(1);
-    let account = format!(
-        "<sip:anna@city.example>;auth_user=anna;auth_pass=anna-knows-a-lot;outbound=\"sip:{server}:5060\";regint=60;answermode=auto;audio_codecs=pcmu/8000/1"
-    );
-    let agent = Softphone::start(house.dir.path(), "agent", 15_062, &account, 440, &[]);
+    let house = House::start(20, &CITY.replace("on_register", "by_code"));
+    let (server, dir) = (house.address(1), house.dir.path());
+    let agent = anna(&format!("{server}:5060")).phone(dir, 15_062, 440);
     house.wait_for("hotline_agents", &["break"], 1.0);
-    let caller_account = "<sip:0212345678@127.0.0.1:15074>;regint=0;audio_codecs=pcmu/8000/1";
-    let dial = format!("/dial sip:120@{server}");
-    let caller = Softphone::start(house.dir.path(), "caller", 15_074, caller_account, 1000, &[&dial]);
+    let caller = caller(dir, 15_074, &server, PCMU);
 
     // Nobody is ready: the caller waits and hears music, neither silence nor a single tone.
     house.wait_for("hotline_queue_waiting", &[], 1.0);
