@@ -23,7 +23,7 @@ use crate::engine::{Engine, Parts, Settings};
 use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
 use crate::net::clock::Clock;
-use crate::net::shard::{Ended, INBOX_MAX, Shard, ToShard};
+use crate::net::shard::{Bounds, Ended, INBOX_MAX, Shard, ToShard};
 use crate::net::{self, ListenError, Listener, ListenerSettings};
 use crate::sip::stack::counts::SipCounts;
 use crate::store::LogHealth;
@@ -222,9 +222,10 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         limits: limits.clone(),
     };
     let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
+    let bounds = Bounds { limits, connections_max: descriptors.connections_max };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
-        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, (limits, descriptors.connections_max)))?;
+        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, bounds))?;
     wait_for_ports(&leases, usize::from(listen.media.threads), &inbox);
     Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
 }
@@ -246,7 +247,7 @@ fn run_shard(
     clock: Clock,
     listeners: Vec<Listener>,
     inbox: mpsc::Receiver<ToShard>,
-    bounds: (Arc<LimitBoard>, usize),
+    bounds: Bounds,
 ) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };

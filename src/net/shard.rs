@@ -50,6 +50,14 @@ pub enum ToShard {
     EndAll,
 }
 
+/// What a shard's sockets are held to.
+pub struct Bounds {
+    /// Where it is noted how full they are.
+    pub limits: Arc<LimitBoard>,
+    /// Stream connections at once.
+    pub connections_max: usize,
+}
+
 /// From a stream to its shard.
 #[derive(Debug)]
 pub(super) enum FromStream {
@@ -128,7 +136,6 @@ pub struct Shard<O> {
 
 impl<O: Outside> Shard<O> {
     /// A shard on the calling thread's runtime. `canary_token` is random, so that nobody else can send what measures the age of input.
-    /// Last: the board of limits, and how many stream connections there may be.
     ///
     /// # Errors
     /// When a socket cannot be registered with the runtime.
@@ -139,10 +146,11 @@ impl<O: Outside> Shard<O> {
         listeners: Vec<Listener>,
         inbox: mpsc::Receiver<ToShard>,
         canary_token: u128,
-        (limits, connections_max): (Arc<LimitBoard>, usize),
+        bounds: Bounds,
     ) -> std::io::Result<Self> {
         let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
         let mut datagrams = Vec::new();
+        let Bounds { limits, connections_max } = bounds;
         limits.set_max(Limit::Connections, connections_max as u64);
         let (writers, by_peer) = (BTreeMap::new(), BTreeMap::new());
         let streams = Streams { inbox: sender, writers, by_peer, next: 1, limits, connections_max };
