@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::io::AgentCommand;
 use super::sabotage::Rule;
-use super::{AgentRecord, Engine, Reason};
+use super::{AgentRecord, Engine, Reason, StateTold};
 use crate::acd::ContactSlot;
 use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
@@ -21,7 +21,7 @@ impl AgentRecord {
             bindings_noted: 0,
             legs: 0,
             offer_ended: None,
-            told: (AgentState::Offline, None, now),
+            told: StateTold { word: AgentState::Offline, reason: None, since: now, contact: None },
             state_deadline: None,
             registration_deadline: None,
         }
@@ -70,15 +70,16 @@ impl Engine {
         let record = &mut self.agents[agent.index()];
         let state = *record.agent.state();
         let (word, reason) = (state.word(), reason_of(&state));
-        let (old_word, old_reason, since) = record.told;
-        if (word, reason) != (old_word, old_reason) {
-            record.told = (word, reason, now);
+        let old = record.told;
+        if (word, reason) != (old.word, old.reason) {
             if let Some(id) = record.state_deadline.take() {
                 self.deadlines.cancel(id);
             }
-            let kind = FactKind::Agent { agent, from: (old_word, old_reason), to: (word, reason), lasted: now.since(since) };
-            let contact = state.contact().and_then(|slot| self.contact_in(slot));
-            self.fact(now, contact, kind);
+            let held_by = state.contact().and_then(|slot| self.contact_in(slot));
+            let contact = if word == AgentState::WrapUp { old.contact } else { held_by };
+            self.agents[agent.index()].told = StateTold { word, reason, since: now, contact };
+            let (from, to) = ((old.word, old.reason), (word, reason));
+            self.fact(now, contact.or(old.contact), FactKind::Agent { agent, from, to, lasted: now.since(old.since) });
         }
         let deadline = state.deadline().filter(|_| self.holds(Rule::StateDeadline));
         let record = &mut self.agents[agent.index()];
@@ -88,7 +89,7 @@ impl Engine {
         let present = word != AgentState::Offline;
         self.matcher.set_present(agent, present);
         self.seat(now, agent);
-        if !present && old_word != AgentState::Offline {
+        if !present && old.word != AgentState::Offline {
             self.leave_empty_lines(now);
         }
     }

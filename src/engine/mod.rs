@@ -99,6 +99,16 @@ enum TxUse {
     Probe(TrunkId),
 }
 
+/// An agent's state as it was last told as a fact.
+#[derive(Clone, Copy)]
+struct StateTold {
+    word: AgentState,
+    reason: Option<BreakReason>,
+    since: Time,
+    /// The contact that holds the agent, or whose wrap-up it is.
+    contact: Option<ContactId>,
+}
+
 /// An agent and the agent's phones; kept by the agent's owner.
 struct AgentRecord {
     agent: Agent,
@@ -111,8 +121,7 @@ struct AgentRecord {
     legs: u32,
     /// How the offer ended, once it has and until the last phone is silent.
     offer_ended: Option<(OfferOutcome, Duration)>,
-    /// The state that was last told as a fact, and since when.
-    told: (AgentState, Option<BreakReason>, Time),
+    told: StateTold,
     state_deadline: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
 }

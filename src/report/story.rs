@@ -100,6 +100,8 @@ impl Story {
         match &event.what {
             What::Arrived { .. } => self.arrived(event.at, id, &event.what),
             What::Ended { .. } => self.ended(event.at, id, &event.what),
+            // The agent's wrap-up may outlast the contact that it follows; no record depends on it.
+            What::Agent { .. } => {}
             what => {
                 let Some(open) = self.open.get_mut(&id) else {
                     self.strays += 1;
