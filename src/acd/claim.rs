@@ -5,19 +5,22 @@
 //!
 //! Where a party is filed (which line or bench, with which key) stands in one of two cells beside its word, chosen by the parity of
 //! its generation, so that a new filing can be written while the old one is still being read; a reader takes the word before and
-//! after. A bitmap says which slots are filed at all: a bit is set before its word says so and cleared by the owner only after it
-//! no longer does, so the bitmap can name too many, never too few. Lines and benches are found by scanning it whole.
+//! after. An index ([`super::shelf`]) finds the filings of a line or bench again; it is only a hint at where to look: it has each
+//! filing before its word says so, and loses it only when the word never will again.
 //!
 //! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing
 //! and scanning, so that of two that come at once at least one sees the other.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::map::{BenchId, LineId, Map};
+use super::lane::{Entry, Seen};
+use super::map::{BenchId, LineId, Map, Served};
 use super::nudge::Nudges;
-use super::policy::{self, Candidate, ChoiceRule};
+use super::policy::{self, Candidate};
+use super::shelf::{Filing, Index, Mask, Order, Shelf};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::{AgentId, Time};
@@ -26,7 +29,7 @@ use crate::base::{AgentId, Time};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ContactSlot(pub u32);
 
-/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit.
+/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit. 63 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(u64);
 
@@ -34,8 +37,8 @@ impl Key {
     /// For one who is served as if having arrived at `arrival`; `sequence` orders those of the same microsecond.
     #[must_use]
     pub fn new(arrival: Time, sequence: u32, emergency: bool) -> Self {
-        let class = u64::from(!emergency) << 63;
-        Key(class | (arrival.micros() & ((1 << 52) - 1)) << 11 | u64::from(sequence & 0x7ff))
+        let class = u64::from(!emergency) << 62;
+        Key(class | (arrival.micros() & ((1 << 52) - 1)) << 10 | u64::from(sequence & 0x3ff))
     }
 
     fn salt(self) -> u64 {
@@ -49,6 +52,8 @@ struct Cell {
     /// Agents only: seconds talked since signing in.
     occupied: AtomicU32,
     key: AtomicU64,
+    /// Where the index has it; read by the owner only.
+    filing: AtomicU64,
 }
 
 struct Slot {
@@ -60,7 +65,8 @@ struct Slot {
 
 impl Slot {
     fn new() -> Self {
-        let cell = || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0) };
+        let cell =
+            || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0), filing: AtomicU64::new(0) };
         Slot { word: AtomicU64::new(0), generation: AtomicU32::new(0), cells: [cell(), cell()] }
     }
 
@@ -73,33 +79,6 @@ impl Slot {
 
     fn swap(&self, from: u64, to: u64) -> bool {
         self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
-/// Which slots are filed: possibly too many, never too few.
-struct Filed(Box<[AtomicU64]>);
-
-impl Filed {
-    fn new(slots: u32) -> Self {
-        Filed((0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    fn set(&self, slot: u32) {
-        self.0[slot as usize / 64].fetch_or(1 << (slot % 64), Ordering::AcqRel);
-    }
-
-    fn clear(&self, slot: u32) {
-        self.0[slot as usize / 64].fetch_and(!(1 << (slot % 64)), Ordering::AcqRel);
-    }
-
-    fn each(&self, mut visit: impl FnMut(u32)) {
-        for (word, bits) in self.0.iter().enumerate() {
-            let mut bits = bits.load(Ordering::Acquire);
-            while bits != 0 {
-                visit(word as u32 * 64 + bits.trailing_zeros());
-                bits &= bits - 1;
-            }
-        }
     }
 }
 
@@ -119,6 +98,9 @@ struct Free {
     bench: BenchId,
     word: AgentWord,
 }
+
+/// The greatest number of lines that a directory and its changes can come to.
+pub(crate) const LINES_MAX: u32 = 1 << 17;
 
 /// What became of a contact that leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,11 +143,11 @@ pub enum ContactView {
 }
 
 /// The words of all parties, and the moves that are allowed.
-pub(crate) struct Kernel {
+pub(crate) struct Kernel<I = Shelf> {
     agents: Box<[Slot]>,
     contacts: Box<[Slot]>,
-    agents_filed: Filed,
-    contacts_filed: Filed,
+    lines: I,
+    benches: I,
     agent_owner: Box<[u16]>,
     contacts_per_shard: u32,
     pub(crate) agent_nudges: Nudges,
@@ -177,13 +159,28 @@ impl Kernel {
     /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
     pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
         let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
+        let lines = Shelf::new(contacts_per_shard * u32::from(shards), LINES_MAX);
+        let benches = Shelf::new(agents, benches_max(agents));
+        Kernel::with((lines, benches), agent_owner, contacts_per_shard, shards, map)
+    }
+}
+
+/// The greatest number of benches that as many agents and their changes can come to.
+pub(crate) fn benches_max(agents: u32) -> u32 {
+    (4 * agents).max(1024)
+}
+
+impl<I: Index> Kernel<I> {
+    /// With the indexes given: of lines, and of benches.
+    pub(crate) fn with((lines, benches): (I, I), agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
+        let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
         let contacts = contacts_per_shard * u32::from(shards);
         assert!(agents <= INDEX_LIMIT && contacts <= INDEX_LIMIT, "checked by the configuration");
         Kernel {
             agents: (0..agents).map(|_| Slot::new()).collect(),
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
-            agents_filed: Filed::new(agents),
-            contacts_filed: Filed::new(contacts),
+            lines,
+            benches,
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
             agent_nudges: Nudges::new(agents, shards),
@@ -192,8 +189,8 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn map(&self) -> Arc<Map> {
-        self.map.load_full()
+    pub(crate) fn map(&self) -> impl Deref<Target = Arc<Map>> {
+        self.map.load()
     }
 
     pub(crate) fn publish(&self, map: Map) {
@@ -249,32 +246,48 @@ impl Kernel {
         }
     }
 
-    /// The live filing of a contact that is waiting.
+    /// The filing of a contact that is waiting.
     fn waiting(&self, slot: u32) -> Option<Waiting> {
         let word = self.contact(slot);
+        let ContactWord::Waiting(cg) = word else { return None };
+        let cell = &self.contacts[slot as usize].cells[cg.cell()];
+        let line = LineId(cell.place.load(Ordering::Acquire));
+        let key = Key(cell.key.load(Ordering::Acquire));
+        (self.contact(slot) == word).then_some(Waiting { slot, cg, line, key })
+    }
+
+    /// Whether an entry found in `line` is of a contact that waits there. Finishes the claim that it is under.
+    fn look_at_contact(&self, line: LineId, entry: Entry) -> Result<ContactGeneration, Seen> {
+        let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+        let word = self.contact(slot);
         match word {
-            ContactWord::Waiting(cg) => {
-                let cell = &self.contacts[slot as usize].cells[cg.cell()];
-                let line = LineId(cell.place.load(Ordering::Acquire));
-                let key = Key(cell.key.load(Ordering::Acquire));
-                (self.contact(slot) == word).then_some(Waiting { slot, cg, line, key })
+            ContactWord::Waiting(cg) if cg == filed => {
+                // Memory of the index that was used again may show it where it is not filed.
+                let place = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
+                if place == line.0 && self.contact(slot) == word { Ok(cg) } else { Err(Seen::Pass) }
             }
-            ContactWord::Offered { agent, ag, cg } => {
+            ContactWord::Offered { agent, ag, cg } if cg == filed => {
                 self.settle_offer(slot, agent, ag, cg);
-                None
+                Err(Seen::Dead)
             }
-            ContactWord::Gone(_) | ContactWord::Served(_) => None,
+            word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+            _ => Err(Seen::Pass),
         }
     }
 
     fn look(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
         let mut best: Option<Waiting> = None;
-        self.contacts_filed.each(|slot| {
-            if let Some(waiting) = self.waiting(slot)
-                && best.is_none_or(|best| waiting.key < best.key)
-                && map.serves(bench, waiting.line)
-            {
-                best = Some(waiting);
+        self.lines.scan(map.lines_of(bench), Order::ByKey, |line, key, entry| {
+            let (line, key) = (LineId(line), Key(key));
+            if best.is_some_and(|best| best.key <= key) {
+                return Seen::Stop;
+            }
+            match self.look_at_contact(line, entry) {
+                Ok(cg) => {
+                    best = Some(Waiting { slot: entry.slot(), cg, line, key });
+                    Seen::Stop
+                }
+                Err(seen) => seen,
             }
         });
         best
@@ -293,34 +306,50 @@ impl Kernel {
         }
     }
 
-    /// The best agent for `line`, ready or under a claim that may yet fail.
+    /// The word of an agent whose entry was found on `bench`: ready there, or under a claim that may yet fail.
+    fn look_at_agent(&self, bench: BenchId, entry: Entry) -> Result<(AgentWord, AgentGeneration), Seen> {
+        let (slot, filed) = (entry.slot(), AgentGeneration::from_counter(entry.generation()));
+        let word = self.agent(slot);
+        match word {
+            AgentWord::Ready(ag) | AgentWord::Claim { ag, .. } if ag == filed => {
+                let place = self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire);
+                if place == bench.0 && self.agent(slot).generation() == ag { Ok((word, ag)) } else { Err(Seen::Pass) }
+            }
+            word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+            _ => Err(Seen::Pass),
+        }
+    }
+
+    /// The best agent for the line of `waiting`, ready or under a claim that may yet fail.
     fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
         let rule = map.rule(waiting.line);
-        let mut best: Option<((u64, u64), Free)> = None;
-        // Neighbours mostly share a bench, so the last answer mostly holds.
-        let mut last = (BenchId(u32::MAX), false);
-        self.agents_filed.each(|slot| {
-            let word = self.agent(slot);
-            let (AgentWord::Ready(ag) | AgentWord::Claim { ag, .. }) = word else { return };
-            let cell = &self.agents[slot as usize].cells[ag.cell()];
-            let bench = BenchId(cell.place.load(Ordering::Acquire));
-            if bench != last.0 {
-                last = (bench, map.serves(bench, waiting.line));
+        let order = if rule.by_idleness() { Order::ByKey } else { Order::Any };
+        let mut best: Option<((u8, u64, u64), Free)> = None;
+        // Neighbours share a bench, so the last answer mostly holds.
+        let mut last: Option<Served> = None;
+        self.benches.scan(map.benches_of(waiting.line), order, |bench, idle_since, entry| {
+            let bench = BenchId(bench);
+            if last.is_none_or(|last| last.bench != bench) {
+                last = map.served(bench, waiting.line);
             }
-            if !last.1 {
-                return;
-            }
+            let Some(served) = last else { return Seen::Stop };
+            let (word, ag) = match self.look_at_agent(bench, entry) {
+                Ok(found) => found,
+                Err(seen) => return seen,
+            };
+            let cell = &self.agents[entry.slot() as usize].cells[ag.cell()];
             let candidate = Candidate {
-                agent: slot,
-                level_sum: if rule == ChoiceRule::MostSkilled { map.level_sum(bench, waiting.line) } else { 0 },
-                idle_since: Time::from_micros(cell.key.load(Ordering::Acquire)),
-                occupied_secs: if rule == ChoiceRule::LeastOccupied { cell.occupied.load(Ordering::Acquire) } else { 0 },
+                agent: entry.slot(),
+                pool: served.pool,
+                level_sum: served.level_sum,
+                idle_since: Time::from_micros(idle_since),
+                occupied_secs: cell.occupied.load(Ordering::Acquire),
             };
             let rank = policy::rank(rule, &candidate, waiting.key.salt());
-            // The filing that was read is the word's only if the word still says so.
-            if best.is_none_or(|(least, _)| rank < least) && self.agent(slot).generation() == ag {
-                best = Some((rank, Free { slot, bench, word }));
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, Free { slot: entry.slot(), bench, word }));
             }
+            Seen::Stop
         });
         best.map(|(_, free)| free)
     }
@@ -387,9 +416,17 @@ impl Kernel {
         let cg = ContactGeneration::from_counter(contact.next_generation());
         let cell = &contact.cells[cg.cell()];
         cell.place.store(line.0, Ordering::Release);
-        cell.key.store(key.0, Ordering::Release);
-        self.contacts_filed.set(slot);
+        let (filing, key) = self.lines.file(line.0, key.0, Entry::new(slot, cg.number()));
+        cell.key.store(key, Ordering::Release);
+        cell.filing.store(filing.word(), Ordering::Relaxed);
         cg
+    }
+
+    /// A filing of a contact is over: its entry need not be met any more.
+    fn retire_contact(&self, slot: u32, cg: ContactGeneration) {
+        let cell = &self.contacts[slot as usize].cells[cg.cell()];
+        let filing = Filing::from_word(cell.filing.load(Ordering::Relaxed));
+        self.lines.retire(cell.place.load(Ordering::Relaxed), filing, Entry::new(slot, cg.number()));
     }
 
     fn file_agent(&self, slot: u32, bench: BenchId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
@@ -399,8 +436,15 @@ impl Kernel {
         cell.place.store(bench.0, Ordering::Release);
         cell.occupied.store(occupied_secs, Ordering::Release);
         cell.key.store(idle_since.micros(), Ordering::Release);
-        self.agents_filed.set(slot);
+        let (filing, _) = self.benches.file(bench.0, idle_since.micros(), Entry::new(slot, ag.number()));
+        cell.filing.store(filing.word(), Ordering::Relaxed);
         ag
+    }
+
+    fn retire_agent(&self, slot: u32, ag: AgentGeneration) {
+        let cell = &self.agents[slot as usize].cells[ag.cell()];
+        let filing = Filing::from_word(cell.filing.load(Ordering::Relaxed));
+        self.benches.retire(cell.place.load(Ordering::Relaxed), filing, Entry::new(slot, ag.number()));
     }
 
     /// A contact joins its line.
@@ -413,6 +457,9 @@ impl Kernel {
 
     /// An agent who was busy or held (and whose offer is over) takes a seat on its bench.
     pub(crate) fn ready(&self, slot: u32, bench: BenchId, now: Time, occupied_secs: u32) {
+        if let AgentWord::Held { ag, .. } = self.agent(slot) {
+            self.retire_agent(slot, ag);
+        }
         let ag = self.file_agent(slot, bench, now, occupied_secs);
         let word = &self.agents[slot as usize].word;
         let first = self.best(&self.map.load(), bench);
@@ -437,7 +484,7 @@ impl Kernel {
             match word {
                 AgentWord::Ready(ag) => {
                     if self.swap_agent(slot, word, AgentWord::Busy(ag)) {
-                        self.agents_filed.clear(slot);
+                        self.retire_agent(slot, ag);
                         return AgentView::Busy;
                     }
                 }
@@ -452,7 +499,7 @@ impl Kernel {
         let word = self.agent(slot);
         match word {
             AgentWord::Held { ag, .. } => {
-                self.agents_filed.clear(slot);
+                self.retire_agent(slot, ag);
                 self.swap_agent(slot, word, AgentWord::Busy(ag))
             }
             _ => false,
@@ -467,7 +514,7 @@ impl Kernel {
         if !self.swap_contact(slot, word, ContactWord::Served(cg)) {
             return None;
         }
-        self.contacts_filed.clear(slot);
+        self.retire_contact(slot, cg);
         self.nudge_agent(agent);
         Some(AgentId(agent))
     }
@@ -485,7 +532,7 @@ impl Kernel {
                 ContactWord::Gone(_) | ContactWord::Served(_) => return Left::NotHere,
             };
             if self.swap_contact(slot, word, ContactWord::Gone(cg)) {
-                self.contacts_filed.clear(slot);
+                self.retire_contact(slot, cg);
                 if let Left::WasOffered(agent) = left {
                     self.nudge_agent(agent.0);
                 }
@@ -499,8 +546,10 @@ impl Kernel {
         let word = self.contact(slot);
         let ContactWord::Offered { agent, ag, cg } = word else { return None };
         self.settle_offer(slot, agent, ag, cg);
+        self.retire_contact(slot, cg);
         let cg = self.file_contact(slot, line, key);
         if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+            self.retire_contact(slot, cg);
             return None;
         }
         self.nudge_agent(agent);
@@ -512,11 +561,13 @@ impl Kernel {
     /// A waiting contact moves to a wider line, or to the one that follows its own in a new map.
     pub(crate) fn widen(&self, slot: u32, line: LineId, key: Key) -> bool {
         let word = self.contact(slot);
-        let ContactWord::Waiting(_) = word else { return false };
+        let ContactWord::Waiting(old) = word else { return false };
         let cg = self.file_contact(slot, line, key);
         if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+            self.retire_contact(slot, cg);
             return false;
         }
+        self.retire_contact(slot, old);
         fence(Ordering::SeqCst);
         self.match_contact(slot, cg);
         true
@@ -537,11 +588,17 @@ impl Kernel {
                         self.file_agent(slot, bench, idle_since, cell.occupied.load(Ordering::Acquire))
                     });
                     if self.swap_agent(slot, word, AgentWord::Ready(ag)) {
+                        self.retire_agent(slot, old);
                         fence(Ordering::SeqCst);
                         return self.drive(slot, ag);
                     }
                 }
-                AgentWord::Busy(_) | AgentWord::Held { .. } => return,
+                AgentWord::Busy(_) | AgentWord::Held { .. } => {
+                    if let Some(ag) = filed {
+                        self.retire_agent(slot, ag);
+                    }
+                    return;
+                }
             }
         }
     }
@@ -566,13 +623,16 @@ impl Kernel {
         }
     }
 
-    /// How many wait, by this predicate, before `key`.
-    pub(crate) fn count_before(&self, key: Key, mut same_line: impl FnMut(ContactSlot) -> bool) -> u32 {
+    /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
+    pub(crate) fn count_before(&self, lines: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;
-        self.contacts_filed.each(|slot| {
-            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = self.contact(slot) else { return };
-            let ahead = Key(self.contacts[slot as usize].cells[cg.cell()].key.load(Ordering::Acquire)) < key;
-            count += u32::from(ahead && same_line(ContactSlot(slot)));
+        self.lines.scan(lines, Order::ByKey, |_, at, entry| {
+            if Key(at) >= key {
+                return Seen::Stop;
+            }
+            let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+            count += u32::from(self.contact(slot) == ContactWord::Waiting(filed) && counts(ContactSlot(slot)));
+            Seen::Pass
         });
         count
     }

@@ -1,13 +1,17 @@
 //! The map: which benches may serve which lines. Immutable; replaced as a whole when the directory changes.
 //!
-//! A *line* stands for each distinct requirement (skills with least levels, pools, rule of choice), a *bench* for each distinct profile
-//! (skills with levels, pools). Whether a bench may serve a line is decided once, here, and is one bit afterwards.
+//! A *line* stands for each distinct requirement (skills with least levels, pools, rule of choice, step, head start), a *bench* for each
+//! distinct profile (skills with levels, pools). Which benches may serve which lines is decided once, here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::claim::{LINES_MAX, benches_max};
+use super::matcher::TooMany;
 use super::policy::ChoiceRule;
 use super::queue::QueueRules;
+use super::shelf::Mask;
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
 /// A line: a distinct requirement.
@@ -42,25 +46,52 @@ pub struct Directory {
     pub languages: Vec<SkillId>,
 }
 
+/// A bench as a line sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// Whose agents may serve the line.
+    pub bench: BenchId,
+    /// The first of the line's pools that they belong to, counted from 0.
+    pub pool: u8,
+    /// The sum of their levels in the skills asked for.
+    pub level_sum: u16,
+}
+
 #[derive(Clone, Debug)]
 struct Line {
     rule: ChoiceRule,
-    /// The benches that may serve it, a bit each.
-    serves: Box<[u64]>,
-    /// Per bench, the sum of levels in the skills asked for; only where the rule needs it.
-    level_sums: Option<Box<[u16]>>,
+    /// By bench.
+    served: Box<[Served]>,
+    benches: Box<[Mask]>,
 }
 
+/// What a bench stands for.
 type Profile = (Vec<(SkillId, u8)>, Vec<PoolId>);
-type Requirement = (Vec<(SkillId, u8)>, Vec<PoolId>, ChoiceRule);
+
+/// What a line stands for: what it asks of agents, and what makes its contacts join in the order of their keys (all have the same head
+/// start and have waited for as many steps).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Requirement {
+    skills: Vec<(SkillId, u8)>,
+    /// In the order of preference.
+    pools: Vec<PoolId>,
+    rule: ChoiceRule,
+    step: usize,
+    head_start: Duration,
+    emergency: bool,
+}
 
 /// Which benches may serve which lines.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     version: u64,
     lines: Vec<Line>,
+    /// By bench: the lines that it may serve.
+    lines_of_bench: Vec<Box<[Mask]>>,
     /// By queue, then by step, then by language (the last place is "no language").
     line_of: Vec<Vec<Vec<LineId>>>,
+    /// By queue: all its lines.
+    lines_of_queue: Vec<Box<[Mask]>>,
     bench_of: Vec<Option<BenchId>>,
     languages: Vec<SkillId>,
     profiles: BTreeMap<Profile, BenchId>,
@@ -72,6 +103,16 @@ fn sorted<T: Ord + Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items.sort();
     items.dedup();
     items
+}
+
+fn without_repeats<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
 }
 
 impl Map {
@@ -99,14 +140,20 @@ impl Map {
             .collect();
         let mut requirements = self.requirements.clone();
         let choices: Vec<Option<SkillId>> = directory.languages.iter().copied().map(Some).chain([None]).collect();
-        let line_of = directory
+        let line_of: Vec<Vec<Vec<LineId>>> = directory
             .queues
             .iter()
             .map(|queue| {
                 let Some(queue) = queue else { return Vec::new() };
                 let line = |step, language| {
-                    let pools = sorted(queue.pools_at(step));
-                    let requirement = (sorted(queue.requirement(language, step)), pools, queue.choice);
+                    let requirement = Requirement {
+                        skills: sorted(queue.requirement(language, step)),
+                        pools: without_repeats(queue.pools_at(step)),
+                        rule: queue.choice,
+                        step,
+                        head_start: queue.head_start,
+                        emergency: queue.emergency,
+                    };
                     let fresh = LineId(requirements.len() as u32);
                     *requirements.entry(requirement).or_insert(fresh)
                 };
@@ -114,13 +161,13 @@ impl Map {
                 (0..=queue.widening.len()).map(|step| choices.iter().map(|language| line(step, *language)).collect()).collect()
             })
             .collect();
-        let mut lines: Vec<Option<Line>> = vec![None; requirements.len()];
-        for (requirement, id) in &requirements {
-            lines[id.0 as usize] = Some(Line::new(requirement, &profiles));
-        }
+        let (lines, lines_of_bench) = served(&requirements, &profiles);
+        let all_lines = |queue: &Vec<Vec<LineId>>| Mask::of(sorted(queue.iter().flatten().map(|line| line.0)));
         Map {
             version,
-            lines: lines.into_iter().map(|line| line.expect("each requirement has its line")).collect(),
+            lines,
+            lines_of_bench,
+            lines_of_queue: line_of.iter().map(all_lines).collect(),
             line_of,
             bench_of,
             languages: directory.languages.clone(),
@@ -150,13 +197,38 @@ impl Map {
         self.bench_of.get(agent.index()).copied().flatten()
     }
 
+    /// What `line` may expect of `bench`; `None`: nothing.
+    #[must_use]
+    pub fn served(&self, bench: BenchId, line: LineId) -> Option<Served> {
+        let served = &self.lines.get(line.0 as usize)?.served;
+        served.binary_search_by_key(&bench, |served| served.bench).ok().map(|at| served[at])
+    }
+
     /// Whether agents of `bench` may serve `line`.
     #[must_use]
     pub fn serves(&self, bench: BenchId, line: LineId) -> bool {
-        self.lines
-            .get(line.0 as usize)
-            .and_then(|line| line.serves.get(bench.0 as usize / 64))
-            .is_some_and(|bits| bits >> (bench.0 % 64) & 1 == 1)
+        self.served(bench, line).is_some()
+    }
+
+    /// Whether there is any bench that may serve `line`.
+    #[must_use]
+    pub fn anyone_serves(&self, line: LineId) -> bool {
+        !self.benches_of(line).is_empty()
+    }
+
+    /// The benches that may serve `line`.
+    pub(crate) fn benches_of(&self, line: LineId) -> &[Mask] {
+        self.lines.get(line.0 as usize).map_or(&[], |line| &line.benches)
+    }
+
+    /// The lines that `bench` may serve.
+    pub(crate) fn lines_of(&self, bench: BenchId) -> &[Mask] {
+        self.lines_of_bench.get(bench.0 as usize).map_or(&[], |lines| lines)
+    }
+
+    /// The lines of `queue`: each step, each language.
+    pub(crate) fn lines_of_queue(&self, queue: QueueId) -> &[Mask] {
+        self.lines_of_queue.get(queue.index()).map_or(&[], |lines| lines)
     }
 
     /// The rule of choice of `line`.
@@ -165,11 +237,16 @@ impl Map {
         self.lines.get(line.0 as usize).map_or(ChoiceRule::LongestIdle, |line| line.rule)
     }
 
-    /// The sum of the levels of `bench` in what `line` asks for; 0 where the line's rule does not ask.
-    #[must_use]
-    pub fn level_sum(&self, bench: BenchId, line: LineId) -> u16 {
-        let sums = self.lines.get(line.0 as usize).and_then(|line| line.level_sums.as_ref());
-        sums.and_then(|sums| sums.get(bench.0 as usize)).copied().unwrap_or(0)
+    /// Whether a matcher for so many agents has room for it.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn fits(&self, agents: u32) -> Result<(), TooMany> {
+        let room = [("lines", self.lines.len(), LINES_MAX), ("benches", self.profiles.len(), benches_max(agents))];
+        match room.into_iter().find(|(_, wanted, max)| *wanted > *max as usize) {
+            Some((what, wanted, max)) => Err(TooMany { what, wanted, max }),
+            None => Ok(()),
+        }
     }
 
     /// How many benches there are.
@@ -185,29 +262,42 @@ impl Map {
     }
 }
 
-impl Line {
-    fn new((skills, pools, rule): &Requirement, profiles: &BTreeMap<Profile, BenchId>) -> Self {
-        let mut serves = vec![0u64; profiles.len().div_ceil(64)].into_boxed_slice();
-        let mut level_sums = vec![0u16; profiles.len()].into_boxed_slice();
-        for ((has, member_of), bench) in profiles {
-            let level = |skill: &SkillId| has.iter().find(|(s, _)| s == skill).map_or(0, |(_, level)| *level);
-            let able = skills.iter().all(|(skill, least)| level(skill) >= *least);
-            let member = member_of.iter().any(|pool| pools.contains(pool));
-            if able && member {
-                serves[bench.0 as usize / 64] |= 1 << (bench.0 % 64);
-            }
-            level_sums[bench.0 as usize] = skills.iter().map(|(skill, _)| u16::from(level(skill))).sum();
+/// Lines, and by bench the lines that it may serve. Benches are looked for among those of the line's pools only.
+fn served(requirements: &BTreeMap<Requirement, LineId>, profiles: &BTreeMap<Profile, BenchId>) -> (Vec<Line>, Vec<Box<[Mask]>>) {
+    let mut of_pool: BTreeMap<PoolId, Vec<(&Profile, BenchId)>> = BTreeMap::new();
+    for (profile, bench) in profiles {
+        for pool in &profile.1 {
+            of_pool.entry(*pool).or_default().push((profile, *bench));
         }
-        Line { rule: *rule, serves, level_sums: (*rule == ChoiceRule::MostSkilled).then_some(level_sums) }
     }
+    let mut lines: Vec<Option<Line>> = vec![None; requirements.len()];
+    let mut lines_of_bench: Vec<Vec<u32>> = vec![Vec::new(); profiles.len()];
+    for (requirement, id) in requirements {
+        let mut found: BTreeMap<BenchId, Served> = BTreeMap::new();
+        for (place, pool) in requirement.pools.iter().enumerate() {
+            for ((has, _), bench) in of_pool.get(pool).into_iter().flatten() {
+                let level = |skill: &SkillId| has.binary_search_by_key(skill, |(known, _)| *known).map_or(0, |at| has[at].1);
+                if requirement.skills.iter().all(|(skill, least)| level(skill) >= *least) {
+                    let level_sum = requirement.skills.iter().map(|(skill, _)| u16::from(level(skill))).sum();
+                    let pool = u8::try_from(place).unwrap_or(u8::MAX);
+                    found.entry(*bench).or_insert(Served { bench: *bench, pool, level_sum });
+                }
+            }
+        }
+        for bench in found.keys() {
+            lines_of_bench[bench.0 as usize].push(id.0);
+        }
+        let benches = Mask::of(found.keys().map(|bench| bench.0));
+        lines[id.0 as usize] = Some(Line { rule: requirement.rule, served: found.into_values().collect(), benches });
+    }
+    let lines = lines.into_iter().map(|line| line.expect("each requirement has its line")).collect();
+    (lines, lines_of_bench.into_iter().map(Mask::of).collect())
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::queue::{WideningStep, tests::plain};
     use super::*;
-    use std::time::Duration;
-
     pub(crate) fn agent(name: &str, skills: &[(u32, u8)], pools: &[u32]) -> Option<AgentProfile> {
         Some(AgentProfile {
             name: name.into(),

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
-use super::map::{LineId, Map};
-use crate::base::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left, benches_max};
+use super::map::{BenchId, LineId, Map};
+use super::shelf::Mask;
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::base::{AgentId, QueueId, Time};
 
 /// How large the matcher is built; it never grows.
@@ -38,9 +39,23 @@ pub struct Matcher {
     size: Size,
     waiting: Box<[AtomicU32]>,
     places: Box<[Place]>,
-    /// Signed in, whatever they are doing.
-    present: Box<[AtomicBool]>,
+    /// By agent: the bench, plus one, on which the agent counts as signed in (whatever the agent does); zero when not signed in.
+    present_on: Box<[AtomicU32]>,
+    /// By bench: how many are signed in.
+    present: Box<[AtomicU32]>,
     sequence: AtomicU32,
+}
+
+/// The directory has come to more than the matcher was built for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}: {wanted} after all changes since the start, and there is room for {max}; restart to take this directory")]
+pub struct TooMany {
+    /// Of what.
+    pub what: &'static str,
+    /// How many there would be.
+    pub wanted: usize,
+    /// How many there can be.
+    pub max: u32,
 }
 
 /// A line is full.
@@ -59,7 +74,8 @@ impl Matcher {
             size,
             waiting: (0..size.queues).map(|_| AtomicU32::new(0)).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
-            present: (0..size.agents).map(|_| AtomicBool::new(false)).collect(),
+            present_on: (0..size.agents).map(|_| AtomicU32::new(0)).collect(),
+            present: (0..benches_max(size.agents)).map(|_| AtomicU32::new(0)).collect(),
             sequence: AtomicU32::new(0),
         }
     }
@@ -80,12 +96,17 @@ impl Matcher {
     /// The map in force.
     #[must_use]
     pub fn map(&self) -> Arc<Map> {
-        self.kernel.map()
+        self.kernel.map().clone()
     }
 
     /// Puts a new map in force. Each owner then re-seats its agents and re-files its contacts.
-    pub fn publish(&self, map: Map) {
+    ///
+    /// # Errors
+    /// When it has more lines or benches than there is room for; the old one stays in force then.
+    pub fn publish(&self, map: Map) -> Result<(), TooMany> {
+        map.fits(self.size.agents)?;
         self.kernel.publish(map);
+        Ok(())
     }
 
     /// A key for one who arrived at `arrival`, with `credit` as head start.
@@ -157,7 +178,8 @@ impl Matcher {
 
     /// *Owner.* The agent takes a seat; it may be offered a contact before this returns. False for an agent the map does not know.
     pub fn ready(&self, agent: AgentId, now: Time, occupied: Duration) -> bool {
-        let Some(bench) = self.kernel.map().bench(agent) else { return false };
+        let bench = self.kernel.map().bench(agent);
+        let Some(bench) = bench else { return false };
         self.kernel.ready(agent.0, bench, now, u32::try_from(occupied.as_secs()).unwrap_or(u32::MAX));
         true
     }
@@ -172,16 +194,34 @@ impl Matcher {
         self.kernel.release(agent.0)
     }
 
-    /// *Owner.* A ready agent moves to the seat that the map in force gives it.
+    /// *Owner.* The agent takes the place that the map in force gives it: its seat, if it is ready, and where it counts as signed in.
     pub fn reseat(&self, agent: AgentId) {
-        if let Some(bench) = self.kernel.map().bench(agent) {
+        let bench = self.kernel.map().bench(agent);
+        if let Some(bench) = bench {
             self.kernel.reseat(agent.0, bench);
+        }
+        if self.present_on[agent.index()].load(Ordering::Relaxed) != 0 {
+            self.count_present(agent, bench);
         }
     }
 
     /// *Owner.* Whether the agent is signed in.
     pub fn set_present(&self, agent: AgentId, present: bool) {
-        self.present[agent.index()].store(present, Ordering::Release);
+        let bench = if present { self.kernel.map().bench(agent) } else { None };
+        self.count_present(agent, bench);
+    }
+
+    fn count_present(&self, agent: AgentId, bench: Option<BenchId>) {
+        let on = bench.map_or(0, |bench| bench.0 + 1);
+        let was_on = self.present_on[agent.index()].swap(on, Ordering::AcqRel);
+        if was_on != on {
+            if on != 0 {
+                self.present[on as usize - 1].fetch_add(1, Ordering::AcqRel);
+            }
+            if was_on != 0 {
+                self.present[was_on as usize - 1].fetch_sub(1, Ordering::AcqRel);
+            }
+        }
     }
 
     // ---- anybody ----
@@ -202,10 +242,7 @@ impl Matcher {
     #[must_use]
     pub fn anyone_for(&self, line: LineId) -> bool {
         let map = self.kernel.map();
-        (0..self.size.agents).any(|agent| {
-            self.present[agent as usize].load(Ordering::Acquire)
-                && map.bench(AgentId(agent)).is_some_and(|bench| map.serves(bench, line))
-        })
+        Mask::places(map.benches_of(line)).any(|bench| self.present[bench as usize].load(Ordering::Acquire) > 0)
     }
 
     /// How many are in `queue`, offered ones included.
@@ -214,10 +251,11 @@ impl Matcher {
         self.waiting[queue.index()].load(Ordering::Acquire)
     }
 
-    /// How many of `queue` go before `key`.
+    /// How many of `queue` go before `key`; those who are offered to an agent just now are not among them.
     #[must_use]
     pub fn ahead_of(&self, queue: QueueId, key: Key) -> u32 {
-        self.kernel.count_before(key, |slot| self.places[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1)
+        let in_queue = |slot: ContactSlot| self.places[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
+        self.kernel.count_before(self.kernel.map().lines_of_queue(queue), key, in_queue)
     }
 
     /// For each queue with anyone in it, since when the longest has waited there.

@@ -1,16 +1,20 @@
 //! The line: who waits, who is free, and who gets whom.
 //!
 //! [`queue`] has the rules of a queue, [`agent`] the states of an agent, [`policy`] the choice among agents, [`map`] which agents may
-//! serve which lines, [`claim`] the lock-free reservation, [`matcher`] the narrow interface that the engine uses of all that.
+//! serve which lines, [`claim`] the lock-free reservation, `shelf`, `lane` and `segments` where the filings are found again, [`matcher`]
+//! the narrow interface that the engine uses of all that.
 //! Nothing here locks, waits, allocates while matching, or knows SIP, media or what a call is.
 
 pub mod agent;
 pub mod claim;
+mod lane;
 pub mod map;
 pub mod matcher;
 mod nudge;
 pub mod policy;
 pub mod queue;
+mod segments;
+mod shelf;
 mod word;
 
 pub use claim::{ContactSlot, Key};

@@ -41,6 +41,8 @@ impl ChoiceRule {
 pub struct Candidate {
     /// The agent's index, which is its order in the configuration.
     pub agent: u32,
+    /// Which of the line's pools the agent is in, counted from 0: the pools stand in the order of preference.
+    pub pool: u8,
     /// The sum of the agent's levels in the skills that the line asks for.
     pub level_sum: u16,
     /// Since when the agent is ready.
@@ -49,9 +51,23 @@ pub struct Candidate {
     pub occupied_secs: u32,
 }
 
-/// The candidate's rank under `rule`: the least goes first. `salt` varies the random rule and differs from contact to contact.
+impl ChoiceRule {
+    /// Whether the longest idle agent of those alike goes first, so that the others need not be looked at.
+    #[must_use]
+    pub const fn by_idleness(self) -> bool {
+        matches!(self, ChoiceRule::LongestIdle | ChoiceRule::MostSkilled)
+    }
+}
+
+/// The candidate's rank under `rule`: the least goes first. A pool that is preferred goes before what the rule says. `salt` varies the
+/// random rule and differs from contact to contact.
 #[must_use]
-pub fn rank(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u64, u64) {
+pub fn rank(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u8, u64, u64) {
+    let (first, second) = rank_in_pool(rule, candidate, salt);
+    (candidate.pool, first, second)
+}
+
+fn rank_in_pool(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u64, u64) {
     let idle = candidate.idle_since.micros();
     match rule {
         ChoiceRule::LongestIdle => (idle, u64::from(candidate.agent)),
@@ -81,6 +97,7 @@ mod tests {
     fn each_rule_puts_its_own_first() {
         let candidate = |agent, level_sum, idle, occupied_secs| Candidate {
             agent,
+            pool: 0,
             level_sum,
             idle_since: Time::from_secs(idle),
             occupied_secs,
@@ -92,5 +109,10 @@ mod tests {
         assert_eq!(first(ChoiceRule::FixedOrder, 0, &three), 0);
         let chosen: std::collections::BTreeSet<u32> = (0..64).map(|salt| first(ChoiceRule::Random, salt, &three)).collect();
         assert_eq!(chosen.len(), 3, "chance reaches everyone");
+        let preferred = Candidate { pool: 0, ..candidate(3, 1, 99, 999) };
+        let others = three.map(|candidate| Candidate { pool: 1, ..candidate });
+        for rule in ChoiceRule::ALL {
+            assert_eq!(first(rule, 5, &[others[0], others[1], others[2], preferred]), 3, "{rule:?}");
+        }
     }
 }

@@ -22,9 +22,24 @@ pub(crate) struct ContactGeneration(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct AgentGeneration(u32);
 
+/// Whether `a` came after `b`, of counters that go round after `bits`.
+fn after(a: u32, b: u32, bits: u32) -> bool {
+    let ahead = a.wrapping_sub(b) & ((1 << bits) - 1);
+    ahead != 0 && ahead < 1 << (bits - 1)
+}
+
 impl ContactGeneration {
     pub(crate) fn from_counter(counter: u32) -> Self {
         ContactGeneration(counter & ((1 << CONTACT_GENERATION_BITS) - 1))
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it came after `other`.
+    pub(crate) fn after(self, other: Self) -> bool {
+        after(self.0, other.0, CONTACT_GENERATION_BITS)
     }
 
     /// Which of a slot's two filing cells belongs to it.
@@ -36,6 +51,15 @@ impl ContactGeneration {
 impl AgentGeneration {
     pub(crate) fn from_counter(counter: u32) -> Self {
         AgentGeneration(counter & ((1 << AGENT_GENERATION_BITS) - 1))
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it came after `other`.
+    pub(crate) fn after(self, other: Self) -> bool {
+        after(self.0, other.0, AGENT_GENERATION_BITS)
     }
 
     pub(crate) fn cell(self) -> usize {
@@ -90,6 +114,12 @@ pub(crate) enum ContactWord {
 }
 
 impl ContactWord {
+    pub(crate) fn generation(self) -> ContactGeneration {
+        match self {
+            ContactWord::Gone(cg) | ContactWord::Waiting(cg) | ContactWord::Served(cg) | ContactWord::Offered { cg, .. } => cg,
+        }
+    }
+
     pub(crate) fn pack(self) -> u64 {
         let (tag, index, ag, cg) = match self {
             ContactWord::Gone(cg) => (0, 0, 0, cg),
@@ -116,6 +146,14 @@ impl ContactWord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_after_is_told_round_the_end_of_the_counter() {
+        let of = ContactGeneration::from_counter;
+        assert!(of(8).after(of(7)) && !of(7).after(of(8)) && !of(7).after(of(7)));
+        assert!(of(1 << 20).after(of((1 << 20) - 1)));
+        assert!(AgentGeneration::from_counter(1 << 22).after(AgentGeneration::from_counter((1 << 22) - 1)));
+    }
 
     #[test]
     fn words_survive_packing_at_their_limits() {

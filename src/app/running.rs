@@ -14,6 +14,7 @@ use super::outside::{Observer, ShardOutside};
 use super::records::{self, Keep, Records};
 use super::web_backend::WebBackend;
 use crate::acd::map::Map;
+use crate::acd::matcher::TooMany;
 use crate::acd::matcher::{Matcher, Size};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
@@ -77,12 +78,20 @@ pub enum StartError {
 
 /// A reload names more than a running process has room for.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "a running process has room for {agents} agents and {queues} queues that it has ever heard of: restart it to take up more"
-)]
-pub struct ReloadError {
-    agents: u32,
-    queues: u32,
+pub enum ReloadError {
+    /// Of agents or queues.
+    #[error(
+        "a running process has room for {agents} agents and {queues} queues that it has ever heard of: restart it to take up more"
+    )]
+    Names {
+        /// Room for agents.
+        agents: u32,
+        /// Room for queues.
+        queues: u32,
+    },
+    /// Of lines or benches, which come of their skills and pools.
+    #[error(transparent)]
+    Places(#[from] TooMany),
 }
 
 /// A running process.
@@ -319,16 +328,16 @@ impl Running {
     /// Puts other settings in force, without touching calls in progress. `library`: the prompts, read again.
     ///
     /// # Errors
-    /// When there are more agents or queues than there is room for; nothing has changed then.
+    /// When there are more agents, queues or kinds of them than there is room for; nothing has changed then.
     pub fn reload(&self, settings: Settings, library: Library) -> Result<(), ReloadError> {
         let running = self.settings.load_full();
         let settings = Arc::new(settings.following(&running));
         let size = self.matcher.size();
         if settings.directory.agents.len() > size.agents as usize || settings.directory.queues.len() > size.queues as usize {
-            return Err(ReloadError { agents: size.agents, queues: size.queues });
+            return Err(ReloadError::Names { agents: size.agents, queues: size.queues });
         }
+        self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version))?;
         self.media.handle().set_library(library);
-        self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version));
         self.settings.store(settings.clone());
         let _ = self.inbox.blocking_send(ToShard::Reload(settings));
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::names::Names;
 use super::problem::{Kind, Spot};
 use super::{Context, Later};
-use crate::acd::map::{BenchId, Map};
+use crate::acd::map::Map;
 use crate::acd::queue::Overflow;
 use crate::base::{QueueId, SkillId};
 use crate::call::trunk::Prefix;
@@ -113,8 +113,20 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
     let served = |queue: QueueId, language: Option<SkillId>| {
         // Past the last step the last one holds, which asks least.
         let line = map.line(queue, language, usize::MAX);
-        line.is_some_and(|line| (0..map.benches() as u32).any(|bench| map.serves(BenchId(bench), line)))
+        line.is_some_and(|line| map.anyone_serves(line))
     };
+    if let (Err(too_many), Some((.., spot))) = (map.fits(settings.directory.agents.len() as u32), cx.book.queues.iter().next()) {
+        let message = format!(
+            "queues, their steps and languages come to {} lines, and there is room for {}",
+            too_many.wanted, too_many.max
+        );
+        cx.report.error(
+            Kind::Conflict,
+            spot,
+            message,
+            "use fewer widening steps or languages, or share requirements between queues",
+        );
+    }
     let mut hopeless = BTreeSet::new();
     for (name, id, spot) in cx.book.queues.iter() {
         if !served(QueueId(id), None) {

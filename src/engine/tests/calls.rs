@@ -154,7 +154,11 @@ fn an_agent_hangs_up_and_wraps_up() {
     assert_eq!(ended(&house), [(EndedBy::Agent, Segment::Talk, None)]);
     let told = house.facts.iter().filter(|fact| matches!(fact.kind, FactKind::Agent { .. }));
     let of_the_call: Vec<bool> = told.map(|fact| fact.contact.is_some()).collect();
-    assert_eq!(of_the_call, [false, true, true, true, true, true], "signed in; then reserved to wrapped up are the contact's, its end too");
+    assert_eq!(
+        of_the_call,
+        [false, true, true, true, true, true],
+        "signed in; then reserved to wrapped up are the contact's, its end too"
+    );
     house.assert_empty();
 }
 

@@ -1,0 +1,237 @@
+//! Where filings are found again: a place for each line (contacts) or each bench (agents), with lanes in it.
+//!
+//! Nearly all who file come in order, and join the place's first lane. Who comes out of order (put back, credited with a wait elsewhere,
+//! moved by a change of the directory) joins the first of some further lanes that it is in order in, and if there is none, the last
+//! lane, which has no order and is read whole. So the least key of a place is at the front of a few lanes.
+//!
+//! Two kinds of bitmap say where anything may be: which places, and which further lanes of a place. What hides a filing even for a
+//! moment must not hide it for good, so each word of bits has a version: whoever files raises it, always, once the filing is in its
+//! lane; a bit is taken away only where the version has not changed since before the lane was found empty.
+
+use once_cell::race::OnceBox;
+
+use super::lane::{Entry, Lane, Refused, Seen, Spot};
+use super::segments::Segments;
+use crate::base::sync::{AtomicU64, Ordering};
+
+/// Lanes of a place: one for those in order, some for the others, the last without order.
+const LANES: u32 = 8;
+const UNORDERED: u32 = LANES - 1;
+/// Places for which one word has the bits.
+const PLACES_A_WORD: u32 = 32;
+
+/// Some of the places of one word of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mask {
+    word: u32,
+    bits: u32,
+}
+
+impl Mask {
+    /// The masks of places, which may be in any order.
+    pub(crate) fn of(places: impl IntoIterator<Item = u32>) -> Box<[Mask]> {
+        let mut places: Vec<u32> = places.into_iter().collect();
+        places.sort_unstable();
+        let mut masks: Vec<Mask> = Vec::new();
+        for place in places {
+            let (word, bit) = (place / PLACES_A_WORD, 1 << (place % PLACES_A_WORD));
+            match masks.last_mut() {
+                Some(mask) if mask.word == word => mask.bits |= bit,
+                _ => masks.push(Mask { word, bits: bit }),
+            }
+        }
+        masks.into_boxed_slice()
+    }
+
+    /// The places, in rising order.
+    pub(crate) fn places(masks: &[Mask]) -> impl Iterator<Item = u32> + '_ {
+        masks.iter().flat_map(|mask| {
+            (0..PLACES_A_WORD).filter(|bit| mask.bits >> bit & 1 == 1).map(|bit| mask.word * PLACES_A_WORD + bit)
+        })
+    }
+}
+
+/// Where a filing is, for whoever takes it out again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Filing(u64);
+
+impl Filing {
+    /// The position in a segment needs five of its eight bits; the lane has the other three.
+    const LANE_SHIFT: u32 = 37;
+
+    fn new(lane: u32, spot: Spot) -> Self {
+        Filing(spot.pack() | u64::from(lane) << Self::LANE_SHIFT)
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        Filing(word)
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    fn lane(self) -> u32 {
+        (self.0 >> Self::LANE_SHIFT) as u32 & (LANES - 1)
+    }
+
+    fn spot(self) -> Spot {
+        Spot::unpack(self.0 & !(u64::from(LANES - 1) << Self::LANE_SHIFT))
+    }
+}
+
+/// How the entries of a place are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// From the least key on: [`Seen::Stop`] ends a lane.
+    ByKey,
+    /// All of them.
+    Any,
+}
+
+/// Where parties are filed. The models have a plain one of their own.
+pub(crate) trait Index {
+    /// Files in `place`. Returns where, and the key as it was filed: behind one that came at the same moment it may be a little later.
+    fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64);
+
+    /// Takes a filing out.
+    fn retire(&self, place: u32, filing: Filing, entry: Entry);
+
+    /// Shows what is filed in `places`: place, key, entry. [`Seen::Stop`] says that what has a greater key in the same place need not be
+    /// shown. An entry may be shown more than once.
+    fn scan(&self, places: &[Mask], order: Order, visit: impl FnMut(u32, u64, Entry) -> Seen);
+}
+
+struct Bits(AtomicU64);
+
+impl Bits {
+    /// A filing has joined what `bit` stands for.
+    fn set(&self, bit: u32) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = (word & u64::from(u32::MAX) | 1 << bit) | ((word >> 32).wrapping_add(1) << 32);
+            match self.0.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    fn load(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Takes away those of the bits that were found to lead nowhere since `seen` was loaded.
+    fn clear(&self, seen: u64, bits: u32) {
+        if bits != 0 {
+            let _ = self.0.compare_exchange(seen, seen & !u64::from(bits), Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+}
+
+struct Place {
+    lanes: [Lane; LANES as usize],
+    further: Bits,
+}
+
+struct Chunk {
+    used: Bits,
+    places: [Place; PLACES_A_WORD as usize],
+}
+
+impl Chunk {
+    fn new() -> Self {
+        let place = || Place { lanes: std::array::from_fn(|_| Lane::new()), further: Bits(AtomicU64::new(0)) };
+        Chunk { used: Bits(AtomicU64::new(0)), places: std::array::from_fn(|_| place()) }
+    }
+}
+
+/// The places of one kind of party.
+pub(crate) struct Shelf {
+    chunks: Box<[OnceBox<Chunk>]>,
+    segments: Segments,
+}
+
+impl Shelf {
+    /// For as many parties and places. Memory comes as it is needed.
+    pub(crate) fn new(parties: u32, places: u32) -> Self {
+        // Each party that is filed may hold a segment of its own, and a quarter more may wait to be swept; each place has a last segment.
+        let segments = parties + parties / 2 + 8 * places.min(parties) + 64;
+        let chunks = (0..places.div_ceil(PLACES_A_WORD)).map(|_| OnceBox::new()).collect();
+        Shelf { chunks, segments: Segments::new(segments.min(super::segments::SEGMENTS_LIMIT)) }
+    }
+
+    fn chunk(&self, place: u32) -> &Chunk {
+        self.chunks[(place / PLACES_A_WORD) as usize].get_or_init(|| Box::new(Chunk::new()))
+    }
+
+    fn scan_place(&self, at: u32, place: &Place, order: Order, visit: &mut impl FnMut(u32, u64, Entry) -> Seen) -> bool {
+        let further = place.further.load();
+        let mut empty = true;
+        let mut emptied = 0;
+        for lane in 0..LANES {
+            if lane > 0 && further >> lane & 1 == 0 {
+                continue;
+            }
+            let whole = order == Order::Any || lane == UNORDERED;
+            let nothing = place.lanes[lane as usize].scan(&self.segments, |key, entry| match visit(at, key, entry) {
+                Seen::Stop if whole => Seen::Pass,
+                seen => seen,
+            });
+            empty &= nothing;
+            if nothing && lane > 0 {
+                emptied |= 1 << lane;
+            }
+        }
+        place.further.clear(further, emptied);
+        empty
+    }
+}
+
+impl Index for Shelf {
+    fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64) {
+        let chunk = self.chunk(place);
+        let it = &chunk.places[(place % PLACES_A_WORD) as usize];
+        for lane in 0..LANES {
+            match it.lanes[lane as usize].append(&self.segments, key, entry, lane != UNORDERED) {
+                Ok((spot, key)) => {
+                    if lane > 0 {
+                        it.further.set(lane);
+                    }
+                    chunk.used.set(place % PLACES_A_WORD);
+                    return (Filing::new(lane, spot), key);
+                }
+                Err(Refused::OutOfOrder) => {}
+                Err(Refused::Full) => break,
+            }
+        }
+        unreachable!("there is a segment for each party")
+    }
+
+    fn retire(&self, place: u32, filing: Filing, entry: Entry) {
+        let it = &self.chunk(place).places[(place % PLACES_A_WORD) as usize];
+        it.lanes[filing.lane() as usize].retire(&self.segments, filing.spot(), entry);
+    }
+
+    fn scan(&self, places: &[Mask], order: Order, mut visit: impl FnMut(u32, u64, Entry) -> Seen) {
+        for mask in places {
+            // What has no chunk yet has had no filing.
+            let Some(chunk) = self.chunks.get(mask.word as usize).and_then(OnceBox::get) else { continue };
+            let seen = chunk.used.load();
+            let (mut bits, mut emptied) = (seen as u32 & mask.bits, 0);
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let place = mask.word * PLACES_A_WORD + bit;
+                if self.scan_place(place, &chunk.places[bit as usize], order, &mut visit) {
+                    emptied |= 1 << bit;
+                }
+            }
+            chunk.used.clear(seen, emptied);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "shelf_tests.rs"]
+mod tests;

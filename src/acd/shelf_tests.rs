@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn found(shelf: &Shelf, places: &[u32], order: Order) -> Vec<(u32, u64, u32)> {
+    let mut found = Vec::new();
+    shelf.scan(&Mask::of(places.iter().copied()), order, |place, key, entry| {
+        found.push((place, key, entry.slot()));
+        Seen::Pass
+    });
+    found
+}
+
+#[test]
+fn masks_hold_what_they_were_made_of() {
+    let places = [3, 700, 31, 32, 64, 0];
+    let masks = Mask::of(places);
+    let mut sorted = places.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(Mask::places(&masks).collect::<Vec<_>>(), sorted);
+    assert_eq!(masks.len(), 4, "a word each for 0 to 31, 32, 64 and 700");
+}
+
+#[test]
+fn a_filing_says_where_it_is() {
+    let shelf = Shelf::new(100, 100);
+    for lane in 0..LANES {
+        // Each key is far before the last one, so that each needs another lane.
+        let (filing, key) = shelf.file(9, u64::from(100 - lane) << 40, Entry::new(lane, 1));
+        assert_eq!(filing.lane(), lane);
+        assert_eq!(key, u64::from(100 - lane) << 40);
+        assert_eq!(Filing::from_word(filing.word()), filing);
+    }
+    assert_eq!(found(&shelf, &[9], Order::Any).len(), 8);
+    assert!(found(&shelf, &[8, 10], Order::Any).is_empty());
+}
+
+#[test]
+fn a_place_that_is_empty_is_found_empty_and_a_newcomer_is_found_again() {
+    let shelf = Shelf::new(100, 100);
+    let (filing, _) = shelf.file(5, 1 << 40, Entry::new(1, 1));
+    shelf.retire(5, filing, Entry::new(1, 1));
+    assert!(found(&shelf, &[5], Order::ByKey).is_empty());
+    assert_eq!(shelf.chunk(5).used.load() as u32, 0, "it need not be looked at again");
+    shelf.file(5, 2 << 40, Entry::new(2, 1));
+    assert_eq!(found(&shelf, &[5], Order::ByKey), [(5, 2 << 40, 2)]);
+}
+
+#[test]
+fn a_bit_is_not_taken_away_from_one_who_came_meanwhile() {
+    let bits = Bits(AtomicU64::new(0));
+    bits.set(3);
+    let seen = bits.load();
+    bits.set(3);
+    bits.clear(seen, 1 << 3);
+    assert_eq!(bits.load() as u32, 1 << 3);
+    bits.clear(bits.load(), 1 << 3);
+    assert_eq!(bits.load() as u32, 0);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    File { place: u32, key: u64 },
+    Retire { which: prop::sample::Index },
+    Least { places: Vec<u32> },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..6u32, 0..1_000u64).prop_map(|(place, key)| Step::File { place: place * 20, key: key << 24 }),
+        2 => any::<prop::sample::Index>().prop_map(|which| Step::Retire { which }),
+        2 => prop::collection::btree_set(0..6u32, 1..4).prop_map(|places| Step::Least { places: places.into_iter().map(|p| p * 20).collect() }),
+    ]
+}
+
+proptest! {
+    /// Whatever order keys come in: the least key of any places is found by reading each lane until the first that is alive.
+    #[test]
+    fn the_least_key_is_found_whatever_order_they_come_in(steps in prop::collection::vec(step(), 1..400)) {
+        let shelf = Shelf::new(500, 200);
+        // What is alive: by slot, its place, key and filing.
+        let mut alive: BTreeMap<u32, (u32, u64, Filing)> = BTreeMap::new();
+        for (slot, step) in steps.into_iter().enumerate() {
+            let slot = slot as u32;
+            match step {
+                Step::File { place, key } => {
+                    let (filing, key) = shelf.file(place, key, Entry::new(slot, 1));
+                    alive.insert(slot, (place, key, filing));
+                }
+                Step::Retire { which } => {
+                    if !alive.is_empty() {
+                        let slot = *which.get(&alive.keys().copied().collect::<Vec<_>>());
+                        let (place, _, filing) = alive.remove(&slot).unwrap();
+                        shelf.retire(place, filing, Entry::new(slot, 1));
+                    }
+                }
+                Step::Least { places } => {
+                    let mut least: Option<u64> = None;
+                    shelf.scan(&Mask::of(places.iter().copied()), Order::ByKey, |_, key, entry| {
+                        if !alive.contains_key(&entry.slot()) {
+                            return Seen::Dead;
+                        }
+                        least = Some(least.map_or(key, |least| least.min(key)));
+                        Seen::Stop
+                    });
+                    let wanted = alive.values().filter(|(place, ..)| places.contains(place)).map(|(_, key, _)| *key).min();
+                    prop_assert_eq!(least, wanted);
+                }
+            }
+        }
+        let here: Vec<u32> = (0..6).map(|place| place * 20).collect();
+        let mut left: Vec<u32> = found(&shelf, &here, Order::Any).into_iter().map(|(.., slot)| slot).collect();
+        left.sort_unstable();
+        prop_assert_eq!(left, alive.keys().copied().collect::<Vec<_>>());
+    }
+}
