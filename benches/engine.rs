@@ -135,6 +135,22 @@ impl House {
         self.from(AGENT, &ok);
         assert!(self.sent.is_empty() && self.engine.contacts_up() == 0);
     }
+
+    /// INVITE, 503, ACK, while input is too old.
+    fn shed(&mut self) {
+        self.calls += 1;
+        self.now = self.now + Duration::from_millis(1);
+        let invite = self.request("INVITE", 1, "", SDP);
+        let flow = Flow::udp(ListenerId(0), CALLER.parse().expect("an address"));
+        self.input(Input::Message { flow, bytes: invite.as_bytes(), age: Duration::from_millis(300) });
+        let refused = self.next_to(CALLER);
+        let message = Message::read(&refused).expect("ours");
+        assert_eq!(message.status(), Some(503));
+        let tag = message.to().expect("ours").tag().expect("ours").to_owned();
+        let ack = self.request("ACK", 1, &format!(";tag={tag}"), "");
+        self.input(Input::Message { flow, bytes: ack.as_bytes(), age: Duration::from_millis(300) });
+        assert!(self.sent.is_empty());
+    }
 }
 
 fn answer(request: &[u8], body: &str) -> String {
@@ -159,6 +175,8 @@ fn signalling(c: &mut Criterion) {
         let mut house = House::new(agents);
         group.bench_function(format!("{agents} agents ready"), |b| b.iter(|| house.call()));
     }
+    let mut house = House::new(20);
+    group.bench_function("refused in overload", |b| b.iter(|| house.shed()));
     group.finish();
 }
 

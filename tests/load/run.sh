@@ -54,7 +54,7 @@ run() { # TAG CASE...
   tail -n 1 "$lines" | python3 tests/load/table.py --line
 }
 peak=0
-climb() { # the highest rate on a quarter of a core at which no call fails
+climb() { # the highest rate on a quarter of a core at which no call fails and nearly all are answered at once
   local rate
   for ((rate = 1800; rate <= 6000; rate += 300)); do
     hotline configs/bench.toml

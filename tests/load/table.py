@@ -3,7 +3,7 @@
 
   table.py FILE     the medians of all rounds beside the aims; exit code 1 when an aim is missed
   table.py --line   one line of JSON from standard input, in short
-  table.py --well   exit code 1 when a call of the line on standard input failed
+  table.py --well   exit code 1 when a call of the line on standard input failed, or its p99 was 100 ms or more
 
 A line during which a compiler ran, or somebody else took more than a twentieth of a core, is left out if others of its kind are left.
 """
@@ -117,7 +117,7 @@ def line():
 
 def well():
     told = json.loads(sys.stdin.read())
-    return 1 if told.get("failed") or told.get("unfinished") else 0
+    return 1 if told.get("failed") or told.get("unfinished") or told["inv200_ms_p99"] >= 100 else 0
 
 
 sys.exit({"--line": line, "--well": well}.get(sys.argv[1], lambda: table(sys.argv[1]))())
