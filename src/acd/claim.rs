@@ -5,7 +5,7 @@
 //!
 //! Where a party is filed (which line or bench, with which key) stands in one of two cells beside its word, chosen by the parity of
 //! its generation, so that a new filing can be written while the old one is still being read; a reader takes the word before and
-//! after. An index ([`super::shelf`]) finds the filings of a line or bench again; it is only a hint at where to look: it has each
+//! after. An index (`shelf`) finds the filings of a line or bench again; it is only a hint at where to look: it has each
 //! filing before its word says so, and loses it only when the word never will again.
 //!
 //! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing

@@ -110,11 +110,7 @@ impl Engine {
         if message.max_forwards() == Ok(Some(0)) && message.method() != Some(Method::Options) {
             return Some(483);
         }
-        let ours = |via: crate::sip::Via<'_>| {
-            let port = via.port.unwrap_or(5060);
-            let sent_by = if via.host.contains(':') { format!("[{}]:{port}", via.host) } else { format!("{}:{port}", via.host) };
-            self.stack.is_ours(&sent_by)
-        };
+        let ours = |via: crate::sip::Via<'_>| self.stack.is_ours(via.host, via.port.unwrap_or(5060));
         message.vias().filter_map(Result::ok).any(ours).then_some(482)
     }
 

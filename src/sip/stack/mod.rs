@@ -264,10 +264,13 @@ impl<U: Copy> Stack<U> {
         })
     }
 
-    /// Whether `host:port` is what one of our listeners calls itself in Via.
+    /// Whether `host` and `port` are what one of our listeners calls itself in Via. An IPv6 address may be without its brackets.
     #[must_use]
-    pub fn is_ours(&self, sent_by: &str) -> bool {
-        self.listeners.iter().any(|name| &*name.sent_by == sent_by)
+    pub fn is_ours(&self, host: &str, port: u16) -> bool {
+        self.listeners.iter().any(|name| {
+            let Some((own, own_port)) = name.sent_by.rsplit_once(':') else { return false };
+            own.trim_matches(['[', ']']) == host.trim_matches(['[', ']']) && own_port.parse() == Ok(port)
+        })
     }
 
     fn next_serial(&mut self) -> u64 {
