@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::lane::{Entry, Seen};
-use super::map::{BenchId, LineId, Map, Served};
+use super::map::{BenchId, LINES_MAX, LineId, Map, Served, benches_max};
 use super::nudge::Nudges;
 use super::policy::{self, Candidate};
 use super::shelf::{Filing, Index, Mask, Order, Shelf};
@@ -99,9 +99,6 @@ struct Free {
     word: AgentWord,
 }
 
-/// The greatest number of lines that a directory and its changes can come to.
-pub(crate) const LINES_MAX: u32 = 1 << 17;
-
 /// What became of a contact that leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Left {
@@ -158,16 +155,11 @@ pub(crate) struct Kernel<I = Shelf> {
 impl Kernel {
     /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
     pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
-        let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
+        let agents = agent_owner.len() as u32;
         let lines = Shelf::new(contacts_per_shard * u32::from(shards), LINES_MAX);
         let benches = Shelf::new(agents, benches_max(agents));
         Kernel::with((lines, benches), agent_owner, contacts_per_shard, shards, map)
     }
-}
-
-/// The greatest number of benches that as many agents and their changes can come to.
-pub(crate) fn benches_max(agents: u32) -> u32 {
-    (4 * agents).max(1024)
 }
 
 impl<I: Index> Kernel<I> {

@@ -36,8 +36,8 @@ const NOWHERE: u64 = u64::MAX;
 /// A key that is so little before the last one joins behind it all the same, with a key just after: of two that file at the same moment
 /// neither is first. A millisecond, as keys count.
 const NEAR: u64 = 1_000 << 10;
-/// Dead segments are looked for when there are so many, and they are a quarter.
-const SWEEP_AT: u32 = 4;
+/// Dead segments are looked for when so many have died, and a quarter of the chain.
+pub(super) const SWEEP_AT: u32 = 4;
 
 /// Who is filed, and which of its filings this is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,9 +105,9 @@ struct Stale;
 pub(super) struct Lane {
     front: AtomicU64,
     tail: AtomicU64,
-    /// Segments in the chain, and how many of them have only dead entries: hints of when to sweep.
+    /// Segments in the chain, and how many have come to have only dead entries since the last sweep: hints of when to sweep.
     length: AtomicU32,
-    dead: AtomicU32,
+    deaths: AtomicU32,
 }
 
 fn link(to: SegmentRef) -> u64 {
@@ -168,7 +168,12 @@ impl Segment {
 
 impl Lane {
     pub(super) fn new() -> Self {
-        Lane { front: AtomicU64::new(NOWHERE), tail: AtomicU64::new(NOWHERE), length: AtomicU32::new(0), dead: AtomicU32::new(0) }
+        Lane {
+            front: AtomicU64::new(NOWHERE),
+            tail: AtomicU64::new(NOWHERE),
+            length: AtomicU32::new(0),
+            deaths: AtomicU32::new(0),
+        }
     }
 
     /// Joins at the tail. Returns where, and the key as it was filed. `ordered`: only if the key is not before the last one.
@@ -337,16 +342,13 @@ impl Lane {
         }
     }
 
-    /// Makes an entry dead, if it is still what it was. Whether many segments of the chain have only dead ones by now.
-    fn bury(&self, segment: &Segment, word: &AtomicU64, entry: u64) -> bool {
-        if word.compare_exchange(entry, DEAD, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            return false;
+    /// Makes an entry dead, if it is still what it was.
+    fn bury(&self, segment: &Segment, word: &AtomicU64, entry: u64) {
+        if word.compare_exchange(entry, DEAD, Ordering::AcqRel, Ordering::Acquire).is_ok()
+            && segment.dead.fetch_add(1, Ordering::AcqRel) + 1 == SEGMENT
+        {
+            self.deaths.fetch_add(1, Ordering::AcqRel);
         }
-        if segment.dead.fetch_add(1, Ordering::AcqRel) + 1 < SEGMENT {
-            return false;
-        }
-        let dead = self.dead.fetch_add(1, Ordering::AcqRel) + 1;
-        dead >= SWEEP_AT && dead * 4 >= self.length.load(Ordering::Acquire)
     }
 
     /// Moves the front on to `at`, unless somebody else has moved it.
@@ -369,15 +371,16 @@ impl Lane {
 
     fn give(&self, segments: &Segments, index: u32) {
         self.length.fetch_sub(1, Ordering::AcqRel);
-        self.dead.fetch_sub(1, Ordering::AcqRel);
         segments.give(index);
     }
 
     /// Takes a filing out, wherever it is.
     pub(super) fn retire(&self, segments: &Segments, spot: Spot, entry: Entry) {
         let segment = segments.get(spot.segment.index);
-        if self.bury(segment, &segment.entries[spot.position as usize], entry.0) {
-            self.dead.store(0, Ordering::Release);
+        self.bury(segment, &segment.entries[spot.position as usize], entry.0);
+        let deaths = self.deaths.load(Ordering::Acquire);
+        if deaths >= SWEEP_AT && deaths >= self.length.load(Ordering::Acquire) / 4 {
+            self.deaths.store(0, Ordering::Release);
             self.sweep(segments);
         }
     }

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claim::{LINES_MAX, benches_max};
-use super::matcher::TooMany;
 use super::policy::ChoiceRule;
 use super::queue::QueueRules;
 use super::shelf::Mask;
@@ -21,6 +19,26 @@ pub struct LineId(pub u32);
 /// A bench: a distinct profile of agents.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BenchId(pub u32);
+
+/// The greatest number of lines that a directory and its changes can come to.
+pub(crate) const LINES_MAX: u32 = 1 << 17;
+
+/// The greatest number of benches that so many agents and their changes can come to.
+pub(crate) fn benches_max(agents: u32) -> u32 {
+    (4 * agents).max(1024)
+}
+
+/// The directory has come to more than the matcher was built for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}: {wanted} after all changes since the start, and there is room for {max}; restart to take this directory")]
+pub struct TooMany {
+    /// Of what.
+    pub what: &'static str,
+    /// How many there would be.
+    pub wanted: usize,
+    /// How many there can be.
+    pub max: u32,
+}
 
 /// What eligibility depends on, of one agent.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left, benches_max};
-use super::map::{BenchId, LineId, Map};
+use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
+use super::map::{BenchId, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::base::{AgentId, QueueId, Time};
@@ -44,18 +44,6 @@ pub struct Matcher {
     /// By bench: how many are signed in.
     present: Box<[AtomicU32]>,
     sequence: AtomicU32,
-}
-
-/// The directory has come to more than the matcher was built for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{what}: {wanted} after all changes since the start, and there is room for {max}; restart to take this directory")]
-pub struct TooMany {
-    /// Of what.
-    pub what: &'static str,
-    /// How many there would be.
-    pub wanted: usize,
-    /// How many there can be.
-    pub max: u32,
 }
 
 /// A line is full.

@@ -10,8 +10,8 @@
 
 use once_cell::race::OnceBox;
 
-use super::lane::{Entry, Lane, Refused, Seen, Spot};
-use super::segments::Segments;
+use super::lane::{Entry, Lane, Refused, SWEEP_AT, Seen, Spot};
+use super::segments::{SEGMENTS_LIMIT, Segments};
 use crate::base::sync::{AtomicU64, Ordering};
 
 /// Lanes of a place: one for those in order, some for the others, the last without order.
@@ -155,10 +155,12 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// For as many parties and places. Memory comes as it is needed.
     pub(crate) fn new(parties: u32, places: u32) -> Self {
-        // Each party that is filed may hold a segment of its own, and a quarter more may wait to be swept; each place has a last segment.
-        let segments = parties + parties / 2 + 8 * places.min(parties) + 64;
+        // Each party that is filed may keep a segment from dying, and a third of those may be dead and not yet swept; besides, each lane
+        // keeps its last segment, and has some dead ones before it is swept at all.
+        let segments = u64::from(parties) * 4 / 3 + u64::from(places) * u64::from(LANES * (1 + SWEEP_AT));
+        let segments = u32::try_from(segments).unwrap_or(u32::MAX).min(SEGMENTS_LIMIT);
         let chunks = (0..places.div_ceil(PLACES_A_WORD)).map(|_| OnceBox::new()).collect();
-        Shelf { chunks, segments: Segments::new(segments.min(super::segments::SEGMENTS_LIMIT)) }
+        Shelf { chunks, segments: Segments::new(segments) }
     }
 
     fn chunk(&self, place: u32) -> &Chunk {

@@ -49,6 +49,20 @@ fn a_place_that_is_empty_is_found_empty_and_a_newcomer_is_found_again() {
 }
 
 #[test]
+fn a_few_parties_may_visit_every_place() {
+    let (places, parties) = (3_000, 4);
+    let shelf = Shelf::new(parties, places);
+    for n in 0..4 * places {
+        // Out of order each time, so that further lanes keep segments, too.
+        let (place, entry) = (n % places, Entry::new(n, 1));
+        let (filing, _) = shelf.file(place, u64::from(4 * places - n) << 40, entry);
+        shelf.retire(place, filing, entry);
+    }
+    shelf.file(0, 1, Entry::new(1, 2));
+    assert_eq!(found(&shelf, &[0], Order::ByKey), [(0, 1, 1)]);
+}
+
+#[test]
 fn a_bit_is_not_taken_away_from_one_who_came_meanwhile() {
     let bits = Bits(AtomicU64::new(0));
     bits.set(3);

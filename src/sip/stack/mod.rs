@@ -46,6 +46,17 @@ pub struct ListenerName {
     pub sent_by: Arc<str>,
 }
 
+impl ListenerName {
+    fn is_at(&self, host: &str) -> bool {
+        let own = self.sent_by.rsplit_once(':').map_or(&*self.sent_by, |(own, _)| own);
+        own.trim_matches(['[', ']']) == host.trim_matches(['[', ']'])
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.sent_by.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 /// A message to send. Retransmissions share its bytes.
 #[derive(Clone, Debug)]
 pub struct Transmit {
@@ -254,23 +265,16 @@ impl<U: Copy> Stack<U> {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    /// Whether this is the host of one of our listeners, as they call themselves.
+    /// Whether this is the host of one of our listeners, as they call themselves. An IPv6 address may be without its brackets.
     #[must_use]
     pub fn listens_at(&self, host: &str) -> bool {
-        let host = host.trim_matches(['[', ']']);
-        self.listeners.iter().any(|name| {
-            let own = name.sent_by.rsplit_once(':').map_or(&*name.sent_by, |(own, _)| own);
-            own.trim_matches(['[', ']']) == host
-        })
+        self.listeners.iter().any(|name| name.is_at(host))
     }
 
-    /// Whether `host` and `port` are what one of our listeners calls itself in Via. An IPv6 address may be without its brackets.
+    /// Whether `host` and `port` are what one of our listeners calls itself in Via.
     #[must_use]
     pub fn is_ours(&self, host: &str, port: u16) -> bool {
-        self.listeners.iter().any(|name| {
-            let Some((own, own_port)) = name.sent_by.rsplit_once(':') else { return false };
-            own.trim_matches(['[', ']']) == host.trim_matches(['[', ']']) && own_port.parse() == Ok(port)
-        })
+        self.listeners.iter().any(|name| name.is_at(host) && name.port() == Some(port))
     }
 
     fn next_serial(&mut self) -> u64 {
