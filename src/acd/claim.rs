@@ -20,7 +20,7 @@ use super::lane::{Entry, Seen};
 use super::map::{BenchId, LINES_MAX, LineId, Map, Served, benches_max};
 use super::nudge::Nudges;
 use super::policy::{self, Candidate};
-use super::shelf::{Filing, Index, Mask, Order, Shelf};
+use super::shelf::{Filing, Mask, Order, Shelf};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::{AgentId, Time};
@@ -140,11 +140,11 @@ pub enum ContactView {
 }
 
 /// The words of all parties, and the moves that are allowed.
-pub(crate) struct Kernel<I = Shelf> {
+pub(crate) struct Kernel {
     agents: Box<[Slot]>,
     contacts: Box<[Slot]>,
-    lines: I,
-    benches: I,
+    lines: Shelf,
+    benches: Shelf,
     agent_owner: Box<[u16]>,
     contacts_per_shard: u32,
     pub(crate) agent_nudges: Nudges,
@@ -155,24 +155,14 @@ pub(crate) struct Kernel<I = Shelf> {
 impl Kernel {
     /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
     pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
-        let agents = agent_owner.len() as u32;
-        let lines = Shelf::new(contacts_per_shard * u32::from(shards), LINES_MAX);
-        let benches = Shelf::new(agents, benches_max(agents));
-        Kernel::with((lines, benches), agent_owner, contacts_per_shard, shards, map)
-    }
-}
-
-impl<I: Index> Kernel<I> {
-    /// With the indexes given: of lines, and of benches.
-    pub(crate) fn with((lines, benches): (I, I), agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
         let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
         let contacts = contacts_per_shard * u32::from(shards);
         assert!(agents <= INDEX_LIMIT && contacts <= INDEX_LIMIT, "checked by the configuration");
         Kernel {
             agents: (0..agents).map(|_| Slot::new()).collect(),
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
-            lines,
-            benches,
+            lines: Shelf::new(contacts, LINES_MAX),
+            benches: Shelf::new(agents, benches_max(agents)),
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
             agent_nudges: Nudges::new(agents, shards),

@@ -23,8 +23,8 @@
 use super::segments::{Segment, SegmentRef, Segments};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Filings in a segment. Two in the models, so that segments come round.
-pub(crate) const SEGMENT: u32 = if cfg!(any(hotline_loom, hotline_shuttle)) { 2 } else { 16 };
+/// Filings in a segment.
+pub(super) const SEGMENT: u32 = 16;
 
 pub(super) const EMPTY: u64 = 1 << 63;
 /// An entry that is over, for good.

@@ -163,7 +163,7 @@ impl Map {
             .iter()
             .map(|queue| {
                 let Some(queue) = queue else { return Vec::new() };
-                let line = |step, language| {
+                let mut line = |step, language| {
                     let requirement = Requirement {
                         skills: sorted(queue.requirement(language, step)),
                         pools: without_repeats(queue.pools_at(step)),
@@ -175,7 +175,6 @@ impl Map {
                     let fresh = LineId(requirements.len() as u32);
                     *requirements.entry(requirement).or_insert(fresh)
                 };
-                let mut line = line;
                 (0..=queue.widening.len()).map(|step| choices.iter().map(|language| line(step, *language)).collect()).collect()
             })
             .collect();
@@ -265,18 +264,6 @@ impl Map {
             Some((what, wanted, max)) => Err(TooMany { what, wanted, max }),
             None => Ok(()),
         }
-    }
-
-    /// How many benches there are.
-    #[must_use]
-    pub fn benches(&self) -> usize {
-        self.profiles.len()
-    }
-
-    /// How many lines there are.
-    #[must_use]
-    pub fn lines(&self) -> usize {
-        self.lines.len()
     }
 }
 

@@ -89,19 +89,6 @@ pub(crate) enum Order {
     Any,
 }
 
-/// Where parties are filed. The models have a plain one of their own.
-pub(crate) trait Index {
-    /// Files in `place`. Returns where, and the key as it was filed: behind one that came at the same moment it may be a little later.
-    fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64);
-
-    /// Takes a filing out.
-    fn retire(&self, place: u32, filing: Filing, entry: Entry);
-
-    /// Shows what is filed in `places`: place, key, entry. [`Seen::Stop`] says that what has a greater key in the same place need not be
-    /// shown. An entry may be shown more than once.
-    fn scan(&self, places: &[Mask], order: Order, visit: impl FnMut(u32, u64, Entry) -> Seen);
-}
-
 struct Bits(AtomicU64);
 
 impl Bits {
@@ -188,10 +175,9 @@ impl Shelf {
         place.further.clear(further, emptied);
         empty
     }
-}
 
-impl Index for Shelf {
-    fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64) {
+    /// Files in `place`. Returns where, and the key as it was filed: behind one that came at the same moment it may be a little later.
+    pub(crate) fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64) {
         let chunk = self.chunk(place);
         let it = &chunk.places[(place % PLACES_A_WORD) as usize];
         for lane in 0..LANES {
@@ -210,12 +196,15 @@ impl Index for Shelf {
         unreachable!("there is a segment for each party")
     }
 
-    fn retire(&self, place: u32, filing: Filing, entry: Entry) {
+    /// Takes a filing out.
+    pub(crate) fn retire(&self, place: u32, filing: Filing, entry: Entry) {
         let it = &self.chunk(place).places[(place % PLACES_A_WORD) as usize];
         it.lanes[filing.lane() as usize].retire(&self.segments, filing.spot(), entry);
     }
 
-    fn scan(&self, places: &[Mask], order: Order, mut visit: impl FnMut(u32, u64, Entry) -> Seen) {
+    /// Shows what is filed in `places`: place, key, entry. [`Seen::Stop`] says that what has a greater key in the same place need not be
+    /// shown. An entry may be shown more than once.
+    pub(crate) fn scan(&self, places: &[Mask], order: Order, mut visit: impl FnMut(u32, u64, Entry) -> Seen) {
         for mask in places {
             // What has no chunk yet has had no filing.
             let Some(chunk) = self.chunks.get(mask.word as usize).and_then(OnceBox::get) else { continue };
