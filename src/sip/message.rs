@@ -1,8 +1,10 @@
 //! The reader: a received buffer becomes a [`Message`] that points into it (RFC 3261 7, 18.3).
 //!
 //! Owns the split into start line, header fields and body. It copies nothing, takes no heap for a message of up to 32 header lines, keeps
-//! unknown fields byte for byte in order, and makes typed values only when asked. It never judges values: [`Message::check`] does.
+//! unknown fields byte for byte in order, and makes typed values only when asked, those of Via,
+//! From, To and CSeq once. It never judges values: [`Message::check`] does.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -56,6 +58,16 @@ pub struct Message<'a> {
     raw: &'a [u8],
     spans: SmallVec<[Span; 32]>,
     version_2: bool,
+    typed: Typed<'a>,
+}
+
+/// The typed values that every message is asked for again and again, kept once they were made.
+#[derive(Clone, Default)]
+struct Typed<'a> {
+    via: OnceCell<Result<Via<'a>, HeaderError>>,
+    from: OnceCell<Result<NameAddr<'a>, HeaderError>>,
+    to: OnceCell<Result<NameAddr<'a>, HeaderError>>,
+    cseq: OnceCell<Result<CSeq<'a>, HeaderError>>,
 }
 
 /// Bytes that are no message, and what could be made out of them.
@@ -105,8 +117,14 @@ impl<'a> Message<'a> {
         if !start.clean {
             fault = fault.or(Some(Fault::StartLine));
         }
-        let mut message =
-            Message { start: start.start, body: b"", raw: head, spans: SmallVec::new(), version_2: start.version_2 };
+        let mut message = Message {
+            start: start.start,
+            body: b"",
+            raw: head,
+            spans: SmallVec::new(),
+            version_2: start.version_2,
+            typed: Typed::default(),
+        };
         let mut length = BodyLength::default();
         for line in lines {
             let seen = line.and_then(|span| {
@@ -206,11 +224,11 @@ impl<'a> Message<'a> {
         self.version_2
     }
 
-    fn typed<T>(&self, name: Name, parse: impl FnOnce(&'a [u8]) -> Option<T>) -> Result<T, HeaderError> {
+    fn value<T>(&self, name: Name, parse: impl FnOnce(&'a [u8]) -> Option<T>) -> Result<T, HeaderError> {
         parse(self.get(name).ok_or(HeaderError::Missing(name))?).ok_or(HeaderError::Malformed(name))
     }
 
-    fn typed_list<T>(&self, name: Name, parse: fn(&'a [u8]) -> Option<T>) -> impl Iterator<Item = Result<T, HeaderError>> {
+    fn values<T>(&self, name: Name, parse: fn(&'a [u8]) -> Option<T>) -> impl Iterator<Item = Result<T, HeaderError>> {
         self.list(name).map(move |element| parse(element).ok_or(HeaderError::Malformed(name)))
     }
 
@@ -219,7 +237,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it is missing, empty, or holds white space.
     pub fn call_id(&self) -> Result<&'a [u8], HeaderError> {
-        self.typed(Name::CallId, |value| (!value.is_empty() && !value.iter().any(|b| text::is_space(*b))).then_some(value))
+        self.value(Name::CallId, |value| (!value.is_empty() && !value.iter().any(|b| text::is_space(*b))).then_some(value))
     }
 
     /// CSeq (RFC 3261 20.16).
@@ -227,7 +245,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it is missing, malformed, or not below 2^31.
     pub fn cseq(&self) -> Result<CSeq<'a>, HeaderError> {
-        self.typed(Name::CSeq, CSeq::parse)
+        *self.typed.cseq.get_or_init(|| self.value(Name::CSeq, CSeq::parse))
     }
 
     /// From (RFC 3261 20.20).
@@ -235,7 +253,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it is missing or malformed; the URI is not judged yet.
     pub fn from(&self) -> Result<NameAddr<'a>, HeaderError> {
-        self.typed(Name::From, NameAddr::parse)
+        *self.typed.from.get_or_init(|| self.value(Name::From, NameAddr::parse))
     }
 
     /// To (RFC 3261 20.39).
@@ -243,12 +261,12 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it is missing or malformed; the URI is not judged yet.
     pub fn to(&self) -> Result<NameAddr<'a>, HeaderError> {
-        self.typed(Name::To, NameAddr::parse)
+        *self.typed.to.get_or_init(|| self.value(Name::To, NameAddr::parse))
     }
 
     /// Every Via element, topmost first (RFC 3261 20.42).
     pub fn vias(&self) -> impl Iterator<Item = Result<Via<'a>, HeaderError>> {
-        self.typed_list(Name::Via, Via::parse)
+        self.values(Name::Via, Via::parse)
     }
 
     /// The topmost Via: who sent this request to us, or who sent the request that this response answers.
@@ -256,12 +274,12 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it is missing or malformed.
     pub fn top_via(&self) -> Result<Via<'a>, HeaderError> {
-        self.vias().next().unwrap_or(Err(HeaderError::Missing(Name::Via)))
+        *self.typed.via.get_or_init(|| self.vias().next().unwrap_or(Err(HeaderError::Missing(Name::Via))))
     }
 
     /// Every Contact element (RFC 3261 20.10).
     pub fn contacts(&self) -> impl Iterator<Item = Result<Contact<'a>, HeaderError>> {
-        self.typed_list(Name::Contact, Contact::parse)
+        self.values(Name::Contact, Contact::parse)
     }
 
     /// Every Route element, topmost first (RFC 3261 20.34).
@@ -276,7 +294,7 @@ impl<'a> Message<'a> {
 
     /// Every element of a header that lists addresses: P-Asserted-Identity, Diversion, History-Info, Path.
     pub fn addresses(&self, name: Name) -> impl Iterator<Item = Result<NameAddr<'a>, HeaderError>> {
-        self.typed_list(name, NameAddr::parse)
+        self.values(name, NameAddr::parse)
     }
 
     /// Max-Forwards (RFC 3261 20.22); `None` if the sender wrote none.

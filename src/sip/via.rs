@@ -2,6 +2,7 @@
 //!
 //! Owns the grammar of one Via element. Where a response goes is decided elsewhere.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::params::Params;
@@ -79,8 +80,12 @@ impl<'a> Via<'a> {
     /// This element as its receiver notes where it came from: `received` where sent-by is not that address (RFC 3261 18.2.1), and, where
     /// `rport` asks for it, both `received` and `rport` (RFC 3581 4). What the sender claimed in either's place is dropped.
     #[must_use]
-    pub fn seen_from(&self, source: SocketAddr) -> Vec<u8> {
+    pub fn seen_from(&self, source: SocketAddr) -> Cow<'a, [u8]> {
         let address = source.ip().to_canonical();
+        let told = self.host.parse() == Ok(address);
+        if told && !self.params.has("rport") && !self.params.has("received") {
+            return text::unfold(self.raw);
+        }
         let before = memchr::memchr(b';', self.raw).unwrap_or(self.raw.len());
         let mut out = text::unfold(text::trim(&self.raw[..before])).into_owned();
         for one in self.params.iter_written() {
@@ -91,13 +96,13 @@ impl<'a> Via<'a> {
             }
         }
         let asked = self.rport().is_some();
-        if asked || self.host.parse() != Ok(address) {
+        if asked || !told {
             out.extend_from_slice(format!(";received={address}").as_bytes());
         }
         if asked {
             out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
         }
-        out
+        Cow::Owned(out)
     }
 
     /// The time to live of a multicast.
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn where_it_was_seen_from() {
         let seen = |via: &str, source: &str| {
-            String::from_utf8(Via::parse(via.as_bytes()).unwrap().seen_from(source.parse().unwrap())).unwrap()
+            String::from_utf8(Via::parse(via.as_bytes()).unwrap().seen_from(source.parse().unwrap()).into_owned()).unwrap()
         };
         let same = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1";
         assert_eq!(seen(same, "192.0.2.1:5062"), same);

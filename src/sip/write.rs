@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use super::message::Message;
 use super::name::Name;
 use super::text;
-use super::via::Via;
 
 /// Writes one message from the top down.
 ///
@@ -105,6 +104,20 @@ impl Writer {
         self
     }
 
+    /// A To or From with this tag added to what stood there.
+    pub(super) fn tagged(&mut self, name: Name, value: &[u8], tag: &str) -> &mut Self {
+        self.push_name(name);
+        self.push_value(value);
+        self.buf.extend_from_slice(b";tag=");
+        self.push_value(tag.as_bytes());
+        self.end_line()
+    }
+
+    /// The bytes written so far.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.buf
+    }
+
     /// The lines written so far, to be added to a later message by [`Writer::lines`].
     pub(super) fn into_lines(self) -> Vec<u8> {
         self.buf
@@ -120,8 +133,8 @@ impl Writer {
     /// one element a line. A topmost Via that cannot be read is copied as it is.
     pub fn copy_vias(&mut self, request: &Message<'_>, source: SocketAddr) -> &mut Self {
         for (index, element) in request.list(Name::Via).enumerate() {
-            match Via::parse(element) {
-                Some(top) if index == 0 => self.field(Name::Via, top.seen_from(source)),
+            match request.top_via() {
+                Ok(top) if index == 0 => self.field(Name::Via, top.seen_from(source)),
                 _ => self.field(Name::Via, text::unfold(element)),
             };
         }

@@ -208,9 +208,20 @@ impl<U: Copy> Stack<U> {
 
     /// Answers a request without keeping anything of it (RFC 3261 8.2.7).
     pub fn reply_stateless(&mut self, flow: &Flow, message: &Message<'_>, status: u16, fill: impl FnOnce(&mut Writer)) {
-        let (Some(reply), Some(template)) = (reply_flow(message, flow), Template::of(message, flow)) else { return };
-        let tag = self.keyed.digest(&[message.call_id().unwrap_or(b""), &template.vias]) as u64;
-        let bytes = template.write(status, Some(&format!("{tag:016x}")), None, fill);
+        let (Some(reply), Some(to)) = (reply_flow(message, flow), message.get(Name::To)) else { return };
+        let mut writer = Writer::response(status, reason_phrase(status));
+        let before = writer.written().len();
+        writer.copy_vias(message, flow.remote);
+        if status > 100 && !has_tag(message) {
+            // The same for a request that is sent again, so that its ACK and its answers agree.
+            let tag = self.keyed.digest(&[message.call_id().unwrap_or(b""), &writer.written()[before..]]) as u64;
+            writer.tagged(Name::To, to, &format!("{tag:016x}"));
+        } else {
+            writer.field(Name::To, to);
+        }
+        copy_unchanged(&mut writer, message);
+        fill(&mut writer);
+        let bytes = writer.finish(None);
         self.counts.response(Direction::Out, status, flow.transport);
         self.transmits.push_back(Transmit { flow: reply, bytes: bytes.into() });
     }
@@ -289,41 +300,37 @@ fn reply_flow(message: &Message<'_>, flow: &Flow) -> Option<Flow> {
     Some(reply)
 }
 
+/// Whether To already names a dialog of ours.
+fn has_tag(request: &Message<'_>) -> bool {
+    request.to().ok().is_some_and(|to| to.tag().is_some())
+}
+
+/// What a response repeats of its request as it stands, besides Via and To (RFC 3261 8.2.6.2, 12.1.1).
+fn copy_unchanged(writer: &mut Writer, request: &Message<'_>) {
+    for name in [Name::RecordRoute, Name::From, Name::CallId, Name::CSeq] {
+        writer.copy(request, name);
+    }
+}
+
 impl Template {
     fn of(message: &Message<'_>, flow: &Flow) -> Option<Self> {
         let mut writer = Writer::with_buffer(Vec::with_capacity(256));
         writer.copy_vias(message, flow.remote);
         let vias = writer.into_lines();
-        let mut rest = Vec::with_capacity(256);
-        for (name, label) in
-            [(Name::RecordRoute, "Record-Route"), (Name::From, "From"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
-        {
-            for value in message.all(name) {
-                rest.extend_from_slice(label.as_bytes());
-                rest.extend_from_slice(b": ");
-                rest.extend_from_slice(value);
-                rest.extend_from_slice(b"\r\n");
-            }
-        }
+        let mut writer = Writer::with_buffer(Vec::with_capacity(256));
+        copy_unchanged(&mut writer, message);
+        let rest = writer.into_lines();
         let to = message.get(Name::To)?.to_vec();
-        let to_has_tag = message.to().ok().is_some_and(|to| to.tag().is_some());
-        Some(Template { vias, rest, to, to_has_tag })
+        Some(Template { vias, rest, to, to_has_tag: has_tag(message) })
     }
 
     fn write(&self, status: u16, to_tag: Option<&str>, body: Body<'_>, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
         let mut writer = Writer::response(status, reason_phrase(status));
         writer.lines(&self.vias);
         match to_tag {
-            Some(tag) if !self.to_has_tag && status > 100 => {
-                let mut to = self.to.clone();
-                to.extend_from_slice(b";tag=");
-                to.extend_from_slice(tag.as_bytes());
-                writer.field(Name::To, to);
-            }
-            _ => {
-                writer.field(Name::To, &self.to);
-            }
-        }
+            Some(tag) if !self.to_has_tag && status > 100 => writer.tagged(Name::To, &self.to, tag),
+            _ => writer.field(Name::To, &self.to),
+        };
         writer.lines(&self.rest);
         fill(&mut writer);
         writer.finish(body)
