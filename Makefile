@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test setup check bench bench-load fuzz clean
+.PHONY: demo test setup check models bench bench-load fuzz clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
 demo:
@@ -15,8 +15,14 @@ test: setup check
 ## Formatting, lints and documentation, with warnings denied.
 check:
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/models/Cargo.toml
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --quiet
+
+## Models of the matcher: loom over the claim, shuttle over the whole, threads parked in the middle of each move; then each step of the
+## claim taken out in turn, which one of them must notice. Some minutes.
+models:
+	bash tests/models/run.sh
 
 ## Installs the real peers that the tests talk to, where they are missing, and says so.
 setup:

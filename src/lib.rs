@@ -19,6 +19,7 @@ pub mod sip;
 
 pub mod app;
 pub mod config;
+pub mod forecast;
 pub mod load;
 pub mod media;
 pub mod metrics;

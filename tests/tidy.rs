@@ -22,6 +22,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("web", &["base"]),
     ("config", &["base", "engine", "acd", "call", "net", "media", "web"]),
     ("load", &["base", "sip", "sdp", "rtp"]),
+    ("forecast", &["base", "acd"]),
     ("sim", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),
 ];
 
@@ -33,7 +34,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// The rooms without socket, clock, thread or ambient randomness.
-const PURE: &[&str] = &["base", "sip", "sdp", "rtp", "call", "acd", "report", "engine"];
+const PURE: &[&str] = &["base", "sip", "sdp", "rtp", "call", "acd", "report", "engine", "forecast"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -84,7 +85,10 @@ fn rooms_know_only_what_they_may() {
         let mut known = BTreeSet::new();
         for piece in code(&text).split("crate::").skip(1) {
             let word: String = piece.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            known.insert(word);
+            // What tests/models puts in the place of std's atomics.
+            if word != "modelled" {
+                known.insert(word);
+            }
         }
         for other in known {
             if other != room && !may.contains(&other.as_str()) {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::claim::ContactSlot;
+use super::matcher::Standing;
 use crate::base::Time;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome};
 
@@ -69,6 +70,21 @@ impl State {
             State::WrapUp { .. } => AgentState::WrapUp,
             State::Break { .. } => AgentState::Break,
             State::Busy { .. } => AgentState::Busy,
+        }
+    }
+
+    /// What others need to know of it; `None`: not signed in.
+    #[must_use]
+    pub const fn standing(&self) -> Option<Standing> {
+        match self {
+            State::Offline => None,
+            State::Ready => Some(Standing::Free),
+            State::Break { .. } => Some(Standing::Break),
+            State::Reserved { .. }
+            | State::Ringing { .. }
+            | State::Talking { .. }
+            | State::WrapUp { .. }
+            | State::Busy { .. } => Some(Standing::Busy),
         }
     }
 

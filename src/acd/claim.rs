@@ -14,16 +14,21 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use super::lane::{Entry, Seen};
 use super::map::{BenchId, LINES_MAX, LineId, Map, Served, benches_max};
 use super::nudge::Nudges;
-use super::policy::{self, Candidate};
-use super::shelf::{Filing, Mask, Order, Shelf};
+use super::policy::{self, Candidate, ChoiceRule};
+use super::published::Published;
+#[cfg(not(hotline_loom))]
+use super::shelf::Shelf;
+use super::shelf::{Filing, Mask, Order};
+use super::step::{Step, does};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
-use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering, OwnedU32, OwnedU64, fence};
 use crate::base::{AgentId, Time};
+/// Lanes have models of their own; loom sees the claim over a plain index.
+#[cfg(hotline_loom)]
+use crate::modelled::Plain as Shelf;
 
 /// A place for a contact in the matcher. The engine that owns it gives them out, first in, first out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,7 +46,8 @@ impl Key {
         Key(class | (arrival.micros() & ((1 << 52) - 1)) << 10 | u64::from(sequence & 0x3ff))
     }
 
-    fn salt(self) -> u64 {
+    /// What varies a random choice from contact to contact.
+    pub(crate) fn salt(self) -> u64 {
         self.0
     }
 }
@@ -52,22 +58,22 @@ struct Cell {
     /// Agents only: seconds talked since signing in.
     occupied: AtomicU32,
     key: AtomicU64,
-    /// Where the index has it; read by the owner only.
-    filing: AtomicU64,
+    /// Where the index has it.
+    filing: OwnedU64,
 }
 
 struct Slot {
     word: AtomicU64,
     /// The owner's counter of filings. Never set back, so that an old entry is dead by itself.
-    generation: AtomicU32,
+    generation: OwnedU32,
     cells: [Cell; 2],
 }
 
 impl Slot {
     fn new() -> Self {
         let cell =
-            || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0), filing: AtomicU64::new(0) };
-        Slot { word: AtomicU64::new(0), generation: AtomicU32::new(0), cells: [cell(), cell()] }
+            || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0), filing: OwnedU64::new(0) };
+        Slot { word: AtomicU64::new(0), generation: OwnedU32::new(0), cells: [cell(), cell()] }
     }
 
     /// The next generation; only the slot's owner calls this.
@@ -145,11 +151,13 @@ pub(crate) struct Kernel {
     contacts: Box<[Slot]>,
     lines: Shelf,
     benches: Shelf,
+    /// By line: whom its round robin chose last.
+    chosen: Box<[AtomicU32]>,
     agent_owner: Box<[u16]>,
     contacts_per_shard: u32,
     pub(crate) agent_nudges: Nudges,
     pub(crate) contact_nudges: Nudges,
-    map: ArcSwap<Map>,
+    map: Published<Map>,
 }
 
 impl Kernel {
@@ -163,11 +171,15 @@ impl Kernel {
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
             lines: Shelf::new(contacts, LINES_MAX),
             benches: Shelf::new(agents, benches_max(agents)),
+            // Agents are counted from 0: before the first turn the last one has had it.
+            chosen: (0..if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 8 } else { LINES_MAX })
+                .map(|_| AtomicU32::new(u32::MAX))
+                .collect(),
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
             agent_nudges: Nudges::new(agents, shards),
             contact_nudges: Nudges::new(contacts, shards),
-            map: ArcSwap::from_pointee(map),
+            map: Published::new(map),
         }
     }
 
@@ -176,7 +188,7 @@ impl Kernel {
     }
 
     pub(crate) fn publish(&self, map: Map) {
-        self.map.store(Arc::new(map));
+        self.map.store(map);
     }
 
     fn agent(&self, slot: u32) -> AgentWord {
@@ -211,9 +223,17 @@ impl Kernel {
         let offered = ContactWord::Offered { agent: slot, ag, cg };
         if self.swap_contact(contact, ContactWord::Waiting(cg), offered) || self.contact(contact) == offered {
             if self.agent(slot) == claim {
-                self.nudge_contact(contact);
-                self.nudge_agent(slot);
-                self.swap_agent(slot, claim, AgentWord::Held { contact, cg, ag });
+                let nudge = || {
+                    self.nudge_contact(contact);
+                    self.nudge_agent(slot);
+                };
+                let held = AgentWord::Held { contact, cg, ag };
+                if does(Step::OfferBeforeHeld) {
+                    nudge();
+                    self.swap_agent(slot, claim, held);
+                } else if self.swap_agent(slot, claim, held) {
+                    nudge();
+                }
             }
         } else {
             self.swap_agent(slot, claim, AgentWord::Ready(ag));
@@ -249,10 +269,13 @@ impl Kernel {
                 if place == line.0 && self.contact(slot) == word { Ok(cg) } else { Err(Seen::Pass) }
             }
             ContactWord::Offered { agent, ag, cg } if cg == filed => {
-                self.settle_offer(slot, agent, ag, cg);
+                if does(Step::SettleInLine) {
+                    self.settle_offer(slot, agent, ag, cg);
+                }
                 Err(Seen::Dead)
             }
             word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+            _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
             _ => Err(Seen::Pass),
         }
     }
@@ -279,6 +302,9 @@ impl Kernel {
     /// where order comes from.
     fn best(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
         let mut best = self.look(map, bench)?;
+        if !does(Step::SecondLook) {
+            return Some(best);
+        }
         loop {
             match self.look(map, bench) {
                 None => return None,
@@ -298,6 +324,7 @@ impl Kernel {
                 if place == bench.0 && self.agent(slot).generation() == ag { Ok((word, ag)) } else { Err(Seen::Pass) }
             }
             word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+            _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
             _ => Err(Seen::Pass),
         }
     }
@@ -305,6 +332,10 @@ impl Kernel {
     /// The best agent for the line of `waiting`, ready or under a claim that may yet fail.
     fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
         let rule = map.rule(waiting.line);
+        let salt = match rule {
+            ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.line.0 as usize].load(Ordering::Relaxed)),
+            _ => waiting.key.salt(),
+        };
         let order = if rule.by_idleness() { Order::ByKey } else { Order::Any };
         let mut best: Option<((u8, u64, u64), Free)> = None;
         // Neighbours share a bench, so the last answer mostly holds.
@@ -327,13 +358,20 @@ impl Kernel {
                 idle_since: Time::from_micros(idle_since),
                 occupied_secs: cell.occupied.load(Ordering::Acquire),
             };
-            let rank = policy::rank(rule, &candidate, waiting.key.salt());
+            let rank = policy::rank(rule, &candidate, salt);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, Free { slot: entry.slot(), bench, word }));
             }
             Seen::Stop
         });
         best.map(|(_, free)| free)
+    }
+
+    /// The agent has had its turn in a line that is served in turns. Only a hint: a claim that is lost counts, too.
+    fn note_turn(&self, map: &Map, line: LineId, agent: u32) {
+        if map.rule(line) == ChoiceRule::RoundRobin {
+            self.chosen[line.0 as usize].store(agent, Ordering::Relaxed);
+        }
     }
 
     /// Finds an agent for the contact, serving first whoever goes before it.
@@ -354,6 +392,9 @@ impl Kernel {
                     continue 'again;
                 };
                 let AgentWord::Ready(ag) = agent.word else {
+                    if !does(Step::SettleInMatch) {
+                        return;
+                    }
                     self.settle(agent.slot, agent.word);
                     continue 'again;
                 };
@@ -364,6 +405,7 @@ impl Kernel {
                 }
                 let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
                 if self.swap_agent(agent.slot, agent.word, claim) {
+                    self.note_turn(&map, first.line, agent.slot);
                     self.settle(agent.slot, claim);
                 }
                 continue 'again;
@@ -376,13 +418,14 @@ impl Kernel {
         loop {
             let word = self.agent(slot);
             match word {
-                AgentWord::Claim { ag: now, .. } if now == ag => self.settle(slot, word),
+                AgentWord::Claim { ag: now, .. } if now == ag && does(Step::SettleInDrive) => self.settle(slot, word),
                 AgentWord::Ready(now) if now == ag => {
                     let map = self.map.load();
                     let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
                     let Some(first) = self.best(&map, bench) else { return };
                     let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
                     if self.swap_agent(slot, word, claim) {
+                        self.note_turn(&map, first.line, slot);
                         self.settle(slot, claim);
                     }
                 }
@@ -393,15 +436,43 @@ impl Kernel {
 
     // ---- by the party's owner ----
 
-    fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
+    fn next_contact_generation(&self, slot: u32) -> ContactGeneration {
         let contact = &self.contacts[slot as usize];
-        let cg = ContactGeneration::from_counter(contact.next_generation());
-        let cell = &contact.cells[cg.cell()];
+        if does(Step::OwnersCounter) {
+            return ContactGeneration::from_counter(contact.next_generation());
+        }
+        ContactGeneration::from_counter(self.contact(slot).generation().number() + 1)
+    }
+
+    /// A new filing of a contact; its word is still the old one.
+    fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
+        let cg = self.next_contact_generation(slot);
+        let cell = &self.contacts[slot as usize].cells[cg.cell()];
         cell.place.store(line.0, Ordering::Release);
+        if does(Step::IndexBeforeWord) {
+            self.index_contact(slot, cg, line, key);
+        } else {
+            cell.key.store(key.0, Ordering::Release);
+        }
+        cg
+    }
+
+    fn index_contact(&self, slot: u32, cg: ContactGeneration, line: LineId, key: Key) {
+        let cell = &self.contacts[slot as usize].cells[cg.cell()];
         let (filing, key) = self.lines.file(line.0, key.0, Entry::new(slot, cg.number()));
         cell.key.store(key, Ordering::Release);
         cell.filing.store(filing.word(), Ordering::Relaxed);
-        cg
+    }
+
+    /// What a contact does once its word says that it waits, in this order: publish, fence, scan.
+    fn published(&self, slot: u32, cg: ContactGeneration, (line, key): (LineId, Key), fenced: Step) {
+        if !does(Step::IndexBeforeWord) {
+            self.index_contact(slot, cg, line, key);
+        }
+        if does(fenced) {
+            fence(Ordering::SeqCst);
+        }
+        self.match_contact(slot, cg);
     }
 
     /// A filing of a contact is over: its entry need not be met any more.
@@ -411,6 +482,7 @@ impl Kernel {
         self.lines.retire(cell.place.load(Ordering::Relaxed), filing, Entry::new(slot, cg.number()));
     }
 
+    /// A new filing of an agent; its word is still the old one.
     fn file_agent(&self, slot: u32, bench: BenchId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
         let agent = &self.agents[slot as usize];
         let ag = AgentGeneration::from_counter(agent.next_generation());
@@ -418,9 +490,16 @@ impl Kernel {
         cell.place.store(bench.0, Ordering::Release);
         cell.occupied.store(occupied_secs, Ordering::Release);
         cell.key.store(idle_since.micros(), Ordering::Release);
+        if does(Step::IndexBeforeDirectClaim) {
+            self.index_agent(slot, ag, bench, idle_since);
+        }
+        ag
+    }
+
+    fn index_agent(&self, slot: u32, ag: AgentGeneration, bench: BenchId, idle_since: Time) {
+        let cell = &self.agents[slot as usize].cells[ag.cell()];
         let (filing, _) = self.benches.file(bench.0, idle_since.micros(), Entry::new(slot, ag.number()));
         cell.filing.store(filing.word(), Ordering::Relaxed);
-        ag
     }
 
     fn retire_agent(&self, slot: u32, ag: AgentGeneration) {
@@ -433,8 +512,7 @@ impl Kernel {
     pub(crate) fn arrive(&self, slot: u32, line: LineId, key: Key) {
         let cg = self.file_contact(slot, line, key);
         self.contacts[slot as usize].word.store(ContactWord::Waiting(cg).pack(), Ordering::Release);
-        fence(Ordering::SeqCst);
-        self.match_contact(slot, cg);
+        self.published(slot, cg, (line, key), Step::FenceOfArrival);
     }
 
     /// An agent who was busy or held (and whose offer is over) takes a seat on its bench.
@@ -444,18 +522,30 @@ impl Kernel {
         }
         let ag = self.file_agent(slot, bench, now, occupied_secs);
         let word = &self.agents[slot as usize].word;
-        let first = self.best(&self.map.load(), bench);
-        if let Some(first) = first {
+        let map = self.map.load();
+        if let Some(first) = self.best(&map, bench) {
             let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
             word.store(claim.pack(), Ordering::Release);
+            self.note_turn(&map, first.line, slot);
             self.settle(slot, claim);
             if matches!(self.agent(slot), AgentWord::Held { ag: held, .. } if held == ag) {
                 return;
             }
+            if !does(Step::IndexBeforeDirectClaim) {
+                self.index_agent(slot, ag, bench, now);
+            }
+            if !does(Step::DriveAfterLostClaim) {
+                return;
+            }
         } else {
+            if !does(Step::IndexBeforeDirectClaim) {
+                self.index_agent(slot, ag, bench, now);
+            }
             word.store(AgentWord::Ready(ag).pack(), Ordering::Release);
         }
-        fence(Ordering::SeqCst);
+        if does(Step::FenceOfReady) {
+            fence(Ordering::SeqCst);
+        }
         self.drive(slot, ag);
     }
 
@@ -523,6 +613,17 @@ impl Kernel {
         }
     }
 
+    /// The contact leaves the line, unless it is offered to somebody; whether it has left.
+    pub(crate) fn leave_unoffered(&self, slot: u32) -> bool {
+        let word = self.contact(slot);
+        let ContactWord::Waiting(cg) = word else { return false };
+        let left = self.swap_contact(slot, word, ContactWord::Gone(cg));
+        if left {
+            self.retire_contact(slot, cg);
+        }
+        left
+    }
+
     /// The offer came to nothing: the contact waits again, with the key given.
     pub(crate) fn put_back(&self, slot: u32, line: LineId, key: Key) -> Option<AgentId> {
         let word = self.contact(slot);
@@ -535,8 +636,7 @@ impl Kernel {
             return None;
         }
         self.nudge_agent(agent);
-        fence(Ordering::SeqCst);
-        self.match_contact(slot, cg);
+        self.published(slot, cg, (line, key), Step::FenceOfPutBack);
         Some(AgentId(agent))
     }
 
@@ -550,8 +650,7 @@ impl Kernel {
             return false;
         }
         self.retire_contact(slot, old);
-        fence(Ordering::SeqCst);
-        self.match_contact(slot, cg);
+        self.published(slot, cg, (line, key), Step::FenceOfWidening);
         true
     }
 
@@ -571,7 +670,9 @@ impl Kernel {
                     });
                     if self.swap_agent(slot, word, AgentWord::Ready(ag)) {
                         self.retire_agent(slot, old);
-                        fence(Ordering::SeqCst);
+                        if does(Step::FenceOfReseat) {
+                            fence(Ordering::SeqCst);
+                        }
                         return self.drive(slot, ag);
                     }
                 }
@@ -603,6 +704,19 @@ impl Kernel {
             ContactWord::Offered { agent, .. } => ContactView::Offered(AgentId(agent)),
             ContactWord::Served(_) => ContactView::Served,
         }
+    }
+
+    /// The line that a waiting contact is in.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn line_of_waiting(&self, slot: u32) -> Option<LineId> {
+        self.waiting(slot).map(|waiting| waiting.line)
+    }
+
+    /// The bench that a ready agent sits on.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn bench_of_ready(&self, slot: u32) -> Option<BenchId> {
+        let AgentWord::Ready(ag) = self.agent(slot) else { return None };
+        Some(BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire)))
     }
 
     /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.

@@ -23,8 +23,8 @@
 use super::segments::{Segment, SegmentRef, Segments};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Filings in a segment.
-pub(super) const SEGMENT: u32 = 16;
+/// Filings in a segment; two in the models, so that a few filings come to several segments.
+pub(super) const SEGMENT: u32 = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 2 } else { 16 };
 
 pub(super) const EMPTY: u64 = 1 << 63;
 /// An entry that is over, for good.
@@ -46,6 +46,16 @@ pub(crate) struct Entry(u64);
 impl Entry {
     pub(crate) fn new(slot: u32, generation: u32) -> Self {
         Entry(u64::from(slot) << 22 | u64::from(generation))
+    }
+
+    #[cfg(hotline_loom)]
+    pub(crate) fn from_word(word: u64) -> Self {
+        Entry(word)
+    }
+
+    #[cfg(hotline_loom)]
+    pub(crate) fn word(self) -> u64 {
+        self.0
     }
 
     pub(crate) fn slot(self) -> u32 {

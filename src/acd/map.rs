@@ -111,6 +111,8 @@ pub struct Map {
     /// By queue: all its lines.
     lines_of_queue: Vec<Box<[Mask]>>,
     bench_of: Vec<Option<BenchId>>,
+    /// By bench: how many agents have that profile.
+    members: Vec<u32>,
     languages: Vec<SkillId>,
     profiles: BTreeMap<Profile, BenchId>,
     requirements: BTreeMap<Requirement, LineId>,
@@ -145,7 +147,7 @@ impl Map {
     #[must_use]
     pub fn following(&self, directory: &Directory, version: u64) -> Self {
         let mut profiles = self.profiles.clone();
-        let bench_of = directory
+        let bench_of: Vec<Option<BenchId>> = directory
             .agents
             .iter()
             .map(|agent| {
@@ -156,6 +158,10 @@ impl Map {
                 })
             })
             .collect();
+        let mut members = vec![0; profiles.len()];
+        for bench in bench_of.iter().flatten() {
+            members[bench.0 as usize] += 1;
+        }
         let mut requirements = self.requirements.clone();
         let choices: Vec<Option<SkillId>> = directory.languages.iter().copied().map(Some).chain([None]).collect();
         let line_of: Vec<Vec<Vec<LineId>>> = directory
@@ -187,6 +193,7 @@ impl Map {
             lines_of_queue: line_of.iter().map(all_lines).collect(),
             line_of,
             bench_of,
+            members,
             languages: directory.languages.clone(),
             profiles,
             requirements,
@@ -212,6 +219,11 @@ impl Map {
     #[must_use]
     pub fn bench(&self, agent: AgentId) -> Option<BenchId> {
         self.bench_of.get(agent.index()).copied().flatten()
+    }
+
+    /// How many agents of the directory `bench` is for, signed in or not.
+    pub(crate) fn members(&self, bench: BenchId) -> u32 {
+        self.members.get(bench.0 as usize).copied().unwrap_or(0)
     }
 
     /// What `line` may expect of `bench`; `None`: nothing.

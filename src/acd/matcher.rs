@@ -11,7 +11,7 @@ use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
 use super::map::{BenchId, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, QueueId, Time, Weighed};
 
 /// How large the matcher is built; it never grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,11 +39,36 @@ pub struct Matcher {
     size: Size,
     waiting: Box<[AtomicU32]>,
     places: Box<[Place]>,
-    /// By agent: the bench, plus one, on which the agent counts as signed in (whatever the agent does); zero when not signed in.
-    present_on: Box<[AtomicU32]>,
-    /// By bench: how many are signed in.
-    present: Box<[AtomicU32]>,
+    /// By agent: where it is counted, as [`counted`] packs it.
+    counted: Box<[AtomicU32]>,
+    /// By bench: how many are free, busy and on a break.
+    standing: Box<[[AtomicU32; 3]]>,
     sequence: AtomicU32,
+}
+
+/// What an agent who is signed in does, as far as others are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Ready.
+    Free = 0,
+    /// Rung, talking, finishing up, or in a call of its own.
+    Busy = 1,
+    /// Not to be had for a while.
+    Break = 2,
+}
+
+/// An agent that is counted nowhere.
+const NOT_COUNTED: u32 = u32::MAX;
+
+/// Where an agent is counted: a bench, and two bits of standing.
+fn counted(word: u32) -> Option<(BenchId, Standing)> {
+    let standing = match word & 3 {
+        0 => Standing::Free,
+        1 => Standing::Busy,
+        2 => Standing::Break,
+        _ => return None,
+    };
+    Some((BenchId(word >> 2), standing))
 }
 
 /// A line is full.
@@ -62,8 +87,8 @@ impl Matcher {
             size,
             waiting: (0..size.queues).map(|_| AtomicU32::new(0)).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
-            present_on: (0..size.agents).map(|_| AtomicU32::new(0)).collect(),
-            present: (0..benches_max(size.agents)).map(|_| AtomicU32::new(0)).collect(),
+            counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
+            standing: (0..benches_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
             sequence: AtomicU32::new(0),
         }
     }
@@ -104,10 +129,11 @@ impl Matcher {
 
     // ---- contacts (owner) ----
 
-    /// *Owner.* The contact joins `queue` through `line`, unless `length_max` are in it; it may be offered before this returns.
+    /// *Owner.* The contact joins `queue` through `line`; it may be offered before this returns. Where `length_max` are in the queue
+    /// already, only one for whom an agent is free may join: nobody is turned away who need not wait.
     ///
     /// # Errors
-    /// When the queue has `length_max` waiting.
+    /// When the queue has `length_max` waiting, and the contact would wait, too.
     pub fn arrive(
         &self,
         slot: ContactSlot,
@@ -117,15 +143,15 @@ impl Matcher {
         key: Key,
         since: Time,
     ) -> Result<(), LineFull> {
-        let counter = &self.waiting[queue.index()];
-        if counter.fetch_add(1, Ordering::AcqRel) >= length_max {
-            counter.fetch_sub(1, Ordering::AcqRel);
-            return Err(LineFull);
-        }
+        let full = self.waiting[queue.index()].fetch_add(1, Ordering::AcqRel) >= length_max;
         let place = &self.places[slot.0 as usize];
         place.since.store(since.micros(), Ordering::Release);
         place.queue.store(queue.0 + 1, Ordering::Release);
         self.kernel.arrive(slot.0, line, key);
+        if full && self.kernel.leave_unoffered(slot.0) {
+            self.uncount(slot);
+            return Err(LineFull);
+        }
         Ok(())
     }
 
@@ -188,27 +214,29 @@ impl Matcher {
         if let Some(bench) = bench {
             self.kernel.reseat(agent.0, bench);
         }
-        if self.present_on[agent.index()].load(Ordering::Relaxed) != 0 {
-            self.count_present(agent, bench);
+        if let Some((_, standing)) = counted(self.counted[agent.index()].load(Ordering::Relaxed)) {
+            self.count(agent, bench, Some(standing));
         }
     }
 
-    /// *Owner.* Whether the agent is signed in.
-    pub fn set_present(&self, agent: AgentId, present: bool) {
-        let bench = if present { self.kernel.map().bench(agent) } else { None };
-        self.count_present(agent, bench);
+    /// *Owner.* What the agent does, as far as others are concerned; `None`: not signed in.
+    pub fn set_standing(&self, agent: AgentId, standing: Option<Standing>) {
+        let bench = self.kernel.map().bench(agent);
+        self.count(agent, bench, standing);
     }
 
-    fn count_present(&self, agent: AgentId, bench: Option<BenchId>) {
-        let on = bench.map_or(0, |bench| bench.0 + 1);
-        let was_on = self.present_on[agent.index()].swap(on, Ordering::AcqRel);
-        if was_on != on {
-            if on != 0 {
-                self.present[on as usize - 1].fetch_add(1, Ordering::AcqRel);
-            }
-            if was_on != 0 {
-                self.present[was_on as usize - 1].fetch_sub(1, Ordering::AcqRel);
-            }
+    fn count(&self, agent: AgentId, bench: Option<BenchId>, standing: Option<Standing>) {
+        let on = bench.zip(standing).map_or(NOT_COUNTED, |(bench, standing)| bench.0 << 2 | standing as u32);
+        let was_on = self.counted[agent.index()].swap(on, Ordering::AcqRel);
+        if was_on == on {
+            return;
+        }
+        let counter = |(bench, standing): (BenchId, Standing)| &self.standing[bench.0 as usize][standing as usize];
+        if let Some(on) = counted(on) {
+            counter(on).fetch_add(1, Ordering::AcqRel);
+        }
+        if let Some(was_on) = counted(was_on) {
+            counter(was_on).fetch_sub(1, Ordering::AcqRel);
         }
     }
 
@@ -230,7 +258,25 @@ impl Matcher {
     #[must_use]
     pub fn anyone_for(&self, line: LineId) -> bool {
         let map = self.kernel.map();
-        Mask::places(map.benches_of(line)).any(|bench| self.present[bench as usize].load(Ordering::Acquire) > 0)
+        let here = |bench: u32| self.standing[bench as usize].iter().any(|count| count.load(Ordering::Acquire) > 0);
+        Mask::places(map.benches_of(line)).any(here)
+    }
+
+    /// How those who may serve `line` stand. While others move it may be off by those who move.
+    #[must_use]
+    pub fn weigh(&self, line: LineId) -> Weighed {
+        let map = self.kernel.map();
+        let mut weighed = Weighed { map_version: map.version(), ..Weighed::default() };
+        let mut members = 0;
+        for bench in Mask::places(map.benches_of(line)) {
+            let [free, busy, on_break] = &self.standing[bench as usize];
+            weighed.free += free.load(Ordering::Acquire);
+            weighed.busy += busy.load(Ordering::Acquire);
+            weighed.on_break += on_break.load(Ordering::Acquire);
+            members += map.members(BenchId(bench));
+        }
+        weighed.offline = members.saturating_sub(weighed.free + weighed.busy + weighed.on_break);
+        weighed
     }
 
     /// How many are in `queue`, offered ones included.
@@ -281,3 +327,7 @@ impl Matcher {
 #[cfg(test)]
 #[path = "matcher_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sequential_tests.rs"]
+mod sequential_tests;

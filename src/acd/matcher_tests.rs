@@ -147,7 +147,7 @@ fn presence_answers_whether_anyone_could_serve() {
     let house = house(1);
     let line = house.matcher.map().line(QueueId(0), None, 0).unwrap();
     assert!(!house.matcher.anyone_for(line));
-    house.matcher.set_present(AgentId(0), true);
+    house.matcher.set_standing(AgentId(0), Some(Standing::Break));
     assert!(house.matcher.anyone_for(line));
 }
 
@@ -186,4 +186,27 @@ fn two_threads_lose_nobody_and_serve_nobody_twice() {
             }
         }
     }
+}
+
+#[test]
+fn nobody_is_turned_away_from_a_full_line_who_need_not_wait() {
+    let house = house(2);
+    let join = |slot: u32, length_max| {
+        let (line, at) = (house.matcher.map().line(QueueId(0), None, 0).unwrap(), T0 + Duration::from_secs(u64::from(slot)));
+        let key = house.matcher.key(at, Duration::ZERO, false);
+        house.matcher.arrive(ContactSlot(slot), QueueId(0), length_max, line, key, at)
+    };
+    assert_eq!(join(0, 0), Err(LineFull), "nobody is there");
+    assert_eq!((house.matcher.waiting(QueueId(0)), house.matcher.contact(ContactSlot(0))), (0, ContactView::Gone));
+    house.ready(0);
+    house.ready(1);
+    assert_eq!(join(1, 0), Ok(()));
+    assert_eq!(join(2, 1), Ok(()), "one is in the queue, but rung for");
+    assert_eq!((house.offered(1), house.offered(2)), (Some(0), Some(1)));
+    assert_eq!(join(3, 2), Err(LineFull));
+    assert_eq!(house.matcher.waiting(QueueId(0)), 2);
+    house.matcher.accept(ContactSlot(1));
+    house.matcher.release(AgentId(0));
+    house.ready(0);
+    assert_eq!(house.matcher.agent(AgentId(0)), AgentView::Ready, "who was turned away is offered to nobody");
 }

@@ -7,15 +7,17 @@
 
 pub mod agent;
 pub mod claim;
-mod lane;
+pub(crate) mod lane;
 pub mod map;
 pub mod matcher;
 mod nudge;
 pub mod policy;
+mod published;
 pub mod queue;
 mod segments;
-mod shelf;
-mod word;
+pub(crate) mod shelf;
+pub(crate) mod step;
+pub(crate) mod word;
 
 pub use claim::{ContactSlot, Key};
 pub use map::{Directory, LineId, Map};

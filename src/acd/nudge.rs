@@ -1,63 +1,133 @@
 //! Nudges: "look at this slot again". Not facts: an owner that is nudged reads the words.
 //!
-//! One lock-free list a shard (Treiber's, emptied as a whole, so that no entry can be popped and come back in between) with a dirty
-//! flag a slot: a slot is in its list at most once, so the list is never full and drops nothing.
+//! For each shard a bit a slot, a bit for each word of these, and a bit for each word of those. Whoever nudges sets all three, from the
+//! slot's upwards, whatever was set already: one who stalled between two of them holds up nobody else's nudge. The owner takes them from
+//! the top down. So a nudge is never lost, the bits are never full, and to ask whether there is one takes a look at a word or two.
 
-use crate::base::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::base::sync::{AtomicU64, Ordering};
 
-struct Link {
-    dirty: AtomicBool,
-    /// The next slot in the list, plus one; zero ends it.
-    next: AtomicU32,
+/// Bits in a word.
+const BITS: u32 = 64;
+
+/// The bits of one shard.
+struct Shard {
+    slots: Box<[AtomicU64]>,
+    words: Box<[AtomicU64]>,
+    top: Box<[AtomicU64]>,
 }
 
-/// The lists of one kind of slot.
-pub(crate) struct Nudges {
-    links: Box<[Link]>,
-    /// Each shard's first slot, plus one.
-    heads: Box<[AtomicU32]>,
+/// The bits of one kind of slot.
+pub(crate) struct Nudges(Box<[Shard]>);
+
+fn clear(bits: u32) -> Box<[AtomicU64]> {
+    (0..bits.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// The place of a bit: the word, and the bit in it.
+fn place(bit: u32) -> (usize, u64) {
+    ((bit / BITS) as usize, 1 << (bit % BITS))
+}
+
+/// Takes a word's bits away; their places, in rising order.
+fn take(word: &AtomicU64, index: u32) -> impl Iterator<Item = u32> {
+    let mut bits = if word.load(Ordering::Acquire) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) };
+    std::iter::from_fn(move || {
+        let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+        bits &= bits - 1;
+        Some(index * BITS + bit)
+    })
 }
 
 impl Nudges {
     pub(crate) fn new(slots: u32, shards: u16) -> Self {
-        Nudges {
-            links: (0..slots).map(|_| Link { dirty: AtomicBool::new(false), next: AtomicU32::new(0) }).collect(),
-            heads: (0..shards).map(|_| AtomicU32::new(0)).collect(),
+        let shard = |_| {
+            let words = slots.div_ceil(BITS);
+            Shard { slots: clear(slots), words: clear(words), top: clear(words.div_ceil(BITS)) }
+        };
+        Nudges((0..shards).map(shard).collect())
+    }
+
+    /// Has `shard` look at `slot`.
+    pub(crate) fn push(&self, shard: u16, slot: u32) {
+        let shard = &self.0[usize::from(shard)];
+        let (word, bit) = place(slot);
+        // Always written: what the owner reads after taking this bit is what was written before it.
+        shard.slots[word].fetch_or(bit, Ordering::AcqRel);
+        let (above, bit) = place(word as u32);
+        Self::set(&shard.words[above], bit);
+        let (top, bit) = place(above as u32);
+        Self::set(&shard.top[top], bit);
+    }
+
+    /// Sets a bit of a higher level. One that is still set will be taken after the slot's own: had that been taken before, this would be
+    /// seen to be gone.
+    fn set(word: &AtomicU64, bit: u64) {
+        if word.load(Ordering::Acquire) & bit == 0 {
+            word.fetch_or(bit, Ordering::AcqRel);
         }
     }
 
-    /// Puts `slot` into the list of `shard`, unless it is there.
-    pub(crate) fn push(&self, shard: u16, slot: u32) {
-        let link = &self.links[slot as usize];
-        if link.dirty.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let head = &self.heads[usize::from(shard)];
-        let mut first = head.load(Ordering::Acquire);
-        loop {
-            link.next.store(first, Ordering::Release);
-            match head.compare_exchange(first, slot + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return,
-                Err(now) => first = now,
+    /// Whether `shard` has anything to look at.
+    pub(crate) fn pending(&self, shard: u16) -> bool {
+        self.0[usize::from(shard)].top.iter().any(|word| word.load(Ordering::Acquire) != 0)
+    }
+
+    /// Takes all that `shard` is to look at. Each slot's bit is taken before it is handed over, so that a change made while its owner
+    /// looks nudges again.
+    pub(crate) fn drain(&self, shard: u16, mut each: impl FnMut(u32)) {
+        let shard = &self.0[usize::from(shard)];
+        for (index, top) in (0..).zip(&shard.top) {
+            for above in take(top, index) {
+                for word in take(&shard.words[above as usize], above) {
+                    take(&shard.slots[word as usize], word).for_each(&mut each);
+                }
             }
         }
     }
+}
 
-    /// Whether the list of `shard` has anything.
-    pub(crate) fn pending(&self, shard: u16) -> bool {
-        self.heads[usize::from(shard)].load(Ordering::Acquire) != 0
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_slot_once_and_to_its_own_shard() {
+        let nudges = Nudges::new(300_000, 2);
+        let slots = [0, 1, 63, 64, 4095, 4096, 262_143, 262_144, 299_999];
+        assert!(!nudges.pending(1));
+        for _ in 0..2 {
+            for slot in slots {
+                nudges.push(1, slot);
+                nudges.push(1, slot);
+            }
+            assert!(nudges.pending(1) && !nudges.pending(0));
+            let mut taken = Vec::new();
+            nudges.drain(0, |_| panic!("another's"));
+            nudges.drain(1, |slot| taken.push(slot));
+            assert_eq!(taken, slots);
+            assert!(!nudges.pending(1));
+        }
     }
 
-    /// Takes the whole list of `shard`. Each slot's flag is cleared before it is handed over, so that a change made while its owner
-    /// looks nudges again.
-    pub(crate) fn drain(&self, shard: u16, mut each: impl FnMut(u32)) {
-        let mut first = self.heads[usize::from(shard)].swap(0, Ordering::AcqRel);
-        while first != 0 {
-            let slot = first - 1;
-            let link = &self.links[slot as usize];
-            first = link.next.load(Ordering::Acquire);
-            link.dirty.store(false, Ordering::Release);
-            each(slot);
-        }
+    #[test]
+    fn nothing_is_lost_between_threads() {
+        let nudges = Nudges::new(5000, 1);
+        let mut seen = BTreeSet::new();
+        std::thread::scope(|scope| {
+            let pushers: Vec<_> = (0..2)
+                .map(|thread| {
+                    let nudges = &nudges;
+                    scope.spawn(move || (thread..5000).step_by(2).for_each(|slot| nudges.push(0, slot)))
+                })
+                .collect();
+            let mut drain = || nudges.drain(0, |slot| assert!(seen.insert(slot)));
+            while !pushers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                drain();
+            }
+            drain();
+        });
+        assert_eq!(seen.len(), 5000);
     }
 }

@@ -16,6 +16,8 @@ pub enum ChoiceRule {
     FixedOrder,
     /// By chance.
     Random,
+    /// In the order of the configuration file, from the one after whoever was chosen last for the line; then from the first again.
+    RoundRobin,
 }
 
 impl ChoiceRule {
@@ -28,12 +30,19 @@ impl ChoiceRule {
             ChoiceRule::LeastOccupied => "least_occupied",
             ChoiceRule::FixedOrder => "fixed_order",
             ChoiceRule::Random => "random",
+            ChoiceRule::RoundRobin => "round_robin",
         }
     }
 
     /// All of them.
-    pub const ALL: [ChoiceRule; 5] =
-        [ChoiceRule::LongestIdle, ChoiceRule::MostSkilled, ChoiceRule::LeastOccupied, ChoiceRule::FixedOrder, ChoiceRule::Random];
+    pub const ALL: [ChoiceRule; 6] = [
+        ChoiceRule::LongestIdle,
+        ChoiceRule::MostSkilled,
+        ChoiceRule::LeastOccupied,
+        ChoiceRule::FixedOrder,
+        ChoiceRule::Random,
+        ChoiceRule::RoundRobin,
+    ];
 }
 
 /// What is known of a candidate when the choice is made.
@@ -59,8 +68,8 @@ impl ChoiceRule {
     }
 }
 
-/// The candidate's rank under `rule`: the least goes first. A pool that is preferred goes before what the rule says. `salt` varies the
-/// random rule and differs from contact to contact.
+/// The candidate's rank under `rule`: the least goes first. A pool that is preferred goes before what the rule says. `salt` is what the
+/// rule turns on besides: for chance, what differs from contact to contact; for round robin, the agent who was chosen last.
 #[must_use]
 pub fn rank(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u8, u64, u64) {
     let (first, second) = rank_in_pool(rule, candidate, salt);
@@ -74,6 +83,7 @@ fn rank_in_pool(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u64, u64
         ChoiceRule::MostSkilled => (u64::from(u16::MAX - candidate.level_sum), idle),
         ChoiceRule::LeastOccupied => (u64::from(candidate.occupied_secs), idle),
         ChoiceRule::FixedOrder => (u64::from(candidate.agent), 0),
+        ChoiceRule::RoundRobin => (u64::from(candidate.agent.wrapping_sub(salt as u32).wrapping_sub(1)), 0),
         ChoiceRule::Random => (mix(salt ^ u64::from(candidate.agent).wrapping_mul(0x9e37_79b9_7f4a_7c15)), 0),
     }
 }
@@ -109,6 +119,8 @@ mod tests {
         assert_eq!(first(ChoiceRule::FixedOrder, 0, &three), 0);
         let chosen: std::collections::BTreeSet<u32> = (0..64).map(|salt| first(ChoiceRule::Random, salt, &three)).collect();
         assert_eq!(chosen.len(), 3, "chance reaches everyone");
+        let turns: Vec<u32> = (0..4).map(|last| first(ChoiceRule::RoundRobin, last, &three)).collect();
+        assert_eq!(turns, [1, 2, 0, 0], "after the last, whoever it was, comes the next who is free");
         let preferred = Candidate { pool: 0, ..candidate(3, 1, 99, 999) };
         let others = three.map(|candidate| Candidate { pool: 1, ..candidate });
         for rule in ChoiceRule::ALL {

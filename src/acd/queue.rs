@@ -86,7 +86,7 @@ pub struct QueueRules {
     pub wrap_up: Duration,
     /// The longest wait, then overflow.
     pub wait_max: Option<Duration>,
-    /// The longest line, then overflow.
+    /// The longest line; whoever would wait behind it overflows. Zero: nobody waits.
     pub length_max: u32,
     /// Where callers go who cannot stay.
     pub overflow: Overflow,
@@ -102,6 +102,38 @@ pub struct QueueRules {
     pub talk_max: Duration,
     /// No longer in the configuration: takes nobody new, and empties by these rules.
     pub retired: bool,
+}
+
+/// What a queue is that says nothing of itself.
+impl Default for QueueRules {
+    fn default() -> Self {
+        QueueRules {
+            name: "".into(),
+            agency: AgencyId(0),
+            skills: Vec::new(),
+            language_level: 1,
+            pools: Vec::new(),
+            head_start: Duration::ZERO,
+            emergency: false,
+            widening: Vec::new(),
+            choice: ChoiceRule::LongestIdle,
+            answer: Answer::AtOnce,
+            music: "music/default".into(),
+            announce_every: Some(Duration::from_secs(60)),
+            ring_timeout: Duration::from_secs(20),
+            refused_pause: Duration::from_secs(10),
+            wrap_up: Duration::from_secs(30),
+            wait_max: None,
+            length_max: 1_000,
+            overflow: Overflow::Goodbye,
+            join_empty: WhenEmpty::Wait,
+            leave_when_empty: WhenEmpty::Wait,
+            service_target: Duration::from_secs(20),
+            short_abandon: Duration::from_secs(5),
+            talk_max: Duration::from_secs(2 * 3600),
+            retired: false,
+        }
+    }
 }
 
 impl QueueRules {
@@ -140,29 +172,11 @@ pub(crate) mod tests {
     pub(crate) fn plain(name: &str, skills: &[(u32, u8)], pools: &[u32]) -> QueueRules {
         QueueRules {
             name: name.into(),
-            agency: AgencyId(0),
             skills: skills.iter().map(|(skill, level)| (SkillId(*skill), *level)).collect(),
-            language_level: 1,
             pools: pools.iter().map(|pool| PoolId(*pool)).collect(),
-            head_start: Duration::ZERO,
-            emergency: false,
-            widening: Vec::new(),
-            choice: ChoiceRule::LongestIdle,
-            answer: Answer::AtOnce,
-            music: "music/default".into(),
             announce_every: None,
-            ring_timeout: Duration::from_secs(20),
-            refused_pause: Duration::from_secs(10),
             wrap_up: Duration::ZERO,
-            wait_max: None,
-            length_max: 1000,
-            overflow: Overflow::Goodbye,
-            join_empty: WhenEmpty::Wait,
-            leave_when_empty: WhenEmpty::Wait,
-            service_target: Duration::from_secs(20),
-            short_abandon: Duration::from_secs(5),
-            talk_max: Duration::from_secs(7200),
-            retired: false,
+            ..QueueRules::default()
         }
     }
 

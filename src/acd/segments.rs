@@ -9,7 +9,7 @@ use super::lane::{EMPTY, NONE, SEGMENT};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Segments allocated at once.
-const CHUNK: u32 = 64;
+const CHUNK: u32 = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 4 } else { 64 };
 /// As many as a packed reference can name.
 pub(crate) const SEGMENTS_LIMIT: u32 = 1 << 24;
 

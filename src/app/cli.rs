@@ -6,11 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
 use super::load::LoadArgs;
+use super::simulate::SimulateArgs;
+use crate::base::ContactId;
 use crate::config::{self, Config, Problems};
+use crate::store;
 
 /// The switchboard of a city: a SIP automatic call distributor.
 ///
@@ -62,6 +66,19 @@ enum Command {
     /// cut off, or not ended in order.
     #[command(verbatim_doc_comment)]
     Load(Box<LoadArgs>),
+    /// Say why a contact waited
+    ///
+    /// Reads the event log: each decision with those who might have served the caller,
+    /// what they did, and who of the same queue went first.
+    #[command(verbatim_doc_comment)]
+    Why(WhyArgs),
+    /// Play hours of calls through the matcher, in seconds
+    ///
+    /// The lines, benches and rules are those that `serve` runs, under a virtual
+    /// clock. With --single it plays the one queue of the textbooks, and shows what
+    /// Erlang's formulas say of it beside what came out.
+    #[command(verbatim_doc_comment)]
+    Simulate(Box<SimulateArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -69,6 +86,22 @@ struct File {
     /// The configuration file; the embedded one without it
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct WhyArgs {
+    /// The contact's id, as the logs and the store have it
+    #[arg(value_name = "ID")]
+    contact: ContactId,
+    /// The configuration file, whose [events] says where the log is
+    #[arg(long, short, value_name = "FILE", required_unless_present = "log")]
+    config: Option<PathBuf>,
+    /// The directory of the event log
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
+    log: Option<PathBuf>,
+    /// Write JSON instead of text
+    #[arg(long)]
+    json: bool,
 }
 
 /// Does what the process's arguments ask for.
@@ -81,6 +114,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check(file) => Ok(check(file.config.as_deref())),
         Command::Demo(args) => super::demo::demo(&args),
         Command::Load(args) => super::load::load(&args),
+        Command::Why(args) => why(&args),
+        Command::Simulate(args) => super::simulate::simulate(&args),
     }
 }
 
@@ -106,6 +141,30 @@ fn check(file: Option<&Path>) -> ExitCode {
         }
         Err(problems) => refused(&problems, file),
     }
+}
+
+fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
+    let directory = match (&args.log, &args.config) {
+        (Some(directory), _) => directory.clone(),
+        (None, file) => match config_of(file.as_deref()) {
+            Ok(config) => match config.server.events.directory {
+                Some(directory) => directory,
+                None => bail!("{}: no event log is kept: set [events] directory", name(file.as_deref())),
+            },
+            Err(problems) => return Ok(refused(&problems, file.as_deref())),
+        },
+    };
+    let answer = store::ledger(&directory, args.contact).with_context(|| format!("{} cannot be read", directory.display()))?;
+    let Some(answer) = answer else {
+        eprintln!("error: {} was never in line, as far as the log in {} goes back", args.contact, directory.display());
+        return Ok(ExitCode::FAILURE);
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+    } else {
+        print!("{answer}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn refused(problems: &Problems, file: Option<&Path>) -> ExitCode {

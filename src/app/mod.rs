@@ -8,6 +8,7 @@ pub mod outside;
 mod records;
 mod running;
 pub mod serve;
+mod simulate;
 mod stop;
 mod story;
 mod web_backend;

@@ -102,6 +102,9 @@ fn say(fact: &Fact, settings: &Settings) {
         FactKind::Left { queue, outcome, waited, .. } => {
             tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the line");
         }
+        FactKind::Widened { queue, step, .. } => {
+            tracing::debug!(contact = id, queue = queue_name(queue), step, "may be served by more");
+        }
         FactKind::Offered { queue, agent, .. } => {
             tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
         }

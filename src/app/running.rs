@@ -212,6 +212,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         shard: inbox.clone(),
         draining: draining.clone(),
         log: records.log(),
+        events: listen.keep.log.as_ref().map(|log| log.directory.clone()),
     };
     let router = web::router(backend, listen.web.token.clone());
     std::thread::Builder::new().name("http".to_owned()).spawn({

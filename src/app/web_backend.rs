@@ -1,5 +1,6 @@
 //! What the pages show, looked up where it is known.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,13 +9,13 @@ use tokio::sync::mpsc;
 
 use crate::acd::Matcher;
 use crate::base::words::BreakReason;
-use crate::base::{AgentId, QueueId};
+use crate::base::{AgentId, ContactId, QueueId};
 use crate::engine::{AgentCommand, Settings};
 use crate::metrics::Exporter;
 use crate::net::clock::Clock;
 use crate::net::shard::ToShard;
-use crate::store::LogHealth;
-use crate::web::{Accepted, AgentStatus, Backend, QueueStatus, WantedState};
+use crate::store::{self, LogHealth};
+use crate::web::{Accepted, AgentStatus, Backend, Ledger, QueueStatus, WantedState};
 
 pub(super) struct WebBackend {
     pub(super) exporter: Exporter,
@@ -24,6 +25,8 @@ pub(super) struct WebBackend {
     pub(super) shard: mpsc::Sender<ToShard>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log: Option<Arc<LogHealth>>,
+    /// Where the event log is.
+    pub(super) events: Option<PathBuf>,
 }
 
 impl WebBackend {
@@ -80,6 +83,17 @@ impl Backend for WebBackend {
                 })
             })
             .collect()
+    }
+
+    fn ledger(&self, contact: ContactId) -> Ledger {
+        let Some(directory) = &self.events else { return Ledger::NoLog };
+        match store::ledger(directory, contact) {
+            Ok(Some(answer)) => {
+                serde_json::to_value(&answer).map_or_else(|error| Ledger::Unreadable(error.to_string()), Ledger::Known)
+            }
+            Ok(None) => Ledger::NoSuchContact,
+            Err(error) => Ledger::Unreadable(error.to_string()),
+        }
     }
 
     fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted {

@@ -6,10 +6,13 @@ pub mod hash;
 pub mod ids;
 pub mod limits;
 pub mod seed;
+pub mod span;
 pub mod sync;
 pub mod time;
+pub mod weighed;
 pub mod words;
 
 pub use codec::Codec;
 pub use ids::{AgencyId, AgentId, ContactId, EndpointId, EntryId, PoolId, QueueId, SkillId, TrunkId};
 pub use time::Time;
+pub use weighed::Weighed;

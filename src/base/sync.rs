@@ -1,10 +1,11 @@
-//! The atomics of the matcher: std's in production; loom's or shuttle's where the models under tests/models compile the kernel.
+//! The atomics of the matcher: std's in production; in the models under tests/models, which compile the matcher's files with loom or
+//! shuttle, the root of that package brings its own.
 
-#[cfg(not(any(hotline_loom, hotline_shuttle)))]
+#[cfg(not(any(hotline_loom, hotline_shuttle, hotline_parked)))]
 pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-#[cfg(hotline_loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+pub use crate::modelled::{AtomicU32, AtomicU64, Ordering, fence};
 
-#[cfg(hotline_shuttle)]
-pub use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+// What one thread alone reads and writes (the owner of a party): no order of theirs can matter, so the models pass over them.
+pub use std::sync::atomic::{AtomicU32 as OwnedU32, AtomicU64 as OwnedU64};

@@ -230,6 +230,8 @@ words!(
         Entered = "entered",
         /// A contact left a line.
         Left = "left",
+        /// A contact in line may be served by more.
+        Widened = "widened",
         /// An agent is about to be rung.
         Offered = "offered",
         /// An offer is over.

@@ -23,39 +23,9 @@ const LENGTH_MAX: u64 = 1_000_000;
 /// Each step costs a line of the matcher for each language.
 const STEPS_MAX: usize = 16;
 
-/// What a queue is that says nothing of itself.
-pub(super) fn plain() -> QueueRules {
-    QueueRules {
-        name: "".into(),
-        agency: AgencyId(0),
-        skills: Vec::new(),
-        language_level: 1,
-        pools: Vec::new(),
-        head_start: Duration::ZERO,
-        emergency: false,
-        widening: Vec::new(),
-        choice: ChoiceRule::LongestIdle,
-        answer: Answer::AtOnce,
-        music: "music/default".into(),
-        announce_every: Some(Duration::from_secs(60)),
-        ring_timeout: Duration::from_secs(20),
-        refused_pause: Duration::from_secs(10),
-        wrap_up: Duration::from_secs(30),
-        wait_max: None,
-        length_max: 1_000,
-        overflow: Overflow::Goodbye,
-        join_empty: WhenEmpty::Wait,
-        leave_when_empty: WhenEmpty::Wait,
-        service_target: Duration::from_secs(20),
-        short_abandon: Duration::from_secs(5),
-        talk_max: 2 * HOUR,
-        retired: false,
-    }
-}
-
 /// `[queue_defaults]`: what holds for every queue that does not say otherwise.
 pub(super) fn defaults(cx: &Context<'_>, root: &Section<'_>, later: &mut Later) -> QueueRules {
-    let mut rules = plain();
+    let mut rules = QueueRules::default();
     if let Some(section) = root.section("queue_defaults") {
         promises(cx, &section, &mut rules, later);
         section.done();
@@ -106,7 +76,7 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.refused_pause, section.duration("refused_pause", ANY));
     set(&mut rules.wrap_up, section.duration("wrap_up", Duration::ZERO..=people::WRAP_UP_MAX));
     set(&mut rules.wait_max, section.duration_or_never("wait_max", SECOND..=DAY));
-    set(&mut rules.length_max, section.number("length_max", 1..=LENGTH_MAX));
+    set(&mut rules.length_max, section.number("length_max", 0..=LENGTH_MAX));
     set(&mut rules.overflow, section.value("overflow").and_then(|value| overflow(cx, &value, later)));
     set(&mut rules.join_empty, section.word("join_empty", &empty).map(WhenEmptyWord::meaning));
     set(&mut rules.leave_when_empty, section.word("leave_when_empty", &empty).map(WhenEmptyWord::meaning));

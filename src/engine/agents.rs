@@ -87,7 +87,7 @@ impl Engine {
             record.state_deadline = Some(self.deadlines.set(at, Reason::AgentState(agent)));
         }
         let present = word != AgentState::Offline;
-        self.matcher.set_present(agent, present);
+        self.matcher.set_standing(agent, state.standing());
         self.seat(now, agent);
         if !present && old.word != AgentState::Offline {
             self.leave_empty_lines(now);

@@ -11,7 +11,7 @@ use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
 use crate::base::words::{EndedBy, Limit, OfferOutcome, QueueOutcome, Segment};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, QueueId, Time, Weighed};
 use crate::call::contact::Ticket;
 use crate::report::FactKind;
 
@@ -60,7 +60,8 @@ impl Engine {
         }
         let waiting = self.matcher.waiting(queue);
         self.turn(now, key, Segment::Queue, Some(queue), None);
-        self.fact(now, Some(id), FactKind::Entered { queue, language, waiting, credit });
+        let (as_of, weighed) = (ticket.arrival - rules.head_start, self.matcher.weigh(line));
+        self.fact(now, Some(id), FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed });
         self.start_waiting(now, key, rules);
         self.follow_nudges(now);
     }
@@ -125,11 +126,17 @@ impl Engine {
         let Some(ticket) = &mut contact.ticket else { return };
         let Some(rules) = settings.queue(ticket.queue) else { return };
         ticket.step = rules.step_at(ticket.waited(now));
-        let (joined, step) = (ticket.joined, ticket.step);
+        let (queue, joined, step) = (ticket.queue, ticket.joined, ticket.step);
+        let id = contact.id;
         if let Some(next) = rules.widening.get(step) {
             self.set_timer(key, ContactTimer::Widen, joined + next.after);
         }
-        self.refile(key);
+        if let Some((slot, line, place)) = self.line_at(key)
+            && self.matcher.widen(slot, line, place)
+        {
+            let weighed = self.matcher.weigh(line);
+            self.fact(now, Some(id), FactKind::Widened { queue, step: step as u32, weighed });
+        }
     }
 
     /// Files a waiting contact in the line that the map in force gives it.
@@ -311,7 +318,7 @@ impl Engine {
         let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
         let Some(contact) = self.contact(key) else { return };
         let (Phase::Waiting, Some(ticket)) = (&contact.phase, contact.ticket) else { return };
-        let id = contact.id;
+        let (id, language) = (contact.id, contact.language);
         self.current = Some(key);
         // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
         if self.agents[agent.index()].agent.state().contact() != Some(slot) {
@@ -323,7 +330,9 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Offered(offer);
         }
-        self.fact(now, Some(id), FactKind::Offered { queue: ticket.queue, agent });
+        let line = self.matcher.map().line(ticket.queue, language, ticket.step);
+        let weighed = line.map_or_else(Weighed::default, |line| self.matcher.weigh(line));
+        self.fact(now, Some(id), FactKind::Offered { queue: ticket.queue, agent, weighed });
         self.ring(now, key, agent);
     }
 

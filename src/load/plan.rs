@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::account::Account;
-use super::span::{BadSpan, Share, Span, duration};
+use crate::base::span::{BadSpan, Share, Span, duration};
 use crate::rtp::key::event_of;
 
 /// Keys that a caller presses, each so long after the call was answered.

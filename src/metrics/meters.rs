@@ -228,7 +228,11 @@ impl Meters {
                 self.repairs.entry(kind).or_insert_with(new).increment(1);
             }
             // The board of limits counts what was refused.
-            FactKind::LimitHit { .. } | FactKind::SegmentEnded { .. } | FactKind::Offered { .. } | FactKind::LegBegan { .. } => {}
+            FactKind::LimitHit { .. }
+            | FactKind::SegmentEnded { .. }
+            | FactKind::Widened { .. }
+            | FactKind::Offered { .. }
+            | FactKind::LegBegan { .. } => {}
         }
     }
 

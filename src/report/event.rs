@@ -9,7 +9,7 @@ use crate::base::words::{
     AgentState, BreakReason, Channel, Direction, EndedBy, EventKind, OfferOutcome, QueueOutcome, Segment, TransferKind,
     TransferOutcome,
 };
-use crate::base::{ContactId, Time};
+use crate::base::{ContactId, Time, Weighed};
 
 /// A name or a text: borrowed from the fact or the line wherever that is possible.
 pub type Text<'a> = Cow<'a, str>;
@@ -47,11 +47,21 @@ pub enum What<'a> {
         next: Option<NextSegment<'a>>,
     },
     /// A contact joined a line.
-    Entered { queue: Text<'a>, language: Option<Text<'a>>, waiting: u32, credit: Duration },
+    Entered {
+        queue: Text<'a>,
+        language: Option<Text<'a>>,
+        waiting: u32,
+        credit: Duration,
+        as_of: Time,
+        emergency: bool,
+        weighed: Weighed,
+    },
     /// A contact left a line.
     Left { queue: Text<'a>, language: Option<Text<'a>>, outcome: QueueOutcome, waited: Duration, in_target: bool },
+    /// What a contact in line asks for was relaxed.
+    Widened { queue: Text<'a>, step: u32, weighed: Weighed },
     /// An agent is about to be rung.
-    Offered { queue: Text<'a>, agent: Text<'a> },
+    Offered { queue: Text<'a>, agent: Text<'a>, weighed: Weighed },
     /// An offer is over.
     OfferEnded { queue: Text<'a>, agent: Text<'a>, outcome: OfferOutcome, rang: Duration },
     /// A leg began.
@@ -108,6 +118,7 @@ impl Event<'_> {
             What::SegmentEnded { .. } => EventKind::SegmentEnded,
             What::Entered { .. } => EventKind::Entered,
             What::Left { .. } => EventKind::Left,
+            What::Widened { .. } => EventKind::Widened,
             What::Offered { .. } => EventKind::Offered,
             What::OfferEnded { .. } => EventKind::OfferEnded,
             What::LegBegan { .. } => EventKind::LegBegan,
@@ -159,9 +170,15 @@ impl<'a> What<'a> {
                 began: *began,
                 next: next.map(|n| NextSegment { segment: n.segment, queue: n.queue.map(queue), agent: n.agent.map(agent) }),
             },
-            FactKind::Entered { queue: of, language, waiting, credit } => {
-                What::Entered { queue: queue(*of), language: language.map(skill), waiting: *waiting, credit: *credit }
-            }
+            FactKind::Entered { queue: of, language, waiting, credit, as_of, emergency, weighed } => What::Entered {
+                queue: queue(*of),
+                language: language.map(skill),
+                waiting: *waiting,
+                credit: *credit,
+                as_of: *as_of,
+                emergency: *emergency,
+                weighed: *weighed,
+            },
             FactKind::Left { queue: of, language, outcome, waited, in_target } => What::Left {
                 queue: queue(*of),
                 language: language.map(skill),
@@ -169,7 +186,10 @@ impl<'a> What<'a> {
                 waited: *waited,
                 in_target: *in_target,
             },
-            FactKind::Offered { queue: of, agent: to } => What::Offered { queue: queue(*of), agent: agent(*to) },
+            FactKind::Widened { queue: of, step, weighed } => What::Widened { queue: queue(*of), step: *step, weighed: *weighed },
+            FactKind::Offered { queue: of, agent: to, weighed } => {
+                What::Offered { queue: queue(*of), agent: agent(*to), weighed: *weighed }
+            }
             FactKind::OfferEnded { queue: of, agent: to, outcome, rang } => {
                 What::OfferEnded { queue: queue(*of), agent: agent(*to), outcome: *outcome, rang: *rang }
             }

@@ -7,7 +7,7 @@ use crate::base::words::{
     AgentState, BreakReason, Channel, Direction, EndedBy, Limit, OfferOutcome, QueueOutcome, Segment, TransferKind,
     TransferOutcome,
 };
-use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
+use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId, Weighed};
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,6 +72,12 @@ pub enum FactKind {
         waiting: u32,
         /// Head start from earlier waits.
         credit: Duration,
+        /// It is served as if it had arrived then: head starts and credits are taken off.
+        as_of: Time,
+        /// Whether it goes before all who are none.
+        emergency: bool,
+        /// How those who may serve it stood.
+        weighed: Weighed,
     },
     /// A contact left a line.
     Left {
@@ -86,12 +92,23 @@ pub enum FactKind {
         /// Whether that was within the queue's target.
         in_target: bool,
     },
+    /// What a contact in line asks for was relaxed.
+    Widened {
+        /// The queue.
+        queue: QueueId,
+        /// How many steps of its widening hold now.
+        step: u32,
+        /// How those who may serve it now stood.
+        weighed: Weighed,
+    },
     /// An agent is reserved for a contact, and about to be rung.
     Offered {
         /// For which queue.
         queue: QueueId,
         /// The agent.
         agent: AgentId,
+        /// How those who may serve it stood, this agent among the busy ones.
+        weighed: Weighed,
     },
     /// An offer is over.
     OfferEnded {

@@ -11,9 +11,11 @@ pub mod names;
 pub mod read;
 pub mod record;
 pub mod story;
+pub mod why;
 
 pub use contact::ContactRecord;
 pub use event::{Event, What};
 pub use fact::{Fact, FactKind, Next};
 pub use names::Names;
 pub use story::Story;
+pub use why::{Answer, Why};

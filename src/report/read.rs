@@ -7,7 +7,7 @@ use crate::base::words::{
     AgentState, BreakReason, Channel, Direction, EndedBy, EventKind, OfferOutcome, QueueOutcome, Segment, TransferKind,
     TransferOutcome,
 };
-use crate::base::{ContactId, Time};
+use crate::base::{ContactId, Time, Weighed};
 
 /// Why a line cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -66,7 +66,12 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             language: line.maybe("language"),
             waiting: line.number("waiting")?,
             credit: line.span("credit_us")?,
+            // Lines of before the ledger have none of these.
+            as_of: line.time("as_of").unwrap_or(Time::ZERO),
+            emergency: line.flag("emergency").unwrap_or(false),
+            weighed: weighed(line),
         },
+        EventKind::Widened => What::Widened { queue: line.text("queue")?, step: line.number("step")?, weighed: weighed(line) },
         EventKind::Left => What::Left {
             queue: line.text("queue")?,
             language: line.maybe("language"),
@@ -74,7 +79,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             waited: line.span("waited_us")?,
             in_target: line.flag("in_target")?,
         },
-        EventKind::Offered => What::Offered { queue: line.text("queue")?, agent: line.text("agent")? },
+        EventKind::Offered => What::Offered { queue: line.text("queue")?, agent: line.text("agent")?, weighed: weighed(line) },
         EventKind::OfferEnded => What::OfferEnded {
             queue: line.text("queue")?,
             agent: line.text("agent")?,
@@ -112,6 +117,17 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
         },
         _ => return other(kind, line),
     })
+}
+
+/// What a decision weighed.
+fn weighed(line: &mut Fields<'_>) -> Weighed {
+    Weighed {
+        map_version: line.some("map").unwrap_or(0),
+        free: line.some("free").unwrap_or(0),
+        busy: line.some("busy").unwrap_or(0),
+        on_break: line.some("on_break").unwrap_or(0),
+        offline: line.some("offline").unwrap_or(0),
+    }
 }
 
 /// What befalls others, and the log itself.

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::event::{Event, What};
-use crate::base::Time;
 use crate::base::words::{BreakReason, EventKind};
+use crate::base::{Time, Weighed};
 
 /// The version that is written.
 pub const VERSION: u32 = 1;
@@ -44,6 +44,11 @@ pub fn peek(line: &[u8]) -> Option<(Time, EventKind)> {
     Some((Time::from_micros(at), EventKind::from_label(str::from_utf8(&rest[..end]).ok()?)?))
 }
 
+fn weighed(weighed: &Weighed, to: &mut Object<'_>) {
+    to.number("map", weighed.map_version).number("free", weighed.free.into()).number("busy", weighed.busy.into());
+    to.number("on_break", weighed.on_break.into()).number("offline", weighed.offline.into());
+}
+
 fn fields(what: &What<'_>, to: &mut Object<'_>) {
     match what {
         What::Arrived { channel, trunk, entry, from, dialled, call_id } => {
@@ -58,16 +63,23 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
                 to.name("next_queue", next.queue.as_deref()).name("next_agent", next.agent.as_deref());
             }
         }
-        What::Entered { queue, language, waiting, credit } => {
+        What::Entered { queue, language, waiting, credit, as_of, emergency, weighed: by } => {
             to.text("queue", queue).name("language", language.as_deref());
             to.number("waiting", (*waiting).into()).span("credit_us", *credit);
+            to.number("as_of", as_of.micros()).flag("emergency", *emergency);
+            weighed(by, to);
+        }
+        What::Widened { queue, step, weighed: by } => {
+            to.text("queue", queue).number("step", (*step).into());
+            weighed(by, to);
         }
         What::Left { queue, language, outcome, waited, in_target } => {
             to.text("queue", queue).name("language", language.as_deref()).word("outcome", outcome.label());
             to.span("waited_us", *waited).flag("in_target", *in_target);
         }
-        What::Offered { queue, agent } => {
+        What::Offered { queue, agent, weighed: by } => {
             to.text("queue", queue).text("agent", agent);
+            weighed(by, to);
         }
         What::OfferEnded { queue, agent, outcome, rang } => {
             to.text("queue", queue).text("agent", agent).word("outcome", outcome.label()).span("rang_us", *rang);

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::words::{
     AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
-use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, TrunkId};
+use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, TrunkId, Weighed};
 
 fn names() -> Names {
     let table = |words: &[&str]| words.iter().map(|word| Some(Arc::from(*word))).collect();
@@ -69,12 +69,17 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
     );
     let segment_ended = (segment(), maybe(queue()), maybe(agent()), time(), maybe(next))
         .prop_map(|(segment, queue, agent, began, next)| FactKind::SegmentEnded { segment, queue, agent, began, next });
-    let entered = (queue(), language(), any::<u32>(), span()).prop_map(|(queue, language, waiting, credit)| FactKind::Entered {
-        queue,
-        language,
-        waiting,
-        credit,
-    });
+    let entered = (queue(), language(), any::<u32>(), span(), time(), any::<bool>(), weighed()).prop_map(
+        |(queue, language, waiting, credit, as_of, emergency, weighed)| FactKind::Entered {
+            queue,
+            language,
+            waiting,
+            credit,
+            as_of,
+            emergency,
+            weighed,
+        },
+    );
     let left = (queue(), language(), word(QueueOutcome::ALL), span(), any::<bool>())
         .prop_map(|(queue, language, outcome, waited, in_target)| FactKind::Left { queue, language, outcome, waited, in_target });
     let ended = (word(EndedBy::ALL), segment(), maybe(queue()), time(), maybe(100u16..700))
@@ -90,8 +95,20 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
     prop_oneof![arrived, segment_ended, entered, left, ended, leg_began, leg_ended]
 }
 
+fn weighed() -> impl Strategy<Value = Weighed> {
+    any::<(u64, u32, u32, u32, u32)>().prop_map(|(map_version, free, busy, on_break, offline)| Weighed {
+        map_version,
+        free,
+        busy,
+        on_break,
+        offline,
+    })
+}
+
 fn other_kind() -> impl Strategy<Value = FactKind> {
-    let offered = (queue(), agent()).prop_map(|(queue, agent)| FactKind::Offered { queue, agent });
+    let offered = (queue(), agent(), weighed()).prop_map(|(queue, agent, weighed)| FactKind::Offered { queue, agent, weighed });
+    let widened =
+        (queue(), any::<u32>(), weighed()).prop_map(|(queue, step, weighed)| FactKind::Widened { queue, step, weighed });
     let offer_ended = (queue(), agent(), word(OfferOutcome::ALL), span())
         .prop_map(|(queue, agent, outcome, rang)| FactKind::OfferEnded { queue, agent, outcome, rang });
     let talk_ended =
@@ -110,7 +127,7 @@ fn other_kind() -> impl Strategy<Value = FactKind> {
     let trunk_up = any::<bool>().prop_map(|up| FactKind::TrunkUp { trunk: TrunkId(0), up });
     let limit = Just(FactKind::LimitHit { limit: crate::base::words::Limit::Contacts });
     let repaired = Just(FactKind::Repaired { kind: "agent_stuck" });
-    prop_oneof![offered, offer_ended, talk_ended, transferred, agent_state, trunk_calls, trunk_up, limit, repaired]
+    prop_oneof![offered, widened, offer_ended, talk_ended, transferred, agent_state, trunk_calls, trunk_up, limit, repaired]
 }
 
 fn fact() -> impl Strategy<Value = Fact> {

@@ -262,7 +262,7 @@ impl Open {
                 record.waited += *waited;
                 self.in_line = None;
             }
-            What::Offered { queue, agent } => {
+            What::Offered { queue, agent, .. } => {
                 let (queue, agent) = (shelf.name(queue), shelf.name(agent));
                 record.offers.push(OfferRecord { queue, agent, offered: at, end: None });
             }

@@ -1,5 +1,6 @@
 use super::super::{read, record};
 use super::*;
+use crate::base::Weighed;
 use crate::base::words::OfferOutcome;
 
 const ARRIVED: Time = Time::from_secs(1_800_000_000);
@@ -11,6 +12,18 @@ fn after(seconds: u64) -> Time {
 
 fn event(seconds: u64, what: What<'static>) -> Event<'static> {
     Event { at: after(seconds), contact: Some(ID), what }
+}
+
+fn entered(queue: Text<'static>, language: Option<Text<'static>>) -> What<'static> {
+    What::Entered {
+        queue,
+        language,
+        waiting: 1,
+        credit: Duration::ZERO,
+        as_of: ARRIVED,
+        emergency: false,
+        weighed: Weighed::default(),
+    }
 }
 
 fn segment(
@@ -40,10 +53,10 @@ fn call() -> Vec<Event<'static>> {
         event(0, What::Arrived { channel: Channel::Voice, trunk, entry, from, dialled, call_id }),
         event(0, leg(1, "caller", None)),
         event(5, segment(Segment::Entry, None, 0, Some((Segment::Queue, None)))),
-        event(5, What::Entered { queue: queue(), language: language(), waiting: 1, credit: Duration::ZERO }),
+        event(5, entered(queue(), language())),
     ];
     for (number, began, agent, outcome) in [(2, 6, "lee", OfferOutcome::Refused), (3, 10, "kim", OfferOutcome::Accepted)] {
-        events.push(event(began, What::Offered { queue: queue(), agent: agent.into() }));
+        events.push(event(began, What::Offered { queue: queue(), agent: agent.into(), weighed: Weighed::default() }));
         events.push(event(began, leg(number, "agent", Some(agent))));
         let rang = Duration::from_secs(3);
         events.push(event(began + 3, What::OfferEnded { queue: queue(), agent: agent.into(), outcome, rang }));

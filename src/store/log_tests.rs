@@ -82,8 +82,15 @@ fn contact(number: u64) -> ContactId {
 }
 
 fn entered(ms: u64, number: u64) -> Fact {
-    let kind =
-        FactKind::Entered { queue: crate::base::QueueId(0), language: None, waiting: number as u32, credit: Duration::ZERO };
+    let kind = FactKind::Entered {
+        queue: crate::base::QueueId(0),
+        language: None,
+        waiting: number as u32,
+        credit: Duration::ZERO,
+        as_of: Time::ZERO,
+        emergency: false,
+        weighed: crate::base::Weighed::default(),
+    };
     Fact { at: after(ms), contact: Some(contact(number)), kind }
 }
 

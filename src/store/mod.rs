@@ -10,6 +10,7 @@
 mod disk;
 mod files;
 mod health;
+mod ledger;
 mod log;
 mod recover;
 mod sqlite;
@@ -18,6 +19,7 @@ mod tables;
 mod tail;
 
 pub use health::{LogHealth, StoreHealth};
+pub use ledger::ledger;
 pub use log::{Log, LogSettings};
 pub use recover::{Recovered, recover};
 pub use sqlite::{Store, StoreSettings};

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use crate::base::ContactId;
 use crate::base::limits::LimitBoard;
 
 mod door;
@@ -82,6 +83,19 @@ pub enum Accepted {
     Busy,
 }
 
+/// What is known of why a contact waited.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ledger {
+    /// The answer, as JSON.
+    Known(serde_json::Value),
+    /// No such contact was in line, as far as the log goes back.
+    NoSuchContact,
+    /// No log is kept.
+    NoLog,
+    /// The log could not be read.
+    Unreadable(String),
+}
+
 /// What the pages are made of; the app joins it to the rest.
 pub trait Backend: Send + Sync + 'static {
     /// The metrics in Prometheus's text format.
@@ -92,6 +106,8 @@ pub trait Backend: Send + Sync + 'static {
     fn agents(&self) -> Vec<AgentStatus>;
     /// All queues.
     fn queues(&self) -> Vec<QueueStatus>;
+    /// Why the contact waited. Reads files, and is called where that holds up nobody.
+    fn ledger(&self, contact: ContactId) -> Ledger;
     /// Somebody wants an agent in another state.
     fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted;
 }
@@ -111,6 +127,7 @@ pub fn router<B: Backend>(backend: B, token: Option<Arc<str>>) -> Router {
         .route("/api/v1/agents", get(agents::<B>))
         .route("/api/v1/agents/{name}/state", post(set_agent::<B>))
         .route("/api/v1/queues", get(queues::<B>))
+        .route("/api/v1/contacts/{id}/ledger", get(ledger::<B>))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing at this path.") })
         .with_state(shared)
 }
@@ -132,6 +149,24 @@ async fn agents<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
 
 async fn queues<B: Backend>(State(shared): State<Arc<Shared<B>>>) -> Response {
     axum::Json(shared.backend.queues()).into_response()
+}
+
+async fn ledger<B: Backend>(State(shared): State<Arc<Shared<B>>>, Path(id): Path<String>) -> Response {
+    let Ok(contact) = id.parse::<ContactId>() else {
+        return problem(StatusCode::BAD_REQUEST, "This is no contact's id: take one from the logs or the store.");
+    };
+    let found = tokio::task::spawn_blocking(move || shared.backend.ledger(contact)).await;
+    match found {
+        Ok(Ledger::Known(answer)) => axum::Json(answer).into_response(),
+        Ok(Ledger::NoSuchContact) => {
+            problem(StatusCode::NOT_FOUND, "No such contact was in line, as far as the event log goes back.")
+        }
+        Ok(Ledger::NoLog) => problem(StatusCode::NOT_FOUND, "No event log is kept: set [events] directory in the configuration."),
+        Ok(Ledger::Unreadable(error)) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The event log cannot be read: {error}."))
+        }
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "The event log could not be read."),
+    }
 }
 
 #[derive(Deserialize)]

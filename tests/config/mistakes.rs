@@ -113,7 +113,7 @@ const MISTAKES: &[Mistake] = &[
     ("number:+82221200009", "number:+49301234567", Error, Conflict, "queue.general.overflow", "no trunk takes"),
     ("number:+82221200009", "number:0212345678", Error, BadValue, "queue.general.overflow", "E.164"),
     ("music = \"music/default\"", "music = \"music/defualt\"", Error, UnknownName, "queue.tax.music", "\"music/default\""),
-    ("length_max = 12", "length_max = 0", Error, BadValue, "queue.tax.length_max", "from 1"),
+    ("length_max = 12", "length_max = -1", Error, BadValue, "queue.tax.length_max", "from 0"),
     ("after = \"1m\", more_pools", "after = \"10s\", more_pools", Error, BadValue, "queue.tax.widen[1].after", "in order"),
     (", lower_levels_by = 2", "", Error, Missing, "queue.tax.widen[0]", "changes nothing"),
     ("wait_max = \"never\"", "wait_max = \"50s\"\n#", Warning, Conflict, "queue.tax.widen", "never reached"),

@@ -7,11 +7,14 @@ use hotline::base::seed::Seed;
 use hotline::base::words::{
     AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
-use hotline::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
+use hotline::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId, Weighed};
 use hotline::report::{Fact, FactKind, Names, Next};
 
 /// When the first call comes.
 pub(crate) const BEGAN: Time = Time::from_secs(1_800_000_000);
+
+/// What every decision in the city weighs.
+const WEIGHED: Weighed = Weighed { map_version: 1, free: 0, busy: 30, on_break: 6, offline: 4 };
 
 /// The names of everything in the city.
 pub(crate) fn names() -> Names {
@@ -151,8 +154,7 @@ impl City {
     fn join(&mut self, place: usize, facts: &mut Vec<Fact>) {
         let (id, queue) = (self.calls[place].id, self.calls[place].queue);
         self.turn(place, (Segment::Entry, None), Some(Next { segment: Segment::Queue, queue: Some(queue), agent: None }), facts);
-        let kind = FactKind::Entered { queue, language: Some(SkillId(1)), waiting: 1, credit: Duration::ZERO };
-        facts.push(self.tell(id, kind));
+        facts.push(self.tell(id, self.entered(queue, Duration::ZERO)));
         self.calls[place].stage = Stage::Waiting { since: self.now };
     }
 
@@ -164,10 +166,15 @@ impl City {
         call.legs += 1;
         let (id, queue, leg) = (call.id, call.queue, call.legs);
         facts.push(self.agent(agent, AgentState::Ready, AgentState::Reserved));
-        facts.push(self.tell(id, FactKind::Offered { queue, agent }));
+        facts.push(self.tell(id, FactKind::Offered { queue, agent, weighed: WEIGHED }));
         let call_id = format!("00{:032x}", id.0).into();
         facts.push(self.tell(id, FactKind::LegBegan { leg, role: "agent", agent: Some(agent), call_id }));
         facts.push(self.agent(agent, AgentState::Reserved, AgentState::Ringing));
+    }
+
+    fn entered(&self, queue: QueueId, credit: Duration) -> FactKind {
+        let (language, as_of) = (Some(SkillId(1)), self.now - credit);
+        FactKind::Entered { queue, language, waiting: 1, credit, as_of, emergency: false, weighed: WEIGHED }
     }
 
     fn agent(&self, agent: AgentId, from: AgentState, to: AgentState) -> Fact {
@@ -224,8 +231,7 @@ impl City {
         let next = Next { segment: Segment::Queue, queue: Some(to), agent: None };
         self.turn(place, (Segment::Talk, Some(agent)), Some(next), facts);
         self.calls[place].queue = to;
-        let kind = FactKind::Entered { queue: to, language: Some(SkillId(1)), waiting: 1, credit: Duration::from_secs(5) };
-        facts.push(self.tell(id, kind));
+        facts.push(self.tell(id, self.entered(to, Duration::from_secs(5))));
         self.calls[place].stage = Stage::Waiting { since: self.now };
     }
 

@@ -8,6 +8,7 @@ mod killed;
 mod projected;
 mod torn;
 mod truth;
+mod why;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@ use std::time::Duration;
 use super::super::media_port::Feed;
 use super::super::{AgentCommand, Input};
 use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings, tag_of, with_entry};
-use crate::acd::queue::Answer;
+use crate::acd::queue::{Answer, WideningStep};
 use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
-use crate::base::{AgentId, QueueId, SkillId};
+use crate::base::{AgentId, PoolId, QueueId, SkillId};
 use crate::call::menu::{Choice, Destination, EntryRules, Then};
 use crate::report::FactKind;
 use crate::sip::Name;
@@ -520,6 +520,40 @@ fn a_transfer_to_a_queue_keeps_the_time_already_waited() {
     house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
     assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Queue, None)]);
     house.assert_empty();
+}
+
+#[test]
+fn each_decision_says_what_was_weighed() {
+    let mut settings = settings(3);
+    settings.directory.agents[2].as_mut().unwrap().pools = vec![PoolId(1)];
+    let queue = settings.directory.queues[0].as_mut().unwrap();
+    queue.widening = vec![WideningStep { after: Duration::from_secs(30), lower_levels_by: 0, more_pools: vec![PoolId(1)] }];
+    queue.head_start = Duration::from_secs(7);
+    let mut house = House::new(settings);
+    house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
+    house.input(Input::Agent { agent: AgentId(1), command: AgentCommand::SignOut });
+    house.input(Input::Agent { agent: AgentId(2), command: AgentCommand::Break(BreakReason::Asked) });
+    let arrived = house.now;
+    house.from(CALLER, &Request::invite("a").text());
+    house.pass(Duration::from_secs(31));
+    house.input(Input::Agent { agent: AgentId(2), command: AgentCommand::Ready });
+    let ledger: Vec<(&str, [u32; 4])> = house
+        .kinds()
+        .filter_map(|kind| {
+            let (what, weighed) = match kind {
+                FactKind::Entered { as_of, emergency: false, weighed, .. } => {
+                    assert_eq!(*as_of, arrived - Duration::from_secs(7));
+                    ("entered", weighed)
+                }
+                FactKind::Widened { step: 1, weighed, .. } => ("widened", weighed),
+                FactKind::Offered { agent: AgentId(2), weighed, .. } => ("offered", weighed),
+                _ => return None,
+            };
+            assert_eq!(weighed.map_version, 1);
+            Some((what, [weighed.free, weighed.busy, weighed.on_break, weighed.offline]))
+        })
+        .collect();
+    assert_eq!(ledger, [("entered", [0, 0, 1, 1]), ("widened", [0, 0, 2, 1]), ("offered", [0, 1, 1, 1])]);
 }
 
 #[test]

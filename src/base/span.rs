@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::base::seed::Seed;
+use super::seed::Seed;
 
 /// A span that differs from call to call.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -22,7 +22,7 @@ pub enum Span {
 /// Text that is no span, share or list of keys; what to write instead.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct BadSpan(pub(super) &'static str);
+pub struct BadSpan(pub &'static str);
 
 impl Span {
     /// One span; `None` when it never ends.

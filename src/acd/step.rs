@@ -1,0 +1,48 @@
+//! The steps of the claim that the models under tests/models can take out, one at a time, to show that they are needed and that their
+//! absence is noticed. In production none can be.
+
+/// A step whose absence a model must notice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(any(hotline_loom, hotline_shuttle, hotline_parked)), allow(dead_code, reason = "only models take steps out"))]
+pub(crate) enum Step {
+    /// The fence between a contact's word and its look for an agent, as it arrives.
+    FenceOfArrival,
+    /// The fence between an agent's word and its look for a contact.
+    FenceOfReady,
+    /// The fence of a contact that is put back.
+    FenceOfPutBack,
+    /// The fence of a contact that moves to a wider line.
+    FenceOfWidening,
+    /// The fence of an agent that takes a new seat.
+    FenceOfReseat,
+    /// The second look of `best`.
+    SecondLook,
+    /// A filing is in its index before its word says so.
+    IndexBeforeWord,
+    /// A scan of a line settles the claim that a contact is offered by.
+    SettleInLine,
+    /// A contact that looks for an agent settles the claim that the agent is under.
+    SettleInMatch,
+    /// An agent that looks for a contact settles the claim that it is under.
+    SettleInDrive,
+    /// Both owners are nudged before the agent is held.
+    OfferBeforeHeld,
+    /// An agent is in its index before it claims as it turns ready.
+    IndexBeforeDirectClaim,
+    /// An agent whose first claim is lost looks on.
+    DriveAfterLostClaim,
+    /// An entry is taken for dead only when it is older than its party's word.
+    OnlyOlderIsDead,
+    /// Generations come from their owner's counter, and are not the word's plus one.
+    OwnersCounter,
+}
+
+/// Whether the step is done.
+#[cfg(not(any(hotline_loom, hotline_shuttle, hotline_parked)))]
+#[inline]
+pub(crate) const fn does(_: Step) -> bool {
+    true
+}
+
+#[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+pub(crate) use crate::modelled::does;

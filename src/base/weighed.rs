@@ -1,0 +1,24 @@
+//! What a decision about a contact in line weighed.
+
+/// How those who may serve a line stand, at a moment. Of a fixed size: a decision leaves one, and allocates nothing for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Weighed {
+    /// The edition of the directory.
+    pub map_version: u64,
+    /// Ready.
+    pub free: u32,
+    /// Rung, talking, finishing up, or in calls of their own.
+    pub busy: u32,
+    /// On a break.
+    pub on_break: u32,
+    /// Not signed in.
+    pub offline: u32,
+}
+
+impl Weighed {
+    /// How many may serve the line at all.
+    #[must_use]
+    pub const fn all(&self) -> u32 {
+        self.free + self.busy + self.on_break + self.offline
+    }
+}

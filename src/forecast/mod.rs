@@ -1,0 +1,17 @@
+//! The forecast: days of calls, played through the very matcher that the switchboard runs, under a virtual clock.
+//!
+//! [`scene`] says who calls and who works, [`world`] plays it with [`acd`](crate::acd)'s lines, benches, agents and rules of queues, and tells
+//! an observer (such as a [`tally`]) what becomes of each call; [`single`] is the one queue of the textbooks, whose figures [`theory`] knows; [`stats`] says how
+//! far a figure can be trusted.
+//!
+//! Nothing here reads a clock or a file: the same scene and seed give the same day.
+
+pub mod scene;
+pub mod single;
+pub mod stats;
+pub mod tally;
+pub mod theory;
+pub mod world;
+
+#[cfg(test)]
+mod tests;

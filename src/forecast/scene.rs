@@ -1,0 +1,148 @@
+//! What is played: who calls, when, how patiently and for how long; who works, when, and how they answer.
+
+use std::time::Duration;
+
+use crate::acd::Directory;
+use crate::base::seed::Seed;
+use crate::base::span::{Share, Span};
+use crate::base::{AgentId, QueueId, SkillId};
+
+/// The length of one step of a profile.
+pub const QUARTER: Duration = Duration::from_secs(900);
+
+/// When calls come. Times are from the start of the play.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Arrivals {
+    /// By chance, at so many calls a second.
+    Steady(f64),
+    /// By chance, at so many calls a second in each quarter of an hour; none after the last.
+    Quarters(Vec<f64>),
+    /// At these times, in order.
+    At(Vec<Duration>),
+}
+
+/// Calls of one kind: to one queue, in one language.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stream {
+    /// Whom they call.
+    pub queue: QueueId,
+    /// What they speak.
+    pub language: Option<SkillId>,
+    /// When they come.
+    pub arrivals: Arrivals,
+    /// How long a caller waits, rung for or not, before hanging up.
+    pub patience: Span,
+    /// How long a talk lasts.
+    pub talk: Span,
+}
+
+/// What an agent does by the clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// Takes calls from now on.
+    Ready,
+    /// Goes on a break, after the talk that is up.
+    Break,
+    /// Goes home, after the talk that is up.
+    Home,
+}
+
+/// How agents answer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Manners {
+    /// How long it rings until an agent answers.
+    pub answer_after: Span,
+    /// How many rings are not answered: these agents count as absent.
+    pub miss: Share,
+    /// When an agent who missed a ring is back.
+    pub back_after: Duration,
+}
+
+impl Default for Manners {
+    /// At once, and always.
+    fn default() -> Self {
+        Manners { answer_after: Span::Const(Duration::ZERO), miss: Share::NONE, back_after: Duration::from_secs(60) }
+    }
+}
+
+/// A whole play.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// The queues and the agents.
+    pub directory: Directory,
+    /// By agent: the wrap-up that holds instead of the queue's.
+    pub wrap_up: Vec<Option<Duration>>,
+    /// Who calls.
+    pub streams: Vec<Stream>,
+    /// Who works when, by the time from the start, in any order.
+    pub duties: Vec<(Duration, AgentId, Duty)>,
+    /// How agents answer.
+    pub manners: Manners,
+}
+
+impl Arrivals {
+    /// The first arrival after `last`, which came after `count` others; `None`: no more. By chance means that the next comes when the
+    /// rate has summed up to an exponential draw.
+    pub(super) fn next(&self, last: Duration, count: usize, seed: &mut Seed) -> Option<Duration> {
+        match self {
+            Arrivals::At(times) => times.get(count).copied(),
+            Arrivals::Steady(rate) if *rate > 0.0 => Some(last + Duration::from_secs_f64(exponential(seed) / rate)),
+            Arrivals::Steady(_) => None,
+            Arrivals::Quarters(rates) => {
+                let mut left = exponential(seed);
+                let mut at = last;
+                loop {
+                    let quarter = (at.as_secs() / QUARTER.as_secs()) as usize;
+                    let rate = *rates.get(quarter)?;
+                    let rest = QUARTER * (quarter as u32 + 1) - at;
+                    if rate * rest.as_secs_f64() >= left {
+                        return Some(at + Duration::from_secs_f64(left / rate));
+                    }
+                    left -= rate * rest.as_secs_f64();
+                    at += rest;
+                }
+            }
+        }
+    }
+}
+
+fn exponential(seed: &mut Seed) -> f64 {
+    -(1.0 - seed.unit()).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(arrivals: &Arrivals, until: Duration) -> Vec<Duration> {
+        let mut seed = Seed::from_number(3);
+        let mut times = Vec::new();
+        while let Some(at) = arrivals.next(times.last().copied().unwrap_or_default(), times.len(), &mut seed) {
+            if at >= until {
+                break;
+            }
+            times.push(at);
+        }
+        times
+    }
+
+    #[test]
+    fn a_profile_is_kept_quarter_by_quarter() {
+        let times = all(&Arrivals::Quarters(vec![2.0, 0.0, 1.0]), Duration::MAX);
+        let count = |quarter: u64| times.iter().filter(|at| at.as_secs() / 900 == quarter).count();
+        assert!((1700..1900).contains(&count(0)), "{}", count(0));
+        assert_eq!(count(1), 0);
+        assert!((810..990).contains(&count(2)), "{}", count(2));
+        assert!(times.is_sorted());
+        assert_eq!(count(3), 0, "the profile is over");
+    }
+
+    #[test]
+    fn steady_and_written_down() {
+        let times = all(&Arrivals::Steady(0.5), Duration::from_secs(20_000));
+        assert!((9600..10_400).contains(&times.len()), "{}", times.len());
+        assert_eq!(all(&Arrivals::Steady(0.0), Duration::MAX), []);
+        let written = vec![Duration::from_secs(3), Duration::from_secs(3), Duration::from_secs(9)];
+        assert_eq!(all(&Arrivals::At(written.clone()), Duration::MAX), written);
+    }
+}

@@ -1,0 +1,101 @@
+//! Means and shares with their confidence intervals.
+//!
+//! Owns the ratio estimator over batches: a run is cut into batches, each gives a numerator and a denominator, and how far the batches'
+//! residuals scatter says how far the ratio can be trusted (Law, Simulation Modeling and Analysis, on batch means and ratio estimators).
+
+/// A figure, and half the width of its 95% confidence interval.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Figure {
+    /// The estimate.
+    pub value: f64,
+    /// Half the width; infinite where there were too few batches to tell.
+    pub half_width: f64,
+}
+
+impl Figure {
+    /// The sum of the numerators over that of the denominators; zero where these are.
+    #[must_use]
+    pub fn ratio(batches: &[(f64, f64)]) -> Figure {
+        let count = batches.len() as f64;
+        let (over, under) = batches.iter().fold((0.0, 0.0), |sums, batch| (sums.0 + batch.0, sums.1 + batch.1));
+        if under == 0.0 {
+            return Figure { value: 0.0, half_width: f64::INFINITY };
+        }
+        let value = over / under;
+        if batches.len() < 2 {
+            return Figure { value, half_width: f64::INFINITY };
+        }
+        let residuals: f64 = batches.iter().map(|(over, under)| (over - value * under).powi(2)).sum();
+        let deviation = (residuals / (count - 1.0) / count).sqrt() / (under / count);
+        Figure { value, half_width: student_t(batches.len() - 1) * deviation }
+    }
+
+    /// The mean of independent values.
+    #[must_use]
+    pub fn mean(values: &[f64]) -> Figure {
+        let pairs: Vec<(f64, f64)> = values.iter().map(|value| (*value, 1.0)).collect();
+        Figure::ratio(&pairs)
+    }
+
+    /// The interval's ends.
+    #[must_use]
+    pub fn interval(&self) -> (f64, f64) {
+        (self.value - self.half_width, self.value + self.half_width)
+    }
+
+    /// Whether `value` lies in the interval.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        (value - self.value).abs() <= self.half_width
+    }
+}
+
+/// The 97.5th percentile of Student's t with so many degrees of freedom: a table where they are few, else the expansion of Cornish and
+/// Fisher, which is good to three digits from six on.
+#[must_use]
+pub fn student_t(freedom: usize) -> f64 {
+    const FEW: [f64; 6] = [f64::INFINITY, 12.706, 4.303, 3.182, 2.776, 2.571];
+    const NORMAL: f64 = 1.959_964;
+    if let Some(exact) = FEW.get(freedom) {
+        return *exact;
+    }
+    let (z, n) = (NORMAL, freedom as f64);
+    z + (z.powi(3) + z) / (4.0 * n)
+        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
+        + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * n.powi(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::seed::Seed;
+
+    #[test]
+    fn quantiles_from_the_table() {
+        for (freedom, t) in [(1, 12.706), (6, 2.447), (9, 2.262), (19, 2.093), (29, 2.045), (120, 1.980)] {
+            assert!((student_t(freedom) - t).abs() < 2e-3, "{freedom}: {}", student_t(freedom));
+        }
+    }
+
+    #[test]
+    fn nineteen_of_twenty_intervals_hold_the_truth() {
+        let mut seed = Seed::from_number(7);
+        let holds = (0..2000).filter(|_| {
+            let batches: Vec<(f64, f64)> = (0..20)
+                .map(|_| {
+                    let under = 50.0 + 100.0 * seed.unit();
+                    (under * 0.3 + 20.0 * (seed.unit() - 0.5), under)
+                })
+                .collect();
+            Figure::ratio(&batches).holds(0.3)
+        });
+        let share = holds.count() as f64 / 2000.0;
+        assert!((0.935..0.965).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn too_little_to_tell() {
+        assert_eq!(Figure::ratio(&[]), Figure { value: 0.0, half_width: f64::INFINITY });
+        assert_eq!(Figure::ratio(&[(1.0, 4.0)]), Figure { value: 0.25, half_width: f64::INFINITY });
+    }
+}

@@ -1,0 +1,278 @@
+//! The matcher against theory: what it does by the thousand is what queueing theory says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::scene::{Arrivals, Duty, Manners, Scene, Stream};
+use super::single::{Single, plain_agent, plain_queue};
+use super::stats::Figure;
+use super::tally::{Measured, Tally};
+use super::theory::Model;
+use super::world::{Ended, Observer, START, World};
+use crate::acd::queue::{Overflow, WideningStep};
+use crate::base::seed::Seed;
+use crate::base::span::{Share, Span};
+use crate::base::{AgentId, PoolId, QueueId, Time};
+
+/// How many half widths of a 95% interval make one of 99.9%: dozens of figures are held against theory, and one in twenty would miss
+/// theirs by chance.
+const SURE: f64 = 1.8;
+
+fn agree(what: &str, figure: Figure, theory: f64) {
+    let apart = (figure.value - theory).abs();
+    assert!(apart <= SURE * figure.half_width + 1e-12, "{what}: {figure:?}, and theory says {theory}");
+    assert!(theory < 0.01 || figure.half_width < 0.15 * theory, "{what}: too wide to tell anything: {figure:?}");
+}
+
+fn single(agents: u32, patience_s: Option<f64>, line_max: Option<u32>) -> Single {
+    Single { calls_per_hour: 360.0, talk_s: 180.0, agents, patience_s, line_max, hours: 1500.0, warm_up_hours: 20.0, seed: 4 }
+}
+
+#[test]
+fn erlang_b_c_and_a_hold() {
+    for (agents, patience_s, line_max) in [
+        (18, None, Some(0)),
+        (22, None, Some(0)),
+        (20, None, None),
+        (25, None, None),
+        (17, Some(60.0), None),
+        (20, Some(300.0), None),
+        (19, None, Some(5)),
+        (18, Some(120.0), Some(3)),
+    ] {
+        let single = single(agents, patience_s, line_max);
+        let (measured, theory) = (single.run(|_| {}).unwrap(), single.expected().unwrap());
+        assert!((533_000..547_000).contains(&measured.offered), "{measured:?}");
+        for ((name, figure), expected) in measured.figures().into_iter().zip(theory.figures()) {
+            agree(&format!("{single:?}: {name}"), figure, expected);
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_a_day() {
+    let short = Single { hours: 50.0, ..single(19, Some(60.0), None) };
+    let first = short.run(|_| {}).unwrap();
+    assert_eq!(first, short.run(|_| {}).unwrap());
+    assert_ne!(first, Single { seed: 5, ..short }.run(|_| {}).unwrap());
+}
+
+#[test]
+fn more_than_can_be_taken_is_said() {
+    let flood = Single { calls_per_hour: 36_000.0, hours: 100.0, ..single(19, None, None) };
+    assert!(flood.run(|_| {}).unwrap_err().to_string().contains("more than the agents can take"));
+}
+
+/// A scene of queues and pools: each queue with the pools that may serve it in the order of preference, its calls a second, its patience.
+struct Design<'a> {
+    queues: &'a [(&'a [u32], f64, Span)],
+    /// How many agents each pool has.
+    pools: &'a [u32],
+    talk_s: f64,
+}
+
+impl Design<'_> {
+    fn scene(&self) -> Scene {
+        let mut scene = Scene::default();
+        for (index, (pools, rate, patience)) in self.queues.iter().enumerate() {
+            let mut queue = plain_queue(&format!("q{index}"));
+            queue.pools = pools.iter().map(|pool| PoolId(*pool)).collect();
+            scene.directory.queues.push(Some(queue));
+            scene.streams.push(Stream {
+                queue: QueueId(index as u32),
+                language: None,
+                arrivals: Arrivals::Steady(*rate),
+                patience: *patience,
+                talk: Span::Exp(Duration::from_secs_f64(self.talk_s)),
+            });
+        }
+        for (pool, count) in self.pools.iter().enumerate() {
+            for _ in 0..*count {
+                let agent = scene.directory.agents.len();
+                scene.directory.agents.push(Some(plain_agent(agent, &[pool as u32])));
+                scene.duties.push((Duration::ZERO, AgentId(agent as u32), Duty::Ready));
+            }
+        }
+        scene
+    }
+}
+
+fn play(scene: &Scene, hours: u64) -> Vec<Measured> {
+    let (warm_up, hours) = (Duration::from_secs(20 * 3600), Duration::from_secs(hours * 3600));
+    let agents = scene.directory.agents.len() as u32;
+    let tally = Tally::new(scene.streams.len(), agents, START + warm_up, hours);
+    let tally = World::new(scene, warm_up + hours, 20_000, Seed::from_number(11), tally).run(|_| {}).unwrap();
+    (0..scene.streams.len()).map(|stream| tally.measured(stream)).collect()
+}
+
+/// Two queues share a pool, and one has so much head start that it always goes first: waits by Cobham (1954).
+#[test]
+fn a_great_head_start_is_priority() {
+    let (agents, talk_s, rates) = (10.0, 100.0, [0.03, 0.05]);
+    let mut scene =
+        Design { queues: &[(&[0], rates[0], Span::Never), (&[0], rates[1], Span::Never)], pools: &[10], talk_s }.scene();
+    scene.directory.queues[0].as_mut().unwrap().head_start = Duration::from_secs(1_000_000);
+    let measured = play(&scene, 4000);
+    let all = Model { rate: 0.08, talk_s, agents: 10, patience_s: None, line_max: None }.expected().unwrap();
+    let (first_load, load) = (rates[0] * talk_s / agents, 0.08 * talk_s / agents);
+    let first = all.waited_share * talk_s / agents / (1.0 - first_load);
+    agree("the first", measured[0].mean_wait_s, first);
+    agree("the others", measured[1].mean_wait_s, first / (1.0 - load));
+}
+
+/// The steady state of a chain over (i, j), 0 <= i <= `last`.0, 0 <= j <= `last`.1, from its rates to the right, up, left and down.
+fn steady_state(last: (usize, usize), rates: impl Fn(usize, usize) -> [f64; 4]) -> BTreeMap<(usize, usize), f64> {
+    let states: Vec<(usize, usize)> = (0..=last.0).flat_map(|i| (0..=last.1).map(move |j| (i, j))).collect();
+    let mut likely: BTreeMap<(usize, usize), f64> = states.iter().map(|state| (*state, 1.0 / states.len() as f64)).collect();
+    // Gauss and Seidel: each state from what flows into it, until nothing moves.
+    for _ in 0..20_000 {
+        let mut moved: f64 = 0.0;
+        for (i, j) in &states {
+            let (i, j) = (*i, *j);
+            let from = |state: Option<(usize, usize)>, way: usize| {
+                state.and_then(|at| likely.get(&at).map(|p| p * rates(at.0, at.1)[way])).unwrap_or(0.0)
+            };
+            let inflow = from(i.checked_sub(1).map(|i| (i, j)), 0)
+                + from(j.checked_sub(1).map(|j| (i, j)), 1)
+                + from(Some((i + 1, j)), 2)
+                + from(Some((i, j + 1)), 3);
+            let new = inflow / rates(i, j).iter().sum::<f64>();
+            moved = moved.max((new - likely[&(i, j)]).abs());
+            likely.insert((i, j), new);
+        }
+        let all: f64 = likely.values().sum();
+        likely.values_mut().for_each(|p| *p /= all);
+        if moved < 1e-14 {
+            break;
+        }
+    }
+    likely
+}
+
+/// The N: one queue may use both pools and prefers its own, its callers never wait; the other has one pool and waits with patience.
+#[test]
+fn the_n_design_is_its_markov_chain() {
+    let (talk_s, patience_s, rates, pools) = (100.0, 80.0, [0.05, 0.04], [4_u32, 5]);
+    let patience = Span::Exp(Duration::from_secs_f64(patience_s));
+    let queues: &[(&[u32], f64, Span)] = &[(&[0, 1], rates[0], Span::Never), (&[1], rates[1], patience)];
+    let mut scene = Design { queues, pools: &pools, talk_s }.scene();
+    scene.directory.queues[0].as_mut().unwrap().length_max = 0;
+    let measured = play(&scene, 6000);
+
+    let (own, shared) = (pools[0] as usize, pools[1] as usize);
+    let chain = steady_state((own, 60), |i, j| {
+        let spills = i == own && j < shared;
+        [
+            if i < own { rates[0] } else { 0.0 },
+            if j < 60 { rates[1] + if spills { rates[0] } else { 0.0 } } else { 0.0 },
+            i as f64 / talk_s,
+            j.min(shared) as f64 / talk_s + j.saturating_sub(shared) as f64 / patience_s,
+        ]
+    });
+    let sum = |of: &dyn Fn(usize, usize) -> f64| chain.iter().map(|((i, j), p)| p * of(*i, *j)).sum::<f64>();
+    let blocked = sum(&|i, j| f64::from(u8::from(i == own && j >= shared)));
+    let waiting = sum(&|_, j| j.saturating_sub(shared) as f64);
+    agree("turned away", measured[0].blocked_share, blocked);
+    agree("the wait", measured[1].mean_wait_s, waiting / rates[1]);
+    agree("hung up", measured[1].abandoned_share, waiting / patience_s / rates[1]);
+    agree("waited", measured[1].waited_share, sum(&|_, j| f64::from(u8::from(j >= shared))));
+    let talking = sum(&|i, j| (i + j.min(shared)) as f64);
+    agree("busy", measured[0].occupancy, talking / (own + shared) as f64);
+}
+
+/// The W: three queues over two pools. Those at the sides have one pool each, the middle one uses the left and then the right; nobody
+/// waits but on the right.
+#[test]
+fn the_w_design_is_its_markov_chain() {
+    let (talk_s, patience_s, rates, pools) = (60.0, 45.0, [0.05, 0.06, 0.05], [5_u32, 4]);
+    let patience = Span::Exp(Duration::from_secs_f64(patience_s));
+    let queues: &[(&[u32], f64, Span)] =
+        &[(&[0], rates[0], Span::Never), (&[0, 1], rates[1], Span::Never), (&[1], rates[2], patience)];
+    let mut scene = Design { queues, pools: &pools, talk_s }.scene();
+    for queue in [0, 1] {
+        scene.directory.queues[queue].as_mut().unwrap().length_max = 0;
+    }
+    let measured = play(&scene, 6000);
+
+    let (left, right) = (pools[0] as usize, pools[1] as usize);
+    let chain = steady_state((left, 60), |i, j| {
+        let spills = i == left && j < right;
+        [
+            if i < left { rates[0] + rates[1] } else { 0.0 },
+            if j < 60 { rates[2] + if spills { rates[1] } else { 0.0 } } else { 0.0 },
+            i as f64 / talk_s,
+            j.min(right) as f64 / talk_s + j.saturating_sub(right) as f64 / patience_s,
+        ]
+    });
+    let sum = |of: &dyn Fn(usize, usize) -> bool| chain.iter().filter(|((i, j), _)| of(*i, *j)).map(|(_, p)| p).sum::<f64>();
+    agree("turned away on the left", measured[0].blocked_share, sum(&|i, _| i == left));
+    agree("turned away in the middle", measured[1].blocked_share, sum(&|i, j| i == left && j >= right));
+    agree("waited on the right", measured[2].waited_share, sum(&|_, j| j >= right));
+}
+
+/// For each queue, the time that its callers spent in it, and its length summed over time.
+#[derive(Default)]
+struct Areas {
+    spent: BTreeMap<QueueId, u64>,
+    under: BTreeMap<QueueId, u64>,
+    length: BTreeMap<QueueId, (Time, u32)>,
+    ended: usize,
+}
+
+impl Observer for Areas {
+    fn ended(&mut self, _: &Ended) {
+        self.ended += 1;
+    }
+
+    fn talked(&mut self, _: AgentId, _: Time, _: Time) {}
+
+    fn in_line(&mut self, now: Time, queue: QueueId, waiting: u32) {
+        let (since, length) = self.length.insert(queue, (now, waiting)).unwrap_or((now, 0));
+        *self.under.entry(queue).or_default() += (now.micros() - since.micros()) * u64::from(length);
+    }
+
+    fn left_line(&mut self, now: Time, queue: QueueId, joined: Time) {
+        *self.spent.entry(queue).or_default() += now.micros() - joined.micros();
+    }
+}
+
+/// Little's law, to the microsecond: as the matcher counts its lines, and as callers count their time, through widening, overflow, rings in
+/// vain, breaks and the end of shifts.
+#[test]
+fn littles_law_holds_for_every_queue() {
+    let minute = Duration::from_secs(60);
+    let patience = Span::Exp(4 * minute);
+    let queues: &[(&[u32], f64, Span)] = &[(&[0], 0.03, patience), (&[1], 0.05, patience), (&[2, 0], 0.02, Span::Never)];
+    let mut scene = Design { queues, pools: &[3, 5, 2], talk_s: 120.0 }.scene();
+    let rules = |scene: &mut Scene, queue: usize, change: fn(&mut crate::acd::queue::QueueRules)| {
+        change(scene.directory.queues[queue].as_mut().unwrap());
+    };
+    rules(&mut scene, 0, |queue| {
+        let more_pools = vec![PoolId(1)];
+        queue.widening = vec![WideningStep { after: Duration::from_secs(30), lower_levels_by: 0, more_pools }];
+        queue.wrap_up = Duration::from_secs(15);
+    });
+    rules(&mut scene, 1, |queue| {
+        (queue.wait_max, queue.overflow) = (Some(Duration::from_secs(90)), Overflow::Queue(QueueId(2)));
+    });
+    rules(&mut scene, 2, |queue| queue.length_max = 12);
+    scene.manners = Manners {
+        answer_after: Span::Uniform(Duration::ZERO, 25 * Duration::from_secs(1)),
+        miss: Share::percent(2.0),
+        back_after: minute,
+    };
+    for agent in 0..10 {
+        for hour in 1..200_u32 {
+            let at = minute * (60 * hour + 6 * agent);
+            scene.duties.extend([(at, AgentId(agent), Duty::Break), (at + 5 * minute, AgentId(agent), Duty::Ready)]);
+        }
+    }
+    scene.duties.push((Duration::from_secs(400_000), AgentId(9), Duty::Home));
+    let areas = World::new(&scene, 200 * 60 * minute, 5000, Seed::from_number(2), Areas::default()).run(|_| {}).unwrap();
+    assert!(areas.ended > 60_000, "{}", areas.ended);
+    for queue in (0..3).map(QueueId) {
+        assert!(areas.spent[&queue] > 1_000_000_000, "nobody waited in {queue:?}");
+        assert_eq!(areas.spent[&queue], areas.under[&queue], "{queue:?}");
+        assert_eq!(areas.length[&queue].1, 0, "somebody is left in {queue:?}");
+    }
+}

@@ -1,0 +1,510 @@
+//! The play: callers and agents of a [`Scene`] meet in the matcher, under a virtual clock.
+//!
+//! Owns each caller's way from arrival to the end of the talk, by the rules of queues that the engine follows too, and what agents do
+//! between talks. Signalling takes no time here; only people do.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::scene::{Duty, Scene};
+use crate::acd::agent::Agent;
+use crate::acd::claim::{AgentView, ContactView, Left};
+use crate::acd::matcher::Size;
+use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
+use crate::acd::{ContactSlot, Key, Map, Matcher};
+use crate::base::deadline::{DeadlineId, Deadlines};
+use crate::base::seed::Seed;
+use crate::base::words::{AgentState, BreakReason, OfferOutcome};
+use crate::base::{AgentId, QueueId, Time};
+
+/// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
+pub const START: Time = Time::from_secs(10_000_000);
+
+/// What became of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// This agent answered.
+    Answered(AgentId),
+    /// The caller hung up in line.
+    Abandoned,
+    /// The line was full, and overflow led nowhere.
+    Blocked,
+    /// The longest wait was over, and overflow led out of the house.
+    Overflowed,
+    /// Nobody who could have served was there.
+    Closed,
+}
+
+/// A call that is out of the line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// Which of the scene's streams it belongs to.
+    pub stream: usize,
+    /// The queue it left last.
+    pub queue: QueueId,
+    /// When it came.
+    pub arrived: Time,
+    /// How long it waited in all.
+    pub waited: Duration,
+    /// How it went on.
+    pub outcome: Outcome,
+}
+
+/// Who is told what happens, in the order of time.
+pub trait Observer {
+    /// A call left the line.
+    fn ended(&mut self, call: &Ended);
+    /// An agent talked.
+    fn talked(&mut self, agent: AgentId, from: Time, until: Time);
+    /// So many are in `queue` from now on.
+    fn in_line(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
+    /// A caller who joined `queue` then is not in it any more.
+    fn left_line(&mut self, _now: Time, _queue: QueueId, _joined: Time) {}
+}
+
+/// More wait than the play has room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("more than {0} callers wait at once: the load is more than the agents can take, and nobody hangs up")]
+pub struct Crowded(pub u32);
+
+/// What happens by the clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Arrive(usize),
+    Duty(AgentId, Duty),
+    OutOfPatience(usize),
+    WaitMax(usize),
+    Widen(usize),
+    Answer(usize),
+    RungInVain(usize),
+    TalkOver(usize),
+    /// An agent's wrap-up or pause.
+    StateOver(AgentId),
+    Back(AgentId),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Waiting,
+    Rung(AgentId),
+    Talking(AgentId, Time),
+}
+
+/// The clocks that run for a caller.
+#[derive(Clone, Copy, Default, Debug)]
+struct Clocks {
+    patience: Option<DeadlineId>,
+    wait_max: Option<DeadlineId>,
+    widen: Option<DeadlineId>,
+    ring: Option<DeadlineId>,
+}
+
+#[derive(Debug)]
+struct Caller {
+    stream: usize,
+    queue: QueueId,
+    arrived: Time,
+    joined: Time,
+    talk: Duration,
+    place: Option<(ContactSlot, Key)>,
+    step: usize,
+    phase: Phase,
+    clocks: Clocks,
+}
+
+#[derive(Debug)]
+struct Worker {
+    agent: Agent,
+    state_over: Option<DeadlineId>,
+}
+
+struct Source {
+    seed: Seed,
+    count: usize,
+    last: Duration,
+}
+
+/// A play in progress.
+pub struct World<'s, O> {
+    scene: &'s Scene,
+    matcher: Matcher,
+    callers: Slab<Caller>,
+    /// By contact slot.
+    in_slot: Vec<Option<usize>>,
+    free_slots: VecDeque<ContactSlot>,
+    workers: Vec<Worker>,
+    due: Deadlines<Due>,
+    sources: Vec<Source>,
+    seed: Seed,
+    last_arrival: Time,
+    crowded: bool,
+    observer: O,
+}
+
+impl<'s, O: Observer> World<'s, O> {
+    /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
+    pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
+        let (agents, queues) = (scene.directory.agents.len() as u32, scene.directory.queues.len() as u32);
+        let size = Size { shards: 1, contacts_per_shard: line_max, agents, queues };
+        let mut due = Deadlines::default();
+        for (at, agent, duty) in &scene.duties {
+            due.set(START + *at, Due::Duty(*agent, *duty));
+        }
+        let sources = scene.streams.iter().map(|_| Source { seed: seed.fork(), count: 0, last: Duration::ZERO }).collect();
+        let mut world = World {
+            scene,
+            matcher: Matcher::new(size, Map::new(&scene.directory, 1), |_| 0),
+            callers: Slab::new(),
+            in_slot: vec![None; line_max as usize],
+            free_slots: (0..line_max).map(ContactSlot).collect(),
+            workers: (0..agents).map(|_| Worker { agent: Agent::new(START), state_over: None }).collect(),
+            due,
+            sources,
+            seed,
+            last_arrival: START + span,
+            crowded: false,
+            observer,
+        };
+        for stream in 0..scene.streams.len() {
+            world.expect_arrival(stream);
+        }
+        world
+    }
+
+    /// Plays to the end, and gives the observer back. `progress` hears the time now and then.
+    ///
+    /// # Errors
+    /// When more wait than there is room for.
+    pub fn run(mut self, mut progress: impl FnMut(Time)) -> Result<O, Crowded> {
+        const EVERY: u32 = 1 << 16;
+        let mut steps = 0_u32;
+        while let Some((now, _)) = self.due.next() {
+            if let Some((_, due)) = self.due.pop_due(now) {
+                self.happen(now, due);
+                self.follow_nudges(now);
+            }
+            if self.crowded {
+                return Err(Crowded(self.in_slot.len() as u32));
+            }
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(EVERY) {
+                progress(now);
+            }
+        }
+        Ok(self.observer)
+    }
+
+    fn happen(&mut self, now: Time, due: Due) {
+        match due {
+            Due::Arrive(stream) => self.arrive(now, stream),
+            Due::Duty(agent, duty) => self.duty(now, agent, duty),
+            Due::OutOfPatience(caller) => self.leave(now, caller, Some(Outcome::Abandoned)),
+            Due::WaitMax(caller) => self.waited_too_long(now, caller),
+            Due::Widen(caller) => self.widen(now, caller),
+            Due::Answer(caller) => self.answer(now, caller),
+            Due::RungInVain(caller) => self.rung_in_vain(now, caller),
+            Due::TalkOver(caller) => self.talk_over(now, caller),
+            Due::StateOver(agent) => {
+                let worker = &mut self.workers[agent.index()];
+                worker.state_over = None;
+                worker.agent.due(now);
+                self.agent_changed(now, agent);
+            }
+            Due::Back(agent) => {
+                if self.workers[agent.index()].agent.state().word() == AgentState::Break {
+                    self.duty(now, agent, Duty::Ready);
+                }
+            }
+        }
+    }
+
+    fn rules(&self, queue: QueueId) -> Option<&'s QueueRules> {
+        self.scene.directory.queues.get(queue.index())?.as_ref()
+    }
+
+    // ---- callers ----
+
+    fn expect_arrival(&mut self, stream: usize) {
+        let source = &mut self.sources[stream];
+        let Some(at) = self.scene.streams[stream].arrivals.next(source.last, source.count, &mut source.seed) else { return };
+        (source.last, source.count) = (at, source.count + 1);
+        if START + at < self.last_arrival {
+            self.due.set(START + at, Due::Arrive(stream));
+        }
+    }
+
+    /// All that chance decides of a call is drawn here, from its own stream: two plays with one seed meet the same callers.
+    fn arrive(&mut self, now: Time, stream: usize) {
+        let kind = &self.scene.streams[stream];
+        let seed = &mut self.sources[stream].seed;
+        let (patience, talk) = (kind.patience.draw(seed), kind.talk.draw(seed).unwrap_or(Duration::MAX));
+        let caller = Caller {
+            stream,
+            queue: kind.queue,
+            arrived: now,
+            joined: now,
+            talk,
+            place: None,
+            step: 0,
+            phase: Phase::Waiting,
+            clocks: Clocks::default(),
+        };
+        let id = self.callers.insert(caller);
+        self.callers[id].clocks.patience = patience.map(|patience| self.due.set(now + patience, Due::OutOfPatience(id)));
+        self.join(now, id, kind.queue);
+        self.expect_arrival(stream);
+    }
+
+    fn join(&mut self, now: Time, id: usize, queue: QueueId) {
+        let caller = &mut self.callers[id];
+        (caller.queue, caller.joined, caller.step) = (queue, now, 0);
+        let (arrived, language) = (caller.arrived, self.scene.streams[caller.stream].language);
+        let Some(rules) = self.rules(queue) else { return self.end(now, id, Outcome::Closed) };
+        let Some(line) = self.matcher.map().line(queue, language, 0) else { return self.end(now, id, Outcome::Closed) };
+        if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(line) {
+            return self.nobody_here(now, id, &rules.join_empty, &rules.overflow);
+        }
+        let Some(slot) = self.free_slots.pop_front() else {
+            self.crowded = true;
+            return self.end(now, id, Outcome::Blocked);
+        };
+        let key = self.matcher.key(arrived, rules.head_start, rules.emergency);
+        if self.matcher.arrive(slot, queue, rules.length_max, line, key, now).is_err() {
+            self.free_slots.push_back(slot);
+            return self.turned_away(now, id, &rules.overflow, Outcome::Blocked);
+        }
+        self.in_slot[slot.0 as usize] = Some(id);
+        let clocks = &mut self.callers[id].clocks;
+        clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
+        clocks.widen = rules.widening.first().map(|step| self.due.set(now + step.after, Due::Widen(id)));
+        self.callers[id].place = Some((slot, key));
+        self.follow_nudges(now);
+        self.tell_line(now, queue);
+    }
+
+    fn tell_line(&mut self, now: Time, queue: QueueId) {
+        self.observer.in_line(now, queue, self.matcher.waiting(queue));
+    }
+
+    /// The caller leaves the line: for good, or (without an outcome) to go on elsewhere.
+    fn leave(&mut self, now: Time, id: usize, outcome: Option<Outcome>) {
+        let caller = &self.callers[id];
+        let (queue, place) = (caller.queue, caller.place);
+        if let Some((slot, _)) = place {
+            let left = self.matcher.leave(slot);
+            self.give_back_place(now, id);
+            if let Left::WasOffered(agent) = left {
+                self.let_go(now, agent, OfferOutcome::Withdrawn);
+            }
+            self.tell_line(now, queue);
+        }
+        if let Some(outcome) = outcome {
+            self.end(now, id, outcome);
+        }
+    }
+
+    /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
+    fn give_back_place(&mut self, now: Time, id: usize) {
+        let caller = &mut self.callers[id];
+        caller.phase = Phase::Waiting;
+        let clocks = &mut caller.clocks;
+        for clock in [clocks.wait_max.take(), clocks.widen.take(), clocks.ring.take()].into_iter().flatten() {
+            self.due.cancel(clock);
+        }
+        if let Some((slot, _)) = caller.place.take() {
+            self.in_slot[slot.0 as usize] = None;
+            self.free_slots.push_back(slot);
+            self.observer.left_line(now, caller.queue, caller.joined);
+        }
+    }
+
+    fn end(&mut self, now: Time, id: usize, outcome: Outcome) {
+        let caller = &mut self.callers[id];
+        if let Some(clock) = caller.clocks.patience.take() {
+            self.due.cancel(clock);
+        }
+        let Caller { stream, queue, arrived, .. } = *caller;
+        self.observer.ended(&Ended { stream, queue, arrived, waited: now.since(arrived), outcome });
+        if !matches!(outcome, Outcome::Answered(_)) {
+            self.callers.remove(id);
+        }
+    }
+
+    fn waited_too_long(&mut self, now: Time, id: usize) {
+        let Some(rules) = self.rules(self.callers[id].queue) else { return };
+        self.leave(now, id, None);
+        self.turned_away(now, id, &rules.overflow, Outcome::Overflowed);
+    }
+
+    fn turned_away(&mut self, now: Time, id: usize, overflow: &Overflow, outcome: Outcome) {
+        match overflow {
+            Overflow::Queue(queue) if self.callers[id].queue != *queue => self.join(now, id, *queue),
+            Overflow::Number(_) => self.end(now, id, Outcome::Overflowed),
+            Overflow::Queue(_) | Overflow::Goodbye => self.end(now, id, outcome),
+        }
+    }
+
+    fn nobody_here(&mut self, now: Time, id: usize, wanted: &WhenEmpty, overflow: &Overflow) {
+        match wanted {
+            WhenEmpty::Overflow => self.turned_away(now, id, overflow, Outcome::Closed),
+            WhenEmpty::Wait | WhenEmpty::Goodbye => self.end(now, id, Outcome::Closed),
+        }
+    }
+
+    fn widen(&mut self, now: Time, id: usize) {
+        let caller = &mut self.callers[id];
+        caller.clocks.widen = None;
+        let Some(rules) = self.scene.directory.queues.get(caller.queue.index()).and_then(Option::as_ref) else { return };
+        caller.step = rules.step_at(now.since(caller.joined));
+        if let Some(next) = rules.widening.get(caller.step) {
+            caller.clocks.widen = Some(self.due.set(caller.joined + next.after, Due::Widen(id)));
+        }
+        let (queue, step, language) = (caller.queue, caller.step, self.scene.streams[caller.stream].language);
+        if let (Some((slot, key)), Some(line)) = (caller.place, self.matcher.map().line(queue, language, step)) {
+            self.matcher.widen(slot, line, key);
+        }
+    }
+
+    /// Callers whom nobody present can serve leave, where their queue says so.
+    fn leave_empty_lines(&mut self, now: Time) {
+        let waiting: Vec<usize> =
+            self.callers.iter().filter(|(_, caller)| caller.phase == Phase::Waiting).map(|(id, _)| id).collect();
+        for id in waiting {
+            let caller = &self.callers[id];
+            let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
+                continue;
+            };
+            let language = self.scene.streams[caller.stream].language;
+            let line = self.matcher.map().line(caller.queue, language, caller.step);
+            if line.is_some_and(|line| !self.matcher.anyone_for(line)) {
+                self.leave(now, id, None);
+                self.nobody_here(now, id, &rules.leave_when_empty, &rules.overflow);
+            }
+        }
+    }
+
+    // ---- what the matcher decides ----
+
+    fn follow_nudges(&mut self, now: Time) {
+        while self.matcher.nudged(0) {
+            let (mut agents, mut slots) = (Vec::new(), Vec::new());
+            self.matcher.nudged_agents(0, |agent| agents.push(agent));
+            self.matcher.nudged_contacts(0, |slot| slots.push(slot));
+            for agent in agents {
+                if let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) {
+                    self.workers[agent.index()].agent.reserve(now, contact);
+                }
+            }
+            for slot in slots {
+                if let (ContactView::Offered(agent), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize])
+                    && self.callers[id].phase == Phase::Waiting
+                {
+                    self.ring(now, id, slot, agent);
+                }
+            }
+        }
+    }
+
+    fn ring(&mut self, now: Time, id: usize, slot: ContactSlot, agent: AgentId) {
+        let Some(rules) = self.rules(self.callers[id].queue) else { return };
+        self.workers[agent.index()].agent.ring(now, slot, rules.ring_timeout);
+        self.callers[id].phase = Phase::Rung(agent);
+        let manners = &self.scene.manners;
+        let missed = manners.miss.draw(&mut self.seed);
+        let answers = manners.answer_after.draw(&mut self.seed).filter(|span| !missed && *span < rules.ring_timeout);
+        match answers {
+            Some(Duration::ZERO) => self.answer(now, id),
+            Some(span) => self.callers[id].clocks.ring = Some(self.due.set(now + span, Due::Answer(id))),
+            None => self.callers[id].clocks.ring = Some(self.due.set(now + rules.ring_timeout, Due::RungInVain(id))),
+        }
+    }
+
+    fn answer(&mut self, now: Time, id: usize) {
+        let caller = &mut self.callers[id];
+        caller.clocks.ring = None;
+        let Some((slot, _)) = caller.place else { return };
+        let (queue, talk) = (caller.queue, caller.talk);
+        let Some(agent) = self.matcher.accept(slot) else { return };
+        let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
+        self.workers[agent.index()].agent.talk(now, slot, talk_max);
+        self.give_back_place(now, id);
+        self.callers[id].phase = Phase::Talking(agent, now);
+        self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
+        self.end(now, id, Outcome::Answered(agent));
+        self.tell_line(now, queue);
+    }
+
+    fn rung_in_vain(&mut self, now: Time, id: usize) {
+        let caller = &mut self.callers[id];
+        caller.clocks.ring = None;
+        let Phase::Rung(agent) = caller.phase else { return };
+        caller.phase = Phase::Waiting;
+        let (queue, step, language) = (caller.queue, caller.step, self.scene.streams[caller.stream].language);
+        if let (Some((slot, key)), Some(line)) = (caller.place, self.matcher.map().line(queue, language, step)) {
+            self.matcher.put_back(slot, line, key);
+        }
+        self.let_go(now, agent, OfferOutcome::TimedOut);
+        self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
+    }
+
+    fn talk_over(&mut self, now: Time, id: usize) {
+        let caller = self.callers.remove(id);
+        let Phase::Talking(agent, since) = caller.phase else { return };
+        self.observer.talked(agent, since, now);
+        let own = self.scene.wrap_up.get(agent.index()).copied().flatten();
+        let wrap_up = own.or(self.rules(caller.queue).map(|rules| rules.wrap_up)).unwrap_or_default();
+        self.workers[agent.index()].agent.talk_over(now, wrap_up);
+        self.agent_changed(now, agent);
+    }
+
+    // ---- agents ----
+
+    fn duty(&mut self, now: Time, agent: AgentId, duty: Duty) {
+        let Some(worker) = self.workers.get_mut(agent.index()) else { return };
+        match duty {
+            Duty::Ready => worker.agent.ask_ready(now),
+            Duty::Break => worker.agent.ask_break(now, BreakReason::Asked),
+            Duty::Home => worker.agent.sign_out(now),
+        }
+        self.agent_changed(now, agent);
+        if duty == Duty::Home {
+            self.leave_empty_lines(now);
+        }
+    }
+
+    /// An offer is over without a talk.
+    fn let_go(&mut self, now: Time, agent: AgentId, outcome: OfferOutcome) {
+        self.workers[agent.index()].agent.offer_over(now, outcome, Duration::ZERO);
+        self.agent_changed(now, agent);
+    }
+
+    /// What follows from the agent's state: its end, whether it counts as present, its seat.
+    fn agent_changed(&mut self, now: Time, agent: AgentId) {
+        let worker = &mut self.workers[agent.index()];
+        if let Some(clock) = worker.state_over.take() {
+            self.due.cancel(clock);
+        }
+        let state = *worker.agent.state();
+        if matches!(state.word(), AgentState::WrapUp | AgentState::Break)
+            && let Some(until) = state.deadline()
+        {
+            worker.state_over = Some(self.due.set(until, Due::StateOver(agent)));
+        }
+        self.matcher.set_standing(agent, state.standing());
+        let (wants, occupied) = (worker.agent.wants_seat(), worker.agent.occupied());
+        match self.matcher.agent(agent) {
+            AgentView::Ready if !wants => {
+                self.matcher.pause(agent);
+            }
+            AgentView::Held { offered: false, .. } if state.contact().is_none() => {
+                self.matcher.release(agent);
+            }
+            _ => {}
+        }
+        if wants && self.matcher.agent(agent) == AgentView::Busy {
+            self.matcher.ready(agent, now, occupied);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Why a contact waited: its ledger, rebuilt from the events of the time.
+//!
+//! Owns the answer, not where events come from. Each decision about the contact left what it weighed in its event ([`Weighed`]); who of
+//! the same line went first is told by the others' events, so reading begins some time before the contact came ([`Why::LOOK_BACK`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::event::{Event, What};
+use crate::base::{ContactId, Time, Weighed};
+
+/// At most so many of those who went first are named.
+const NAMED_MAX: usize = 4;
+
+/// What was decided.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Decided {
+    /// It joined the line.
+    Joined,
+    /// What it asks for was relaxed.
+    Widened {
+        /// How many steps hold.
+        step: u32,
+    },
+    /// An agent was reserved for it.
+    Offered {
+        /// Who.
+        agent: String,
+    },
+    /// The offer came to an end.
+    OfferEnded {
+        /// Who.
+        agent: String,
+        /// How.
+        outcome: &'static str,
+    },
+}
+
+/// A line of the ledger.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Entry {
+    /// In milliseconds after the contact arrived.
+    pub after_ms: u64,
+    /// What was decided.
+    #[serde(flatten)]
+    pub decided: Decided,
+    /// Those who may serve it, by what they did; all zero where nothing was weighed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Agents>,
+    /// What kept it waiting, or did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<&'static str>,
+}
+
+/// How those who may serve a line stood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Agents {
+    /// The edition of the directory.
+    pub map_version: u64,
+    /// Ready.
+    pub free: u32,
+    /// In offers, talks, wrap-up or calls of their own.
+    pub busy: u32,
+    /// On a break.
+    pub on_break: u32,
+    /// Not signed in.
+    pub offline: u32,
+}
+
+/// Others of the same line who were offered to an agent while this one waited.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
+pub struct WentFirst {
+    /// Who count as having come earlier, by arrival, credit and head start.
+    pub earlier: u32,
+    /// Emergencies, before all who are none.
+    pub emergencies: u32,
+    /// Who came later: an agent was free who could serve them and not this one.
+    pub later: u32,
+    /// Some of them, the first who went.
+    pub some: Vec<String>,
+}
+
+/// A stay in one line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Stay {
+    /// The queue.
+    pub queue: String,
+    /// The caller's language.
+    pub language: Option<String>,
+    /// How many were before it in the queue as it joined.
+    pub ahead: u32,
+    /// In milliseconds.
+    pub waited_ms: u64,
+    /// How it left; nothing while it waits.
+    pub outcome: Option<&'static str>,
+    /// The ledger.
+    pub entries: Vec<Entry>,
+    /// Who of this queue went first.
+    pub went_first: WentFirst,
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Answer {
+    /// Which contact.
+    pub contact: String,
+    /// Each line it stood in.
+    pub stays: Vec<Stay>,
+}
+
+/// Where a contact of the same time stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Place {
+    queue: String,
+    emergency: bool,
+    as_of: Time,
+}
+
+/// The answer in the making.
+#[derive(Debug)]
+pub struct Why {
+    id: ContactId,
+    places: BTreeMap<ContactId, Place>,
+    joined: Time,
+    stays: Vec<Stay>,
+    ended: bool,
+}
+
+impl Why {
+    /// Reading should begin so long before the contact arrived, for those who were in line then.
+    pub const LOOK_BACK: Duration = Duration::from_secs(3600);
+
+    /// For one contact.
+    #[must_use]
+    pub fn new(id: ContactId) -> Self {
+        Why { id, places: BTreeMap::new(), joined: Time::ZERO, stays: Vec::new(), ended: false }
+    }
+
+    /// When reading should begin.
+    #[must_use]
+    pub fn since(&self) -> Time {
+        self.id.arrived() - Self::LOOK_BACK
+    }
+
+    /// Whether nothing more can come of it.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes the next event.
+    pub fn take(&mut self, event: &Event<'_>) {
+        let Some(contact) = event.contact else { return };
+        let own = contact == self.id;
+        match &event.what {
+            What::Entered { queue, language, waiting, as_of, emergency, weighed, .. } => {
+                let place = Place { queue: queue.to_string(), emergency: *emergency, as_of: *as_of };
+                self.places.insert(contact, place);
+                if own {
+                    self.joined = event.at;
+                    self.stays.push(Stay {
+                        queue: queue.to_string(),
+                        language: language.as_ref().map(ToString::to_string),
+                        ahead: waiting.saturating_sub(1),
+                        waited_ms: 0,
+                        outcome: None,
+                        entries: Vec::new(),
+                        went_first: WentFirst::default(),
+                    });
+                    self.note(event.at, Decided::Joined, Some(weighed));
+                }
+            }
+            What::Widened { step, weighed, .. } if own => self.note(event.at, Decided::Widened { step: *step }, Some(weighed)),
+            What::Offered { agent, weighed, .. } if own => {
+                self.note(event.at, Decided::Offered { agent: agent.to_string() }, Some(weighed));
+            }
+            What::Offered { .. } => self.another_is_offered(contact),
+            What::OfferEnded { agent, outcome, .. } if own => {
+                self.note(event.at, Decided::OfferEnded { agent: agent.to_string(), outcome: outcome.label() }, None);
+            }
+            What::Left { outcome, waited, .. } => {
+                self.places.remove(&contact);
+                if let (true, Some(stay)) = (own, self.stays.last_mut()) {
+                    (stay.outcome, stay.waited_ms) = (Some(outcome.label()), waited.as_millis() as u64);
+                }
+            }
+            What::Ended { .. } => {
+                self.places.remove(&contact);
+                self.ended |= own;
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, at: Time, decided: Decided, weighed: Option<&Weighed>) {
+        let after_ms = at.since(self.id.arrived()).as_millis() as u64;
+        let bound = weighed.map(|weighed| bound(&decided, weighed));
+        let agents = weighed.map(|weighed| Agents {
+            map_version: weighed.map_version,
+            free: weighed.free,
+            busy: weighed.busy,
+            on_break: weighed.on_break,
+            offline: weighed.offline,
+        });
+        if let Some(stay) = self.stays.last_mut() {
+            stay.entries.push(Entry { after_ms, decided, agents, bound });
+            stay.waited_ms = at.since(self.joined).as_millis() as u64;
+        }
+    }
+
+    fn another_is_offered(&mut self, other: ContactId) {
+        let (Some(own), Some(their)) = (self.places.get(&self.id), self.places.get(&other)) else { return };
+        if own.queue != their.queue {
+            return;
+        }
+        let Some(stay) = self.stays.last_mut().filter(|stay| stay.outcome.is_none()) else { return };
+        let first = &mut stay.went_first;
+        let count = match (their.emergency, own.emergency) {
+            (true, false) => &mut first.emergencies,
+            _ if their.as_of < own.as_of => &mut first.earlier,
+            _ => &mut first.later,
+        };
+        *count += 1;
+        let name = other.to_string();
+        if first.some.len() < NAMED_MAX && !first.some.contains(&name) {
+            first.some.push(name);
+        }
+    }
+
+    /// The answer; `None` if the contact was never in line, as far as was read.
+    #[must_use]
+    pub fn answer(self) -> Option<Answer> {
+        (!self.stays.is_empty()).then(|| Answer { contact: self.id.to_string(), stays: self.stays })
+    }
+}
+
+/// What kept the contact waiting when this was weighed.
+fn bound(decided: &Decided, weighed: &Weighed) -> &'static str {
+    match weighed {
+        _ if matches!(decided, Decided::Offered { .. }) => "an agent was free",
+        weighed if weighed.all() == 0 => "nobody in the directory may serve it",
+        weighed if weighed.free > 0 => "an agent is free",
+        weighed if weighed.busy > 0 => "all who are there are busy",
+        weighed if weighed.on_break > 0 => "all who are there are on a break",
+        _ => "nobody who may serve it is signed in",
+    }
+}
+
+impl fmt::Display for Answer {
+    /// As a person reads it: a line for each decision.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.contact)?;
+        for stay in &self.stays {
+            let language = stay.language.as_ref().map_or(String::new(), |language| format!(" ({language})"));
+            let how = stay.outcome.unwrap_or("waiting still");
+            let waited = stay.waited_ms as f64 / 1000.0;
+            writeln!(f, "\nin line for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}", stay.queue, stay.ahead)?;
+            for entry in &stay.entries {
+                write!(f, "  {:>9.1} s  {}", entry.after_ms as f64 / 1000.0, entry.decided)?;
+                if let (Some(agents), Some(bound)) = (entry.agents, entry.bound) {
+                    let Agents { free, busy, on_break, offline, .. } = agents;
+                    let all = free + busy + on_break + offline;
+                    write!(
+                        f,
+                        ": {bound} (of {all} who may: {free} free, {busy} busy, {on_break} on a break, {offline} not signed in)"
+                    )?;
+                }
+                writeln!(f)?;
+            }
+            let WentFirst { earlier, emergencies, later, some } = &stay.went_first;
+            if earlier + emergencies + later > 0 {
+                write!(f, "  went first of this queue: {earlier} who came earlier, {emergencies} emergencies, ")?;
+                writeln!(f, "{later} who came later and whom a free agent could serve; {}", some.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decided::Joined => f.write_str("joined"),
+            Decided::Widened { step } => write!(f, "may be served by more, step {step}"),
+            Decided::Offered { agent } => write!(f, "offered to {agent}"),
+            Decided::OfferEnded { agent, outcome } => write!(f, "the offer to {agent} ended: {outcome}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "why_tests.rs"]
+mod tests;

@@ -1,0 +1,26 @@
+//! Who is there: agents and queues by their pools alone.
+
+use std::time::Duration;
+
+use crate::acd::map::{AgentProfile, Directory};
+use crate::acd::queue::QueueRules;
+use crate::base::{AgencyId, PoolId};
+
+/// By agent and by queue: its pools.
+pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
+    let pools = |numbers: &[u32]| numbers.iter().map(|pool| PoolId(*pool)).collect::<Vec<_>>();
+    Directory {
+        // The head start tells queues apart that have the same pools.
+        queues: (1..)
+            .zip(queues)
+            .map(|(n, numbers)| {
+                Some(QueueRules { pools: pools(numbers), head_start: Duration::from_secs(n), ..QueueRules::default() })
+            })
+            .collect(),
+        agents: agents
+            .iter()
+            .map(|numbers| Some(AgentProfile { name: "".into(), agency: AgencyId(0), pools: pools(numbers), skills: Vec::new() }))
+            .collect(),
+        languages: Vec::new(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The index that loom sees: a few places, each an array of filings that is read whole. What is modelled is the claim; the real index has
+//! models of its own.
+
+use std::sync::atomic::{AtomicU32 as Passed32, AtomicU64 as Passed64};
+
+use crate::acd::lane::{Entry, Seen};
+use crate::acd::shelf::{Filing, Mask, Order};
+use crate::modelled::{AtomicU64, Ordering};
+
+const PLACES: usize = 4;
+const FILINGS: usize = 5;
+const NOTHING: u64 = 0;
+
+struct Place {
+    /// How many have begun to file; each has a position of its own.
+    begun: Passed32,
+    keys: [Passed64; FILINGS],
+    /// An entry plus one.
+    entries: [AtomicU64; FILINGS],
+}
+
+pub(crate) struct Plain([Place; PLACES]);
+
+impl Plain {
+    pub(crate) fn new(_parties: u32, _places: u32) -> Self {
+        Plain(std::array::from_fn(|_| Place {
+            begun: Passed32::new(0),
+            keys: std::array::from_fn(|_| Passed64::new(0)),
+            entries: std::array::from_fn(|_| AtomicU64::new(NOTHING)),
+        }))
+    }
+
+    pub(crate) fn file(&self, place: u32, key: u64, entry: Entry) -> (Filing, u64) {
+        let it = &self.0[place as usize];
+        let position = it.begun.fetch_add(1, Ordering::SeqCst);
+        it.keys[position as usize].store(key, Ordering::SeqCst);
+        it.entries[position as usize].store(entry.word() + 1, Ordering::Release);
+        (Filing::from_word(u64::from(position)), key)
+    }
+
+    /// What is retired is not seen any more.
+    pub(crate) fn retire(&self, place: u32, filing: Filing, entry: Entry) {
+        self.bury(&self.0[place as usize], filing.word() as usize, entry.word() + 1);
+    }
+
+    fn bury(&self, place: &Place, position: usize, word: u64) {
+        let _ = place.entries[position].compare_exchange(word, NOTHING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(crate) fn scan(&self, places: &[Mask], order: Order, mut visit: impl FnMut(u32, u64, Entry) -> Seen) {
+        for at in Mask::places(places) {
+            let place = &self.0[at as usize];
+            let mut positions: Vec<usize> = (0..place.begun.load(Ordering::SeqCst) as usize).collect();
+            positions.sort_by_key(|position| place.keys[*position].load(Ordering::SeqCst));
+            for position in positions {
+                let word = place.entries[position].load(Ordering::Acquire);
+                if word == NOTHING {
+                    continue;
+                }
+                match visit(at, place.keys[position].load(Ordering::SeqCst), Entry::from_word(word - 1)) {
+                    Seen::Stop if order == Order::ByKey => break,
+                    Seen::Dead => self.bury(place, position, word),
+                    Seen::Stop | Seen::Pass => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The whole matcher under shuttle: its real index with segments of two filings, owners who do at random what owners do, a map that
+//! changes meanwhile, and perhaps a thread that is stopped somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, MaxSteps, Runner, thread};
+
+use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
+use crate::acd::map::{LineId, Map};
+use crate::acd::step::Step;
+use crate::base::{AgentId, QueueId, Time};
+use crate::modelled::{start_over, stopped_after, take_out};
+use crate::people::directory;
+
+const OWNERS: u32 = 3;
+const CONTACTS_EACH: u32 = 2;
+const CONTACTS: u32 = OWNERS * CONTACTS_EACH;
+const AGENTS: u32 = 4;
+const QUEUES: u32 = 3;
+const MOVES: u32 = 7;
+
+const PEOPLE: [&[u32]; AGENTS as usize] = [&[0], &[0, 1], &[1], &[2]];
+const PEOPLE_LATER: [&[u32]; AGENTS as usize] = [&[1], &[0, 1], &[2, 0], &[2]];
+const LINES: [&[u32]; QUEUES as usize] = [&[0], &[1, 0], &[2, 1]];
+
+struct Streets {
+    kernel: Kernel,
+    later: Map,
+}
+
+/// What an owner knows of its parties: what it was told by nudges, and read then.
+#[derive(Default)]
+struct Owner {
+    number: u32,
+    map_version: u64,
+    /// By contact: the agent it is offered to.
+    offers: BTreeMap<u32, u32>,
+    /// By agent: the contact that holds it.
+    holders: BTreeMap<u32, u32>,
+    queue_of: BTreeMap<u32, u32>,
+    keys: BTreeMap<u32, Key>,
+    moves: u32,
+}
+
+impl Owner {
+    fn new(number: u32) -> Self {
+        Owner { number, map_version: 1, ..Owner::default() }
+    }
+
+    fn contacts(&self) -> impl Iterator<Item = u32> + use<> {
+        let first = self.number * CONTACTS_EACH;
+        first..first + CONTACTS_EACH
+    }
+
+    fn agents(&self) -> impl Iterator<Item = u32> + use<> {
+        let number = self.number;
+        (0..AGENTS).filter(move |agent| agent % OWNERS == number)
+    }
+
+    fn listen(&mut self, kernel: &Kernel) {
+        let (mut contacts, mut agents) = (Vec::new(), Vec::new());
+        kernel.contact_nudges.drain(self.number as u16, |contact| contacts.push(contact));
+        kernel.agent_nudges.drain(self.number as u16, |agent| agents.push(agent));
+        for contact in contacts {
+            match kernel.view_contact(contact) {
+                ContactView::Offered(agent) => drop(self.offers.insert(contact, agent.0)),
+                _ => drop(self.offers.remove(&contact)),
+            }
+        }
+        for agent in agents {
+            match kernel.view_agent(agent) {
+                AgentView::Held { contact, .. } => drop(self.holders.insert(agent, contact.0)),
+                _ => drop(self.holders.remove(&agent)),
+            }
+        }
+    }
+
+    fn line(&self, kernel: &Kernel, queue: u32) -> LineId {
+        kernel.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    }
+
+    fn seat(&self, kernel: &Kernel, agent: u32) {
+        let bench = kernel.map().bench(AgentId(agent)).expect("the agent has a bench");
+        kernel.ready(agent, bench, Time::from_secs(u64::from(agent)), 0);
+    }
+
+    /// What has changed in the directory is taken up.
+    fn take_up(&mut self, kernel: &Kernel) {
+        let version = kernel.map().version();
+        if version == self.map_version {
+            return;
+        }
+        self.map_version = version;
+        for agent in self.agents() {
+            let bench = kernel.map().bench(AgentId(agent)).expect("the agent has a bench");
+            kernel.reseat(agent, bench);
+        }
+        for contact in self.contacts() {
+            if let (Some(queue), Some(key)) = (self.queue_of.get(&contact), self.keys.get(&contact)) {
+                kernel.widen(contact, self.line(kernel, *queue), *key);
+            }
+        }
+    }
+
+    fn make_a_move(&mut self, kernel: &Kernel) {
+        let mut random = thread_rng();
+        self.listen(kernel);
+        self.take_up(kernel);
+        self.moves += 1;
+        let parties: Vec<(bool, u32)> = self.contacts().map(|c| (true, c)).chain(self.agents().map(|a| (false, a))).collect();
+        let (is_contact, party) = parties[random.gen_range(0..parties.len())];
+        if is_contact {
+            self.move_contact(kernel, party, random.gen_range(0..QUEUES), random.gen_range(0..3));
+        } else {
+            self.move_agent(kernel, party, random.gen_range(0..3) == 0);
+        }
+    }
+
+    fn move_contact(&mut self, kernel: &Kernel, contact: u32, queue: u32, choice: u32) {
+        match (kernel.view_contact(contact), choice) {
+            (ContactView::Gone | ContactView::Served, _) => {
+                let key = Key::new(Time::from_secs(u64::from(100 + self.moves)), contact, false);
+                (self.offers.remove(&contact), self.queue_of.insert(contact, queue), self.keys.insert(contact, key));
+                kernel.arrive(contact, self.line(kernel, queue), key);
+            }
+            (ContactView::Waiting, 0) | (ContactView::Offered(_), 2) => {
+                kernel.leave(contact);
+                self.offers.remove(&contact);
+            }
+            (ContactView::Waiting, _) => {
+                self.queue_of.insert(contact, queue);
+                kernel.widen(contact, self.line(kernel, queue), self.keys[&contact]);
+            }
+            (ContactView::Offered(_), 0) => {
+                kernel.accept(contact);
+                self.offers.remove(&contact);
+            }
+            (ContactView::Offered(_), _) => {
+                self.offers.remove(&contact);
+                kernel.put_back(contact, self.line(kernel, self.queue_of[&contact]), self.keys[&contact]);
+            }
+        }
+    }
+
+    fn move_agent(&mut self, kernel: &Kernel, agent: u32, rests: bool) {
+        match kernel.view_agent(agent) {
+            AgentView::Busy => self.seat(kernel, agent),
+            AgentView::Ready if rests => drop(kernel.pause(agent)),
+            AgentView::Held { offered: false, .. } => {
+                self.holders.remove(&agent);
+                kernel.release(agent);
+                self.seat(kernel, agent);
+            }
+            AgentView::Ready | AgentView::Held { .. } => {}
+        }
+    }
+}
+
+fn play(stops: bool) {
+    start_over();
+    let map = Map::new(&directory(&PEOPLE, &LINES), 1);
+    let later = map.following(&directory(&PEOPLE_LATER, &LINES), 2);
+    let owners = (0..AGENTS).map(|agent| (agent % OWNERS) as u16).collect();
+    let streets = Arc::new(Streets { kernel: Kernel::new(owners, CONTACTS_EACH, OWNERS as u16, map), later });
+    let mut random = thread_rng();
+    let stopped = (random.gen_range(0..OWNERS), random.gen_range(1..150));
+    let publisher = random.gen_range(0..2 * OWNERS);
+    let threads: Vec<_> = (0..OWNERS)
+        .map(|number| {
+            let streets = streets.clone();
+            let writes = (stops && stopped.0 == number).then_some(stopped.1);
+            thread::spawn(move || {
+                let mut owner = Owner::new(number);
+                let done = stopped_after(writes, || {
+                    for turn in 0..MOVES {
+                        owner.make_a_move(&streets.kernel);
+                        if publisher == number && turn == MOVES / 2 {
+                            streets.kernel.publish(streets.later.clone());
+                        }
+                    }
+                });
+                (owner, done)
+            })
+        })
+        .collect();
+    let mut owners: Vec<(Owner, bool)> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
+    for (owner, _) in owners.iter_mut().filter(|(_, done)| *done) {
+        owner.take_up(&streets.kernel);
+    }
+    for (owner, _) in &mut owners {
+        owner.listen(&streets.kernel);
+    }
+    check(&streets.kernel, &owners);
+}
+
+fn check(kernel: &Kernel, owners: &[(Owner, bool)]) {
+    let behind = |number: u32| owners.iter().any(|(owner, done)| owner.number == number && !done);
+    let (contact_behind, agent_behind) = (|c: u32| behind(c / CONTACTS_EACH), |a: u32| behind(a % OWNERS));
+    let map = kernel.map().clone();
+    for contact in 0..CONTACTS {
+        let owner = &owners[(contact / CONTACTS_EACH) as usize].0;
+        if let ContactView::Offered(agent) = kernel.view_contact(contact) {
+            match kernel.view_agent(agent.0) {
+                AgentView::Held { contact: by, offered: true } => {
+                    assert_eq!(by.0, contact, "contact {contact} is offered to an agent whom another holds");
+                    let holds = &owners[(agent.0 % OWNERS) as usize].0;
+                    assert!(
+                        contact_behind(contact) || owner.offers.get(&contact) == Some(&agent.0),
+                        "contact {contact} was not told"
+                    );
+                    assert!(
+                        agent_behind(agent.0) || holds.holders.get(&agent.0) == Some(&contact),
+                        "agent {} was not told",
+                        agent.0
+                    );
+                }
+                AgentView::Ready if contact_behind(contact) || agent_behind(agent.0) => {}
+                other => panic!("contact {contact} is offered to agent {}, who is {other:?}", agent.0),
+            }
+        }
+        let Some(line) = kernel.line_of_waiting(contact).filter(|_| !contact_behind(contact)) else { continue };
+        for agent in (0..AGENTS).filter(|agent| !agent_behind(*agent)) {
+            let free = kernel.bench_of_ready(agent).is_some_and(|bench| map.serves(bench, line));
+            assert!(!free, "contact {contact} waits and agent {agent} is free");
+        }
+    }
+}
+
+/// What can be noticed where every order is sequentially consistent, and whether a thread must be stopped for it.
+const MUTANTS: &[(Step, bool)] = &[
+    (Step::IndexBeforeWord, false),
+    (Step::SettleInMatch, true),
+    (Step::SettleInDrive, true),
+    (Step::OfferBeforeHeld, true),
+    (Step::IndexBeforeDirectClaim, false),
+    (Step::DriveAfterLostClaim, false),
+    (Step::OnlyOlderIsDead, false),
+    (Step::OwnersCounter, false),
+];
+
+fn run(executions: usize, stops: bool) -> Option<String> {
+    let mut config = Config::new();
+    config.max_steps = MaxSteps::FailAfter(200_000);
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        Runner::new(RandomScheduler::new(executions / 2), config.clone()).run(move || play(stops));
+        Runner::new(PctScheduler::new(3, executions / 2), config.clone()).run(move || play(stops));
+    }));
+    result.err().map(|payload| {
+        let text = payload.downcast_ref::<String>().cloned();
+        text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "?".to_owned())
+    })
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments: BTreeSet<String> = std::env::args().skip(1).collect();
+    let executions = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut failures = 0;
+    if arguments.contains("--mutants") {
+        for (step, stops) in MUTANTS {
+            take_out(Some(*step));
+            match run(executions, *stops) {
+                Some(failed) => println!("caught  {step:?}: {failed}"),
+                None => {
+                    println!("MISSED  {step:?}");
+                    failures += 1;
+                }
+            }
+            take_out(None);
+        }
+    } else {
+        for stops in [false, true] {
+            let begun = std::time::Instant::now();
+            match run(executions, stops) {
+                None => println!("{executions} executions, {:.1?}, a thread stopped: {stops}", begun.elapsed()),
+                Some(failed) => {
+                    println!("FAILED, a thread stopped: {stops}: {failed}");
+                    failures += 1;
+                }
+            }
+        }
+    }
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

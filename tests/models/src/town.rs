@@ -1,0 +1,199 @@
+//! A small town to model: a few agents, contacts and lines, what its threads do, and what must hold when they are done.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use loom::thread;
+
+use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
+use crate::acd::map::{BenchId, LineId, Map};
+use crate::base::{AgentId, QueueId, Time};
+use crate::modelled::stopped_after;
+use crate::people::directory;
+
+/// What a thread does to a party that it owns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Op {
+    /// The contact joins the line of a queue; its key is its number.
+    Arrive(u32, u32),
+    /// The contact leaves, whatever it is.
+    Leave(u32),
+    /// The contact is answered if it is offered, and leaves if it waits.
+    AcceptOrLeave(u32),
+    /// The contact is put back if it is offered, into the line of a queue.
+    PutBack(u32, u32),
+    /// The contact moves to the line of another queue.
+    Widen(u32, u32),
+    /// The agent takes its seat.
+    Ready(u32),
+    /// The agent leaves its seat.
+    Pause(u32),
+    /// The agent, if it is held by one who is not offered to it any more, takes its seat again.
+    Return(u32),
+    /// The next map is put in force.
+    Publish,
+    /// The agent takes the seat that the map in force gives it.
+    Reseat(u32),
+}
+
+impl Op {
+    fn contact(self) -> Option<u32> {
+        match self {
+            Op::Arrive(contact, _)
+            | Op::Leave(contact)
+            | Op::AcceptOrLeave(contact)
+            | Op::PutBack(contact, _)
+            | Op::Widen(contact, _) => Some(contact),
+            Op::Ready(_) | Op::Pause(_) | Op::Return(_) | Op::Publish | Op::Reseat(_) => None,
+        }
+    }
+
+    fn agent(self) -> Option<u32> {
+        match self {
+            Op::Ready(agent) | Op::Pause(agent) | Op::Return(agent) | Op::Reseat(agent) => Some(agent),
+            _ => None,
+        }
+    }
+}
+
+/// A model: who is there, what happened before, and what happens at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    /// By agent: its pools.
+    pub(crate) agents: &'static [&'static [u32]],
+    /// By agent: its pools after [`Op::Publish`].
+    pub(crate) then: &'static [&'static [u32]],
+    /// By queue: its pools.
+    pub(crate) queues: &'static [&'static [u32]],
+    /// By the main thread, before the others begin.
+    pub(crate) before: &'static [Op],
+    /// By a thread each.
+    pub(crate) threads: &'static [&'static [Op]],
+    /// Of these two contacts the second must not be offered while the first waits.
+    pub(crate) in_order: Option<(u32, u32)>,
+}
+
+const CONTACTS: u32 = 3;
+
+struct Town {
+    kernel: Kernel,
+    next: Mutex<Option<Map>>,
+}
+
+impl Town {
+    fn new(model: &Model) -> Self {
+        let map = Map::new(&directory(model.agents, model.queues), 1);
+        let next = (!model.then.is_empty()).then(|| map.following(&directory(model.then, model.queues), 2));
+        Town { kernel: Kernel::new(vec![0; model.agents.len()], CONTACTS, 1, map), next: Mutex::new(next) }
+    }
+
+    fn line(&self, queue: u32) -> LineId {
+        self.kernel.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    }
+
+    fn bench(&self, agent: u32) -> BenchId {
+        self.kernel.map().bench(AgentId(agent)).expect("the agent has a bench")
+    }
+
+    fn key(contact: u32) -> Key {
+        Key::new(Time::from_secs(100 + u64::from(contact)), contact, false)
+    }
+
+    fn perform(&self, op: Op) {
+        let seat = |agent: u32| self.kernel.ready(agent, self.bench(agent), Time::from_secs(u64::from(agent)), 0);
+        match op {
+            Op::Arrive(contact, queue) => self.kernel.arrive(contact, self.line(queue), Self::key(contact)),
+            Op::Leave(contact) => drop(self.kernel.leave(contact)),
+            Op::AcceptOrLeave(contact) => {
+                if self.kernel.accept(contact).is_none() {
+                    self.kernel.leave(contact);
+                }
+            }
+            Op::PutBack(contact, queue) => drop(self.kernel.put_back(contact, self.line(queue), Self::key(contact))),
+            Op::Widen(contact, queue) => drop(self.kernel.widen(contact, self.line(queue), Self::key(contact))),
+            Op::Ready(agent) => seat(agent),
+            Op::Pause(agent) => drop(self.kernel.pause(agent)),
+            Op::Return(agent) => {
+                if let AgentView::Held { offered: false, .. } = self.kernel.view_agent(agent) {
+                    self.kernel.release(agent);
+                    seat(agent);
+                }
+            }
+            Op::Publish => {
+                let next = self.next.lock().ok().and_then(|mut next| next.take());
+                if let Some(next) = next {
+                    self.kernel.publish(next);
+                }
+            }
+            Op::Reseat(agent) => self.kernel.reseat(agent, self.bench(agent)),
+        }
+    }
+}
+
+/// Plays `model` once, in the order that loom wants; the thread `stopped.0` is stopped after so many writes.
+pub(crate) fn play(model: Model, stopped: Option<(usize, u32)>) {
+    let town = Arc::new(Town::new(&model));
+    for op in model.before {
+        town.perform(*op);
+    }
+    let threads: Vec<_> = model
+        .threads
+        .iter()
+        .enumerate()
+        .map(|(number, ops)| {
+            let town = town.clone();
+            let writes = stopped.filter(|(thread, _)| *thread == number).map(|(_, writes)| writes);
+            thread::spawn(move || stopped_after(writes, || ops.iter().for_each(|op| town.perform(*op))))
+        })
+        .collect();
+    let done: Vec<bool> = threads.into_iter().map(|thread| thread.join().expect("a thread of the model failed")).collect();
+    check(&town, &model, &done);
+}
+
+/// What must hold when all threads are done or stopped. A stopped thread's own parties may be left behind; nobody else's may.
+fn check(town: &Town, model: &Model, done: &[bool]) {
+    let kernel = &town.kernel;
+    let left_behind = |party: &dyn Fn(Op) -> Option<u32>| -> BTreeSet<u32> {
+        let stopped = model.threads.iter().zip(done).filter(|(_, done)| !**done);
+        stopped.flat_map(|(ops, _)| ops.iter().filter_map(|op| party(*op))).collect()
+    };
+    let (contacts_behind, agents_behind) = (left_behind(&Op::contact), left_behind(&Op::agent));
+    let agents = 0..model.agents.len() as u32;
+
+    let (mut told_contacts, mut told_agents) = (BTreeSet::new(), BTreeSet::new());
+    kernel.contact_nudges.drain(0, |contact| drop(told_contacts.insert(contact)));
+    kernel.agent_nudges.drain(0, |agent| drop(told_agents.insert(agent)));
+
+    for contact in 0..CONTACTS {
+        let ContactView::Offered(agent) = kernel.view_contact(contact) else { continue };
+        match kernel.view_agent(agent.0) {
+            AgentView::Held { contact: by, offered } => {
+                assert!(by.0 == contact && offered, "contact {contact} is offered to an agent whom another holds");
+                assert!(told_contacts.contains(&contact), "the owner of contact {contact} was not told of its offer");
+                assert!(told_agents.contains(&agent.0), "the owner of agent {} was not told of its offer", agent.0);
+            }
+            // The claim is not finished.
+            AgentView::Ready => {
+                let helpless = !contacts_behind.contains(&contact) && !agents_behind.contains(&agent.0);
+                assert!(!helpless, "the offer of contact {contact} to agent {} was never finished", agent.0);
+            }
+            AgentView::Busy => panic!("contact {contact} is offered to agent {}, who is not held", agent.0),
+        }
+    }
+
+    let map = kernel.map().clone();
+    for contact in (0..CONTACTS).filter(|contact| !contacts_behind.contains(contact)) {
+        let Some(line) = kernel.line_of_waiting(contact) else { continue };
+        for agent in agents.clone().filter(|agent| !agents_behind.contains(agent)) {
+            let Some(bench) = kernel.bench_of_ready(agent) else { continue };
+            assert!(!map.serves(bench, line), "contact {contact} waits and agent {agent} is free");
+        }
+    }
+
+    if let Some((first, second)) = model.in_order {
+        let waits = kernel.view_contact(first) == ContactView::Waiting && !contacts_behind.contains(&first);
+        let overtaken = waits && matches!(kernel.view_contact(second), ContactView::Offered(_));
+        assert!(!overtaken, "contact {second} went before {first}");
+    }
+}
