@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::lane::{Entry, Seen};
 use super::map::{BenchId, LINES_MAX, LineId, Map, Served, benches_max};
+#[cfg(not(hotline_loom))]
 use super::nudge::Nudges;
 use super::policy::{self, Candidate, ChoiceRule};
 use super::published::Published;
@@ -24,11 +25,11 @@ use super::shelf::Shelf;
 use super::shelf::{Filing, Mask, Order};
 use super::step::{Step, does};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
-use crate::base::sync::{AtomicU32, AtomicU64, Ordering, OwnedU32, OwnedU64, fence};
+use crate::base::sync::{AtomicU32, AtomicU64, FiledU32, FiledU64, Ordering, OwnedU32, OwnedU64, fence};
 use crate::base::{AgentId, Time};
-/// Lanes have models of their own; loom sees the claim over a plain index.
+/// Lanes and nudges have models of their own; loom sees the claim over plain ones.
 #[cfg(hotline_loom)]
-use crate::modelled::Plain as Shelf;
+use crate::modelled::{Plain as Shelf, PlainNudges as Nudges};
 
 /// A place for a contact in the matcher. The engine that owns it gives them out, first in, first out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,10 +55,10 @@ impl Key {
 
 /// A filing: where a party waits and with what key. Written only by the slot's owner, before the word that names its generation.
 struct Cell {
-    place: AtomicU32,
+    place: FiledU32,
     /// Agents only: seconds talked since signing in.
-    occupied: AtomicU32,
-    key: AtomicU64,
+    occupied: FiledU32,
+    key: FiledU64,
     /// Where the index has it.
     filing: OwnedU64,
 }
@@ -72,7 +73,7 @@ struct Slot {
 impl Slot {
     fn new() -> Self {
         let cell =
-            || Cell { place: AtomicU32::new(0), occupied: AtomicU32::new(0), key: AtomicU64::new(0), filing: OwnedU64::new(0) };
+            || Cell { place: FiledU32::new(0), occupied: FiledU32::new(0), key: FiledU64::new(0), filing: OwnedU64::new(0) };
         Slot { word: AtomicU64::new(0), generation: OwnedU32::new(0), cells: [cell(), cell()] }
     }
 
@@ -375,7 +376,7 @@ impl Kernel {
     }
 
     /// Finds an agent for the contact, serving first whoever goes before it.
-    fn match_contact(&self, slot: u32, cg: ContactGeneration) {
+    fn match_contact(&self, slot: u32, cg: ContactGeneration, early: Option<&Map>) {
         'again: loop {
             match self.contact(slot) {
                 ContactWord::Offered { agent, ag, cg } => return self.settle_offer(slot, agent, ag, cg),
@@ -384,8 +385,9 @@ impl Kernel {
             }
             let Some(mut turn) = self.waiting(slot) else { continue };
             loop {
-                let map = self.map.load();
-                let Some(agent) = self.head(&map, &turn) else {
+                let loaded = self.map.load();
+                let map = early.unwrap_or(&loaded);
+                let Some(agent) = self.head(map, &turn) else {
                     if turn.slot == slot {
                         return;
                     }
@@ -398,14 +400,14 @@ impl Kernel {
                     self.settle(agent.slot, agent.word);
                     continue 'again;
                 };
-                let Some(first) = self.best(&map, agent.bench) else { continue 'again };
+                let Some(first) = self.best(map, agent.bench) else { continue 'again };
                 if first.slot != turn.slot || first.cg != turn.cg {
                     turn = first;
                     continue;
                 }
                 let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
                 if self.swap_agent(agent.slot, agent.word, claim) {
-                    self.note_turn(&map, first.line, agent.slot);
+                    self.note_turn(map, first.line, agent.slot);
                     self.settle(agent.slot, claim);
                 }
                 continue 'again;
@@ -436,18 +438,11 @@ impl Kernel {
 
     // ---- by the party's owner ----
 
-    fn next_contact_generation(&self, slot: u32) -> ContactGeneration {
-        let contact = &self.contacts[slot as usize];
-        if does(Step::OwnersCounter) {
-            return ContactGeneration::from_counter(contact.next_generation());
-        }
-        ContactGeneration::from_counter(self.contact(slot).generation().number() + 1)
-    }
-
     /// A new filing of a contact; its word is still the old one.
     fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
-        let cg = self.next_contact_generation(slot);
-        let cell = &self.contacts[slot as usize].cells[cg.cell()];
+        let contact = &self.contacts[slot as usize];
+        let cg = ContactGeneration::from_counter(contact.next_generation());
+        let cell = &contact.cells[cg.cell()];
         cell.place.store(line.0, Ordering::Release);
         if does(Step::IndexBeforeWord) {
             self.index_contact(slot, cg, line, key);
@@ -469,10 +464,11 @@ impl Kernel {
         if !does(Step::IndexBeforeWord) {
             self.index_contact(slot, cg, line, key);
         }
+        let early = (!does(Step::MapAfterFence)).then(|| self.map.load().clone());
         if does(fenced) {
             fence(Ordering::SeqCst);
         }
-        self.match_contact(slot, cg);
+        self.match_contact(slot, cg, early.as_deref());
     }
 
     /// A filing of a contact is over: its entry need not be met any more.
@@ -490,16 +486,9 @@ impl Kernel {
         cell.place.store(bench.0, Ordering::Release);
         cell.occupied.store(occupied_secs, Ordering::Release);
         cell.key.store(idle_since.micros(), Ordering::Release);
-        if does(Step::IndexBeforeDirectClaim) {
-            self.index_agent(slot, ag, bench, idle_since);
-        }
-        ag
-    }
-
-    fn index_agent(&self, slot: u32, ag: AgentGeneration, bench: BenchId, idle_since: Time) {
-        let cell = &self.agents[slot as usize].cells[ag.cell()];
         let (filing, _) = self.benches.file(bench.0, idle_since.micros(), Entry::new(slot, ag.number()));
         cell.filing.store(filing.word(), Ordering::Relaxed);
+        ag
     }
 
     fn retire_agent(&self, slot: u32, ag: AgentGeneration) {
@@ -525,22 +514,19 @@ impl Kernel {
         let map = self.map.load();
         if let Some(first) = self.best(&map, bench) {
             let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+            if !does(Step::IndexOfDirectClaim) {
+                self.retire_agent(slot, ag);
+            }
             word.store(claim.pack(), Ordering::Release);
             self.note_turn(&map, first.line, slot);
             self.settle(slot, claim);
             if matches!(self.agent(slot), AgentWord::Held { ag: held, .. } if held == ag) {
                 return;
             }
-            if !does(Step::IndexBeforeDirectClaim) {
-                self.index_agent(slot, ag, bench, now);
-            }
             if !does(Step::DriveAfterLostClaim) {
                 return;
             }
         } else {
-            if !does(Step::IndexBeforeDirectClaim) {
-                self.index_agent(slot, ag, bench, now);
-            }
             word.store(AgentWord::Ready(ag).pack(), Ordering::Release);
         }
         if does(Step::FenceOfReady) {

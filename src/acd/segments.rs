@@ -6,6 +6,7 @@
 use once_cell::race::OnceBox;
 
 use super::lane::{EMPTY, NONE, SEGMENT};
+use super::step::{Step, does};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Segments allocated at once.
@@ -48,7 +49,8 @@ impl Segment {
 
     /// Ends this life: whoever still holds words of it finds out.
     fn renew(&self) {
-        let incarnation = self.incarnation.load(Ordering::Acquire).wrapping_add(1);
+        let next = u32::from(does(Step::NewIncarnation));
+        let incarnation = self.incarnation.load(Ordering::Acquire).wrapping_add(next);
         self.incarnation.store(incarnation, Ordering::Release);
         for (key, entry) in self.keys.iter().zip(&self.entries) {
             key.store(EMPTY | u64::from(incarnation), Ordering::Release);

@@ -27,14 +27,16 @@ pub(crate) enum Step {
     SettleInDrive,
     /// Both owners are nudged before the agent is held.
     OfferBeforeHeld,
-    /// An agent is in its index before it claims as it turns ready.
-    IndexBeforeDirectClaim,
+    /// An agent that claims as it turns ready is in its index all the same, should the claim be lost.
+    IndexOfDirectClaim,
     /// An agent whose first claim is lost looks on.
     DriveAfterLostClaim,
     /// An entry is taken for dead only when it is older than its party's word.
     OnlyOlderIsDead,
-    /// Generations come from their owner's counter, and are not the word's plus one.
-    OwnersCounter,
+    /// The map is loaded after the fence, not before.
+    MapAfterFence,
+    /// A segment that is used again has a new incarnation.
+    NewIncarnation,
 }
 
 /// Whether the step is done.

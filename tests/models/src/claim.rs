@@ -3,16 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::acd::step::Step;
-use crate::modelled::{start_over, take_out};
+use crate::modelled::{see_filings, start_over, take_out};
 use crate::town::{Model, Op, play};
 use Op::{AcceptOrLeave, Arrive, Leave, Pause, Publish, PutBack, Ready, Reseat, Return, Widen};
 
 /// One agent, one queue.
-const PLAIN: Model = Model { name: "", agents: &[&[0]], then: &[], queues: &[&[0]], before: &[], threads: &[], in_order: None };
+const PLAIN: Model =
+    Model { name: "", agents: &[&[0]], then: &[], queues: &[&[0]], before: &[], threads: &[], after: &[], in_order: None };
 
 const MODELS: &[Model] = &[
     Model { name: "an arrival and an agent turning ready", threads: &[&[Arrive(0, 0)], &[Ready(0)]], ..PLAIN },
@@ -47,10 +48,34 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
-        name: "widening and order",
-        queues: &[&[1], &[0]],
+        name: "a widening and an agent turning ready",
+        agents: &[&[1]],
+        queues: &[&[0], &[0, 1]],
         before: &[Arrive(0, 0)],
-        threads: &[&[Widen(0, 1)], &[Arrive(1, 1)], &[Ready(0)]],
+        threads: &[&[Widen(0, 1)], &[Ready(0)]],
+        ..PLAIN
+    },
+    Model {
+        name: "order: one widens as another waits and an agent turns ready",
+        queues: &[&[0], &[0]],
+        before: &[Arrive(0, 0), Arrive(1, 0)],
+        threads: &[&[Widen(0, 1)], &[Ready(0)]],
+        in_order: Some((0, 1)),
+        ..PLAIN
+    },
+    Model {
+        name: "order: two arrive one after the other as an agent turns ready",
+        queues: &[&[0], &[0]],
+        threads: &[&[Arrive(0, 0), Arrive(1, 1)], &[Ready(0)]],
+        in_order: Some((0, 1)),
+        ..PLAIN
+    },
+    Model {
+        name: "an agent turning ready is stopped, and another looks at the line",
+        agents: &[&[0], &[0]],
+        before: &[Arrive(0, 0)],
+        threads: &[&[Ready(0)], &[Arrive(1, 0)]],
+        after: &[Ready(1)],
         ..PLAIN
     },
     Model {
@@ -95,42 +120,49 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::FenceOfArrival, "an arrival and an agent turning ready", false),
     (Step::FenceOfReady, "an arrival and an agent turning ready", false),
     (Step::FenceOfPutBack, "put back as another agent turns ready", false),
-    (Step::FenceOfWidening, "claim and widening", false),
+    (Step::FenceOfWidening, "a widening and an agent turning ready", false),
     (Step::FenceOfReseat, "a claim and a directory change", false),
-    (Step::SecondLook, "two arrivals and an agent turning ready", false),
-    (Step::IndexBeforeWord, "claim and widening", false),
-    (Step::SettleInLine, "two agents and a contact", true),
+    (Step::MapAfterFence, "a claim and a directory change", false),
+    (Step::SecondLook, "order: two arrive one after the other as an agent turns ready", false),
+    (Step::IndexBeforeWord, "order: one widens as another waits and an agent turns ready", false),
+    (Step::SettleInLine, "an agent turning ready is stopped, and another looks at the line", true),
     (Step::SettleInMatch, "two arrivals and an agent turning ready", true),
     (Step::SettleInDrive, "two arrivals and an agent turning ready", true),
     (Step::OfferBeforeHeld, "two arrivals and an agent turning ready", true),
-    (Step::IndexBeforeDirectClaim, "a lost claim and an arrival", false),
+    (Step::IndexOfDirectClaim, "a lost claim and an arrival", false),
     (Step::DriveAfterLostClaim, "a lost claim and an arrival", false),
     (Step::OnlyOlderIsDead, "an arrival and an agent turning ready", false),
-    (Step::OwnersCounter, "two widenings that return to the old line", false),
 ];
 
-/// How a model went.
+/// How a run of a model went.
 struct Outcome {
     executions: u64,
     /// What was violated.
     failed: Option<String>,
     whole: bool,
-    took: Duration,
+    /// Whether a thread was ever stopped, where one was to be.
+    stopped: bool,
 }
 
-/// Runs a model in all its orders, for as long as it may.
-fn run(model: Model, stopped: Option<(usize, u32)>, bound: Duration) -> Outcome {
-    let executions = Arc::new(AtomicU64::new(0));
-    let count = executions.clone();
+/// A thread of a model, and the number of writes after which it is stopped.
+type Stop = Option<(usize, u32)>;
+
+/// Runs a model in all its orders with so many pre-emptions, for as long as it may.
+fn run(model: Model, stop: Stop, preemptions: usize, bound: Duration) -> Outcome {
+    let (executions, stopped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, note) = (executions.clone(), stopped.clone());
     let begun = Instant::now();
+    see_filings(model.threads.len() < 3);
     let mut builder = loom::model::Builder::new();
-    (builder.preemption_bound, builder.max_branches) = (Some(3), 20_000);
+    (builder.preemption_bound, builder.max_branches) = (Some(preemptions), 20_000);
     builder.max_duration = Some(bound);
     let result = catch_unwind(AssertUnwindSafe(|| {
         builder.check(move || {
             count.fetch_add(1, Ordering::Relaxed);
             start_over();
-            play(model, stopped);
+            if play(model, stop) {
+                note.store(true, Ordering::Relaxed);
+            }
         });
     }));
     start_over();
@@ -138,21 +170,32 @@ fn run(model: Model, stopped: Option<(usize, u32)>, bound: Duration) -> Outcome 
         let text = payload.downcast_ref::<String>().cloned();
         text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "?".to_owned())
     });
-    let took = begun.elapsed();
-    Outcome { executions: executions.load(Ordering::Relaxed), failed, whole: took < bound, took }
+    let (executions, stopped) = (executions.load(Ordering::Relaxed), stopped.load(Ordering::Relaxed));
+    Outcome { executions, failed, whole: begun.elapsed() < bound, stopped }
 }
 
-/// So many writes a thread may do in a model, at the most.
-const WRITES_MAX: u32 = 24;
+/// The most writes that a thread can do in a model.
+const WRITES_MAX: u32 = 40;
 
-/// The model, and the model with each thread stopped after each of its writes.
-fn variants(model: &Model) -> impl Iterator<Item = Option<(usize, u32)>> {
-    let threads = model.threads.len();
-    std::iter::once(None).chain((0..threads).flat_map(|thread| (1..=WRITES_MAX).map(move |writes| Some((thread, writes)))))
+/// Runs a model with each of its threads stopped after each of its writes, until `each` says that it is enough.
+fn stop_everywhere(model: &Model, bound: Duration, mut each: impl FnMut(Stop, Outcome) -> bool) {
+    for thread in 0..model.threads.len() {
+        for writes in 1..WRITES_MAX {
+            let stop = Some((thread, writes));
+            let outcome = run(*model, stop, 2, bound);
+            if !outcome.stopped && outcome.failed.is_none() {
+                // It never has so many.
+                break;
+            }
+            if each(stop, outcome) {
+                return;
+            }
+        }
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
-    let (mut wanted, mut seconds, mut mutants) = (String::new(), 2, false);
+    let (mut wanted, mut seconds, mut mutants) = (String::new(), 8, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -170,22 +213,26 @@ pub(crate) fn main() -> ExitCode {
 
 fn run_models(wanted: &str, bound: Duration) -> u32 {
     let mut failures = 0;
+    let all = Instant::now();
     for model in MODELS.iter().filter(|model| model.name.contains(wanted)) {
         let begun = Instant::now();
         let (mut executions, mut runs, mut cut) = (0, 0, 0);
-        for stopped in variants(model) {
-            let outcome = run(*model, stopped, bound);
+        let mut note = |stop: Stop, outcome: Outcome| {
             executions += outcome.executions;
             runs += 1;
             cut += u32::from(!outcome.whole);
-            if let Some(failed) = outcome.failed {
-                println!("FAILED  {}, stopped {stopped:?}: {failed}", model.name);
+            if let Some(failed) = &outcome.failed {
+                println!("FAILED  {}, stopped {stop:?}: {failed}", model.name);
                 failures += 1;
-                break;
             }
+            outcome.failed.is_some()
+        };
+        if !note(None, run(*model, None, 3, bound)) {
+            stop_everywhere(model, bound / 16, &mut note);
         }
-        println!("{:>9} executions, {runs:>3} runs, {cut:>2} cut, {:>5.1?}  {}", executions, begun.elapsed(), model.name);
+        println!("{executions:>9} executions, {runs:>3} runs, {cut:>2} cut, {:>5.1?}  {}", begun.elapsed(), model.name);
     }
+    println!("{:.0?} in all", all.elapsed());
     failures
 }
 
@@ -194,12 +241,22 @@ fn run_mutants(wanted: &str, bound: Duration) -> u32 {
     for (step, name, stopped) in MUTANTS.iter().filter(|(step, ..)| format!("{step:?}").contains(wanted)) {
         let model = MODELS.iter().find(|model| model.name == *name).expect("the model is there");
         take_out(Some(*step));
-        let caught = variants(model)
-            .filter(|variant| variant.is_some() == *stopped)
-            .find_map(|variant| run(*model, variant, bound).failed.map(|failed| (variant, failed)));
+        let mut caught = None;
+        let mut note = |stop: Stop, outcome: Outcome| {
+            caught = outcome.failed.map(|failed| (stop, failed));
+            caught.is_some()
+        };
+        if *stopped {
+            stop_everywhere(model, bound, &mut note);
+        } else {
+            note(None, run(*model, None, 3, bound));
+        }
         take_out(None);
         match caught {
-            Some((variant, failed)) => println!("caught  {step:?} by {name}, stopped {variant:?}: {failed}"),
+            Some((None, failed)) => println!("caught  {step:?} by {name}: {failed}"),
+            Some((Some((thread, writes)), failed)) => {
+                println!("caught  {step:?} by {name}, thread {thread} stopped after {writes} writes: {failed}");
+            }
             None => {
                 println!("MISSED  {step:?} by {name}");
                 missed += 1;

@@ -6,7 +6,12 @@
 //! With `--cfg hotline_shuttle`: the whole matcher with its real index, in many random orders.
 //! With `--cfg hotline_parked`: threads of the system, one of them parked after each of its writes, while the others match.
 #![cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-#![allow(dead_code, unused_imports, reason = "hotline's rooms are taken whole")]
+#![allow(
+    dead_code,
+    unused_imports,
+    dropping_copy_types,
+    reason = "hotline's rooms are taken whole; a move's answer is often of no use"
+)]
 
 #[path = "../../../src/acd/mod.rs"]
 mod acd;

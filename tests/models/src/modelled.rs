@@ -18,7 +18,7 @@ pub use atomic::{Ordering, fence};
 
 use crate::acd::step::Step;
 #[cfg(hotline_loom)]
-pub(crate) use crate::plain::Plain;
+pub(crate) use crate::plain::{Plain, PlainNudges};
 
 #[cfg(hotline_parked)]
 pub(crate) use parking::{Parker, parked_after};
@@ -28,6 +28,12 @@ pub(crate) use unwinding::{start_over, stopped_after};
 // Checkers run all threads of an execution on one thread of the system, in turns.
 thread_local! {
     static TAKEN_OUT: Cell<Option<Step>> = const { Cell::new(None) };
+    static FILINGS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the checker sees what filings say of themselves, for all executions on this thread from now on.
+pub(crate) fn see_filings(see: bool) {
+    FILINGS.set(see);
 }
 
 /// Whether the step is done.
@@ -209,6 +215,35 @@ macro_rules! atomic {
     };
 }
 
+/// What large models pass over: it is the checker's in small ones alone ([`see_filings`]).
+macro_rules! filed {
+    ($name:ident, $value:ty, $atomic:ident) => {
+        #[derive(Debug)]
+        pub struct $name {
+            seen: $atomic,
+            passed: std::sync::atomic::$atomic,
+        }
+
+        impl $name {
+            pub fn new(value: $value) -> Self {
+                Self { seen: $atomic::new(value), passed: std::sync::atomic::$atomic::new(value) }
+            }
+
+            pub fn load(&self, order: Ordering) -> $value {
+                if FILINGS.get() { self.seen.load(order) } else { self.passed.load(order) }
+            }
+
+            pub fn store(&self, value: $value, order: Ordering) {
+                if FILINGS.get() {
+                    self.seen.store(value, order);
+                } else {
+                    self.passed.store(value, order);
+                }
+            }
+        }
+    };
+}
+
 macro_rules! counting {
     ($name:ident, $value:ty) => {
         impl $name {
@@ -235,6 +270,8 @@ macro_rules! counting {
 
 atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);
+filed!(FiledU32, u32, AtomicU32);
+filed!(FiledU64, u64, AtomicU64);
 counting!(AtomicU32, u32);
 counting!(AtomicU64, u64);
 

@@ -7,6 +7,28 @@ use crate::acd::lane::{Entry, Seen};
 use crate::acd::shelf::{Filing, Mask, Order};
 use crate::modelled::{AtomicU64, Ordering};
 
+/// Nudges of one shard: a bit a slot.
+pub(crate) struct PlainNudges(AtomicU64);
+
+impl PlainNudges {
+    pub(crate) fn new(_slots: u32, _shards: u16) -> Self {
+        PlainNudges(AtomicU64::new(0))
+    }
+
+    pub(crate) fn push(&self, _shard: u16, slot: u32) {
+        self.0.fetch_or(1 << slot, Ordering::AcqRel);
+    }
+
+    pub(crate) fn pending(&self, _shard: u16) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn drain(&self, _shard: u16, each: impl FnMut(u32)) {
+        let bits = self.0.swap(0, Ordering::AcqRel);
+        (0..64).filter(|bit| bits >> bit & 1 == 1).for_each(each);
+    }
+}
+
 const PLACES: usize = 4;
 const FILINGS: usize = 5;
 const NOTHING: u64 = 0;

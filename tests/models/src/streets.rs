@@ -237,10 +237,10 @@ const MUTANTS: &[(Step, bool)] = &[
     (Step::SettleInMatch, true),
     (Step::SettleInDrive, true),
     (Step::OfferBeforeHeld, true),
-    (Step::IndexBeforeDirectClaim, false),
+    (Step::IndexOfDirectClaim, false),
     (Step::DriveAfterLostClaim, false),
     (Step::OnlyOlderIsDead, false),
-    (Step::OwnersCounter, false),
+    (Step::NewIncarnation, false),
 ];
 
 fn run(executions: usize, stops: bool) -> Option<String> {
