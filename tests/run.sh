@@ -13,6 +13,7 @@ done
 status=0
 cargo nextest run --release --no-fail-fast ${left_out:+-E "not ($left_out)"} || status=1
 cargo test --release --doc --quiet || status=1
+bash tests/models/run.sh || status=1
 
 if ((${#missing[@]})); then
   echo "test: left out, because these are not installed: $(printf '%s\n' "${missing[@]}" | cut -d'|' -f2 | sort -u | xargs)" >&2

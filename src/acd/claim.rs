@@ -672,14 +672,23 @@ impl Kernel {
         }
     }
 
+    /// What an agent's word says. A claim that is met is finished first: the owner may have been nudged for it, and is not nudged again
+    /// once the agent is held.
     pub(crate) fn view_agent(&self, slot: u32) -> AgentView {
-        match self.agent(slot) {
-            AgentWord::Busy(_) => AgentView::Busy,
-            AgentWord::Ready(_) | AgentWord::Claim { .. } => AgentView::Ready,
-            AgentWord::Held { contact, cg, ag } => AgentView::Held {
-                contact: ContactSlot(contact),
-                offered: self.contact(contact) == ContactWord::Offered { agent: slot, ag, cg },
-            },
+        loop {
+            let word = self.agent(slot);
+            return match word {
+                AgentWord::Claim { .. } if does(Step::SettleInView) => {
+                    self.settle(slot, word);
+                    continue;
+                }
+                AgentWord::Busy(_) => AgentView::Busy,
+                AgentWord::Ready(_) | AgentWord::Claim { .. } => AgentView::Ready,
+                AgentWord::Held { contact, cg, ag } => AgentView::Held {
+                    contact: ContactSlot(contact),
+                    offered: self.contact(contact) == ContactWord::Offered { agent: slot, ag, cg },
+                },
+            };
         }
     }
 
@@ -696,6 +705,12 @@ impl Kernel {
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn line_of_waiting(&self, slot: u32) -> Option<LineId> {
         self.waiting(slot).map(|waiting| waiting.line)
+    }
+
+    /// Whether a claim of the agent is unfinished. Unlike [`Self::view_agent`] this does not finish it.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn is_claimed(&self, slot: u32) -> bool {
+        matches!(self.agent(slot), AgentWord::Claim { .. })
     }
 
     /// The bench that a ready agent sits on.

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     SettleInMatch,
     /// An agent that looks for a contact settles the claim that it is under.
     SettleInDrive,
+    /// An owner that looks at its agent settles the claim that it is under.
+    SettleInView,
     /// Both owners are nudged before the agent is held.
     OfferBeforeHeld,
     /// An agent that claims as it turns ready is in its index all the same, should the claim be lost.

@@ -156,6 +156,8 @@ fn run(model: Model, stop: Stop, preemptions: usize, bound: Duration) -> Outcome
     let mut builder = loom::model::Builder::new();
     (builder.preemption_bound, builder.max_branches) = (Some(preemptions), 20_000);
     builder.max_duration = Some(bound);
+    // Only then is the time looked at.
+    builder.checkpoint_interval = 200;
     let result = catch_unwind(AssertUnwindSafe(|| {
         builder.check(move || {
             count.fetch_add(1, Ordering::Relaxed);
