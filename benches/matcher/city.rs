@@ -1,10 +1,12 @@
 //! The city that is measured, and what is done in it.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hotline::acd::claim::AgentView;
 use hotline::acd::map::{AgentProfile, Directory, LineId, Map};
 use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::queue::{QueueRules, WideningStep};
@@ -24,7 +26,8 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) const BASE: Cell = Cell { waiting: 10_000, agents: 5_000, queues: 300, queues_an_agent: 20, skewed: false };
+    /// Each queue has two lines, one of them for those who have waited long: 20 lines an agent.
+    pub(crate) const BASE: Cell = Cell { waiting: 10_000, agents: 5_000, queues: 300, queues_an_agent: 10, skewed: false };
 }
 
 /// How many distinct profiles agents have.
@@ -116,6 +119,11 @@ impl City {
     }
 }
 
+/// The shard of an agent: each has agents of each profile.
+fn owner_of(agent: u32, shards: u16) -> u16 {
+    (agent / PROFILES % u32::from(shards)) as u16
+}
+
 /// A matcher, as it is measured. Times are microseconds after the start; each contact is in the slot of its number.
 pub(crate) trait Matching {
     fn arrive(&mut self, slot: u32, queue: u32, at: u64);
@@ -145,7 +153,7 @@ impl Ours {
     fn for_shards(city: &City, shards: u16) -> Self {
         let Cell { waiting, agents, queues, .. } = city.cell;
         let size = Size { shards, contacts_per_shard: (waiting + 64).div_ceil(u32::from(shards)), agents, queues };
-        let matcher = Arc::new(Matcher::new(size, city.map(), |_| 0));
+        let matcher = Arc::new(Matcher::new(size, city.map(), |agent| owner_of(agent.0, shards)));
         let map = matcher.map();
         Ours { matcher, map }
     }
@@ -191,7 +199,7 @@ impl Matching for Ours {
 
     fn offered(&mut self, agent: u32) -> Option<u32> {
         match self.matcher.agent(AgentId(agent)) {
-            hotline::acd::claim::AgentView::Held { contact, .. } => Some(contact.0),
+            AgentView::Held { contact, .. } => Some(contact.0),
             _ => None,
         }
     }
@@ -259,44 +267,23 @@ pub(crate) fn widening(matching: &mut dyn Matching, city: &City, turn: u64) -> D
     span
 }
 
-/// Threads match as fast as they can: an agent of their own turns ready, takes who is first, and somebody joins the line again.
-pub(crate) fn matches_a_second(city: &City, threads: u64, span: Duration) -> f64 {
-    let ours = Ours::new(city);
-    let map = ours.map.clone();
-    let matcher = ours.matcher.clone();
-    let mut filled = ours;
-    city.fill(&mut filled);
+/// Threads match as fast as they can, each the owner of half of the agents and of half of those who wait: an agent turns ready, whoever goes
+/// first is offered and taken, the agent's talk is over at once, and somebody joins the line again.
+pub(crate) fn matches_a_second(city: &City, threads: u16, span: Duration) -> f64 {
+    let mut ours = Ours::for_shards(city, threads);
+    city.fill(&mut ours);
     let stop = AtomicBool::new(false);
     let begun = Instant::now();
     let matches: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
-            .map(|thread| {
-                let (matcher, map, stop) = (&matcher, &map, &stop);
+            .map(|shard| {
+                let mut owner = Owner::new(city, &ours, shard, threads);
+                let stop = &stop;
                 scope.spawn(move || {
-                    let mut matches = 0;
-                    let mut turn = thread;
                     while !stop.load(Ordering::Relaxed) {
-                        turn += threads;
-                        let agent = AgentId(city.busy_agent(turn));
-                        let now = START + Duration::from_micros(later(city, turn));
-                        matcher.ready(agent, now, Duration::ZERO);
-                        let hotline::acd::claim::AgentView::Held { contact, .. } = matcher.agent(agent) else {
-                            matcher.pause(agent);
-                            continue;
-                        };
-                        matcher.accept(contact);
-                        matcher.release(agent);
-                        let queue = QueueId(city.queue_of[contact.0 as usize]);
-                        let line = map.line(queue, None, 0).expect("the queue has a line");
-                        let key = matcher.key(now, Duration::ZERO, false);
-                        matcher.arrive(contact, queue, u32::MAX, line, key, now).expect("there is room");
-                        if thread == 0 && matches % 1024 == 0 {
-                            matcher.nudged_contacts(0, |_| {});
-                            matcher.nudged_agents(0, |_| {});
-                        }
-                        matches += 1;
+                        owner.turn();
                     }
-                    black_box(matches)
+                    black_box(owner.matches)
                 })
             })
             .collect();
@@ -305,6 +292,53 @@ pub(crate) fn matches_a_second(city: &City, threads: u64, span: Duration) -> f64
         threads.into_iter().map(|thread| thread.join().expect("it matched")).sum()
     });
     matches as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// One shard's engine, as far as the matcher sees it.
+struct Owner<'c> {
+    city: &'c City,
+    matcher: Arc<Matcher>,
+    map: Arc<Map>,
+    shard: u16,
+    /// Those of its agents who are free to turn ready.
+    free: VecDeque<AgentId>,
+    offered: Vec<ContactSlot>,
+    at: u64,
+    matches: u64,
+}
+
+impl<'c> Owner<'c> {
+    fn new(city: &'c City, ours: &Ours, shard: u16, shards: u16) -> Self {
+        let busy = (0..city.cell.agents).filter(|agent| agent % PROFILES < PROFILES / 2);
+        let free = busy.filter(|agent| owner_of(*agent, shards) == shard).map(AgentId).collect();
+        let (matcher, map) = (ours.matcher.clone(), ours.map.clone());
+        Owner { city, matcher, map, shard, free, offered: Vec::new(), at: later(city, 0), matches: 0 }
+    }
+
+    fn turn(&mut self) {
+        self.at += 1;
+        let now = START + Duration::from_micros(self.at);
+        if let Some(agent) = self.free.pop_front() {
+            self.matcher.ready(agent, now, Duration::ZERO);
+        }
+        self.matcher.nudged_contacts(self.shard, |slot| self.offered.push(slot));
+        for slot in self.offered.drain(..) {
+            if self.matcher.accept(slot).is_none() {
+                continue;
+            }
+            self.matches += 1;
+            let queue = QueueId(self.city.queue_of[slot.0 as usize]);
+            let line = self.map.line(queue, None, 0).expect("the queue has a line");
+            let key = self.matcher.key(now, Duration::ZERO, false);
+            self.matcher.arrive(slot, queue, u32::MAX, line, key, now).expect("there is room");
+        }
+        self.matcher.nudged_agents(self.shard, |agent| {
+            if matches!(self.matcher.agent(agent), AgentView::Held { offered: false, .. }) {
+                self.matcher.release(agent);
+                self.free.push_back(agent);
+            }
+        });
+    }
 }
 
 /// What the process has in memory.

@@ -281,16 +281,17 @@ impl Kernel {
         }
     }
 
-    fn look(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
-        let mut best: Option<Waiting> = None;
-        self.lines.scan(map.lines_of(bench), Order::ByKey, |line, key, entry| {
+    /// The contact that has waited longest of those that `bench` may serve, unless nobody has waited longer than `best`.
+    fn look(&self, map: &Map, bench: BenchId, mut best: Option<Waiting>) -> Option<Waiting> {
+        let reach = |best: &Option<Waiting>| best.map_or(u64::MAX, |best| best.key.0);
+        self.lines.scan(map.lines_of(bench), Order::ByKey, &mut best, reach, |best, line, key, entry| {
             let (line, key) = (LineId(line), Key(key));
             if best.is_some_and(|best| best.key <= key) {
                 return Seen::Stop;
             }
             match self.look_at_contact(line, entry) {
                 Ok(cg) => {
-                    best = Some(Waiting { slot: entry.slot(), cg, line, key });
+                    *best = Some(Waiting { slot: entry.slot(), cg, line, key });
                     Seen::Stop
                 }
                 Err(seen) => seen,
@@ -302,15 +303,19 @@ impl Kernel {
     /// The contact that has waited longest of those that `bench` may serve; looks again until a look finds none before it, which is
     /// where order comes from.
     fn best(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
-        let mut best = self.look(map, bench)?;
+        let mut best = self.look(map, bench, None)?;
         if !does(Step::SecondLook) {
             return Some(best);
         }
         loop {
-            match self.look(map, bench) {
-                None => return None,
-                Some(again) if again.slot == best.slot && again.cg == best.cg => return Some(again),
-                Some(again) => best = again,
+            let again = self.look(map, bench, Some(best))?;
+            let before = again != best;
+            best = again;
+            if !before {
+                if self.contact(best.slot) == ContactWord::Waiting(best.cg) {
+                    return Some(best);
+                }
+                best = self.look(map, bench, None)?;
             }
         }
     }
@@ -339,9 +344,14 @@ impl Kernel {
         };
         let order = if rule.by_idleness() { Order::ByKey } else { Order::Any };
         let mut best: Option<((u8, u64, u64), Free)> = None;
+        // No pool is better than the first, and in it none who was idle for less than the best so far.
+        let reach = |best: &Option<((u8, u64, u64), Free)>| match best {
+            Some(((0, idle_since, _), _)) if rule == ChoiceRule::LongestIdle => *idle_since,
+            _ => u64::MAX,
+        };
         // Neighbours share a bench, so the last answer mostly holds.
         let mut last: Option<Served> = None;
-        self.benches.scan(map.benches_of(waiting.line), order, |bench, idle_since, entry| {
+        self.benches.scan(map.benches_of(waiting.line), order, &mut best, reach, |best, bench, idle_since, entry| {
             let bench = BenchId(bench);
             if last.is_none_or(|last| last.bench != bench) {
                 last = map.served(bench, waiting.line);
@@ -361,7 +371,7 @@ impl Kernel {
             };
             let rank = policy::rank(rule, &candidate, salt);
             if best.is_none_or(|(least, _)| rank < least) {
-                best = Some((rank, Free { slot: entry.slot(), bench, word }));
+                *best = Some((rank, Free { slot: entry.slot(), bench, word }));
             }
             Seen::Stop
         });
@@ -723,14 +733,20 @@ impl Kernel {
     /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
     pub(crate) fn count_before(&self, lines: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;
-        self.lines.scan(lines, Order::ByKey, |_, at, entry| {
-            if Key(at) >= key {
-                return Seen::Stop;
-            }
-            let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
-            count += u32::from(self.contact(slot) == ContactWord::Waiting(filed) && counts(ContactSlot(slot)));
-            Seen::Pass
-        });
+        self.lines.scan(
+            lines,
+            Order::ByKey,
+            &mut count,
+            |_| key.0,
+            |count, _, at, entry| {
+                if Key(at) >= key {
+                    return Seen::Stop;
+                }
+                let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+                *count += u32::from(self.contact(slot) == ContactWord::Waiting(filed) && counts(ContactSlot(slot)));
+                Seen::Pass
+            },
+        );
         count
     }
 }

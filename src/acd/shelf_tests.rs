@@ -6,10 +6,16 @@ use super::*;
 
 fn found(shelf: &Shelf, places: &[u32], order: Order) -> Vec<(u32, u64, u32)> {
     let mut found = Vec::new();
-    shelf.scan(&Mask::of(places.iter().copied()), order, |place, key, entry| {
-        found.push((place, key, entry.slot()));
-        Seen::Pass
-    });
+    shelf.scan(
+        &Mask::of(places.iter().copied()),
+        order,
+        &mut found,
+        |_| u64::MAX,
+        |found, place, key, entry| {
+            found.push((place, key, entry.slot()));
+            Seen::Pass
+        },
+    );
     found
 }
 
@@ -43,7 +49,7 @@ fn a_place_that_is_empty_is_found_empty_and_a_newcomer_is_found_again() {
     let (filing, _) = shelf.file(5, 1 << 40, Entry::new(1, 1));
     shelf.retire(5, filing, Entry::new(1, 1));
     assert!(found(&shelf, &[5], Order::ByKey).is_empty());
-    assert_eq!(shelf.chunk(5).used.load() as u32, 0, "it need not be looked at again");
+    assert_eq!(Head::key(shelf.chunk(5).heads[5].load()), Head::NONE, "it need not be looked at again");
     shelf.file(5, 2 << 40, Entry::new(2, 1));
     assert_eq!(found(&shelf, &[5], Order::ByKey), [(5, 2 << 40, 2)]);
 }
@@ -74,18 +80,36 @@ fn a_bit_is_not_taken_away_from_one_who_came_meanwhile() {
     assert_eq!(bits.load() as u32, 0);
 }
 
+#[test]
+fn a_head_is_not_put_later_over_one_who_came_meanwhile() {
+    let head = Head::new();
+    let at = |millis: u64| millis << Head::CUT;
+    let key = || Head::key(head.load());
+    head.lower(at(7));
+    let seen = head.load();
+    head.lower(at(9));
+    head.raise(seen, None);
+    assert_eq!(key(), 7, "the one at 9 came after the look");
+    head.raise(head.load(), Some(at(9)));
+    assert_eq!(key(), 9);
+    head.lower(at(8));
+    assert_eq!(key(), 8);
+    head.raise(head.load(), None);
+    assert_eq!(key(), Head::NONE);
+}
+
 #[derive(Clone, Debug)]
-enum Step {
+enum Move {
     File { place: u32, key: u64 },
     Retire { which: prop::sample::Index },
     Least { places: Vec<u32> },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Move> {
     prop_oneof![
-        4 => (0..6u32, 0..1_000u64).prop_map(|(place, key)| Step::File { place: place * 20, key: key << 24 }),
-        2 => any::<prop::sample::Index>().prop_map(|which| Step::Retire { which }),
-        2 => prop::collection::btree_set(0..6u32, 1..4).prop_map(|places| Step::Least { places: places.into_iter().map(|p| p * 20).collect() }),
+        4 => (0..6u32, 0..1_000u64).prop_map(|(place, key)| Move::File { place: place * 20, key: key << 24 }),
+        2 => any::<prop::sample::Index>().prop_map(|which| Move::Retire { which }),
+        2 => prop::collection::btree_set(0..6u32, 1..4).prop_map(|places| Move::Least { places: places.into_iter().map(|p| p * 20).collect() }),
     ]
 }
 
@@ -99,24 +123,25 @@ proptest! {
         for (slot, step) in steps.into_iter().enumerate() {
             let slot = slot as u32;
             match step {
-                Step::File { place, key } => {
+                Move::File { place, key } => {
                     let (filing, key) = shelf.file(place, key, Entry::new(slot, 1));
                     alive.insert(slot, (place, key, filing));
                 }
-                Step::Retire { which } => {
+                Move::Retire { which } => {
                     if !alive.is_empty() {
                         let slot = *which.get(&alive.keys().copied().collect::<Vec<_>>());
                         let (place, _, filing) = alive.remove(&slot).unwrap();
                         shelf.retire(place, filing, Entry::new(slot, 1));
                     }
                 }
-                Step::Least { places } => {
+                Move::Least { places } => {
                     let mut least: Option<u64> = None;
-                    shelf.scan(&Mask::of(places.iter().copied()), Order::ByKey, |_, key, entry| {
+                    let reach = |least: &Option<u64>| least.unwrap_or(u64::MAX);
+                    shelf.scan(&Mask::of(places.iter().copied()), Order::ByKey, &mut least, reach, |least, _, key, entry| {
                         if !alive.contains_key(&entry.slot()) {
                             return Seen::Dead;
                         }
-                        least = Some(least.map_or(key, |least| least.min(key)));
+                        *least = Some(least.map_or(key, |least| least.min(key)));
                         Seen::Stop
                     });
                     let wanted = alive.values().filter(|(place, ..)| places.contains(place)).map(|(_, key, _)| *key).min();

@@ -39,6 +39,8 @@ pub(crate) enum Step {
     MapAfterFence,
     /// A segment that is used again has a new incarnation.
     NewIncarnation,
+    /// Whoever files raises the version of its place's head.
+    NewHeadVersion,
 }
 
 /// Whether the step is done.

@@ -17,7 +17,7 @@ use crate::base::limits::LimitBoard;
 use crate::base::words::Limit;
 
 /// Connections at once; further ones are closed as they come.
-const CONNECTIONS_MAX: usize = 512;
+pub(super) const CONNECTIONS_MAX: usize = 512;
 /// A connection on which nothing comes or goes for so long is closed. Longer than the usual pause between two scrapes.
 const IDLE_MAX: Duration = Duration::from_secs(120);
 /// How long none is accepted after one could not be (no descriptors are left, most likely).
@@ -26,14 +26,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts what there is room for.
 pub(super) struct Door {
     listener: TcpListener,
+    max: usize,
     room: Arc<Semaphore>,
     limits: Arc<LimitBoard>,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, limits: Arc<LimitBoard>) -> Self {
-        limits.set_max(Limit::HttpConnections, CONNECTIONS_MAX as u64);
-        Door { listener, room: Arc::new(Semaphore::new(CONNECTIONS_MAX)), limits }
+    /// Lets `max` in at once.
+    pub(super) fn new(listener: TcpListener, max: usize, limits: Arc<LimitBoard>) -> Self {
+        limits.set_max(Limit::HttpConnections, max as u64);
+        Door { listener, max, room: Arc::new(Semaphore::new(max)), limits }
     }
 }
 
@@ -51,7 +53,7 @@ impl Listener for Door {
                 self.limits.hit(Limit::HttpConnections);
                 continue;
             };
-            let place = Place { _permit: place, room: self.room.clone(), limits: self.limits.clone() };
+            let place = Place { _permit: place, max: self.max, room: self.room.clone(), limits: self.limits.clone() };
             place.note();
             return (Guest { stream, idle: Box::pin(sleep(IDLE_MAX)), _place: place }, remote);
         }
@@ -65,13 +67,14 @@ impl Listener for Door {
 /// The room that a connection takes up; given back, and noted, when it is dropped.
 struct Place {
     _permit: OwnedSemaphorePermit,
+    max: usize,
     room: Arc<Semaphore>,
     limits: Arc<LimitBoard>,
 }
 
 impl Place {
     fn note(&self) {
-        self.limits.set_used(Limit::HttpConnections, (CONNECTIONS_MAX - self.room.available_permits()) as u64);
+        self.limits.set_used(Limit::HttpConnections, (self.max - self.room.available_permits()) as u64);
     }
 }
 
@@ -79,7 +82,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         // The permit goes after this: it is still counted as taken.
         let left = self.room.available_permits() + 1;
-        self.limits.set_used(Limit::HttpConnections, (CONNECTIONS_MAX - left) as u64);
+        self.limits.set_used(Limit::HttpConnections, (self.max - left) as u64);
     }
 }
 
@@ -144,16 +147,19 @@ mod tests {
     use axum::Router;
     use axum::routing::get;
     use std::io::{Read, Write};
-    use std::net::TcpStream;
+    use std::net::TcpStream as Guest;
 
     use super::*;
 
-    fn ask(stream: &mut TcpStream) -> io::Result<String> {
+    fn ask(stream: &mut Guest) -> io::Result<String> {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         Ok(text)
     }
+
+    /// Few enough for the descriptors that any user may open.
+    const MAX: usize = 40;
 
     #[test]
     fn a_full_house_refuses_counts_and_lets_in_again() {
@@ -163,16 +169,21 @@ mod tests {
         let board = limits.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(super::super::serve(listener, Router::new().route("/", get(|| async { "here" })), board)).unwrap();
+            runtime
+                .block_on(async {
+                    let door = Door::new(TcpListener::from_std(listener).unwrap(), MAX, board);
+                    axum::serve(door, Router::new().route("/", get(|| async { "here" }))).await
+                })
+                .unwrap();
         });
         // Each is in before the next comes: an answer shows it, and it stays.
-        let mut guests: Vec<TcpStream> = (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut guests: Vec<Guest> = (0..MAX).map(|_| Guest::connect(address).unwrap()).collect();
         for guest in &mut guests {
             guest.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
             assert!(guest.read(&mut [0; 512]).unwrap() > 0);
         }
-        assert_eq!(limits.used(Limit::HttpConnections), Some((CONNECTIONS_MAX as u64, CONNECTIONS_MAX as u64)));
-        let refused = ask(&mut TcpStream::connect(address).unwrap());
+        assert_eq!(limits.used(Limit::HttpConnections), Some((MAX as u64, MAX as u64)));
+        let refused = ask(&mut Guest::connect(address).unwrap());
         assert!(refused.as_ref().map_or(true, String::is_empty), "{refused:?}");
         assert_eq!(limits.hits(Limit::HttpConnections), 1);
         drop(guests);
@@ -183,6 +194,6 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(limits.used(Limit::HttpConnections).unwrap().0, 0, "places are given back");
-        assert!(ask(&mut TcpStream::connect(address).unwrap()).unwrap().ends_with("here"));
+        assert!(ask(&mut Guest::connect(address).unwrap()).unwrap().ends_with("here"));
     }
 }

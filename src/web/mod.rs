@@ -18,7 +18,7 @@ use crate::base::limits::LimitBoard;
 
 mod door;
 
-use door::Door;
+use door::{CONNECTIONS_MAX, Door};
 
 /// Where HTTP is served.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -224,5 +224,5 @@ fn problem(status: StatusCode, detail: &str) -> Response {
 /// When the listener fails.
 pub async fn serve(listener: std::net::TcpListener, router: Router, limits: Arc<LimitBoard>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(Door::new(listener, limits), router).await
+    axum::serve(Door::new(listener, CONNECTIONS_MAX, limits), router).await
 }

@@ -69,7 +69,14 @@ impl Plain {
         let _ = place.entries[position].compare_exchange(word, NOTHING, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    pub(crate) fn scan(&self, places: &[Mask], order: Order, mut visit: impl FnMut(u32, u64, Entry) -> Seen) {
+    pub(crate) fn scan<S>(
+        &self,
+        places: &[Mask],
+        order: Order,
+        state: &mut S,
+        _reach: impl Fn(&S) -> u64,
+        mut visit: impl FnMut(&mut S, u32, u64, Entry) -> Seen,
+    ) {
         for at in Mask::places(places) {
             let place = &self.0[at as usize];
             let mut positions: Vec<usize> = (0..place.begun.load(Ordering::SeqCst) as usize).collect();
@@ -79,7 +86,7 @@ impl Plain {
                 if word == NOTHING {
                     continue;
                 }
-                match visit(at, place.keys[position].load(Ordering::SeqCst), Entry::from_word(word - 1)) {
+                match visit(state, at, place.keys[position].load(Ordering::SeqCst), Entry::from_word(word - 1)) {
                     Seen::Stop if order == Order::ByKey => break,
                     Seen::Dead => self.bury(place, position, word),
                     Seen::Stop | Seen::Pass => {}

@@ -244,6 +244,7 @@ const MUTANTS: &[(Step, bool)] = &[
     (Step::DriveAfterLostClaim, false),
     (Step::OnlyOlderIsDead, false),
     (Step::NewIncarnation, false),
+    (Step::NewHeadVersion, false),
 ];
 
 fn run(executions: usize, stops: bool) -> Option<String> {
