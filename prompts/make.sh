@@ -50,11 +50,31 @@ language en en \
     'Nobody is available to take your call. Please call again later.' \
     'Thank you for calling. Goodbye.' \
     'You are ready.' 'You are on break.' 'Your wrap-up has ended.'
+# waits VOICE NAME BEFORE AFTER HOUR MORE UNKNOWN OVERDUE N=NUMBER...: how long it may take
+waits() {
+    voice=$1 name=$2 before=$3 after=$4
+    say "$voice" "$name/wait-60" "$5"
+    say "$voice" "$name/wait-more" "$6"
+    say "$voice" "$name/wait-unknown" "$7"
+    say "$voice" "$name/wait-overdue" "$8"
+    shift 8
+    for number; do
+        say "$voice" "$name/wait-${number%%=*}" "$before${number#*=}$after"
+    done
+}
+
 n=0
 for number in one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty; do
     n=$((n + 1))
     say en "en/place-$n" "You are number $number in line."
 done
+
+waits en en 'We expect to answer you within ' ' minutes.' \
+    'We expect to answer you within an hour.' \
+    'It may take more than an hour until we can answer you.' \
+    'We cannot say how long it will take.' \
+    'It is taking longer than we expected. Your place in line is kept.' \
+    2=two 5=five 10=ten 15=fifteen 20=twenty 30=thirty 45=forty-five
 
 language ko ko \
     '시청 안내 센터에 전화해 주셔서 감사합니다.' \
@@ -71,6 +91,13 @@ for number in 첫 두 세 네 다섯 여섯 일곱 여덟 아홉 열 열한 열�
     say ko "ko/place-$n" "대기 순서는 $number 번째입니다."
 done
 
+waits ko ko '' ' 분 안에 연결될 것으로 예상됩니다.' \
+    '한 시간 안에 연결될 것으로 예상됩니다.' \
+    '연결까지 한 시간 이상 걸릴 수 있습니다.' \
+    '얼마나 기다리셔야 할지 지금은 알 수 없습니다.' \
+    '예상보다 오래 걸리고 있습니다. 대기 순서는 그대로 유지됩니다.' \
+    2=이 5=오 10=십 15=십오 20=이십 30=삼십 45=사십오
+
 # Pinyin: of the characters espeak-ng knows only few unless a larger dictionary was built into it, and spells the rest in English.
 language cmn-latn-pinyin zh \
     'huan1ying2 zhi4dian4 shi4zheng4 fu2wu4 re4xian4.' \
@@ -86,6 +113,13 @@ for number in yi1 er4 san1 si4 wu3 liu4 qi1 ba1 jiu3 shi2 shi2yi1 shi2er4 shi2sa
     n=$((n + 1))
     say cmn-latn-pinyin "zh/place-$n" "nin2 pai2 zai4 di4 $number wei4."
 done
+
+waits cmn-latn-pinyin zh 'yu4ji4 ' ' fen1zhong1 zhi1nei4 wei4 nin2 jie1tong1.' \
+    'yu4ji4 yi1 xiao3shi2 zhi1nei4 wei4 nin2 jie1tong1.' \
+    'nin2 ke3neng2 xu1yao4 deng3dai4 yi1 xiao3shi2 yi3shang4.' \
+    'mu4qian2 wu2fa3 gu1ji4 deng3dai4 shi2jian1.' \
+    'deng3dai4 shi2jian1 bi3 yu4ji4 de5 yao4 chang2, nin2 de5 wei4zhi5 yi1ran2 bao3liu2.' \
+    2=liang3 5=wu3 10=shi2 15=shi2wu3 20=er4shi2 30=san1shi2 45=si4shi2wu3
 
 # Music: plucked chords, three seconds each, over and over. It ends in silence and begins with it.
 bar() {

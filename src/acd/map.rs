@@ -211,8 +211,29 @@ impl Map {
     pub fn line(&self, queue: QueueId, language: Option<SkillId>, step: usize) -> Option<LineId> {
         let steps = self.line_of.get(queue.index())?;
         let by_language = steps.get(step.min(steps.len().checked_sub(1)?))?;
-        let place = language.and_then(|l| self.languages.iter().position(|known| *known == l)).unwrap_or(self.languages.len());
-        by_language.get(place).copied()
+        by_language.get(self.place_of(language)).copied()
+    }
+
+    fn place_of(&self, language: Option<SkillId>) -> usize {
+        language.and_then(|l| self.languages.iter().position(|known| *known == l)).unwrap_or(self.languages.len())
+    }
+
+    /// The number of a language, from 1; 0 is no language. A reload that adds languages changes none.
+    pub(crate) fn tongue(&self, language: Option<SkillId>) -> usize {
+        (self.place_of(language) + 1) % (self.languages.len() + 1)
+    }
+
+    /// For each language and for none: its number as [`tongue`](Self::tongue) gives it, and the line of those of `queue` who speak it.
+    pub(crate) fn tongues(&self, queue: QueueId) -> impl Iterator<Item = (usize, LineId)> + '_ {
+        let lines = self.line_of.get(queue.index()).and_then(|steps| steps.first()).map_or(&[][..], |lines| lines);
+        lines.iter().enumerate().map(|(place, line)| ((place + 1) % lines.len(), *line))
+    }
+
+    /// The lines of those of `queue` who speak `language`: one for each step.
+    pub(crate) fn lines_in(&self, queue: QueueId, language: Option<SkillId>) -> Box<[Mask]> {
+        let place = self.place_of(language);
+        let steps = self.line_of.get(queue.index()).map_or(&[][..], |steps| steps);
+        Mask::of(sorted(steps.iter().filter_map(|lines| lines.get(place)).map(|line| line.0)))
     }
 
     /// The bench of an agent; `None` for one whom the directory does not know.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
+use super::estimate::Estimates;
 use super::map::{BenchId, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
-use crate::base::{AgentId, QueueId, Time, Weighed};
+use crate::base::words::EstimateOutcome;
+use crate::base::{AgentId, Estimate, QueueId, Range, SkillId, Time, Weighed};
 
 /// How large the matcher is built; it never grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +45,7 @@ pub struct Matcher {
     counted: Box<[AtomicU32]>,
     /// By bench: how many are free, busy and on a break.
     standing: Box<[[AtomicU32; 3]]>,
+    estimates: Estimates,
     sequence: AtomicU32,
 }
 
@@ -89,6 +92,7 @@ impl Matcher {
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
             standing: (0..benches_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
+            estimates: Estimates::new(size.queues),
             sequence: AtomicU32::new(0),
         }
     }
@@ -290,6 +294,79 @@ impl Matcher {
     pub fn ahead_of(&self, queue: QueueId, key: Key) -> u32 {
         let in_queue = |slot: ContactSlot| self.places[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
         self.kernel.count_before(self.kernel.map().lines_of_queue(queue), key, in_queue)
+    }
+
+    // ---- how long it will take: nothing is decided by it ----
+
+    /// Those who may serve `queue` in this language from the first, free or busy.
+    fn present(&self, queue: QueueId, language: Option<SkillId>) -> u32 {
+        let line = self.kernel.map().line(queue, language, 0);
+        line.map_or(0, |line| self.weigh(line).here())
+    }
+
+    /// *Owner.* A contact that has joined `queue` and was not offered at once: what it may expect. `place` is that of one who goes before
+    /// others who came earlier. To be followed by [`waited`](Self::waited).
+    pub fn expects(&self, now: Time, queue: QueueId, language: Option<SkillId>, place: Option<Key>) -> Estimate {
+        let whose = (queue.index(), self.kernel.map().tongue(language));
+        let waiting = self.estimates.begin(now, whose);
+        let ahead = place.map_or(waiting, |key| self.ahead_in(queue, language, key).min(waiting));
+        self.estimates.behind(now, whose, ahead, self.present(queue, language))
+    }
+
+    /// *Owner.* It waits no more, answered or not: how its estimate turned out, where that can be told.
+    pub fn waited(
+        &self,
+        now: Time,
+        (queue, language): (QueueId, Option<SkillId>),
+        estimate: &Estimate,
+        waited: Duration,
+        answered: bool,
+    ) -> Option<EstimateOutcome> {
+        if *estimate == Estimate::Needless {
+            return None;
+        }
+        let whose = (queue.index(), self.kernel.map().tongue(language));
+        self.estimates.end(now, whose, waited, answered.then(|| self.present(queue, language)));
+        match estimate {
+            Estimate::Unknown => Some(EstimateOutcome::Unknown),
+            _ => self.estimates.score(queue.index(), estimate, waited, answered),
+        }
+    }
+
+    /// How much longer one may expect to wait whose place is `key`.
+    #[must_use]
+    pub fn expects_still(&self, now: Time, queue: QueueId, language: Option<SkillId>, key: Key) -> Estimate {
+        let whose = (queue.index(), self.kernel.map().tongue(language));
+        self.estimates.behind(now, whose, self.ahead_in(queue, language, key), self.present(queue, language))
+    }
+
+    /// What whoever joins `queue` now may expect, whatever the language; `None` while nothing is known.
+    #[must_use]
+    pub fn expects_next(&self, now: Time, queue: QueueId) -> Option<Range> {
+        let map = self.map();
+        let known = map.tongues(queue).filter_map(|(tongue, line)| {
+            let (whose, weighed) = ((queue.index(), tongue), self.weigh(line));
+            let ahead = self.estimates.waiting(whose);
+            let range = self.estimates.behind(now, whose, ahead, weighed.here()).range()?;
+            let none = Range { low: Duration::ZERO, likely: Duration::ZERO, high: Duration::ZERO };
+            Some(if ahead == 0 && weighed.free > 0 { none } else { range })
+        });
+        known.reduce(|one, other| Range {
+            low: one.low.min(other.low),
+            likely: one.likely.max(other.likely),
+            high: one.high.max(other.high),
+        })
+    }
+
+    /// How many wait by the estimates' own count; none once nobody waits.
+    #[must_use]
+    pub fn expectant(&self, queue: QueueId) -> u32 {
+        self.map().tongues(queue).map(|(tongue, _)| self.estimates.waiting((queue.index(), tongue))).sum()
+    }
+
+    fn ahead_in(&self, queue: QueueId, language: Option<SkillId>, key: Key) -> u32 {
+        let in_queue = |slot: ContactSlot| self.places[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
+        self.kernel.count_before(&self.kernel.map().lines_in(queue, language), key, in_queue)
     }
 
     /// For each queue with anyone in it, since when the longest has waited there.

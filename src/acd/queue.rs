@@ -16,6 +16,18 @@ pub enum Answer {
     Late,
 }
 
+/// What a caller in line is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Announce {
+    /// Which place it has.
+    #[default]
+    Place,
+    /// How long it may take.
+    Wait,
+    /// Both.
+    PlaceAndWait,
+}
+
 /// What happens in a line that nobody can serve.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum WhenEmpty {
@@ -76,7 +88,9 @@ pub struct QueueRules {
     pub answer: Answer,
     /// The music, a name in the prompt library.
     pub music: Arc<str>,
-    /// How often the place in line is said; `None`: never.
+    /// What is said to those in line.
+    pub announce: Announce,
+    /// How often it is said; `None`: never.
     pub announce_every: Option<Duration>,
     /// How long a phone is rung before the agent counts as absent (RONA).
     pub ring_timeout: Duration,
@@ -119,6 +133,7 @@ impl Default for QueueRules {
             choice: ChoiceRule::LongestIdle,
             answer: Answer::AtOnce,
             music: "music/default".into(),
+            announce: Announce::Place,
             announce_every: Some(Duration::from_secs(60)),
             ring_timeout: Duration::from_secs(20),
             refused_pause: Duration::from_secs(10),
@@ -174,6 +189,7 @@ pub(crate) mod tests {
             name: name.into(),
             skills: skills.iter().map(|(skill, level)| (SkillId(*skill), *level)).collect(),
             pools: pools.iter().map(|pool| PoolId(*pool)).collect(),
+            announce: Announce::Place,
             announce_every: None,
             wrap_up: Duration::ZERO,
             ..QueueRules::default()

@@ -15,7 +15,7 @@ use crate::metrics::Exporter;
 use crate::net::clock::Clock;
 use crate::net::shard::ToShard;
 use crate::store::{self, LogHealth};
-use crate::web::{Accepted, AgentStatus, Backend, Ledger, QueueStatus, WantedState};
+use crate::web::{Accepted, AgentStatus, Backend, ExpectedWait, Ledger, QueueStatus, WantedState};
 
 pub(super) struct WebBackend {
     pub(super) exporter: Exporter,
@@ -80,6 +80,11 @@ impl Backend for WebBackend {
                     agency: Self::agency(&settings, rules.agency),
                     waiting: self.matcher.waiting(queue),
                     longest_wait_seconds: since.map_or(0.0, |since| now.since(since).as_secs_f64()),
+                    expected_wait_seconds: self.matcher.expects_next(now, queue).map(|range| ExpectedWait {
+                        low: range.low.as_secs_f64(),
+                        likely: range.likely.as_secs_f64(),
+                        high: range.high.as_secs_f64(),
+                    }),
                 })
             })
             .collect()

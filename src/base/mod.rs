@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod deadline;
+pub mod estimate;
 pub mod hash;
 pub mod ids;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod weighed;
 pub mod words;
 
 pub use codec::Codec;
+pub use estimate::{Estimate, Range};
 pub use ids::{AgencyId, AgentId, ContactId, EndpointId, EntryId, PoolId, QueueId, SkillId, TrunkId};
 pub use time::Time;
 pub use weighed::Weighed;

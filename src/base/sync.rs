@@ -13,3 +13,6 @@ pub use std::sync::atomic::{AtomicU32 as FiledU32, AtomicU64 as FiledU64};
 
 // What one thread alone reads and writes (the owner of a party): no order of theirs can matter, so the models pass over them.
 pub use std::sync::atomic::{AtomicU32 as OwnedU32, AtomicU64 as OwnedU64};
+
+// What is measured and decides nothing (how fast a line moves): the models pass over it, too.
+pub use std::sync::atomic::{AtomicU32 as MeasuredU32, AtomicU64 as MeasuredU64};

@@ -16,6 +16,12 @@ pub struct Weighed {
 }
 
 impl Weighed {
+    /// How many are there to serve it, now or after what they do.
+    #[must_use]
+    pub const fn here(&self) -> u32 {
+        self.free.saturating_add(self.busy)
+    }
+
     /// How many may serve the line at all.
     #[must_use]
     pub const fn all(&self) -> u32 {

@@ -112,6 +112,20 @@ words!(
 );
 
 words!(
+    /// How a wait turned out, beside the estimate that was made as it began.
+    EstimateOutcome {
+        /// In the range.
+        Within = "within",
+        /// Shorter.
+        Sooner = "sooner",
+        /// Longer.
+        Later = "later",
+        /// There was no estimate to hold it against.
+        Unknown = "unknown",
+    }
+);
+
+words!(
     /// What became of an offer: an agent reserved for a contact and rung.
     OfferOutcome {
         /// The agent answered.
@@ -342,6 +356,10 @@ mod tests {
         assert_eq!(
             all(QueueOutcome::ALL.iter().map(|w| w.label()).collect()),
             labels(&["answered", "abandoned", "short_abandoned", "overflowed", "called_back", "moved", "closed", "failed"])
+        );
+        assert_eq!(
+            all(EstimateOutcome::ALL.iter().map(|w| w.label()).collect()),
+            labels(&["within", "sooner", "later", "unknown"])
         );
         assert_eq!(
             all(OfferOutcome::ALL.iter().map(|w| w.label()).collect()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::words::Segment;
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, Estimate, QueueId, Time};
 
 /// A stretch of a contact with one purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +65,19 @@ pub struct Ticket {
     pub arrival: Time,
     /// The widening step that it has reached.
     pub step: usize,
+    /// What it could be told of its wait as it joined.
+    pub estimate: Estimate,
+}
+
+/// What one who waits can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remaining {
+    /// That nobody knows.
+    Unknown,
+    /// In nine of ten cases no longer than this.
+    AtMost(Duration),
+    /// That it takes longer than was expected.
+    Overdue,
 }
 
 impl Ticket {
@@ -73,11 +86,46 @@ impl Ticket {
     pub fn waited(&self, now: Time) -> Duration {
         now.since(self.joined)
     }
+
+    /// What the contact can be told of the rest of its wait, if `still` is what one may expect at its place now. What was said first
+    /// holds: the time left never grows, and whoever has waited longer hears that, not another number.
+    #[must_use]
+    pub fn remaining(&self, now: Time, still: &Estimate) -> Remaining {
+        match (self.estimate.range(), still.range()) {
+            (Some(first), _) if self.waited(now) > first.high => Remaining::Overdue,
+            (Some(first), Some(still)) => Remaining::AtMost(still.high.min(first.high - self.waited(now))),
+            (None, Some(still)) => Remaining::AtMost(still.high),
+            (_, None) => Remaining::Unknown,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Range;
+
+    #[test]
+    fn what_remains_never_grows_and_is_overdue_after_what_was_said_first() {
+        let seconds = Duration::from_secs;
+        let known = |high| Estimate::Known(Range { low: seconds(1), likely: seconds(2), high: seconds(high) });
+        let ticket = |estimate| Ticket {
+            queue: QueueId(0),
+            joined: Time::from_secs(100),
+            arrival: Time::from_secs(40),
+            step: 0,
+            estimate,
+        };
+        let told = |estimate, after: u64, still| ticket(estimate).remaining(Time::from_secs(100 + after), &still);
+        assert_eq!(told(known(60), 10, known(300)), Remaining::AtMost(seconds(50)), "the line has slowed down");
+        assert_eq!(told(known(60), 10, known(20)), Remaining::AtMost(seconds(20)), "it has sped up");
+        assert_eq!(told(known(60), 60, known(20)), Remaining::AtMost(seconds(0)));
+        assert_eq!(told(known(60), 61, known(20)), Remaining::Overdue);
+        assert_eq!(told(known(60), 61, Estimate::Unknown), Remaining::Overdue);
+        assert_eq!(told(known(60), 10, Estimate::Unknown), Remaining::Unknown, "nobody is there any more");
+        assert_eq!(told(Estimate::Unknown, 10, known(20)), Remaining::AtMost(seconds(20)), "it is known by now");
+        assert_eq!(told(Estimate::Needless, 10, Estimate::Unknown), Remaining::Unknown);
+    }
 
     #[test]
     fn segments_tile_the_contact() {

@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::problem::{Kind, Report};
+use super::problem::{Kind, Report, Spot};
 use super::reader::{Section, Text};
 use super::{spell, values};
+use crate::engine::WAIT_PROMPTS;
 use crate::media::Library;
 
 /// The prompts' folder of callers whose language has none.
 const FOLDER: &str = "en";
+
+/// The recordings that say how long a wait may be.
+fn wait_names() -> impl Iterator<Item = &'static str> {
+    WAIT_PROMPTS.iter().map(|(_, name)| *name).chain(["wait-more", "wait-unknown", "wait-overdue"])
+}
 
 /// What is known of the recordings.
 pub(super) struct Prompts {
@@ -78,6 +84,20 @@ impl Prompts {
             let missing = values::listed(missing.iter().map(String::as_str));
             let message = format!("the folder {:?} lacks: {missing}", folder.text);
             report.warn(Kind::UnknownName, &folder.spot, message, "record them: callers hear nothing in their place");
+        }
+    }
+
+    /// Where those in line are told how long it may take, each folder that says places should say that, too.
+    pub(super) fn check_waits(&self, report: &Report<'_>, spot: &Spot) {
+        let Some(known) = &self.known else { return };
+        let speaks = |folder: &&str| known.contains(&format!("{folder}/place-1"));
+        let folders: BTreeSet<&str> = known.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).filter(speaks).collect();
+        for folder in folders {
+            let missing: Vec<&str> = wait_names().filter(|name| !known.contains(&format!("{folder}/{name}"))).collect();
+            if !missing.is_empty() {
+                let message = format!("the folder {folder:?} lacks: {}", values::listed(missing.into_iter()));
+                report.warn(Kind::UnknownName, spot, message, "record them: callers hear nothing in their place");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::problem::Kind;
 use super::reader::{Section, Text, Value};
 use super::{Context, Later, people, values};
 use crate::acd::policy::ChoiceRule;
-use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
+use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
 use crate::base::{AgencyId, QueueId};
 use crate::call::numbers;
 
@@ -71,6 +71,11 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
     set(&mut rules.answer, section.word("answer", &[("at_once", Answer::AtOnce), ("late", Answer::Late)]));
     set(&mut rules.music, section.text("music").map(|name| cx.prompts.check(cx.report, &name)));
+    let announce = [("place", Announce::Place), ("wait", Announce::Wait), ("place_and_wait", Announce::PlaceAndWait)];
+    set(&mut rules.announce, section.word("announce", &announce));
+    if rules.announce != Announce::Place {
+        cx.prompts.check_waits(cx.report, &section.spot_of("announce"));
+    }
     set(&mut rules.announce_every, section.duration_or_never("announce_every", 5 * SECOND..=HOUR));
     set(&mut rules.ring_timeout, section.duration("ring", SECOND..=600 * SECOND));
     set(&mut rules.refused_pause, section.duration("refused_pause", ANY));

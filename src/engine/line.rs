@@ -8,11 +8,11 @@ use super::contact::{ContactKey, ContactTimer, Offer, Phase};
 use super::dial::{DialTo, Purpose};
 use super::sabotage::Rule;
 use crate::acd::claim::{AgentView, ContactView, Left};
-use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
+use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
 use crate::base::words::{EndedBy, Limit, OfferOutcome, QueueOutcome, Segment};
-use crate::base::{AgentId, QueueId, Time, Weighed};
-use crate::call::contact::Ticket;
+use crate::base::{AgentId, Estimate, QueueId, Time, Weighed};
+use crate::call::contact::{Remaining, Ticket};
 use crate::report::FactKind;
 
 /// A late-answered caller hears music once nobody has answered for so long: most are answered sooner, and then no early media is set
@@ -22,6 +22,30 @@ const EARLY_MEDIA_AFTER: Duration = Duration::from_millis(150);
 const EARLY_REPEAT: Duration = Duration::from_secs(60);
 /// Early media lasts no longer: proxies give up after three minutes.
 const EARLY_MAX: Duration = Duration::from_secs(150);
+
+/// The recordings that say that a wait is within so many minutes.
+pub const WAIT_PROMPTS: [(u64, &str); 8] = [
+    (2, "wait-2"),
+    (5, "wait-5"),
+    (10, "wait-10"),
+    (15, "wait-15"),
+    (20, "wait-20"),
+    (30, "wait-30"),
+    (45, "wait-45"),
+    (60, "wait-60"),
+];
+
+/// The recording that says what remains of a wait.
+fn wait_prompt(remaining: Remaining) -> &'static str {
+    match remaining {
+        Remaining::Unknown => "wait-unknown",
+        Remaining::Overdue => "wait-overdue",
+        Remaining::AtMost(span) => {
+            let enough = WAIT_PROMPTS.iter().find(|(minutes, _)| span <= Duration::from_secs(60 * minutes));
+            enough.map_or("wait-more", |(_, name)| name)
+        }
+    }
+}
 
 impl Engine {
     /// The contact joins a line. With a `ticket` it comes from another, and what it waited there counts.
@@ -42,7 +66,7 @@ impl Engine {
             return self.nobody_here(now, key, queue, &wanted);
         }
         let credit = credit.unwrap_or(Duration::ZERO);
-        let ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0 };
+        let mut ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0, estimate: Estimate::Needless };
         let place = self.matcher.key(ticket.arrival, rules.head_start, emergency);
         let Some(slot) = self.free_slots.pop_front() else {
             self.limit_hit(now, None, Limit::LineSlots);
@@ -59,9 +83,17 @@ impl Engine {
             return self.turned_away(now, key, &rules.overflow, QueueOutcome::Overflowed);
         }
         let waiting = self.matcher.waiting(queue);
+        if self.matcher.contact(slot) == ContactView::Waiting {
+            let overtakes = emergency || !credit.is_zero();
+            ticket.estimate = self.matcher.expects(now, queue, language, overtakes.then_some(place));
+            if let Some(contact) = self.contact_mut(key) {
+                contact.ticket = Some(ticket);
+            }
+        }
+        let estimate = ticket.estimate;
         self.turn(now, key, Segment::Queue, Some(queue), None);
         let (as_of, weighed) = (ticket.arrival - rules.head_start, self.matcher.weigh(line));
-        self.fact(now, Some(id), FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed });
+        self.fact(now, Some(id), FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate });
         self.start_waiting(now, key, rules);
         self.follow_nudges(now);
     }
@@ -146,18 +178,29 @@ impl Engine {
         }
     }
 
-    /// Says the place in line, in the caller's language.
+    /// Says the place in line, or how long it may take, in the caller's language.
     pub(super) fn announce(&mut self, now: Time, key: ContactKey) {
         let settings = self.settings.clone();
         let Some(contact) = self.contact(key) else { return };
         let (Some(ticket), Some(place), Phase::Waiting) = (contact.ticket, contact.place, &contact.phase) else { return };
-        if let Some(every) = settings.queue(ticket.queue).and_then(|rules| rules.announce_every) {
-            self.set_timer(key, ContactTimer::Announce, now + every);
+        let language = contact.language;
+        let Some((announce, every)) =
+            settings.queue(ticket.queue).and_then(|rules| Some((rules.announce, rules.announce_every?)))
+        else {
+            return;
+        };
+        self.set_timer(key, ContactTimer::Announce, now + every);
+        let mut prompts = Vec::with_capacity(2);
+        if announce != Announce::Wait {
+            let ahead = self.matcher.ahead_of(ticket.queue, place);
+            let name = if ahead < 20 { format!("place-{}", ahead + 1) } else { "place-more".to_owned() };
+            prompts.push(self.prompt(key, &name));
         }
-        let ahead = self.matcher.ahead_of(ticket.queue, place);
-        let name = if ahead < 20 { format!("place-{}", ahead + 1) } else { "place-more".to_owned() };
-        let prompt = self.prompt(key, &name);
-        self.play(key, vec![prompt]);
+        if announce != Announce::Place {
+            let still = self.matcher.expects_still(now, ticket.queue, language, place);
+            prompts.push(self.prompt(key, wait_prompt(ticket.remaining(now, &still))));
+        }
+        self.play(key, prompts);
     }
 
     /// The contact has waited as long as it may.
@@ -268,10 +311,12 @@ impl Engine {
         let Some(ticket) = contact.ticket else { return };
         let (id, language, waited) = (contact.id, contact.language, ticket.waited(now));
         let rules = settings.queue(ticket.queue);
+        let answered = outcome == QueueOutcome::Answered;
+        let estimated = self.matcher.waited(now, (ticket.queue, language), &ticket.estimate, waited, answered);
         let short = rules.is_some_and(|rules| waited < rules.short_abandon);
         let outcome = if outcome == QueueOutcome::Abandoned && short { QueueOutcome::ShortAbandoned } else { outcome };
         let in_target = rules.is_some_and(|rules| waited <= rules.service_target);
-        self.fact(now, Some(id), FactKind::Left { queue: ticket.queue, language, outcome, waited, in_target });
+        self.fact(now, Some(id), FactKind::Left { queue: ticket.queue, language, outcome, waited, in_target, estimated });
     }
 
     /// Gives the contact's slot back.

@@ -57,6 +57,7 @@ mod transfer;
 mod trunks;
 
 pub use io::{AgentCommand, Input, Output};
+pub use line::WAIT_PROMPTS;
 pub use settings::Settings;
 
 use contact::{Contact, ContactKey, ContactTimer};

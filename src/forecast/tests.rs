@@ -12,7 +12,8 @@ use super::world::{Ended, Observer, START, World};
 use crate::acd::queue::{Overflow, WideningStep};
 use crate::base::seed::Seed;
 use crate::base::span::{Share, Span};
-use crate::base::{AgentId, PoolId, QueueId, Time};
+use crate::base::words::EstimateOutcome;
+use crate::base::{AgentId, Estimate, PoolId, QueueId, Time};
 
 /// How many half widths of a 95% interval make one of 99.9%: dozens of figures are held against theory, and one in twenty would miss
 /// theirs by chance.
@@ -274,5 +275,72 @@ fn littles_law_holds_for_every_queue() {
         assert!(areas.spent[&queue] > 1_000_000_000, "nobody waited in {queue:?}");
         assert_eq!(areas.spent[&queue], areas.under[&queue], "{queue:?}");
         assert_eq!(areas.length[&queue].1, 0, "somebody is left in {queue:?}");
+    }
+}
+
+/// How estimates turned out, by queue, after a while to learn.
+#[derive(Default)]
+struct Scores {
+    outcomes: BTreeMap<(QueueId, EstimateOutcome), u32>,
+    seen: BTreeMap<QueueId, u32>,
+    /// How wide ranges were, and what they would be for one who knows the line's distribution of waits and no more.
+    widths: BTreeMap<QueueId, f64>,
+    waits: BTreeMap<QueueId, Vec<f64>>,
+}
+
+const LEARNING: u32 = 500;
+
+impl Observer for Scores {
+    fn ended(&mut self, _: &Ended) {}
+
+    fn talked(&mut self, _: AgentId, _: Time, _: Time) {}
+
+    fn estimated(&mut self, queue: QueueId, estimate: &Estimate, waited: Duration, outcome: EstimateOutcome) {
+        let seen = self.seen.entry(queue).or_default();
+        *seen += 1;
+        if *seen > LEARNING {
+            *self.outcomes.entry((queue, outcome)).or_default() += 1;
+            if let Some(range) = estimate.range() {
+                *self.widths.entry(queue).or_default() += (range.high - range.low).as_secs_f64();
+                self.waits.entry(queue).or_default().push(waited.as_secs_f64());
+            }
+        }
+    }
+}
+
+/// The range holds eight of ten waits, one queue alone or several whose agents are shared, with and without people who give up, and it
+/// says more than the waits of the whole day would.
+#[test]
+fn eight_of_ten_waits_are_in_the_range() {
+    let patience = Span::Exp(Duration::from_secs(240));
+    let designs = [
+        Design { queues: &[(&[0], 0.095, Span::Never)], pools: &[18], talk_s: 180.0 },
+        Design { queues: &[(&[0], 0.12, patience)], pools: &[18], talk_s: 180.0 },
+        Design {
+            queues: &[(&[0], 0.04, patience), (&[1], 0.05, patience), (&[2, 0], 0.03, Span::Never)],
+            pools: &[4, 5, 4],
+            talk_s: 120.0,
+        },
+    ];
+    for design in designs {
+        let mut scene = design.scene();
+        scene.manners.answer_after = Span::Uniform(Duration::from_secs(2), Duration::from_secs(8));
+        let span = Duration::from_secs(200 * 3600);
+        let mut scores = World::new(&scene, span, 20_000, Seed::from_number(5), Scores::default()).run(|_| {}).unwrap();
+        for queue in (0..scene.streams.len() as u32).map(QueueId) {
+            let count = |outcome| f64::from(scores.outcomes.get(&(queue, outcome)).copied().unwrap_or(0));
+            let [within, sooner, later] = [EstimateOutcome::Within, EstimateOutcome::Sooner, EstimateOutcome::Later].map(count);
+            let all = within + sooner + later;
+            assert!(all > 2000.0, "{queue:?}: only {all} waits");
+            for (share, wanted) in [(within / all, 0.8), (sooner / all, 0.1), (later / all, 0.1)] {
+                assert!((share - wanted).abs() < 0.02, "{queue:?}: {within} within, {sooner} sooner, {later} later");
+            }
+            assert_eq!(count(EstimateOutcome::Unknown), 0.0, "{queue:?}: enough was seen");
+            let waits = scores.waits.get_mut(&queue).unwrap();
+            waits.sort_by(f64::total_cmp);
+            let blind = waits[waits.len() * 9 / 10] - waits[waits.len() / 10];
+            let width = scores.widths[&queue] / waits.len() as f64;
+            assert!(width < blind, "{queue:?}: ranges of {width:.0} s, the waits of the day span {blind:.0} s");
+        }
     }
 }

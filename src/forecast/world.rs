@@ -16,8 +16,8 @@ use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, Map, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
-use crate::base::words::{AgentState, BreakReason, OfferOutcome};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::words::{AgentState, BreakReason, EstimateOutcome, OfferOutcome};
+use crate::base::{AgentId, Estimate, QueueId, Time};
 
 /// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
 pub const START: Time = Time::from_secs(10_000_000);
@@ -60,6 +60,8 @@ pub trait Observer {
     fn talked(&mut self, agent: AgentId, from: Time, until: Time);
     /// So many are in `queue` from now on.
     fn in_line(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
+    /// A wait in `queue` turned out so, beside what could be told as it began.
+    fn estimated(&mut self, _queue: QueueId, _estimate: &Estimate, _waited: Duration, _outcome: EstimateOutcome) {}
     /// A caller who joined `queue` then is not in it any more.
     fn left_line(&mut self, _now: Time, _queue: QueueId, _joined: Time) {}
 }
@@ -109,6 +111,7 @@ struct Caller {
     joined: Time,
     talk: Duration,
     place: Option<(ContactSlot, Key)>,
+    estimate: Estimate,
     step: usize,
     phase: Phase,
     clocks: Clocks,
@@ -247,6 +250,7 @@ impl<'s, O: Observer> World<'s, O> {
             joined: now,
             talk,
             place: None,
+            estimate: Estimate::Needless,
             step: 0,
             phase: Phase::Waiting,
             clocks: Clocks::default(),
@@ -280,6 +284,13 @@ impl<'s, O: Observer> World<'s, O> {
         clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         clocks.widen = rules.widening.first().map(|step| self.due.set(now + step.after, Due::Widen(id)));
         self.callers[id].place = Some((slot, key));
+        self.callers[id].estimate = match self.matcher.contact(slot) {
+            ContactView::Waiting => {
+                let overtakes = rules.emergency || arrived < now;
+                self.matcher.expects(now, queue, language, overtakes.then_some(key))
+            }
+            _ => Estimate::Needless,
+        };
         self.follow_nudges(now);
         self.tell_line(now, queue);
     }
@@ -294,7 +305,7 @@ impl<'s, O: Observer> World<'s, O> {
         let (queue, place) = (caller.queue, caller.place);
         if let Some((slot, _)) = place {
             let left = self.matcher.leave(slot);
-            self.give_back_place(now, id);
+            self.give_back_place(now, id, false);
             if let Left::WasOffered(agent) = left {
                 self.let_go(now, agent, OfferOutcome::Withdrawn);
             }
@@ -306,7 +317,7 @@ impl<'s, O: Observer> World<'s, O> {
     }
 
     /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
-    fn give_back_place(&mut self, now: Time, id: usize) {
+    fn give_back_place(&mut self, now: Time, id: usize, answered: bool) {
         let caller = &mut self.callers[id];
         caller.phase = Phase::Waiting;
         let clocks = &mut caller.clocks;
@@ -316,7 +327,12 @@ impl<'s, O: Observer> World<'s, O> {
         if let Some((slot, _)) = caller.place.take() {
             self.in_slot[slot.0 as usize] = None;
             self.free_slots.push_back(slot);
-            self.observer.left_line(now, caller.queue, caller.joined);
+            let (queue, waited) = (caller.queue, now.since(caller.joined));
+            let language = self.scene.streams[caller.stream].language;
+            if let Some(outcome) = self.matcher.waited(now, (queue, language), &caller.estimate, waited, answered) {
+                self.observer.estimated(queue, &caller.estimate, waited, outcome);
+            }
+            self.observer.left_line(now, queue, caller.joined);
         }
     }
 
@@ -429,7 +445,7 @@ impl<'s, O: Observer> World<'s, O> {
         let Some(agent) = self.matcher.accept(slot) else { return };
         let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
         self.workers[agent.index()].agent.talk(now, slot, talk_max);
-        self.give_back_place(now, id);
+        self.give_back_place(now, id, true);
         self.callers[id].phase = Phase::Talking(agent, now);
         self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
         self.end(now, id, Outcome::Answered(agent));

@@ -12,7 +12,7 @@ use super::{Board, Registry};
 use crate::acd::Matcher;
 use crate::base::limits::LimitBoard;
 use crate::base::words::{AgentState, BreakReason, Direction, EventKind, Limit};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, QueueId, Range, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
 
@@ -110,6 +110,13 @@ impl Exporter {
             let wait = longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64());
             self.registry.gauge("hotline_queue_waiting", &labels).set(f64::from(waiting));
             self.registry.gauge("hotline_queue_longest_wait_seconds", &labels).set(wait);
+            // Nothing while nothing is known: a number would be believed.
+            let expected = self.collected.matcher.expects_next(now, queue);
+            let seconds = |of: fn(&Range) -> Duration| expected.as_ref().map_or(f64::NAN, |range| of(range).as_secs_f64());
+            for (end, value) in [("low", seconds(|r| r.low)), ("likely", seconds(|r| r.likely)), ("high", seconds(|r| r.high))] {
+                let labels = [("queue", &*rules.name), ("end", end)];
+                self.registry.gauge("hotline_queue_estimated_wait_seconds", &labels).set(value);
+            }
         }
     }
 

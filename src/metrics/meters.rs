@@ -7,8 +7,9 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{Board, Registry};
-use crate::base::words::AgentState;
-use crate::base::words::{Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome};
+use crate::base::words::{
+    AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+};
 use crate::base::{AgencyId, QueueId, SkillId};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
@@ -24,6 +25,7 @@ struct QueueMeters {
     left: Vec<Vec<Counter>>,
     answered_in_target: Counter,
     offers: Vec<Counter>,
+    estimates: Vec<Counter>,
     wait: Vec<Histogram>,
     talk: Histogram,
 }
@@ -82,11 +84,15 @@ impl QueueMeters {
         };
         let offer =
             |outcome: &OfferOutcome| registry.counter("hotline_offers_total", &[("queue", name), ("outcome", outcome.label())]);
+        let estimate = |outcome: &EstimateOutcome| {
+            registry.counter("hotline_queue_estimates_total", &[("queue", name), ("outcome", outcome.label())])
+        };
         QueueMeters {
             entered: labels.iter().map(entered).collect(),
             left: labels.iter().map(left).collect(),
             answered_in_target: registry.counter("hotline_queue_answered_in_target_total", &[("queue", name)]),
             offers: OfferOutcome::ALL.iter().map(offer).collect(),
+            estimates: EstimateOutcome::ALL.iter().map(estimate).collect(),
             wait: QueueOutcome::ALL.iter().map(wait).collect(),
             talk: registry.histogram("hotline_talk_seconds", &[("queue", name), ("agency", agency)]),
         }
@@ -180,12 +186,15 @@ impl Meters {
                     queue.entered[language].increment(1);
                 }
             }
-            FactKind::Left { queue, language, outcome, waited, in_target } => {
+            FactKind::Left { queue, language, outcome, waited, in_target, estimated } => {
                 let language = self.language(*language);
                 self.language_wait[language][outcome.index()].record(waited.as_secs_f64());
                 let Some(queue) = self.queue(*queue) else { return };
                 queue.left[language][outcome.index()].increment(1);
                 queue.wait[outcome.index()].record(waited.as_secs_f64());
+                if let Some(estimated) = estimated {
+                    queue.estimates[estimated.index()].increment(1);
+                }
                 if *outcome == QueueOutcome::Answered && *in_target {
                     queue.answered_in_target.increment(1);
                 }

@@ -39,6 +39,16 @@ const HELP: &[(&str, char, &str)] = &[
     ("hotline_queue_left_total", 'c', "Contacts that left a line, by how."),
     ("hotline_queue_waiting", 'g', "Contacts in line, those offered included."),
     ("hotline_queue_longest_wait_seconds", 'g', "How long the longest in line has waited."),
+    (
+        "hotline_queue_estimated_wait_seconds",
+        'g',
+        "The range that holds eight of ten waits of those who join now; NaN while nothing is known.",
+    ),
+    (
+        "hotline_queue_estimates_total",
+        'c',
+        "Estimates made as a contact joined, by how the wait turned out: within the range, sooner, later; or unknown.",
+    ),
     ("hotline_queue_wait_seconds", 'h', "Time in line, by how it was left."),
     ("hotline_language_wait_seconds", 'h', "Time in line, by the caller's language."),
     ("hotline_queue_answered_in_target_total", 'c', "Contacts answered within their queue's target."),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::names::{Names, name};
 use super::{Fact, FactKind};
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, EventKind, OfferOutcome, QueueOutcome, Segment, TransferKind,
-    TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, EventKind, OfferOutcome, QueueOutcome, Segment,
+    TransferKind, TransferOutcome,
 };
-use crate::base::{ContactId, Time, Weighed};
+use crate::base::{ContactId, Estimate, Time, Weighed};
 
 /// A name or a text: borrowed from the fact or the line wherever that is possible.
 pub type Text<'a> = Cow<'a, str>;
@@ -55,9 +55,17 @@ pub enum What<'a> {
         as_of: Time,
         emergency: bool,
         weighed: Weighed,
+        estimate: Estimate,
     },
     /// A contact left a line.
-    Left { queue: Text<'a>, language: Option<Text<'a>>, outcome: QueueOutcome, waited: Duration, in_target: bool },
+    Left {
+        queue: Text<'a>,
+        language: Option<Text<'a>>,
+        outcome: QueueOutcome,
+        waited: Duration,
+        in_target: bool,
+        estimated: Option<EstimateOutcome>,
+    },
     /// What a contact in line asks for was relaxed.
     Widened { queue: Text<'a>, step: u32, weighed: Weighed },
     /// An agent is about to be rung.
@@ -170,7 +178,7 @@ impl<'a> What<'a> {
                 began: *began,
                 next: next.map(|n| NextSegment { segment: n.segment, queue: n.queue.map(queue), agent: n.agent.map(agent) }),
             },
-            FactKind::Entered { queue: of, language, waiting, credit, as_of, emergency, weighed } => What::Entered {
+            FactKind::Entered { queue: of, language, waiting, credit, as_of, emergency, weighed, estimate } => What::Entered {
                 queue: queue(*of),
                 language: language.map(skill),
                 waiting: *waiting,
@@ -178,13 +186,15 @@ impl<'a> What<'a> {
                 as_of: *as_of,
                 emergency: *emergency,
                 weighed: *weighed,
+                estimate: *estimate,
             },
-            FactKind::Left { queue: of, language, outcome, waited, in_target } => What::Left {
+            FactKind::Left { queue: of, language, outcome, waited, in_target, estimated } => What::Left {
                 queue: queue(*of),
                 language: language.map(skill),
                 outcome: *outcome,
                 waited: *waited,
                 in_target: *in_target,
+                estimated: *estimated,
             },
             FactKind::Widened { queue: of, step, weighed } => What::Widened { queue: queue(*of), step: *step, weighed: *weighed },
             FactKind::Offered { queue: of, agent: to, weighed } => {

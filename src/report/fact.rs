@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, Limit, OfferOutcome, QueueOutcome, Segment, TransferKind,
-    TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, Limit, OfferOutcome, QueueOutcome, Segment,
+    TransferKind, TransferOutcome,
 };
-use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId, Weighed};
+use crate::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, SkillId, Time, TrunkId, Weighed};
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -78,6 +78,8 @@ pub enum FactKind {
         emergency: bool,
         /// How those who may serve it stood.
         weighed: Weighed,
+        /// How long it may take.
+        estimate: Estimate,
     },
     /// A contact left a line.
     Left {
@@ -91,6 +93,8 @@ pub enum FactKind {
         waited: Duration,
         /// Whether that was within the queue's target.
         in_target: bool,
+        /// How that was beside what had been expected; `None` where nothing had to be expected or it left before that could be told.
+        estimated: Option<EstimateOutcome>,
     },
     /// What a contact in line asks for was relaxed.
     Widened {

@@ -1,13 +1,15 @@
 //! A line of the log as an event again. Borrows from the line whatever needs no unescaping.
 
+use std::time::Duration;
+
 use super::event::{Event, NextSegment, What};
 use super::fields::Fields;
 use super::record::VERSION;
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, EventKind, OfferOutcome, QueueOutcome, Segment, TransferKind,
-    TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, EventKind, OfferOutcome, QueueOutcome, Segment,
+    TransferKind, TransferOutcome,
 };
-use crate::base::{ContactId, Time, Weighed};
+use crate::base::{ContactId, Estimate, Range, Time, Weighed};
 
 /// Why a line cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -70,6 +72,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             as_of: line.time("as_of").unwrap_or(Time::ZERO),
             emergency: line.flag("emergency").unwrap_or(false),
             weighed: weighed(line),
+            estimate: estimate(line),
         },
         EventKind::Widened => What::Widened { queue: line.text("queue")?, step: line.number("step")?, weighed: weighed(line) },
         EventKind::Left => What::Left {
@@ -78,6 +81,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             outcome: line.word("outcome", QueueOutcome::from_label)?,
             waited: line.span("waited_us")?,
             in_target: line.flag("in_target")?,
+            estimated: line.maybe_word("estimated", EstimateOutcome::from_label)?,
         },
         EventKind::Offered => What::Offered { queue: line.text("queue")?, agent: line.text("agent")?, weighed: weighed(line) },
         EventKind::OfferEnded => What::OfferEnded {
@@ -127,6 +131,16 @@ fn weighed(line: &mut Fields<'_>) -> Weighed {
         busy: line.some("busy").unwrap_or(0),
         on_break: line.some("on_break").unwrap_or(0),
         offline: line.some("offline").unwrap_or(0),
+    }
+}
+
+/// What was expected; nothing in lines of before there were estimates.
+fn estimate(line: &mut Fields<'_>) -> Estimate {
+    let mut span = |name| line.some(name).map(Duration::from_micros);
+    match (span("estimate_low_us"), span("estimate_us"), span("estimate_high_us")) {
+        (Some(low), Some(likely), Some(high)) => Estimate::Known(Range { low, likely, high }),
+        _ if line.maybe("estimate").is_some() => Estimate::Unknown,
+        _ => Estimate::Needless,
     }
 }
 

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::event::{Event, What};
-use crate::base::words::{BreakReason, EventKind};
-use crate::base::{Time, Weighed};
+use crate::base::words::{BreakReason, EstimateOutcome, EventKind};
+use crate::base::{Estimate, Range, Time, Weighed};
 
 /// The version that is written.
 pub const VERSION: u32 = 1;
@@ -63,19 +63,27 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
                 to.name("next_queue", next.queue.as_deref()).name("next_agent", next.agent.as_deref());
             }
         }
-        What::Entered { queue, language, waiting, credit, as_of, emergency, weighed: by } => {
+        What::Entered { queue, language, waiting, credit, as_of, emergency, weighed: by, estimate } => {
             to.text("queue", queue).name("language", language.as_deref());
             to.number("waiting", (*waiting).into()).span("credit_us", *credit);
             to.number("as_of", as_of.micros()).flag("emergency", *emergency);
             weighed(by, to);
+            match estimate {
+                Estimate::Needless => {}
+                Estimate::Unknown => drop(to.word("estimate", "unknown")),
+                Estimate::Known(Range { low, likely, high }) => {
+                    to.span("estimate_low_us", *low).span("estimate_us", *likely).span("estimate_high_us", *high);
+                }
+            }
         }
         What::Widened { queue, step, weighed: by } => {
             to.text("queue", queue).number("step", (*step).into());
             weighed(by, to);
         }
-        What::Left { queue, language, outcome, waited, in_target } => {
+        What::Left { queue, language, outcome, waited, in_target, estimated } => {
             to.text("queue", queue).name("language", language.as_deref()).word("outcome", outcome.label());
             to.span("waited_us", *waited).flag("in_target", *in_target);
+            to.name("estimated", estimated.map(EstimateOutcome::label));
         }
         What::Offered { queue, agent, weighed: by } => {
             to.text("queue", queue).text("agent", agent);

@@ -8,7 +8,7 @@ use super::super::read::{BadLine, read};
 use super::super::{Fact, FactKind, Names, Next};
 use super::*;
 use crate::base::words::{
-    AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, TrunkId, Weighed};
 
@@ -69,8 +69,12 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
     );
     let segment_ended = (segment(), maybe(queue()), maybe(agent()), time(), maybe(next))
         .prop_map(|(segment, queue, agent, began, next)| FactKind::SegmentEnded { segment, queue, agent, began, next });
-    let entered = (queue(), language(), any::<u32>(), span(), time(), any::<bool>(), weighed()).prop_map(
-        |(queue, language, waiting, credit, as_of, emergency, weighed)| FactKind::Entered {
+    let estimate = || {
+        let known = (span(), span(), span()).prop_map(|(low, likely, high)| Estimate::Known(Range { low, likely, high }));
+        prop_oneof![Just(Estimate::Needless), Just(Estimate::Unknown), known]
+    };
+    let entered = (queue(), language(), any::<u32>(), span(), time(), any::<bool>(), weighed(), estimate()).prop_map(
+        |(queue, language, waiting, credit, as_of, emergency, weighed, estimate)| FactKind::Entered {
             queue,
             language,
             waiting,
@@ -78,10 +82,20 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
             as_of,
             emergency,
             weighed,
+            estimate,
         },
     );
-    let left = (queue(), language(), word(QueueOutcome::ALL), span(), any::<bool>())
-        .prop_map(|(queue, language, outcome, waited, in_target)| FactKind::Left { queue, language, outcome, waited, in_target });
+    let estimated = || maybe(word(EstimateOutcome::ALL));
+    let left = (queue(), language(), word(QueueOutcome::ALL), span(), any::<bool>(), estimated()).prop_map(
+        |(queue, language, outcome, waited, in_target, estimated)| FactKind::Left {
+            queue,
+            language,
+            outcome,
+            waited,
+            in_target,
+            estimated,
+        },
+    );
     let ended = (word(EndedBy::ALL), segment(), maybe(queue()), time(), maybe(100u16..700))
         .prop_map(|(by, segment, queue, arrived, status)| FactKind::Ended { by, segment, queue, arrived, status });
     let leg_began = (any::<u32>(), role(), maybe(agent()), text()).prop_map(|(leg, role, agent, call_id)| FactKind::LegBegan {

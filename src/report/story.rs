@@ -161,6 +161,7 @@ impl Story {
                     outcome: QueueOutcome::Failed,
                     waited: at.since(line.since),
                     in_target: false,
+                    estimated: None,
                 });
             }
             let (queue, agent) = (current.queue.as_deref(), current.agent.as_deref());

@@ -1,7 +1,7 @@
 use super::super::{read, record};
 use super::*;
-use crate::base::Weighed;
 use crate::base::words::OfferOutcome;
+use crate::base::{Estimate, Weighed};
 
 const ARRIVED: Time = Time::from_secs(1_800_000_000);
 const ID: ContactId = ContactId((ARRIVED.millis() as u128) << 80 | 1);
@@ -23,6 +23,7 @@ fn entered(queue: Text<'static>, language: Option<Text<'static>>) -> What<'stati
         as_of: ARRIVED,
         emergency: false,
         weighed: Weighed::default(),
+        estimate: Estimate::Unknown,
     }
 }
 
@@ -64,7 +65,7 @@ fn call() -> Vec<Event<'static>> {
     let (outcome, waited) = (QueueOutcome::Answered, Duration::from_secs(8));
     let (of, lasted) = (Some(queue()), Duration::from_secs(60));
     events.extend([
-        event(13, What::Left { queue: queue(), language: language(), outcome, waited, in_target: true }),
+        event(13, What::Left { queue: queue(), language: language(), outcome, waited, in_target: true, estimated: None }),
         event(13, segment(Segment::Queue, None, 5, Some((Segment::Talk, Some("kim"))))),
         event(73, segment(Segment::Talk, Some("kim"), 13, None)),
         event(73, What::TalkEnded { queue: of.clone(), agent: Some("kim".into()), lasted }),

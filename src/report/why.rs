@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::event::{Event, What};
-use crate::base::{ContactId, Time, Weighed};
+use crate::base::words::EstimateOutcome;
+use crate::base::{ContactId, Range, Time, Weighed};
 
 /// At most so many of those who went first are named.
 const NAMED_MAX: usize = 4;
@@ -71,6 +72,24 @@ pub struct Agents {
     pub offline: u32,
 }
 
+/// The range that holds eight of ten waits, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Expected {
+    /// One in ten waits less.
+    pub low_ms: u64,
+    /// As many wait less as wait more.
+    pub likely_ms: u64,
+    /// One in ten waits longer.
+    pub high_ms: u64,
+}
+
+impl From<Range> for Expected {
+    fn from(range: Range) -> Self {
+        let [low_ms, likely_ms, high_ms] = [range.low, range.likely, range.high].map(|span| span.as_millis() as u64);
+        Expected { low_ms, likely_ms, high_ms }
+    }
+}
+
 /// Others of the same line who were offered to an agent while this one waited.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct WentFirst {
@@ -93,6 +112,12 @@ pub struct Stay {
     pub language: Option<String>,
     /// How many were before it in the queue as it joined.
     pub ahead: u32,
+    /// How long its wait was expected to be as it joined; nothing where nothing was known, or an agent was free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+    /// How it turned out beside that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<&'static str>,
     /// In milliseconds.
     pub waited_ms: u64,
     /// How it left; nothing while it waits.
@@ -157,7 +182,7 @@ impl Why {
         let Some(contact) = event.contact else { return };
         let own = contact == self.id;
         match &event.what {
-            What::Entered { queue, language, waiting, as_of, emergency, weighed, .. } => {
+            What::Entered { queue, language, waiting, as_of, emergency, weighed, estimate, .. } => {
                 let place = Place { queue: queue.to_string(), emergency: *emergency, as_of: *as_of };
                 self.places.insert(contact, place);
                 if own {
@@ -166,6 +191,8 @@ impl Why {
                         queue: queue.to_string(),
                         language: language.as_ref().map(ToString::to_string),
                         ahead: waiting.saturating_sub(1),
+                        expected: estimate.range().map(Expected::from),
+                        estimated: None,
                         waited_ms: 0,
                         outcome: None,
                         entries: Vec::new(),
@@ -182,10 +209,11 @@ impl Why {
             What::OfferEnded { agent, outcome, .. } if own => {
                 self.note(event.at, Decided::OfferEnded { agent: agent.to_string(), outcome: outcome.label() }, None);
             }
-            What::Left { outcome, waited, .. } => {
+            What::Left { outcome, waited, estimated, .. } => {
                 self.places.remove(&contact);
                 if let (true, Some(stay)) = (own, self.stays.last_mut()) {
                     (stay.outcome, stay.waited_ms) = (Some(outcome.label()), waited.as_millis() as u64);
+                    stay.estimated = estimated.map(EstimateOutcome::label);
                 }
             }
             What::Ended { .. } => {
@@ -259,6 +287,11 @@ impl fmt::Display for Answer {
             let how = stay.outcome.unwrap_or("waiting still");
             let waited = stay.waited_ms as f64 / 1000.0;
             writeln!(f, "\nin line for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}", stay.queue, stay.ahead)?;
+            if let Some(Expected { low_ms, likely_ms, high_ms }) = stay.expected {
+                let [low, likely, high] = [low_ms, likely_ms, high_ms].map(|ms| ms as f64 / 1000.0);
+                let turned_out = stay.estimated.map_or(String::new(), |how| format!("; the wait was {how}"));
+                writeln!(f, "  expected: {low:.0} to {high:.0} s, likely {likely:.0} s{turned_out}")?;
+            }
             for entry in &stay.entries {
                 write!(f, "  {:>9.1} s  {}", entry.after_ms as f64 / 1000.0, entry.decided)?;
                 if let (Some(agents), Some(bound)) = (entry.agents, entry.bound) {

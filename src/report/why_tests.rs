@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::Estimate;
 use crate::base::words::{EndedBy, OfferOutcome, QueueOutcome, Segment};
 
 const NOON: Time = Time::from_secs(1_800_000_000);
@@ -18,7 +19,10 @@ fn weighed(free: u32, busy: u32, on_break: u32, offline: u32) -> Weighed {
 fn entered(seconds: u64, contact: ContactId, as_of: u64, emergency: bool, by: Weighed) -> Event<'static> {
     let as_of = NOON + Duration::from_secs(as_of);
     let (queue, language) = ("tax".into(), Some("ko".into()));
-    event(seconds, contact, What::Entered { queue, language, waiting: 3, credit: Duration::ZERO, as_of, emergency, weighed: by })
+    let span = Duration::from_secs;
+    let estimate = Estimate::Known(Range { low: span(20), likely: span(50), high: span(70) });
+    let credit = Duration::ZERO;
+    event(seconds, contact, What::Entered { queue, language, waiting: 3, credit, as_of, emergency, weighed: by, estimate })
 }
 
 fn offered(seconds: u64, contact: ContactId, agent: &'static str) -> Event<'static> {
@@ -27,7 +31,8 @@ fn offered(seconds: u64, contact: ContactId, agent: &'static str) -> Event<'stat
 
 fn left(seconds: u64, contact: ContactId, waited: u64) -> Event<'static> {
     let (queue, language, outcome) = ("tax".into(), Some("ko".into()), QueueOutcome::Answered);
-    event(seconds, contact, What::Left { queue, language, outcome, waited: Duration::from_secs(waited), in_target: false })
+    let (waited, estimated) = (Duration::from_secs(waited), Some(EstimateOutcome::Later));
+    event(seconds, contact, What::Left { queue, language, outcome, waited, in_target: false, estimated })
 }
 
 #[test]
@@ -76,14 +81,18 @@ fn what_bound_and_who_went_first() {
         ]
     );
     let text = answer.to_string();
-    for part in
-        ["in line for tax (ko) 75.0 s, 2 ahead", "of 6 who may: 0 free, 3 busy, 1 on a break, 2 not signed in", "1 emergencies"]
-    {
+    for part in [
+        "in line for tax (ko) 75.0 s, 2 ahead",
+        "expected: 20 to 70 s, likely 50 s; the wait was later",
+        "of 6 who may: 0 free, 3 busy, 1 on a break, 2 not signed in",
+        "1 emergencies",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     let json = serde_json::to_value(&answer).unwrap();
     assert_eq!(json["stays"][0]["entries"][2]["what"], "offered");
     assert_eq!(json["stays"][0]["entries"][2]["agent"], "kim");
+    assert_eq!((&json["stays"][0]["expected"]["high_ms"], &json["stays"][0]["estimated"]), (&70_000.into(), &"later".into()));
     assert_eq!(json["stays"][0]["entries"][0]["agents"]["busy"], 3);
 }
 

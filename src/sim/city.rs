@@ -271,7 +271,7 @@ impl City {
             return Err(format!("entered {entered:?}, left {left:?}"));
         }
         for queue in 0..self.settings.directory.queues.len() as u32 {
-            if self.matcher.waiting(QueueId(queue)) != 0 {
+            if self.matcher.waiting(QueueId(queue)) != 0 || self.matcher.expectant(QueueId(queue)) != 0 {
                 return Err(format!("queue {queue} still has somebody in line"));
             }
         }

@@ -90,6 +90,7 @@ fn entered(ms: u64, number: u64) -> Fact {
         as_of: Time::ZERO,
         emergency: false,
         weighed: crate::base::Weighed::default(),
+        estimate: crate::base::Estimate::Needless,
     };
     Fact { at: after(ms), contact: Some(contact(number)), kind }
 }

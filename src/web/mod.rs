@@ -56,6 +56,19 @@ pub struct QueueStatus {
     pub waiting: u32,
     /// How long the longest has waited, in seconds.
     pub longest_wait_seconds: f64,
+    /// How long whoever joins now may expect to wait; nothing while nothing is known.
+    pub expected_wait_seconds: Option<ExpectedWait>,
+}
+
+/// The range that holds eight of ten waits, in seconds.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct ExpectedWait {
+    /// One in ten waits less.
+    pub low: f64,
+    /// As many wait less as wait more.
+    pub likely: f64,
+    /// One in ten waits longer.
+    pub high: f64,
 }
 
 /// What an agent can be made by the API.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hotline::acd::policy::ChoiceRule;
-use hotline::acd::queue::{Answer, Overflow, WhenEmpty};
+use hotline::acd::queue::{Announce, Answer, Overflow, WhenEmpty};
 use hotline::base::words::Transport;
 use hotline::base::{AgencyId, EntryId, PoolId, QueueId, SkillId};
 use hotline::call::menu::{Destination, Then};
@@ -79,6 +79,7 @@ fn queues_arrive() {
     assert_eq!((&*tax.name, tax.agency, tax.language_level), ("tax", AgencyId(1), 3));
     assert_eq!((&tax.skills[..], tax.head_start, tax.emergency), (&[(SkillId(2), 6)][..], seconds(15), true));
     assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, Answer::Late, Some(seconds(20))));
+    assert_eq!((general.announce, tax.announce), (Announce::Place, Announce::PlaceAndWait));
     assert_eq!((tax.ring_timeout, tax.refused_pause, tax.wrap_up), (seconds(12), seconds(7), seconds(9)));
     assert_eq!((tax.wait_max, tax.length_max, &tax.overflow), (None, 12, &Overflow::Queue(QueueId(0))));
     assert_eq!((&tax.join_empty, &tax.leave_when_empty), (&WhenEmpty::Overflow, &WhenEmpty::Goodbye));

@@ -47,6 +47,23 @@ fn the_files_hold_what_they_promise() {
 }
 
 #[test]
+fn folders_that_say_places_should_say_waits_where_those_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("own/vi")).unwrap();
+    for name in (1..=20).map(|n| format!("place-{n}")).chain(["wait-2".to_owned()]) {
+        std::fs::write(folder.path().join(format!("own/vi/{name}.g722")), [0x55; 160]).unwrap();
+    }
+    let path = folder.path().join("city.toml");
+    let text = CITY.replace("default = \"ko\"", "default = \"ko\"\ndirectory = \"own\"");
+    std::fs::write(&path, &text).unwrap();
+    let warnings = config::load(&path).unwrap().warnings;
+    let said = Problems(warnings).to_string();
+    assert!(said.contains("\"vi\" lacks: wait-10, wait-15") && said.contains("wait-overdue"), "{said}");
+    std::fs::write(&path, text.replace("announce = \"place_and_wait\"", "")).unwrap();
+    assert!(config::load(&path).unwrap().warnings.is_empty(), "nobody is told how long it takes");
+}
+
+#[test]
 fn files_are_found_beside_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();

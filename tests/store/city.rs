@@ -7,7 +7,7 @@ use hotline::base::seed::Seed;
 use hotline::base::words::{
     AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
-use hotline::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId, Weighed};
+use hotline::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, Range, SkillId, Time, TrunkId, Weighed};
 use hotline::report::{Fact, FactKind, Names, Next};
 
 /// When the first call comes.
@@ -15,6 +15,10 @@ pub(crate) const BEGAN: Time = Time::from_secs(1_800_000_000);
 
 /// What every decision in the city weighs.
 const WEIGHED: Weighed = Weighed { map_version: 1, free: 0, busy: 30, on_break: 6, offline: 4 };
+
+/// What everybody there is told.
+const ESTIMATE: Estimate =
+    Estimate::Known(Range { low: Duration::from_secs(5), likely: Duration::from_secs(25), high: Duration::from_secs(80) });
 
 /// The names of everything in the city.
 pub(crate) fn names() -> Names {
@@ -174,7 +178,7 @@ impl City {
 
     fn entered(&self, queue: QueueId, credit: Duration) -> FactKind {
         let (language, as_of) = (Some(SkillId(1)), self.now - credit);
-        FactKind::Entered { queue, language, waiting: 1, credit, as_of, emergency: false, weighed: WEIGHED }
+        FactKind::Entered { queue, language, waiting: 1, credit, as_of, emergency: false, weighed: WEIGHED, estimate: ESTIMATE }
     }
 
     fn agent(&self, agent: AgentId, from: AgentState, to: AgentState) -> Fact {
@@ -189,7 +193,7 @@ impl City {
     fn left(&self, place: usize, since: Time, outcome: QueueOutcome) -> Fact {
         let (id, queue) = (self.calls[place].id, self.calls[place].queue);
         let waited = self.now.since(since);
-        self.tell(id, FactKind::Left { queue, language: Some(SkillId(1)), outcome, waited, in_target: true })
+        self.tell(id, FactKind::Left { queue, language: Some(SkillId(1)), outcome, waited, in_target: true, estimated: None })
     }
 
     fn answer(&mut self, place: usize, facts: &mut Vec<Fact>) {

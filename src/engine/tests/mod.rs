@@ -7,3 +7,4 @@ mod own;
 mod ports;
 mod register;
 mod trunks;
+mod wait;

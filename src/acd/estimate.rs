@@ -1,0 +1,254 @@
+//! How long whoever joins a line will wait: from how many wait, how fast the line moves, how soon people give up, and who is there.
+//!
+//! A line of `k` others is left behind in `k + 1` steps, each as long as answers are apart while somebody waits; for those steps there is a
+//! sum of exponential times, whose quantiles are found by Wilson and Hilferty's cube (1931). How far out on it the ends of the range lie is
+//! not assumed but learnt, queue by queue, from how waits turned out: each that ends beyond an end moves that end a little out, each
+//! other one moves it in by so much less that one in ten stays beyond it (the adaptive conformal inference of Gibbs and Candes, 2021).
+//! So the range holds eight of ten waits however wrong the model is; a better model only makes it narrower.
+//!
+//! Measures decide nothing. Each is one word, replaced by compare-and-swap; whatever is lost between two words (a line that seems empty for
+//! a moment) makes an estimate a little worse. Nothing here is on the way of a match: it is read and written as a wait begins and ends.
+
+use std::time::Duration;
+
+use crate::base::sync::{MeasuredU32, MeasuredU64, Ordering};
+use crate::base::words::EstimateOutcome;
+use crate::base::{Estimate, Range, Time};
+
+/// Languages (and none) whose lines are measured apart, by queue; those beyond share the last.
+const TONGUES: usize = 8;
+/// So many answers must have been seen before anything is known.
+const KNOWN_FROM: u8 = 3;
+/// About so many answers are remembered.
+const ANSWERS: u8 = 25;
+/// About so many leavings are remembered.
+const LEAVINGS: f64 = 50.0;
+/// How far an end moves for a wait that ends beyond it, in standard deviations.
+const STEP: f64 = 0.06;
+/// Which share shall lie beyond each end.
+const BEYOND: f64 = 0.1;
+/// Where ends lie before anything was learnt, those of a normal distribution.
+const NORMAL: f64 = 1.2816;
+/// Ends go no further, and come no closer to each other.
+const END_MAX: f64 = 12.0;
+const APART: f64 = 0.2;
+/// No gap, no wait is taken to be longer.
+const LONGEST_S: f64 = 86_400.0;
+/// Nor a gap to be shorter.
+const GAP_MIN_S: f64 = 1e-4;
+/// More or fewer agents than usual change the pace by no more than this.
+const SCALE_MAX: f64 = 16.0;
+
+/// How fast a line moves: the mean time between answers of those who waited, and who was there meanwhile.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Pace {
+    gap_s: f32,
+    /// Answers seen, up to [`ANSWERS`].
+    seen: u8,
+    /// Agents who could serve, free or busy, in the mean.
+    present: f32,
+}
+
+impl Pace {
+    const PRESENT_ONE: f32 = 256.0;
+    const PRESENT_BITS: u32 = 24;
+
+    /// The gap in the upper half; the answers seen, then the agents in 1/256, in the lower one.
+    fn pack(self) -> u64 {
+        let largest = (1_u32 << Self::PRESENT_BITS) - 1;
+        let present = ((self.present * Self::PRESENT_ONE) as u32).min(largest);
+        u64::from(self.gap_s.to_bits()) << 32 | u64::from(self.seen) << Self::PRESENT_BITS | u64::from(present)
+    }
+
+    fn unpack(word: u64) -> Self {
+        let present = (word & ((1 << Self::PRESENT_BITS) - 1)) as f32 / Self::PRESENT_ONE;
+        Pace { gap_s: f32::from_bits((word >> 32) as u32), seen: (word >> Self::PRESENT_BITS) as u8, present }
+    }
+
+    /// After one more answer.
+    fn after(self, gap_s: f64, present: u32) -> Self {
+        let seen = self.seen.saturating_add(1).min(ANSWERS);
+        let weight = 1.0 / f32::from(seen);
+        let mean = |old: f32, new: f64| old + (new as f32 - old) * weight;
+        Pace { gap_s: mean(self.gap_s, gap_s.min(LONGEST_S)), seen, present: mean(self.present, present.into()) }
+    }
+
+    /// How far answers are apart with so many agents; the last one came `since_s` ago, which may be longer than any before.
+    fn gap_with(self, present: u32, since_s: f64) -> f64 {
+        let scale = (f64::from(self.present) / f64::from(present.max(1))).clamp(SCALE_MAX.recip(), SCALE_MAX);
+        let gap_s = f64::from(self.gap_s) * scale;
+        let overdue_s = (since_s.min(LONGEST_S) - gap_s).max(0.0);
+        (gap_s + overdue_s / (f64::from(self.seen) + 1.0)).max(GAP_MIN_S)
+    }
+}
+
+/// How soon people leave a line unanswered: of all who leave it, their share and the mean wait.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Patience {
+    gave_up: f32,
+    waited_s: f32,
+}
+
+impl Patience {
+    fn pack(self) -> u64 {
+        u64::from(self.gave_up.to_bits()) << 32 | u64::from(self.waited_s.to_bits())
+    }
+
+    fn unpack(word: u64) -> Self {
+        Patience { gave_up: f32::from_bits((word >> 32) as u32), waited_s: f32::from_bits(word as u32) }
+    }
+
+    fn after(self, answered: bool, waited: Duration) -> Self {
+        let mean = |old: f32, new: f64| (f64::from(old) + (new - f64::from(old)) / LEAVINGS) as f32;
+        let gave_up = if answered { 0.0 } else { 1.0 };
+        Patience { gave_up: mean(self.gave_up, gave_up), waited_s: mean(self.waited_s, waited.as_secs_f64().min(LONGEST_S)) }
+    }
+
+    /// How many of those who wait leave in a second.
+    fn hazard(self) -> f64 {
+        if self.waited_s > 0.0 { f64::from(self.gave_up / self.waited_s).min(1.0) } else { 0.0 }
+    }
+}
+
+/// Where the ends of the range lie, in standard deviations from the middle.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Ends {
+    low: f32,
+    high: f32,
+}
+
+impl Ends {
+    const AT_FIRST: Ends = Ends { low: -NORMAL as f32, high: NORMAL as f32 };
+
+    fn pack(self) -> u64 {
+        u64::from(self.low.to_bits()) << 32 | u64::from(self.high.to_bits())
+    }
+
+    fn unpack(word: u64) -> Self {
+        Ends { low: f32::from_bits((word >> 32) as u32), high: f32::from_bits(word as u32) }
+    }
+
+    fn after(self, outcome: EstimateOutcome) -> Self {
+        let beyond = |end: EstimateOutcome| f64::from(u8::from(outcome == end));
+        let low = f64::from(self.low) - STEP * (beyond(EstimateOutcome::Sooner) - BEYOND);
+        let high = f64::from(self.high) + STEP * (beyond(EstimateOutcome::Later) - BEYOND);
+        let low = low.clamp(-END_MAX, END_MAX - APART);
+        Ends { low: low as f32, high: high.clamp(low + APART, END_MAX) as f32 }
+    }
+}
+
+fn seconds(of: f64) -> Duration {
+    Duration::from_secs_f64(if of.is_finite() { of.clamp(0.0, LONGEST_S) } else { LONGEST_S })
+}
+
+/// What one may expect who is behind `ahead` others, where answers are `gap_s` apart and those who wait leave at `hazard` a second.
+fn range(ahead: u32, gap_s: f64, seen: u8, hazard: f64, ends: Ends) -> Range {
+    let steps = f64::from(ahead) + 1.0;
+    // Of those ahead some give up: the line is 1/hazard ln(1 + steps gap hazard) long instead of steps gap.
+    let given_up = steps * gap_s * hazard;
+    let mean_s = steps * gap_s * if given_up > 1e-6 { given_up.ln_1p() / given_up } else { 1.0 };
+    let variance = 1.0 / steps + 1.0 / f64::from(seen.max(1));
+    let at = |end: f64| seconds(mean_s * (1.0 - variance / 9.0 + end * variance.sqrt() / 3.0).max(0.0).powi(3));
+    let (low, high) = (f64::from(ends.low), f64::from(ends.high));
+    Range { low: at(low), likely: at(f64::midpoint(low, high)), high: at(high) }
+}
+
+/// What is measured of those of a queue who speak one language.
+struct Line {
+    pace: MeasuredU64,
+    patience: MeasuredU64,
+    /// When the last of those who waited was answered, or somebody began to wait where nobody did; whichever is later.
+    since: MeasuredU64,
+    /// How many wait who were not offered at once.
+    waiting: MeasuredU32,
+}
+
+struct Queue {
+    ends: MeasuredU64,
+    lines: [Line; TONGUES],
+}
+
+/// What is measured of all lines.
+pub(super) struct Estimates(Box<[Queue]>);
+
+/// Whose wait is estimated: a queue, and the number of a language in the map.
+pub(super) type Whose = (usize, usize);
+
+fn change(word: &MeasuredU64, to: impl Fn(u64) -> u64) {
+    // Always changed, in the end: the closure refuses nothing.
+    let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(to(old)));
+}
+
+impl Estimates {
+    pub(super) fn new(queues: u32) -> Self {
+        let word = || MeasuredU64::new(0);
+        let line = |_| Line { pace: word(), patience: word(), since: word(), waiting: MeasuredU32::new(0) };
+        let queue = |_| Queue { ends: MeasuredU64::new(Ends::AT_FIRST.pack()), lines: std::array::from_fn(line) };
+        Estimates((0..queues).map(queue).collect())
+    }
+
+    fn line(&self, (queue, tongue): Whose) -> &Line {
+        &self.0[queue].lines[tongue.min(TONGUES - 1)]
+    }
+
+    /// How many wait who were not offered at once.
+    pub(super) fn waiting(&self, whose: Whose) -> u32 {
+        self.line(whose).waiting.load(Ordering::Relaxed)
+    }
+
+    /// One more waits; how many did before.
+    pub(super) fn begin(&self, now: Time, whose: Whose) -> u32 {
+        let line = self.line(whose);
+        let before = line.waiting.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
+            line.since.fetch_max(now.micros(), Ordering::Relaxed);
+        }
+        before
+    }
+
+    /// What one may expect who is behind `ahead` others now, with so many agents `present`.
+    pub(super) fn behind(&self, now: Time, whose: Whose, ahead: u32, present: u32) -> Estimate {
+        let line = self.line(whose);
+        let pace = Pace::unpack(line.pace.load(Ordering::Relaxed));
+        if present == 0 || pace.seen < KNOWN_FROM {
+            return Estimate::Unknown;
+        }
+        let waited = match line.waiting.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            _ => now.since(Time::from_micros(line.since.load(Ordering::Relaxed))),
+        };
+        let hazard = Patience::unpack(line.patience.load(Ordering::Relaxed)).hazard();
+        let ends = Ends::unpack(self.0[whose.0].ends.load(Ordering::Relaxed));
+        Estimate::Known(range(ahead, pace.gap_with(present, waited.as_secs_f64()), pace.seen, hazard, ends))
+    }
+
+    /// One waits no more: it was answered, while so many agents were `present`, or it left.
+    pub(super) fn end(&self, now: Time, whose: Whose, waited: Duration, answered: Option<u32>) {
+        let line = self.line(whose);
+        let _ = line.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| waiting.checked_sub(1));
+        change(&line.patience, |word| Patience::unpack(word).after(answered.is_some(), waited).pack());
+        if let Some(present) = answered {
+            let since = Time::from_micros(line.since.fetch_max(now.micros(), Ordering::Relaxed));
+            // Where two shards' clocks or stores cross, as long as its own wait at the most.
+            let gap = now.since(since).min(waited);
+            change(&line.pace, |word| Pace::unpack(word).after(gap.as_secs_f64(), present).pack());
+        }
+    }
+
+    /// Holds a wait against its estimate, and learns from it. Who gave up before the range was over tells nothing.
+    pub(super) fn score(&self, queue: usize, estimate: &Estimate, waited: Duration, answered: bool) -> Option<EstimateOutcome> {
+        let Range { low, high, .. } = estimate.range()?;
+        let outcome = match waited {
+            _ if waited > high => EstimateOutcome::Later,
+            _ if !answered => return None,
+            _ if waited < low => EstimateOutcome::Sooner,
+            _ => EstimateOutcome::Within,
+        };
+        change(&self.0[queue].ends, |word| Ends::unpack(word).after(outcome).pack());
+        Some(outcome)
+    }
+}
+
+#[cfg(test)]
+#[path = "estimate_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! What those in line are told of their wait.
+
+use std::time::Duration;
+
+use super::super::media_port::Feed;
+use super::super::{AgentCommand, Input, Settings};
+use super::house::{CALLER, House, Request, answer, desk_phone, sdp, settings, tag_of};
+use crate::acd::queue::Announce;
+use crate::base::words::{BreakReason, EstimateOutcome};
+use crate::base::{AgentId, Estimate};
+use crate::report::FactKind;
+
+const EVERY: Duration = Duration::from_secs(30);
+
+fn telling(announce: Announce) -> Settings {
+    let mut settings = settings(2);
+    let queue = settings.directory.queues[0].as_mut().unwrap();
+    (queue.announce, queue.announce_every) = (announce, Some(EVERY));
+    settings
+}
+
+/// A caller joins; the tag of its dialog.
+fn calls(house: &mut House, call_id: &str) -> String {
+    house.from(CALLER, &Request::invite(call_id).text());
+    let ok = house.next_to(CALLER);
+    assert_eq!(ok.status(), Some(200));
+    let tag = tag_of(&ok);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", call_id, 1) }.text());
+    tag
+}
+
+fn hangs_up(house: &mut House, call_id: &str, tag: &str) {
+    house.from(CALLER, &Request { to_tag: Some(tag), ..Request::new("BYE", call_id, 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+}
+
+fn picks_up(house: &mut House, agent: u32) {
+    let phone = desk_phone(agent);
+    let invite = house.next_to(&phone);
+    house.from(&phone, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
+    assert_eq!(house.next_to(&phone).method().as_deref(), Some("ACK"));
+}
+
+fn becomes(house: &mut House, agent: u32, command: AgentCommand) {
+    house.input(Input::Agent { agent: AgentId(agent), command });
+}
+
+fn last_prompts(house: &House) -> Vec<String> {
+    let Some((_, Feed::Prompts { names, .. })) = house.feeds.last() else { panic!("nothing is said: {:?}", house.feeds.last()) };
+    names.iter().map(ToString::to_string).collect()
+}
+
+/// One agent talks all the time; the other takes a caller who has waited for twenty seconds, five times over.
+fn a_line_that_is_known(announce: Announce) -> (House, String) {
+    let mut house = House::new(telling(announce));
+    becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
+    let long = calls(&mut house, "long");
+    picks_up(&mut house, 0);
+    for round in 0..5 {
+        let id = format!("r{round}");
+        let tag = calls(&mut house, &id);
+        house.pass(Duration::from_secs(20));
+        becomes(&mut house, 1, AgentCommand::Ready);
+        picks_up(&mut house, 1);
+        hangs_up(&mut house, &id, &tag);
+        let bye = house.next_to(&desk_phone(1));
+        house.from(&desk_phone(1), &answer(&bye, 200, ""));
+        house.pass(Duration::from_secs(60));
+        becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
+    }
+    (house, long)
+}
+
+#[test]
+fn a_wait_is_unknown_then_estimated_then_overdue() {
+    let mut house = House::new(telling(Announce::PlaceAndWait));
+    becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
+    let tag = calls(&mut house, "a");
+    picks_up(&mut house, 0);
+    let waits = calls(&mut house, "b");
+    house.pass(EVERY);
+    assert_eq!(last_prompts(&house), ["en/place-1", "en/wait-unknown"], "nobody has been seen to wait yet");
+    hangs_up(&mut house, "b", &waits);
+    hangs_up(&mut house, "a", &tag);
+    house.assert_empty();
+
+    let (mut house, long) = a_line_that_is_known(Announce::Wait);
+    let tag = calls(&mut house, "late");
+    let told = house.kinds().filter_map(|kind| match kind {
+        FactKind::Entered { estimate, .. } => Some(*estimate),
+        _ => None,
+    });
+    let told: Vec<Estimate> = told.collect();
+    assert_eq!(told[..2], [Estimate::Needless, Estimate::Unknown], "an agent was free; then nothing was known");
+    let range = told.last().unwrap().range().expect("five answers tell something");
+    let seconds = |span: Duration| span.as_secs();
+    assert!((10..40).contains(&seconds(range.likely)) && (30..110).contains(&seconds(range.high)), "{range:?}");
+    house.pass(EVERY);
+    assert_eq!(last_prompts(&house), ["en/wait-2"]);
+    house.pass(range.high + EVERY);
+    assert_eq!(last_prompts(&house), ["en/wait-overdue"], "not a number that grows");
+    becomes(&mut house, 1, AgentCommand::Ready);
+    picks_up(&mut house, 1);
+    hangs_up(&mut house, "late", &tag);
+    hangs_up(&mut house, "long", &long);
+    let scored: Vec<_> = house
+        .kinds()
+        .filter_map(|kind| match kind {
+            FactKind::Left { estimated, .. } => Some(*estimated),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(scored[..2], [None, Some(EstimateOutcome::Unknown)]);
+    assert_eq!(scored.last(), Some(&Some(EstimateOutcome::Later)));
+    house.assert_empty();
+}
+
+#[test]
+fn the_place_alone_is_said_where_nothing_else_is_asked_for() {
+    let (mut house, long) = a_line_that_is_known(Announce::Place);
+    let tag = calls(&mut house, "a");
+    house.pass(EVERY);
+    assert_eq!(last_prompts(&house), ["en/place-1"]);
+    hangs_up(&mut house, "a", &tag);
+    hangs_up(&mut house, "long", &long);
+    house.assert_empty();
+}
