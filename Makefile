@@ -35,7 +35,7 @@ bench:
 ## Random and damaged input to everything that reads from outside: SIP, SDP, RTP, digest, configuration, the log. Some minutes; FUZZ_CASES=N for
 ## another number of cases a test than 50,000. What fails is shrunk, and kept under proptest-regressions for the next run.
 fuzz:
-	PROPTEST_CASES=$${FUZZ_CASES:-50000} $(CARGO) nextest run --release --profile fuzz --no-fail-fast \
+	PROPTEST_CASES=$${FUZZ_CASES:-1000000} $(CARGO) nextest run --release --profile fuzz --no-fail-fast \
 	  -E 'binary(wire) or (binary(config) and test(/^mangled/)) or test(/^(sdp|rtp)::tests/) or test(/^(sip::nonce|base::deadline|report::record)::tests/)'
 
 ## Runs the referee's load against configs/bench.toml (needs root, SIPp and two cores).

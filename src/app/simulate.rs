@@ -1,37 +1,56 @@
 //! `hotline simulate`: its arguments, its progress line, its table.
 #![allow(clippy::print_stdout, reason = "this is what a command line is for")]
 
+mod house;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::Value;
 
+use self::house::HouseArgs;
 use crate::forecast::single::Single;
 use crate::forecast::tally::Measured;
 
 /// The arguments of `hotline simulate`.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("what").required(true).args(["single", "config", "compare"])))]
 pub(super) struct SimulateArgs {
     /// Play one queue of the textbooks: one skill, exponential times
-    #[arg(long, required = true)]
+    #[arg(long, requires_all = ["calls_per_hour", "talk_s", "agents"])]
     single: bool,
+    #[command(flatten, next_help_heading = "One queue of the textbooks (--single)")]
+    textbook: TextbookArgs,
+    #[command(flatten, next_help_heading = "A whole house (--config, --compare)")]
+    house: HouseArgs,
+    /// Where chance begins: the same seed gives the same calls
+    #[arg(long, value_name = "S", default_value_t = 1, global = true)]
+    seed: u64,
+    /// Write the result as JSON to this file; `-`: to standard output, instead of the table
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is played with `--single`.
+#[derive(Args, Debug)]
+struct TextbookArgs {
     /// How many calls an hour come, by chance
-    #[arg(long, value_name = "R", value_parser = positive, required = true)]
-    calls_per_hour: f64,
+    #[arg(long, value_name = "R", value_parser = positive, requires = "single")]
+    calls_per_hour: Option<f64>,
     /// The mean talk in seconds
-    #[arg(long, value_name = "T", value_parser = positive, required = true)]
-    talk_s: f64,
+    #[arg(long, value_name = "T", value_parser = positive, requires = "single")]
+    talk_s: Option<f64>,
     /// How many agents there are
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), required = true)]
-    agents: u32,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "single")]
+    agents: Option<u32>,
     /// The mean patience in seconds; without it nobody hangs up
-    #[arg(long, value_name = "P", value_parser = positive)]
+    #[arg(long, value_name = "P", value_parser = positive, requires = "single")]
     patience_s: Option<f64>,
     /// How many may wait, those beyond are turned away; 0: nobody waits (Erlang B)
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=100_000), requires = "single")]
     line_max: Option<u32>,
     /// How many hours are measured
     #[arg(long, value_name = "H", value_parser = positive, default_value_t = 1000.0)]
@@ -39,12 +58,6 @@ pub(super) struct SimulateArgs {
     /// How many hours are played before that; a tenth of the hours without it
     #[arg(long, value_name = "W", value_parser = not_negative)]
     warm_up_h: Option<f64>,
-    /// Where chance begins: the same seed gives the same calls
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    seed: u64,
-    /// Write the result as JSON to this file; `-`: to standard output, instead of the table
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 /// The longest play: some 2,000 years.
@@ -68,16 +81,12 @@ fn number(text: &str) -> Option<f64> {
 
 /// Plays what the arguments ask for.
 pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-    let single = Single {
-        calls_per_hour: args.calls_per_hour,
-        talk_s: args.talk_s,
-        agents: args.agents,
-        patience_s: args.patience_s,
-        line_max: args.line_max,
-        hours: args.hours,
-        warm_up_hours: args.warm_up_h.unwrap_or(args.hours / 10.0),
-        seed: args.seed,
+    let TextbookArgs { calls_per_hour, talk_s, agents, patience_s, line_max, hours, warm_up_h } = args.textbook;
+    let (Some(calls_per_hour), Some(talk_s), Some(agents)) = (calls_per_hour, talk_s, agents) else {
+        return house::simulate(&args.house, args.seed, args.json.as_deref());
     };
+    let warm_up_hours = warm_up_h.unwrap_or(hours / 10.0);
+    let single = Single { calls_per_hour, talk_s, agents, patience_s, line_max, hours, warm_up_hours, seed: args.seed };
     if single.calls_per_hour * single.hours < 100.0 {
         eprintln!("warning: some {:.0} calls are too few to tell much; give more --hours", single.calls_per_hour * single.hours);
     }
@@ -100,7 +109,11 @@ pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn write_json(file: &Path, value: &Value) -> anyhow::Result<()> {
-    std::fs::write(file, format!("{value:#}\n")).with_context(|| format!("{} cannot be written", file.display()))
+    write(file, &format!("{value:#}\n"))
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 /// A line on the terminal that tells how far the play is, each percent anew.

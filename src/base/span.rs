@@ -17,6 +17,8 @@ pub enum Span {
     Exp(Duration),
     /// Anything between the two, each as likely.
     Uniform(Duration, Duration),
+    /// Lognormal with this mean and standard deviation, as talks are measured to be (Brown et al., 2005).
+    LogNormal(Duration, Duration),
 }
 
 /// Text that is no span, share or list of keys; what to write instead.
@@ -32,6 +34,24 @@ impl Span {
             Span::Const(span) => Some(span),
             Span::Exp(mean) => Some(mean.mul_f64(-(1.0 - seed.unit()).ln())),
             Span::Uniform(from, to) => Some(from + to.saturating_sub(from).mul_f64(seed.unit())),
+            Span::LogNormal(mean, deviation) => {
+                let relative = deviation.as_secs_f64() / mean.as_secs_f64().max(1e-9);
+                let variance = (relative * relative).ln_1p();
+                // Box and Muller; the second value is not kept, so that each draw takes as much of the seed.
+                let radius = (-2.0 * (1.0 - seed.unit()).ln()).sqrt();
+                let normal = radius * (std::f64::consts::TAU * seed.unit()).cos();
+                Some(mean.mul_f64((variance.sqrt() * normal - variance / 2.0).exp()))
+            }
+        }
+    }
+
+    /// The mean; `None` when it never ends.
+    #[must_use]
+    pub fn mean(self) -> Option<Duration> {
+        match self {
+            Span::Never => None,
+            Span::Const(mean) | Span::Exp(mean) | Span::LogNormal(mean, _) => Some(mean),
+            Span::Uniform(from, to) => Some((from + to) / 2),
         }
     }
 }
@@ -40,7 +60,8 @@ impl FromStr for Span {
     type Err = BadSpan;
 
     fn from_str(text: &str) -> Result<Self, BadSpan> {
-        const HELP: BadSpan = BadSpan("write exp:60s, const:30s, uniform:5s-20s, or none");
+        const HELP: BadSpan =
+            BadSpan("write exp:60s, const:30s, uniform:5s-20s, lognormal:180s/120s (mean and deviation), or none");
         match text.split_once(':') {
             None if text == "none" => Ok(Span::Never),
             None => duration(text).map(Span::Const).map_err(|_| HELP),
@@ -50,6 +71,13 @@ impl FromStr for Span {
                 let (from, to) = spans.split_once('-').ok_or(HELP)?;
                 let (from, to) = (duration(from)?, duration(to)?);
                 if from <= to { Ok(Span::Uniform(from, to)) } else { Err(HELP) }
+            }
+            Some(("lognormal", spans)) => {
+                let (mean, deviation) = spans.split_once('/').ok_or(HELP)?;
+                let (mean, deviation) = (duration(mean)?, duration(deviation)?);
+                // Ten times the mean is more than any talk scatters, and still a number.
+                let sane = !mean.is_zero() && deviation <= mean * 10;
+                if sane { Ok(Span::LogNormal(mean, deviation)) } else { Err(HELP) }
             }
             Some(_) => Err(HELP),
         }
@@ -63,6 +91,7 @@ impl fmt::Display for Span {
             Span::Const(span) => write!(f, "const:{span:?}"),
             Span::Exp(mean) => write!(f, "exp:{mean:?}"),
             Span::Uniform(from, to) => write!(f, "uniform:{from:?}-{to:?}"),
+            Span::LogNormal(mean, deviation) => write!(f, "lognormal:{mean:?}/{deviation:?}"),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Each room owns the type of its settings; here they are filled. Must never start anything, open a socket, or change what is running.
 //! Relative paths in a file begin at the file's own directory.
 
+mod day;
 mod entry;
 mod hours;
 mod names;
@@ -41,6 +42,7 @@ use problem::{Report, Spot};
 use prompts::Prompts;
 use reader::Section;
 
+pub use day::{languages, read as read_day, wrap_ups};
 pub use problem::{Kind, Problem, Problems, Severity};
 
 /// What `hotline serve` and `hotline check` take when no file is named.

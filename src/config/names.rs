@@ -40,6 +40,13 @@ impl Names {
         names
     }
 
+    /// All that were declared where `running` comes from, to be found again by another file.
+    fn found(mut self) -> Self {
+        let nowhere = || Spot { span: 0..0, key: "".into() };
+        self.declared = self.running.iter().map(|(name, index)| (name.clone(), (*index, nowhere()))).collect();
+        self
+    }
+
     /// How many indexes there are, those of removed names among them.
     pub(super) fn slots(&self) -> usize {
         self.slots as usize
@@ -162,6 +169,22 @@ impl Book {
                 running.entries.iter().map(|e| e.as_ref().map(|e| &e.name)),
             ),
             trunks: Names::new(("trunk", 1_000), &["other"], running.trunks.iter().map(|t| t.as_ref().map(|t| &t.name))),
+        }
+    }
+}
+
+impl Book {
+    /// The names that stand in `settings`, for a file that only refers to them.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let Book { agencies, pools, skills, agents, queues, entries, trunks } = Book::after(settings);
+        Book {
+            agencies: agencies.found(),
+            pools: pools.found(),
+            skills: skills.found(),
+            agents: agents.found(),
+            queues: queues.found(),
+            entries: entries.found(),
+            trunks: trunks.found(),
         }
     }
 }

@@ -162,6 +162,11 @@ impl<'r> Section<'r> {
         self.table.get(key).map(|value| Value::new(self.report, value, self.path(key)))
     }
 
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// The value of a key that must be there.
     pub(super) fn needed(&self, key: &'static str, example: &str) -> Option<Value<'r>> {
         let value = self.value(key);

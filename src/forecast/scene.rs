@@ -1,5 +1,6 @@
 //! What is played: who calls, when, how patiently and for how long; who works, when, and how they answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acd::Directory;
@@ -21,6 +22,25 @@ pub enum Arrivals {
     At(Vec<Duration>),
 }
 
+/// How long something lasts.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Lasting {
+    /// By a distribution.
+    By(Span),
+    /// As long as one of these, each as likely; never empty.
+    Among(Arc<[Duration]>),
+}
+
+impl Lasting {
+    /// One of them; `None`: it never ends.
+    pub(super) fn draw(&self, seed: &mut Seed) -> Option<Duration> {
+        match self {
+            Lasting::By(span) => span.draw(seed),
+            Lasting::Among(spans) => spans.get(seed.below(spans.len() as u64) as usize).copied(),
+        }
+    }
+}
+
 /// Calls of one kind: to one queue, in one language.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stream {
@@ -33,7 +53,7 @@ pub struct Stream {
     /// How long a caller waits, rung for or not, before hanging up.
     pub patience: Span,
     /// How long a talk lasts.
-    pub talk: Span,
+    pub talk: Lasting,
 }
 
 /// What an agent does by the clock.
@@ -43,6 +63,8 @@ pub enum Duty {
     Ready,
     /// Goes on a break, after the talk that is up.
     Break,
+    /// The break is over, for one who is still at work.
+    Back,
     /// Goes home, after the talk that is up.
     Home,
 }

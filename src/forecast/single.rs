@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scene::{Arrivals, Duty, Scene, Stream};
+use super::scene::{Arrivals, Duty, Lasting, Scene, Stream};
 use super::tally::{Measured, Tally};
 use super::theory::{Expected, Model};
 use super::world::{Crowded, START, World};
@@ -72,7 +72,7 @@ impl Single {
                 language: None,
                 arrivals: Arrivals::Steady(self.calls_per_hour / 3600.0),
                 patience: self.patience_s.map_or(Span::Never, mean),
-                talk: mean(self.talk_s),
+                talk: Lasting::By(mean(self.talk_s)),
             }],
             duties: (0..self.agents).map(|agent| (Duration::ZERO, AgentId(agent), Duty::Ready)).collect(),
             ..Scene::default()

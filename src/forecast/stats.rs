@@ -30,6 +30,26 @@ impl Figure {
         Figure { value, half_width: student_t(batches.len() - 1) * deviation }
     }
 
+    /// How much larger the ratio of `these` is than that of `those`, batch for batch under the same chance: what both share falls out.
+    #[must_use]
+    pub fn difference(these: &[(f64, f64)], those: &[(f64, f64)]) -> Figure {
+        let (this, that) = (Figure::ratio(these), Figure::ratio(those));
+        let count = these.len() as f64;
+        let value = this.value - that.value;
+        let under = |batches: &[(f64, f64)]| batches.iter().map(|(_, under)| under).sum::<f64>() / count;
+        let (this_under, that_under) = (under(these), under(those));
+        if these.len() != those.len() || these.len() < 2 || this_under == 0.0 || that_under == 0.0 {
+            return Figure { value, half_width: f64::INFINITY };
+        }
+        let residual = |(over, under): &(f64, f64), ratio: f64, mean_under: f64| (over - ratio * under) / mean_under;
+        let squares = these
+            .iter()
+            .zip(those)
+            .map(|(a, b)| (residual(a, this.value, this_under) - residual(b, that.value, that_under)).powi(2));
+        let deviation = (squares.sum::<f64>() / (count - 1.0) / count).sqrt();
+        Figure { value, half_width: student_t(these.len() - 1) * deviation }
+    }
+
     /// The mean of independent values.
     #[must_use]
     pub fn mean(values: &[f64]) -> Figure {
@@ -91,6 +111,17 @@ mod tests {
         });
         let share = holds.count() as f64 / 2000.0;
         assert!((0.935..0.965).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn what_both_share_falls_out_of_a_difference() {
+        let mut seed = Seed::from_number(9);
+        let shared: Vec<(f64, f64)> = (0..20).map(|_| (10.0 + 30.0 * seed.unit(), 100.0)).collect();
+        let more: Vec<(f64, f64)> = shared.iter().map(|(over, under)| (over + 1.0 + 0.1 * seed.unit(), *under)).collect();
+        let difference = Figure::difference(&more, &shared);
+        assert!((difference.value - 0.0105).abs() < 0.0005 && difference.half_width < 0.001, "{difference:?}");
+        assert!(Figure::ratio(&more).half_width > 0.02, "each by itself is far less sure");
+        assert_eq!(Figure::difference(&more[..1], &shared[..1]).half_width, f64::INFINITY);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::scene::{Arrivals, Duty, Manners, Scene, Stream};
+use super::scene::{Arrivals, Duty, Lasting, Manners, Scene, Stream};
 use super::single::{Single, plain_agent, plain_queue};
 use super::stats::Figure;
 use super::tally::{Measured, Tally};
@@ -84,7 +84,7 @@ impl Design<'_> {
                 language: None,
                 arrivals: Arrivals::Steady(*rate),
                 patience: *patience,
-                talk: Span::Exp(Duration::from_secs_f64(self.talk_s)),
+                talk: Lasting::By(Span::Exp(Duration::from_secs_f64(self.talk_s))),
             });
         }
         for (pool, count) in self.pools.iter().enumerate() {

@@ -11,7 +11,7 @@ use slab::Slab;
 use super::scene::{Duty, Scene};
 use crate::acd::agent::Agent;
 use crate::acd::claim::{AgentView, ContactView, Left};
-use crate::acd::matcher::Size;
+use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, Map, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
@@ -56,6 +56,8 @@ pub struct Ended {
 pub trait Observer {
     /// A call left the line.
     fn ended(&mut self, call: &Ended);
+    /// What an agent does from now on, as far as others are concerned.
+    fn standing(&mut self, _now: Time, _agent: AgentId, _standing: Option<Standing>) {}
     /// An agent talked.
     fn talked(&mut self, agent: AgentId, from: Time, until: Time);
     /// So many are in `queue` from now on.
@@ -183,7 +185,9 @@ impl<'s, O: Observer> World<'s, O> {
     pub fn run(mut self, mut progress: impl FnMut(Time)) -> Result<O, Crowded> {
         const EVERY: u32 = 1 << 16;
         let mut steps = 0_u32;
+        let mut last = START;
         while let Some((now, _)) = self.due.next() {
+            last = now;
             if let Some((_, due)) = self.due.pop_due(now) {
                 self.happen(now, due);
                 self.follow_nudges(now);
@@ -195,6 +199,11 @@ impl<'s, O: Observer> World<'s, O> {
             if steps.is_multiple_of(EVERY) {
                 progress(now);
             }
+        }
+        // Nobody comes any more who could serve them, and they would wait for ever.
+        let stranded: Vec<usize> = self.callers.iter().map(|(id, _)| id).collect();
+        for id in stranded {
+            self.leave(last, id, Some(Outcome::Closed));
         }
         Ok(self.observer)
     }
@@ -411,6 +420,7 @@ impl<'s, O: Observer> World<'s, O> {
             for agent in agents {
                 if let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) {
                     self.workers[agent.index()].agent.reserve(now, contact);
+                    self.tell_standing(now, agent);
                 }
             }
             for slot in slots {
@@ -477,10 +487,18 @@ impl<'s, O: Observer> World<'s, O> {
 
     // ---- agents ----
 
+    fn tell_standing(&mut self, now: Time, agent: AgentId) {
+        let standing = self.workers[agent.index()].agent.state().standing();
+        self.matcher.set_standing(agent, standing);
+        self.observer.standing(now, agent, standing);
+    }
+
     fn duty(&mut self, now: Time, agent: AgentId, duty: Duty) {
         let Some(worker) = self.workers.get_mut(agent.index()) else { return };
         match duty {
             Duty::Ready => worker.agent.ask_ready(now),
+            Duty::Back if worker.agent.state().standing().is_none() => {}
+            Duty::Back => worker.agent.ask_ready(now),
             Duty::Break => worker.agent.ask_break(now, BreakReason::Asked),
             Duty::Home => worker.agent.sign_out(now),
         }
@@ -508,7 +526,8 @@ impl<'s, O: Observer> World<'s, O> {
         {
             worker.state_over = Some(self.due.set(until, Due::StateOver(agent)));
         }
-        self.matcher.set_standing(agent, state.standing());
+        self.tell_standing(now, agent);
+        let worker = &self.workers[agent.index()];
         let (wants, occupied) = (worker.agent.wants_seat(), worker.agent.occupied());
         match self.matcher.agent(agent) {
             AgentView::Ready if !wants => {

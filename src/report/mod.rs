@@ -10,6 +10,7 @@ mod fields;
 pub mod names;
 pub mod read;
 pub mod record;
+pub mod recording;
 pub mod story;
 pub mod why;
 

@@ -1,0 +1,269 @@
+//! The file of a day for `hotline simulate`: who calls, how long they talk and wait, who works when, what must hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::names::Book;
+use super::problem::{Kind, Problem, Problems, Report, Severity, Spot};
+use super::reader::{Section, Value};
+use crate::base::span::{Share, Span};
+use crate::base::{AgentId, QueueId, SkillId};
+use crate::engine::Settings;
+use crate::forecast::day::{Day, everybody};
+use crate::forecast::outlook::{Floor, Measure, Whose};
+use crate::forecast::scene::{Arrivals, Duty, Lasting, Manners, QUARTER, Scene, Stream};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// Calls in one quarter, one hour.
+const CALLS_MAX: u64 = 1_000_000;
+
+/// Reads the text of a day for the house of `settings`. `recorded` is a day whose calls hold where the file has none, and whose duties hold
+/// where it has no shifts.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<Day>) -> Result<(Day, Vec<Problem>), Problems> {
+    let report = Report::new(file_name, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let spot = Spot { span: error.span().unwrap_or(0..0), key: "".into() };
+        report.error(Kind::Syntax, &spot, error.message(), "this is no TOML: see https://toml.io for how it is written");
+    }
+    let root = Section::new(&report, table.get_ref(), Spot { span: 0..0, key: "".into() });
+    let day = build(&root, &Book::of(settings), settings, recorded);
+    root.done();
+    drop(root);
+    let problems = report.finish();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems(problems));
+    }
+    Ok((day, problems))
+}
+
+/// What each call is like that does not say otherwise.
+#[derive(Clone, Copy)]
+struct Usual {
+    patience: Span,
+    talk: Span,
+}
+
+fn span(section: &Section<'_>, key: &'static str, usual: Span) -> Span {
+    section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string())).unwrap_or(usual)
+}
+
+fn build(root: &Section<'_>, book: &Book, settings: &Settings, recorded: Option<Day>) -> Day {
+    let known = recorded.as_ref();
+    let length = root.duration("length", 15 * Duration::from_secs(60)..=WEEK).unwrap_or(known.map_or(DAY, |day| day.length));
+    let begins = root.read("begins", clock).unwrap_or(known.map_or(Duration::ZERO, |day| day.begins));
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let usual = Usual {
+        patience: span(root, "patience", Span::Exp(minutes(5))),
+        talk: span(root, "talk", Span::LogNormal(minutes(3), minutes(3))),
+    };
+    let manners = root.section("agents").map_or_else(Manners::default, |section| manners(&section));
+    let sections = root.sections("calls");
+    let mut streams: Vec<Stream> = sections.iter().filter_map(|section| calls(section, book, usual, (length, begins))).collect();
+    if sections.is_empty() {
+        match known {
+            Some(day) => streams.clone_from(&day.scene.streams),
+            None => {
+                let remedy = "add [[calls]] queue = \"...\" per_hour = 100, or take them from an event log with --log";
+                root.report.error(Kind::Missing, &root.spot, "nobody calls", remedy);
+            }
+        }
+    }
+    let mut duties: Vec<(Duration, AgentId, Duty)> = Vec::new();
+    let shifts = root.sections("shift");
+    for section in &shifts {
+        shift(section, book, settings, (length, begins), &mut duties);
+    }
+    if shifts.is_empty() {
+        let recorded = known.map(|day| day.scene.duties.clone()).filter(|duties| !duties.is_empty());
+        duties = recorded.unwrap_or_else(|| everybody(&settings.directory));
+    }
+    let floors = root.sections("floor").iter().filter_map(|section| floor(section, book)).collect();
+    let notes = known.map(|day| day.notes.clone()).unwrap_or_default();
+    let scene = Scene { directory: settings.directory.clone(), wrap_up: wrap_ups(settings), streams, duties, manners };
+    Day { length, begins, scene, languages: languages(settings), floors, notes }
+}
+
+/// By agent: the wrap-up that holds instead of the queue's.
+#[must_use]
+pub fn wrap_ups(settings: &Settings) -> Vec<Option<Duration>> {
+    settings.accounts.iter().map(|account| account.as_ref().and_then(|account| account.wrap_up)).collect()
+}
+
+/// The languages with their names.
+#[must_use]
+pub fn languages(settings: &Settings) -> Vec<(SkillId, Arc<str>)> {
+    let name = |id: &SkillId| Some((*id, settings.skills.get(id.index())?.name.clone()));
+    settings.directory.languages.iter().filter_map(name).collect()
+}
+
+fn manners(section: &Section<'_>) -> Manners {
+    let usual = Manners::default();
+    let share = |text: &str| text.parse::<Share>().map_err(|error| error.to_string());
+    let manners = Manners {
+        answer_after: span(section, "answer_after", usual.answer_after),
+        miss: section.read("miss", share).unwrap_or(usual.miss),
+        back_after: section.duration("back_after", Duration::ZERO..=DAY).unwrap_or(usual.back_after),
+    };
+    section.done();
+    manners
+}
+
+/// Calls of one kind, by the hour.
+fn calls(section: &Section<'_>, book: &Book, usual: Usual, (length, begins): (Duration, Duration)) -> Option<Stream> {
+    let queue = section.needed("queue", "\"...\"").and_then(|name| book.queues.find(section.report, &name.text()?));
+    let language = section.text("language").map(|name| book.skills.find(section.report, &name).map(SkillId));
+    let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
+    let spot = section.spot_of("queue");
+    let given = [
+        section.number("per_hour", 0..=CALLS_MAX).map(|count: u64| Arrivals::Steady(count as f64 / HOUR.as_secs_f64())),
+        section.value("hours").map(|value| profile(&value, HOUR, (length, begins))),
+        section.value("quarters").map(|value| profile(&value, QUARTER, (length, begins))),
+    ];
+    section.done();
+    let mut given = given.into_iter().flatten();
+    let arrivals = given.next();
+    if arrivals.is_none() {
+        let remedy = "add per_hour = 100, hours = [...] or quarters = [...]: calls in each hour or quarter of the clock";
+        section.report.error(Kind::Missing, &spot, "nothing says how many call", remedy);
+    } else if given.next().is_some() {
+        section.report.error(Kind::Conflict, &spot, "how many call is said twice", "keep one of per_hour, hours and quarters");
+    }
+    Some(Stream { queue: QueueId(queue?), language: language.flatten(), arrivals: arrivals?, patience, talk: Lasting::By(talk) })
+}
+
+/// Calls in each step of the clock, from midnight; after the last it begins again. As rates from the beginning of the day.
+fn profile(value: &Value<'_>, step: Duration, (length, begins): (Duration, Duration)) -> Arrivals {
+    let listed = value.list("a list of numbers of calls");
+    let whole = (DAY.as_secs() / step.as_secs()) as usize;
+    if listed.len() != whole {
+        value.bad(format!("{} numbers are not a day", listed.len()), format!("write {whole} numbers, from 00:00 on"));
+        return Arrivals::Steady(0.0);
+    }
+    let counts: Vec<u64> = listed.iter().map(|count| count.number(0..=CALLS_MAX).unwrap_or(0)).collect();
+    let quarters = length.as_secs().div_ceil(QUARTER.as_secs());
+    let rate = |quarter: u64| {
+        let clock = (begins + QUARTER * quarter as u32).as_secs() % DAY.as_secs();
+        counts[(clock / step.as_secs()) as usize] as f64 / step.as_secs_f64()
+    };
+    Arrivals::Quarters((0..quarters).map(rate).collect())
+}
+
+/// Some who work at the same time.
+fn shift(
+    section: &Section<'_>,
+    book: &Book,
+    settings: &Settings,
+    (length, begins): (Duration, Duration),
+    duties: &mut Vec<(Duration, AgentId, Duty)>,
+) {
+    let report = section.report;
+    let ids = |key: &'static str, names: &super::names::Names| -> Option<Vec<u32>> {
+        Some(section.texts(key)?.iter().filter_map(|name| names.find(report, name)).collect())
+    };
+    let (agents, pools, agencies) = (ids("agents", &book.agents), ids("pools", &book.pools), ids("agencies", &book.agencies));
+    let among = |list: &Option<Vec<u32>>, one: u32| list.as_ref().is_none_or(|list| list.contains(&one));
+    let here: Vec<AgentId> = settings
+        .directory
+        .agents
+        .iter()
+        .enumerate()
+        .filter_map(|(index, profile)| {
+            let profile = profile.as_ref()?;
+            let in_pools = pools.as_ref().is_none_or(|pools| profile.pools.iter().any(|pool| pools.contains(&pool.0)));
+            let taken = among(&agents, index as u32) && in_pools && among(&agencies, profile.agency.0);
+            taken.then_some(AgentId(index as u32))
+        })
+        .collect();
+    if here.is_empty() && !report.has_errors() {
+        report.warn(Kind::Conflict, &section.spot, "nobody works this shift", "name agents, pools or agencies that have some");
+    }
+    let from = section.needed("from", "\"08:00\"").and_then(|value| value.read(clock));
+    let until = section.needed("until", "\"17:00\"").and_then(|value| value.read(clock));
+    let breaks = section.sections("breaks");
+    // From the beginning of the day; one that began before is going on.
+    let after = |clock: Duration| (clock + DAY - begins).as_secs() % DAY.as_secs();
+    if let (Some(from), Some(until)) = (from, until) {
+        let lasts = Duration::from_secs(match (until + DAY - from).as_secs() % DAY.as_secs() {
+            0 => DAY.as_secs(),
+            lasts => lasts,
+        });
+        let mut begin = Duration::from_secs(after(from));
+        // The shift of the day before may reach into this one.
+        if begin + lasts > DAY {
+            duties.extend(here.iter().map(|agent| (Duration::ZERO, *agent, Duty::Ready)));
+            duties.extend(here.iter().map(|agent| (begin + lasts - DAY, *agent, Duty::Home)));
+        }
+        while begin < length {
+            duties.extend(here.iter().flat_map(|agent| [(begin, *agent, Duty::Ready), (begin + lasts, *agent, Duty::Home)]));
+            begin += DAY;
+        }
+    }
+    for pause in &breaks {
+        let at = pause.needed("at", "\"12:00\"").and_then(|value| value.read(clock));
+        let lasts = pause.needed("for", "\"30m\"").and_then(|value| value.duration(&(Duration::from_secs(1)..=DAY)));
+        let over = pause.duration("over", Duration::ZERO..=DAY).unwrap_or_default();
+        pause.done();
+        let (Some(at), Some(lasts)) = (at, lasts) else { continue };
+        let mut begin = Duration::from_secs(after(at));
+        while begin < length {
+            for (number, agent) in here.iter().enumerate() {
+                let begin = begin + over.mul_f64(number as f64 / here.len() as f64);
+                duties.extend([(begin, *agent, Duty::Break), (begin + lasts, *agent, Duty::Back)]);
+            }
+            begin += DAY;
+        }
+    }
+    section.done();
+}
+
+fn floor(section: &Section<'_>, book: &Book) -> Option<Floor> {
+    let report = section.report;
+    let queue = section.text("queue").map(|name| book.queues.find(report, &name).map(|id| Whose::Queue(QueueId(id))));
+    let language =
+        section.text("language").map(|name| book.skills.find(report, &name).map(|id| Whose::Language(Some(SkillId(id)))));
+    if queue.is_some() && language.is_some() {
+        let remedy = "keep one of queue and language; without both it holds for all calls";
+        report.error(Kind::Conflict, &section.spot_of("language"), "a floor is for a queue or for a language", remedy);
+    }
+    let percent = |key| {
+        let share = section.number(key, 0..=100).map(|percent: u64| percent as f64 / 100.0);
+        (share.is_some() || section.has(key)).then_some(share)
+    };
+    let bounds = [
+        percent("service_level").map(|bound| (Measure::ServiceLevel, bound)),
+        percent("answered").map(|bound| (Measure::AnsweredShare, bound)),
+        percent("abandoned").map(|bound| (Measure::AbandonedShare, bound)),
+        section.duration("mean_wait", Duration::ZERO..=DAY).map(|bound| (Measure::MeanWait, Some(bound.as_secs_f64()))),
+    ];
+    section.done();
+    let mut bounds = bounds.into_iter().flatten();
+    let Some((measure, bound)) = bounds.next() else {
+        let remedy = "add service_level = 80, answered = 95, abandoned = 5 (all in percent) or mean_wait = \"30s\"";
+        report.error(Kind::Missing, &section.spot, "this floor says nothing", remedy);
+        return None;
+    };
+    if bounds.next().is_some() {
+        report.error(Kind::Conflict, &section.spot, "a floor is for one measure", "write a [[floor]] for each");
+    }
+    let whose = queue.or(language).unwrap_or(Some(Whose::All));
+    Some(Floor { whose: whose?, measure, bound: bound? })
+}
+
+/// A time of the day, from midnight.
+fn clock(text: &str) -> Result<Duration, String> {
+    let read = || {
+        let (hour, minute) = text.split_once(':')?;
+        let number = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u64>().ok()).flatten();
+        let (hour, minute) = (number(hour)?, number(minute)?);
+        (hour < 24 && minute < 60).then(|| Duration::from_secs(3600 * hour + 60 * minute))
+    };
+    read().ok_or_else(|| "write a time of the day, such as \"08:30\"".to_owned())
+}

@@ -1,0 +1,172 @@
+//! A day of a whole house: who calls, who works, what is promised; played as often as wanted, on all cores.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::outlook::Floor;
+use super::scene::{Arrivals, Duty, Lasting, Manners, Scene, Stream};
+use super::sheet::Sheet;
+use super::world::{Crowded, START, World};
+use crate::acd::map::{BenchId, Directory, Map};
+use crate::acd::shelf::Mask;
+use crate::base::seed::Seed;
+use crate::base::span::Span;
+use crate::base::{AgentId, QueueId, SkillId};
+
+/// So many may wait at once before a play is given up.
+const LINE_SLOTS: u32 = 100_000;
+/// How busy agents are on a day of which nothing else is known.
+const PLAIN_OCCUPANCY: f64 = 0.85;
+
+/// A day, as often as it is played.
+#[derive(Clone, Debug)]
+pub struct Day {
+    /// How long calls come.
+    pub length: Duration,
+    /// What the clock shows when it begins.
+    pub begins: Duration,
+    /// Who calls and who works.
+    pub scene: Scene,
+    /// What languages are called.
+    pub languages: Vec<(SkillId, Arc<str>)>,
+    /// What must hold.
+    pub floors: Vec<Floor>,
+    /// What was assumed, to be said with the results.
+    pub notes: Vec<String>,
+}
+
+/// Why a day cannot be played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Failed {
+    /// The lines outgrew all bounds.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
+    /// The play contradicts itself.
+    #[error("Little's law does not hold for queue {}: this is a mistake in hotline, please report it", .0.0)]
+    Little(QueueId),
+}
+
+impl Day {
+    /// A day of which nothing is known but the house: everybody works, calls come steadily and keep all agents as busy as they tend to be.
+    #[must_use]
+    pub fn plain(directory: Directory, wrap_up: Vec<Option<Duration>>, languages: Vec<(SkillId, Arc<str>)>) -> Self {
+        let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
+        let manners =
+            Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
+        let map = Map::new(&directory, 1);
+        let able = |line| Mask::places(map.benches_of(line)).map(|bench| map.members(BenchId(bench))).sum::<u32>();
+        // By agent, in how many queues; by queue and language, how many agents: each agent's time is spread evenly over what it may serve.
+        let mut lines: BTreeMap<(u32, Option<SkillId>), u32> = BTreeMap::new();
+        for (index, rules) in directory.queues.iter().enumerate() {
+            if rules.as_ref().is_none_or(|rules| rules.retired) {
+                continue;
+            }
+            let queue = QueueId(index as u32);
+            let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
+            let all = if spoken.is_empty() { vec![None] } else { spoken };
+            for language in all {
+                if let Some(count) = map.line(queue, language, 0).map(able).filter(|count| *count > 0) {
+                    lines.insert((queue.0, language), count);
+                }
+            }
+        }
+        let served: u32 = lines.values().sum();
+        let agents = directory.agents.iter().flatten().count() as f64;
+        let busy = |queue: u32| {
+            let wrap_up = directory.queues[queue as usize].as_ref().map(|rules| rules.wrap_up).unwrap_or_default();
+            (talk + wrap_up + Duration::from_secs(4)).as_secs_f64()
+        };
+        let streams = lines
+            .iter()
+            .map(|((queue, language), count)| Stream {
+                queue: QueueId(*queue),
+                language: *language,
+                arrivals: Arrivals::Steady(
+                    PLAIN_OCCUPANCY * agents * f64::from(*count) / f64::from(served.max(1)) / busy(*queue),
+                ),
+                patience: Span::Exp(patience),
+                talk: Lasting::By(Span::LogNormal(talk, talk)),
+            })
+            .collect();
+        let scene = Scene { duties: everybody(&directory), directory, wrap_up, streams, manners };
+        let note = "nothing is known of the day: everybody works all of it, calls come steadily and keep agents about 85% busy, \
+                    talks of 3 minutes, patience of 5; give --day or --log";
+        Day {
+            length: Duration::from_secs(86_400),
+            begins: Duration::ZERO,
+            scene,
+            languages,
+            floors: Vec::new(),
+            notes: vec![note.to_owned()],
+        }
+    }
+
+    /// Plays the day `days` times, each by its own chance, on `threads` threads. `progress` hears what share is played.
+    ///
+    /// # Errors
+    /// When a line outgrows all bounds, or the play contradicts itself.
+    pub fn play(&self, days: u32, seed: u64, threads: usize, mut progress: impl FnMut(f64)) -> Result<Vec<Sheet>, Failed> {
+        let mut source = Seed::from_number(seed);
+        let seeds: Vec<Seed> = (0..days).map(|_| source.fork()).collect();
+        let (next, seeds) = (AtomicU32::new(0), &seeds);
+        let (tell, hear) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, days.max(1) as usize) {
+                let (tell, next) = (tell.clone(), &next);
+                scope.spawn(move || {
+                    while let Some((number, seed)) = next_of(next, seeds) {
+                        let sheet = self.once(seed.clone(), |share| drop(tell.send((number, Progress::Share(share)))));
+                        let failed = sheet.is_err();
+                        // Whoever listens has given up where this fails.
+                        let sent = tell.send((number, Progress::Done(Box::new(sheet))));
+                        if failed || sent.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(tell);
+            let (mut sheets, mut shares) = (vec![None; days as usize], vec![0.0; days as usize]);
+            for (number, told) in hear {
+                match told {
+                    Progress::Share(share) => shares[number] = share,
+                    Progress::Done(sheet) => {
+                        shares[number] = 1.0;
+                        sheets[number] = Some((*sheet)?);
+                    }
+                }
+                progress(shares.iter().sum::<f64>() / f64::from(days));
+            }
+            Ok(sheets.into_iter().flatten().collect())
+        })
+    }
+
+    fn once(&self, mut seed: Seed, progress: impl Fn(f64)) -> Result<Sheet, Failed> {
+        let sheet = Sheet::new(&self.scene, self.length, seed.fork());
+        let world = World::new(&self.scene, self.length, LINE_SLOTS, seed, sheet);
+        let share = |now: crate::base::Time| (now.since(START).as_secs_f64() / self.length.as_secs_f64()).min(1.0);
+        let mut sheet = world.run(|now| progress(share(now)))?;
+        sheet.close(START + self.length);
+        sheet.breaks_littles_law().map_or(Ok(sheet), |queue| Err(Failed::Little(queue)))
+    }
+}
+
+enum Progress {
+    Share(f64),
+    Done(Box<Result<Sheet, Failed>>),
+}
+
+fn next_of<'s>(next: &AtomicU32, seeds: &'s [Seed]) -> Option<(usize, &'s Seed)> {
+    let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+    Some((number, seeds.get(number)?))
+}
+
+/// Everybody takes calls from the beginning.
+#[must_use]
+pub fn everybody(directory: &Directory) -> Vec<(Duration, AgentId, Duty)> {
+    let here = directory.agents.iter().enumerate().filter(|(_, profile)| profile.is_some());
+    here.map(|(agent, _)| (Duration::ZERO, AgentId(agent as u32), Duty::Ready)).collect()
+}

@@ -1,0 +1,26 @@
+//! The days of a log on disk, for the simulator.
+
+use std::io;
+use std::path::Path;
+
+use super::files;
+use super::tail::Tail;
+use crate::report::read;
+use crate::report::recording::Recording;
+
+/// What the log in `directory` tells of its days. Lines that cannot be read are passed over, as ever.
+///
+/// # Errors
+/// When the log cannot be read, or is none.
+pub fn recorded(directory: &Path) -> io::Result<Recording> {
+    if files::list(directory)?.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "it holds no event log"));
+    }
+    let (mut tail, mut recording) = (Tail::from(directory, None)?, Recording::default());
+    while let Some(line) = tail.next()? {
+        if let Ok(event) = read::read(line) {
+            recording.take(&event);
+        }
+    }
+    Ok(recording)
+}
