@@ -75,8 +75,12 @@ enum Command {
     /// Play hours of calls through the matcher, in seconds
     ///
     /// The lines, benches and rules are those that `serve` runs, under a virtual
-    /// clock. With --single it plays the one queue of the textbooks, and shows what
-    /// Erlang's formulas say of it beside what came out.
+    /// clock. With --config it plays days of a whole house; with --compare it tells what
+    /// a change of the configuration does, for the same callers. With --single it plays
+    /// the one queue of the textbooks, and shows what Erlang's formulas say of it beside
+    /// what came out.
+    ///
+    /// Exit code 1 when a floor that the file of the day declares does not hold.
     #[command(verbatim_doc_comment)]
     Simulate(Box<SimulateArgs>),
 }

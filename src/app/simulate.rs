@@ -22,16 +22,16 @@ pub(super) struct SimulateArgs {
     /// Play one queue of the textbooks: one skill, exponential times
     #[arg(long, requires_all = ["calls_per_hour", "talk_s", "agents"])]
     single: bool,
-    #[command(flatten, next_help_heading = "One queue of the textbooks (--single)")]
-    textbook: TextbookArgs,
-    #[command(flatten, next_help_heading = "A whole house (--config, --compare)")]
-    house: HouseArgs,
     /// Where chance begins: the same seed gives the same calls
-    #[arg(long, value_name = "S", default_value_t = 1, global = true)]
+    #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Write the result as JSON to this file; `-`: to standard output, instead of the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "One queue of the textbooks (--single)")]
+    textbook: TextbookArgs,
+    #[command(flatten, next_help_heading = "A whole house (--config, --compare)")]
+    house: HouseArgs,
 }
 
 /// What is played with `--single`.

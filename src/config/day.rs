@@ -170,6 +170,7 @@ fn shift(
     };
     let (agents, pools, agencies) = (ids("agents", &book.agents), ids("pools", &book.pools), ids("agencies", &book.agencies));
     let among = |list: &Option<Vec<u32>>, one: u32| list.as_ref().is_none_or(|list| list.contains(&one));
+    let (part, parts) = section.read("part", part).unwrap_or((0, 1));
     let here: Vec<AgentId> = settings
         .directory
         .agents
@@ -181,6 +182,8 @@ fn shift(
             let taken = among(&agents, index as u32) && in_pools && among(&agencies, profile.agency.0);
             taken.then_some(AgentId(index as u32))
         })
+        .enumerate()
+        .filter_map(|(number, agent)| (number % parts == part).then_some(agent))
         .collect();
     if here.is_empty() && !report.has_errors() {
         report.warn(Kind::Conflict, &section.spot, "nobody works this shift", "name agents, pools or agencies that have some");
@@ -255,6 +258,16 @@ fn floor(section: &Section<'_>, book: &Book) -> Option<Floor> {
     }
     let whose = queue.or(language).unwrap_or(Some(Whose::All));
     Some(Floor { whose: whose?, measure, bound: bound? })
+}
+
+/// `2/3`: the second of three equal parts; which, counted from 0, and of how many.
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let read = || {
+        let (which, of) = text.split_once('/')?;
+        let (which, of): (usize, usize) = (which.parse().ok()?, of.parse().ok()?);
+        (1..=of).contains(&which).then(|| (which - 1, of))
+    };
+    read().ok_or_else(|| "write which of how many equal parts works, such as \"1/3\"".to_owned())
 }
 
 /// A time of the day, from midnight.

@@ -1,6 +1,5 @@
 //! A day of a whole house: who calls, who works, what is promised; played as often as wanted, on all cores.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -10,8 +9,7 @@ use super::outlook::Floor;
 use super::scene::{Arrivals, Duty, Lasting, Manners, Scene, Stream};
 use super::sheet::Sheet;
 use super::world::{Crowded, START, World};
-use crate::acd::map::{BenchId, Directory, Map};
-use crate::acd::shelf::Mask;
+use crate::acd::map::{Directory, LineId, Map};
 use crate::base::seed::Seed;
 use crate::base::span::Span;
 use crate::base::{AgentId, QueueId, SkillId};
@@ -57,36 +55,31 @@ impl Day {
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
         let map = Map::new(&directory, 1);
-        let able = |line| Mask::places(map.benches_of(line)).map(|bench| map.members(BenchId(bench))).sum::<u32>();
-        // By agent, in how many queues; by queue and language, how many agents: each agent's time is spread evenly over what it may serve.
-        let mut lines: BTreeMap<(u32, Option<SkillId>), u32> = BTreeMap::new();
-        for (index, rules) in directory.queues.iter().enumerate() {
-            if rules.as_ref().is_none_or(|rules| rules.retired) {
-                continue;
-            }
-            let queue = QueueId(index as u32);
-            let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
-            let all = if spoken.is_empty() { vec![None] } else { spoken };
-            for language in all {
-                if let Some(count) = map.line(queue, language, 0).map(able).filter(|count| *count > 0) {
-                    lines.insert((queue.0, language), count);
-                }
-            }
+        let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
+        let spoken = if spoken.is_empty() { vec![None] } else { spoken };
+        let queues = (0..directory.queues.len() as u32).map(QueueId);
+        let lines: Vec<(QueueId, Option<SkillId>, LineId)> = queues
+            .filter(|queue| directory.queues[queue.index()].as_ref().is_some_and(|rules| !rules.retired))
+            .flat_map(|queue| spoken.iter().map(move |language| (queue, *language)))
+            .filter_map(|(queue, language)| Some((queue, language, map.line(queue, language, 0)?)))
+            .collect();
+        // Each agent's time is spread evenly over what it may serve.
+        let mut agents_of = vec![0.0; lines.len()];
+        for agent in (0..directory.agents.len() as u32).map(AgentId) {
+            let Some(bench) = map.bench(agent) else { continue };
+            let served: Vec<usize> = (0..lines.len()).filter(|line| map.serves(bench, lines[*line].2)).collect();
+            served.iter().for_each(|line| agents_of[*line] += 1.0 / served.len() as f64);
         }
-        let served: u32 = lines.values().sum();
-        let agents = directory.agents.iter().flatten().count() as f64;
         let busy = |queue: u32| {
             let wrap_up = directory.queues[queue as usize].as_ref().map(|rules| rules.wrap_up).unwrap_or_default();
             (talk + wrap_up + Duration::from_secs(4)).as_secs_f64()
         };
-        let streams = lines
-            .iter()
-            .map(|((queue, language), count)| Stream {
-                queue: QueueId(*queue),
+        let streams = std::iter::zip(&lines, agents_of)
+            .filter(|(_, agents)| *agents > 0.0)
+            .map(|((queue, language, _), agents)| Stream {
+                queue: *queue,
                 language: *language,
-                arrivals: Arrivals::Steady(
-                    PLAIN_OCCUPANCY * agents * f64::from(*count) / f64::from(served.max(1)) / busy(*queue),
-                ),
+                arrivals: Arrivals::Steady(PLAIN_OCCUPANCY * agents / busy(queue.0)),
                 patience: Span::Exp(patience),
                 talk: Lasting::By(Span::LogNormal(talk, talk)),
             })

@@ -87,7 +87,9 @@ impl Recording {
                 }
             }
             What::Ended { .. } => {
-                event.contact.inspect(|contact| drop(self.known.remove(contact)));
+                if let Some(contact) = event.contact {
+                    self.known.remove(&contact);
+                }
             }
             What::Agent { agent, from, to, .. } => {
                 let changes = self.agents.entry(agent.to_string()).or_default();
@@ -127,28 +129,29 @@ mod tests {
     }
 
     fn entered(seconds: u64, contact: u128, queue: &'static str) -> Event<'static> {
-        event(seconds, Some(contact), What::Entered {
-            queue: queue.into(),
-            language: Some("korean".into()),
-            waiting: 1,
-            credit: Duration::ZERO,
-            as_of: BEGAN,
-            emergency: false,
-            weighed: Weighed::default(),
-            estimate: Estimate::Needless,
-        })
+        event(
+            seconds,
+            Some(contact),
+            What::Entered {
+                queue: queue.into(),
+                language: Some("korean".into()),
+                waiting: 1,
+                credit: Duration::ZERO,
+                as_of: BEGAN,
+                emergency: false,
+                weighed: Weighed::default(),
+                estimate: Estimate::Needless,
+            },
+        )
     }
 
     fn left(seconds: u64, contact: u128, outcome: QueueOutcome, waited: u64) -> Event<'static> {
         let waited = Duration::from_secs(waited);
-        event(seconds, Some(contact), What::Left {
-            queue: "tax".into(),
-            language: None,
-            outcome,
-            waited,
-            in_target: false,
-            estimated: None,
-        })
+        event(
+            seconds,
+            Some(contact),
+            What::Left { queue: "tax".into(), language: None, outcome, waited, in_target: false, estimated: None },
+        )
     }
 
     fn agent(seconds: u64, from: AgentState, to: AgentState, why: Option<BreakReason>) -> Event<'static> {

@@ -246,14 +246,16 @@ fn table(played: &Played) -> String {
     let outlook = &played.outlook;
     let mut text = heading(played, "");
     let _ = write!(text, "\n{:<28}{:>10}", "", "calls");
-    Measure::ALL.iter().for_each(|measure| drop(write!(text, "{:>27}", measure.label())));
+    for measure in Measure::ALL {
+        let _ = write!(text, "{:>17}", measure.label().trim_end_matches("_share").trim_end_matches("_s"));
+    }
     text.push('\n');
     for group in &outlook.groups {
         let _ = write!(text, "{:<28}{:>10.0}", title(group), group.offered());
         for measure in Measure::ALL {
             let figure = group.figure(measure);
-            let bounds = format!("({})", interval(measure, &figure));
-            let _ = write!(text, "{:>8} {bounds:>18}", measure.written(figure.value));
+            let around = if figure.half_width.is_finite() { measure.written(figure.half_width) } else { "?".to_owned() };
+            let _ = write!(text, "{:>17}", format!("{} ±{around}", measure.written(figure.value)));
         }
         text.push('\n');
     }
