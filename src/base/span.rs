@@ -112,7 +112,9 @@ pub fn duration(text: &str) -> Result<Duration, BadSpan> {
         _ => return Err(HELP),
     };
     let number: f64 = number.parse().map_err(|_| HELP)?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| HELP)
+    // A thousand times as much can be drawn, and is still a time.
+    const YEAR: Duration = Duration::from_secs(366 * 86_400);
+    Duration::try_from_secs_f64(number * seconds).ok().filter(|span| *span <= YEAR).ok_or(HELP)
 }
 
 /// A share of all calls, from none to all of them.

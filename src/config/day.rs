@@ -26,7 +26,7 @@ const CALLS_MAX: u64 = 1_000_000;
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<Day>) -> Result<(Day, Vec<Problem>), Problems> {
+pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
     let report = Report::new(file_name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -55,8 +55,7 @@ fn span(section: &Section<'_>, key: &'static str, usual: Span) -> Span {
     section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string())).unwrap_or(usual)
 }
 
-fn build(root: &Section<'_>, book: &Book, settings: &Settings, recorded: Option<Day>) -> Day {
-    let known = recorded.as_ref();
+fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Day>) -> Day {
     let length = root.duration("length", 15 * Duration::from_secs(60)..=WEEK).unwrap_or(known.map_or(DAY, |day| day.length));
     let begins = root.read("begins", clock).unwrap_or(known.map_or(Duration::ZERO, |day| day.begins));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -64,7 +63,8 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, recorded: Option<
         patience: span(root, "patience", Span::Exp(minutes(5))),
         talk: span(root, "talk", Span::LogNormal(minutes(3), minutes(3))),
     };
-    let manners = root.section("agents").map_or_else(Manners::default, |section| manners(&section));
+    let manners = known.map_or_else(Manners::default, |day| day.scene.manners);
+    let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));
     let sections = root.sections("calls");
     let mut streams: Vec<Stream> = sections.iter().filter_map(|section| calls(section, book, usual, (length, begins))).collect();
     if sections.is_empty() {
@@ -104,8 +104,7 @@ pub fn languages(settings: &Settings) -> Vec<(SkillId, Arc<str>)> {
     settings.directory.languages.iter().filter_map(name).collect()
 }
 
-fn manners(section: &Section<'_>) -> Manners {
-    let usual = Manners::default();
+fn manners(section: &Section<'_>, usual: Manners) -> Manners {
     let share = |text: &str| text.parse::<Share>().map_err(|error| error.to_string());
     let manners = Manners {
         answer_after: span(section, "answer_after", usual.answer_after),

@@ -67,9 +67,11 @@ impl Measure {
     /// A value as a person reads it.
     #[must_use]
     pub fn written(self, value: f64) -> String {
+        // A change that rounds to nothing has no sign.
+        let round = |value: f64| (value * 10.0).round() / 10.0 + 0.0;
         match self {
-            Measure::MeanWait => format!("{value:.1} s"),
-            _ => format!("{:.1}%", value * 100.0),
+            Measure::MeanWait => format!("{:.1} s", round(value)),
+            _ => format!("{:.1}%", round(value * 100.0)),
         }
     }
 }
@@ -189,10 +191,12 @@ impl Outlook {
         let mut whose = vec![(Whose::All, "all".into())];
         let streams = &day.scene.streams;
         let mut queues: Vec<QueueId> = streams.iter().map(|stream| stream.queue).collect();
-        (queues.sort_unstable(), queues.dedup());
+        queues.sort_unstable();
+        queues.dedup();
         whose.extend(queues.iter().map(|queue| (Whose::Queue(*queue), queue_name(*queue))));
         let mut languages: Vec<Option<SkillId>> = streams.iter().map(|stream| stream.language).collect();
-        (languages.sort_unstable(), languages.dedup());
+        languages.sort_unstable();
+        languages.dedup();
         whose.extend(languages.iter().map(|language| (Whose::Language(*language), language_name(*language))));
         let group = |(whose, name): (Whose, Arc<str>)| {
             let among = |index: &usize| match &whose {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{Event, What};
-use crate::base::words::{AgentState, BreakReason, QueueOutcome};
+use crate::base::words::{AgentState, BreakReason, OfferOutcome, QueueOutcome};
 use crate::base::{ContactId, Time};
 
 /// So many talks of a queue are kept, which is enough to draw from.
@@ -39,6 +39,31 @@ impl Waits {
     }
 }
 
+/// How agents answered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Rings {
+    /// How long it rang until they did, all together.
+    pub sum: Duration,
+    /// How often they did.
+    pub answered: u64,
+    /// How often they let it ring.
+    pub missed: u64,
+}
+
+impl Rings {
+    /// How long it rings until an agent answers, in the mean; `None`: nobody ever did.
+    #[must_use]
+    pub fn mean(&self) -> Option<Duration> {
+        (self.answered > 0).then(|| self.sum.div_f64(self.answered as f64))
+    }
+
+    /// The share of rings that nobody answers.
+    #[must_use]
+    pub fn missed_share(&self) -> f64 {
+        self.missed as f64 / (self.answered + self.missed).max(1) as f64
+    }
+}
+
 /// What agents are asked to do by themselves or others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Presence {
@@ -59,6 +84,8 @@ pub struct Recording {
     pub talks: BTreeMap<String, Vec<Duration>>,
     /// By queue.
     pub waits: BTreeMap<String, Waits>,
+    /// All agents together.
+    pub rings: Rings,
     /// By agent: what changed, in the order of time.
     pub agents: BTreeMap<String, Vec<(Time, Presence)>>,
     known: BTreeSet<ContactId>,
@@ -80,6 +107,11 @@ impl Recording {
                 waits.sum += *waited;
                 waits.hung_up += u64::from(matches!(outcome, QueueOutcome::Abandoned | QueueOutcome::ShortAbandoned));
             }
+            What::OfferEnded { outcome: OfferOutcome::Accepted, rang, .. } => {
+                self.rings.sum += *rang;
+                self.rings.answered += 1;
+            }
+            What::OfferEnded { outcome: OfferOutcome::TimedOut, .. } => self.rings.missed += 1,
             What::TalkEnded { queue: Some(queue), lasted, .. } => {
                 let talks = self.talks.entry(queue.to_string()).or_default();
                 if talks.len() < TALKS_MAX {

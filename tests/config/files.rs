@@ -16,12 +16,28 @@ fn files_that_come_along_are_well() {
     let mut seen = 0;
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let config = config::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(config.warnings.is_empty(), "{}", Problems(config.warnings));
         seen += 1;
     }
     assert!(seen >= 4);
     assert!(config::embedded().server.listeners.iter().all(|listener| listener.bind.ip().is_loopback()));
+}
+
+#[test]
+fn days_that_come_along_are_well() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    for file in std::fs::read_dir(folder.join("days")).unwrap() {
+        let path = file.unwrap().path();
+        let settings = config::load(&folder.join(path.file_name().unwrap())).unwrap().settings;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let day = config::read_day(&text, &path.display().to_string(), &settings, None);
+        let (day, warnings) = day.unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(warnings.is_empty() && !day.floors.is_empty(), "{}", Problems(warnings));
+    }
 }
 
 #[test]

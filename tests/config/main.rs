@@ -3,6 +3,7 @@
 
 mod arrive;
 mod city;
+mod day;
 mod files;
 mod mangled;
 mod mistakes;

@@ -6,6 +6,7 @@ mod city;
 mod full;
 mod killed;
 mod projected;
+mod recorded;
 mod torn;
 mod truth;
 mod why;

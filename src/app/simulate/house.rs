@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{progress_line, write, write_json};
-use crate::base::span::Span;
+use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId, Time};
 use crate::config::{self, Problems};
 use crate::engine::Settings;
@@ -21,7 +21,7 @@ use crate::forecast::outlook::{Floor, Group, Measure, Outlook, Whose, changes_to
 use crate::forecast::page;
 use crate::forecast::scene::{Arrivals, Duty, Lasting, QUARTER, Stream};
 use crate::forecast::stats::Figure;
-use crate::report::recording::{Presence, Recording};
+use crate::report::recording::{Presence, Recording, Waits};
 use crate::store;
 
 /// What is played with `--config` or `--compare`.
@@ -140,7 +140,7 @@ fn day(args: &HouseArgs, file: &Path, recording: Option<&Recording>) -> anyhow::
         Ok(text) => text,
         Err(problems) => return Ok(told(&problems)),
     };
-    match config::read_day(&text, &day.display().to_string(), &settings, recorded) {
+    match config::read_day(&text, &day.display().to_string(), &settings, recorded.as_ref()) {
         Ok((day, warnings)) => {
             if !warnings.is_empty() {
                 eprintln!("{}\n", Problems(warnings));
@@ -180,11 +180,16 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
         let name = settings.queue(queue).map_or("", |rules| &*rules.name);
         let talks: Arc<[Duration]> = recording.talks.get(name).map_or_else(Default::default, |talks| talks[..].into());
         let talk = if talks.is_empty() { Lasting::By(Span::Exp(Duration::from_secs(180))) } else { Lasting::Among(talks) };
-        let patience = recording.waits.get(name).and_then(|waits| waits.patience()).map_or(Span::Never, Span::Exp);
+        let patience = recording.waits.get(name).and_then(Waits::patience).map_or(Span::Never, Span::Exp);
         Stream { queue, language, arrivals: Arrivals::At(at), patience, talk }
     };
     let mut day = Day::plain(settings.directory.clone(), config::wrap_ups(settings), languages);
     (day.scene.streams, day.notes) = (calls.into_iter().map(stream).collect(), notes);
+    let rings = &recording.rings;
+    if let Some(mean) = rings.mean() {
+        (day.scene.manners.answer_after, day.scene.manners.miss) =
+            (Span::Const(mean), Share::percent(rings.missed_share() * 100.0));
+    }
     day.scene.duties = duties(recording, settings, begins);
     if day.scene.duties.is_empty() {
         day.scene.duties = crate::forecast::day::everybody(&settings.directory);

@@ -1,0 +1,98 @@
+//! The file of a day for the simulator.
+
+use std::time::Duration;
+
+use hotline::base::span::Span;
+use hotline::base::{AgentId, QueueId, SkillId};
+use hotline::config::{self, Problem, Problems};
+use hotline::forecast::day::Day;
+use hotline::forecast::outlook::{Measure, Whose};
+use hotline::forecast::scene::{Arrivals, Duty, Lasting};
+
+use crate::city::CITY;
+use crate::parse;
+
+fn read(text: &str) -> Result<(Day, Vec<Problem>), Problems> {
+    config::read_day(text, "day.toml", &parse(CITY).unwrap().settings, None)
+}
+
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(3600 * hours)
+}
+
+const CALLS: &str = "[[calls]]\nqueue = \"general\"\nper_hour = 60\n";
+
+#[test]
+fn a_day_arrives() {
+    let mut counts = vec!["0".to_owned(); 24];
+    (counts[8], counts[9]) = ("36".to_owned(), "72".to_owned());
+    let text = format!(
+        "length = \"3h\"\nbegins = \"08:00\"\npatience = \"exp:2m\"\n\n[agents]\nanswer_after = \"const:3s\"\nmiss = \"5%\"\n\n\
+         {CALLS}language = \"korean\"\ntalk = \"lognormal:90s/60s\"\n\n[[calls]]\nqueue = \"tax\"\nhours = [{}]\npatience = \"none\"\n\n\
+         [[floor]]\nqueue = \"tax\"\nmean_wait = \"30s\"\n\n[[floor]]\nlanguage = \"korean\"\nservice_level = 80\n",
+        counts.join(", ")
+    );
+    let (day, warnings) = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(warnings.is_empty());
+    assert_eq!((day.length, day.begins), (hours(3), hours(8)));
+    let [general, tax] = &day.scene.streams[..] else { panic!("{:?}", day.scene.streams) };
+    assert_eq!(
+        (general.queue, general.language, &general.arrivals),
+        (QueueId(0), Some(SkillId(0)), &Arrivals::Steady(1.0 / 60.0))
+    );
+    let spread = Span::LogNormal(Duration::from_secs(90), Duration::from_secs(60));
+    assert_eq!((general.patience, &general.talk), (Span::Exp(Duration::from_secs(120)), &Lasting::By(spread)));
+    // From eight on, by the clock.
+    let rates = [[0.01; 4], [0.02; 4], [0.0; 4]].concat();
+    assert_eq!((&tax.arrivals, tax.patience), (&Arrivals::Quarters(rates), Span::Never));
+    assert_eq!(day.scene.manners.answer_after, Span::Const(Duration::from_secs(3)));
+    let floors: Vec<_> = day.floors.iter().map(|floor| (&floor.whose, floor.measure, floor.bound)).collect();
+    assert_eq!(
+        floors,
+        [(&Whose::Queue(QueueId(1)), Measure::MeanWait, 30.0), (&Whose::Language(Some(SkillId(0))), Measure::ServiceLevel, 0.8)]
+    );
+    let here = day.scene.directory.agents.iter().flatten().count();
+    assert_eq!(day.scene.duties.len(), here, "without shifts, everybody works");
+}
+
+#[test]
+fn shifts_go_by_the_clock_and_over_midnight() {
+    let shift = "[[shift]]\nfrom = \"22:00\"\nuntil = \"06:00\"\npart = \"1/2\"\nbreaks = [{ at = \"02:00\", for = \"30m\", over = \"1h\" }]\n";
+    let (day, _) = read(&format!("{CALLS}{shift}")).unwrap_or_else(|problems| panic!("{problems}"));
+    let agents: Vec<u32> = (0..).zip(&day.scene.directory.agents).filter_map(|(id, agent)| agent.as_ref().map(|_| id)).collect();
+    let half: Vec<AgentId> = agents.iter().step_by(2).map(|id| AgentId(*id)).collect();
+    let of = |wanted: AgentId| {
+        let mut duties: Vec<_> = day.scene.duties.iter().filter(|(_, agent, _)| *agent == wanted).collect();
+        duties.sort_by_key(|(at, ..)| *at);
+        duties.iter().map(|(at, _, duty)| (at.as_secs_f64() / 3600.0, *duty)).collect::<Vec<_>>()
+    };
+    let expected =
+        [(0.0, Duty::Ready), (2.0, Duty::Break), (2.5, Duty::Back), (6.0, Duty::Home), (22.0, Duty::Ready), (30.0, Duty::Home)];
+    assert_eq!(of(half[0]), expected);
+    assert_eq!(of(AgentId(agents[1])), [], "the other half does not work");
+    assert!(of(half[1])[1].0 > 2.0, "breaks are spread");
+}
+
+#[test]
+fn mistakes_are_found_where_they_are() {
+    for (text, key, remedy) in [
+        ("", "", "[[calls]]"),
+        ("[[calls]]\nqueue = \"generl\"\nper_hour = 1\n", "calls[0].queue", "\"general\""),
+        ("[[calls]]\nqueue = \"general\"\n", "calls[0].queue", "per_hour"),
+        ("[[calls]]\nqueue = \"general\"\nper_hour = 1\nquarters = []\n", "calls[0].quarters", "96 numbers"),
+        ("[[calls]]\nqueue = \"general\"\nper_hour = 1\ntalk = \"3m-4m\"\n", "calls[0].talk", "exp:60s"),
+        ("begins = \"8:00\"\n", "begins", "08:30"),
+        ("[[shift]]\nfrom = \"08:00\"\n", "shift[0].until", "until"),
+        ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npart = \"3/2\"\n", "shift[0].part", "1/3"),
+        ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npools = [\"nobody\"]\n", "shift[0].pools[0]", "write"),
+        ("[[floor]]\nqueue = \"tax\"\n", "floor[0]", "service_level"),
+        ("[[floor]]\nservice_level = 80\nanswered = 90\n", "floor[0]", "each"),
+        ("[agents]\nmiss = \"half\"\n", "agents.miss", "5%"),
+        ("pace = 3\n", "pace", "leave it out"),
+    ] {
+        let calls = if text.contains("calls") || text.is_empty() { "" } else { CALLS };
+        let problems = read(&format!("{text}{calls}")).unwrap_err();
+        let found = problems.0.iter().any(|problem| problem.key == key && problem.remedy.contains(remedy));
+        assert!(found, "{text}: {problems}");
+    }
+}
