@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["base", "engine", "report", "acd", "sip"]),
     ("store", &["base", "report"]),
     ("web", &["base"]),
-    ("config", &["base", "engine", "acd", "call", "net", "media", "web"]),
+    ("config", &["base", "engine", "acd", "call", "net", "media", "web", "forecast"]),
     ("load", &["base", "sip", "sdp", "rtp"]),
     ("forecast", &["base", "acd"]),
     ("sim", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),

@@ -1,6 +1,7 @@
 //! `hotline simulate`: its arguments, its progress line, its table.
 #![allow(clippy::print_stdout, reason = "this is what a command line is for")]
 
+mod days;
 mod house;
 
 use std::io::{IsTerminal, Write};

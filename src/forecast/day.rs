@@ -1,8 +1,6 @@
-//! A day of a whole house: who calls, who works, what is promised; played as often as wanted, on all cores.
+//! A day of a whole house: who calls, who works, what is promised.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::outlook::Floor;
@@ -97,47 +95,18 @@ impl Day {
         }
     }
 
-    /// Plays the day `days` times, each by its own chance, on `threads` threads. `progress` hears what share is played.
+    /// The chances of several days, which one number stands for.
+    #[must_use]
+    pub fn seeds(days: u32, seed: u64) -> Vec<Seed> {
+        let mut source = Seed::from_number(seed);
+        (0..days).map(|_| source.fork()).collect()
+    }
+
+    /// Plays the day once. `progress` hears what share is played.
     ///
     /// # Errors
     /// When a line outgrows all bounds, or the play contradicts itself.
-    pub fn play(&self, days: u32, seed: u64, threads: usize, mut progress: impl FnMut(f64)) -> Result<Vec<Sheet>, Failed> {
-        let mut source = Seed::from_number(seed);
-        let seeds: Vec<Seed> = (0..days).map(|_| source.fork()).collect();
-        let (next, seeds) = (AtomicU32::new(0), &seeds);
-        let (tell, hear) = mpsc::channel();
-        std::thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, days.max(1) as usize) {
-                let (tell, next) = (tell.clone(), &next);
-                scope.spawn(move || {
-                    while let Some((number, seed)) = next_of(next, seeds) {
-                        let sheet = self.once(seed.clone(), |share| drop(tell.send((number, Progress::Share(share)))));
-                        let failed = sheet.is_err();
-                        // Whoever listens has given up where this fails.
-                        let sent = tell.send((number, Progress::Done(Box::new(sheet))));
-                        if failed || sent.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(tell);
-            let (mut sheets, mut shares) = (vec![None; days as usize], vec![0.0; days as usize]);
-            for (number, told) in hear {
-                match told {
-                    Progress::Share(share) => shares[number] = share,
-                    Progress::Done(sheet) => {
-                        shares[number] = 1.0;
-                        sheets[number] = Some((*sheet)?);
-                    }
-                }
-                progress(shares.iter().sum::<f64>() / f64::from(days));
-            }
-            Ok(sheets.into_iter().flatten().collect())
-        })
-    }
-
-    fn once(&self, mut seed: Seed, progress: impl Fn(f64)) -> Result<Sheet, Failed> {
+    pub fn play(&self, mut seed: Seed, progress: impl Fn(f64)) -> Result<Sheet, Failed> {
         let sheet = Sheet::new(&self.scene, self.length, seed.fork());
         let world = World::new(&self.scene, self.length, LINE_SLOTS, seed, sheet);
         let share = |now: crate::base::Time| (now.since(START).as_secs_f64() / self.length.as_secs_f64()).min(1.0);
@@ -145,16 +114,6 @@ impl Day {
         sheet.close(START + self.length);
         sheet.breaks_littles_law().map_or(Ok(sheet), |queue| Err(Failed::Little(queue)))
     }
-}
-
-enum Progress {
-    Share(f64),
-    Done(Box<Result<Sheet, Failed>>),
-}
-
-fn next_of<'s>(next: &AtomicU32, seeds: &'s [Seed]) -> Option<(usize, &'s Seed)> {
-    let number = next.fetch_add(1, Ordering::Relaxed) as usize;
-    Some((number, seeds.get(number)?))
 }
 
 /// Everybody takes calls from the beginning.

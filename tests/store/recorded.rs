@@ -39,7 +39,8 @@ fn a_recorded_day_is_played_call_by_call() {
     let skills: Vec<String> = skills.iter().map(|(name, level)| format!("{name} = {level}")).collect();
     let _ = writeln!(house, "skills = {{ {} }}", skills.join(", "));
     for name in names().queues.iter().flatten() {
-        let _ = writeln!(house, "[[queue]]\nname = \"{name}\"\nagency = \"a\"\npools = [\"p\"]\nlength_max = 1000\nwrap_up = \"0s\"");
+        let _ =
+            writeln!(house, "[[queue]]\nname = \"{name}\"\nagency = \"a\"\npools = [\"p\"]\nlength_max = 1000\nwrap_up = \"0s\"");
     }
     let file = directory.path().join("house.toml");
     std::fs::write(&file, house).unwrap();

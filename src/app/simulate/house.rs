@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::{progress_line, write, write_json};
+use super::{days, progress_line, write, write_json};
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId, Time};
 use crate::config::{self, Problems};
@@ -63,8 +63,7 @@ pub(super) fn simulate(args: &HouseArgs, seed: u64, json: Option<&Path>) -> anyh
     let mut played = Vec::new();
     for file in files {
         let Some(day) = day(args, file, recording.as_ref())? else { return Ok(ExitCode::FAILURE) };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let sheets = match day.play(args.days, seed, threads, progress_line()) {
+        let sheets = match days::play(&day, args.days, seed, progress_line()) {
             Ok(sheets) => sheets,
             Err(failed) => bail!("{}: {failed}", file.display()),
         };
