@@ -1,0 +1,328 @@
+//! The matcher on all cores at once, with every invariant counted: owners who do as they please, a directory that changes meanwhile, and a
+//! pause now and then in which everything is looked at.
+//!
+//! Time is a counter that each move takes its begin and end from, so what came before what is known without a clock.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "in a pause each owner is looked at by another thread, and what was looked at is told"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+use hotline::acd::claim::{AgentView, ContactView, Left};
+use hotline::acd::map::{AgentProfile, Directory};
+use hotline::acd::matcher::Size;
+use hotline::acd::policy::ChoiceRule;
+use hotline::acd::queue::QueueRules;
+use hotline::acd::{ContactSlot, Key, LineId, Map, Matcher};
+use hotline::base::seed::Seed;
+use hotline::base::{AgencyId, AgentId, PoolId, QueueId, SkillId, Time};
+
+const QUEUES: u32 = 12;
+/// In every other phase all want one of so many queues.
+const NARROW: u32 = 2;
+const POOLS: u32 = 5;
+const AGENTS: u32 = 60;
+const CONTACTS_EACH: u32 = 80;
+const PHASES: u32 = 150;
+const MOVES: u32 = 3_000;
+
+/// A directory; the next edition moves people and closes pools.
+fn directory(edition: u32) -> Directory {
+    let queue = |number: u32| QueueRules {
+        name: format!("q{number}").into(),
+        skills: if number.is_multiple_of(3) { vec![(SkillId(number % 2), 3)] } else { Vec::new() },
+        pools: vec![PoolId((number + edition) % POOLS), PoolId((number * 2 + 1) % POOLS)],
+        choice: ChoiceRule::ALL[number as usize % ChoiceRule::ALL.len()],
+        head_start: Duration::from_secs(u64::from(number % 4)),
+        length_max: u32::MAX,
+        ..QueueRules::default()
+    };
+    let agent = |number: u32| AgentProfile {
+        name: format!("a{number}").into(),
+        agency: AgencyId(0),
+        pools: vec![PoolId((number * 7 + edition) % POOLS), PoolId(number % POOLS)],
+        skills: vec![(SkillId(0), (number % 9 + 1) as u8), (SkillId(1), (number % 5 + 1) as u8)],
+    };
+    Directory {
+        queues: (0..QUEUES).map(|number| Some(queue(number))).collect(),
+        agents: (0..AGENTS).map(|number| Some(agent(number))).collect(),
+        languages: Vec::new(),
+    }
+}
+
+/// A contact in line, as its owner filed it.
+#[derive(Clone, Copy)]
+struct Filed {
+    queue: QueueId,
+    line: LineId,
+    key: Key,
+    /// When that began, and when it was done.
+    began: u64,
+    done: u64,
+}
+
+/// What an owner knows of its own.
+#[derive(Default)]
+struct Owner {
+    map_version: u64,
+    filed: BTreeMap<u32, Filed>,
+    /// Told of: by contact, the agent.
+    offers: BTreeMap<u32, u32>,
+    /// Told of: by agent, the contact.
+    holders: BTreeMap<u32, u32>,
+    /// Of this phase: contacts that were offered, as they were filed, and to whom.
+    offered: Vec<(Filed, u32)>,
+    arrivals: u32,
+    answers: u64,
+}
+
+struct House {
+    matcher: Matcher,
+    owners: u32,
+    clock: AtomicU64,
+}
+
+impl House {
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn listen(&self, number: u16, owner: &mut Owner) {
+        let (mut slots, mut agents) = (Vec::new(), Vec::new());
+        self.matcher.nudged_contacts(number, |slot| slots.push(slot));
+        self.matcher.nudged_agents(number, |agent| agents.push(agent));
+        for slot in slots {
+            match self.matcher.contact(slot) {
+                ContactView::Offered(agent) => {
+                    if owner.offers.insert(slot.0, agent.0).is_none()
+                        && let Some(filed) = owner.filed.get(&slot.0)
+                    {
+                        owner.offered.push((*filed, agent.0));
+                    }
+                }
+                _ => drop(owner.offers.remove(&slot.0)),
+            }
+        }
+        for agent in agents {
+            match self.matcher.agent(agent) {
+                AgentView::Held { contact, .. } => drop(owner.holders.insert(agent.0, contact.0)),
+                _ => drop(owner.holders.remove(&agent.0)),
+            }
+        }
+    }
+
+    fn take_up(&self, number: u32, owner: &mut Owner) {
+        let map = self.matcher.map();
+        if owner.map_version == map.version() {
+            return;
+        }
+        owner.map_version = map.version();
+        for agent in (0..AGENTS).filter(|agent| agent % self.owners == number) {
+            self.matcher.reseat(AgentId(agent));
+        }
+        for (slot, filed) in &mut owner.filed {
+            let began = self.tick();
+            let line = map.line(filed.queue, None, 0).unwrap();
+            if self.matcher.widen(ContactSlot(*slot), line, filed.key) {
+                (filed.line, filed.began, filed.done) = (line, began, self.tick());
+            }
+        }
+    }
+
+    fn file(&self, slot: u32, queue: QueueId, arrival: Time, owner: &mut Owner) {
+        let line = self.matcher.map().line(queue, None, 0).unwrap();
+        let key = self.matcher.key(arrival, Duration::ZERO, queue.0 == 7);
+        let began = self.tick();
+        owner.filed.insert(slot, Filed { queue, line, key, began, done: u64::MAX });
+        self.matcher.arrive(ContactSlot(slot), queue, u32::MAX, line, key, arrival).unwrap();
+        owner.filed.get_mut(&slot).unwrap().done = self.tick();
+    }
+
+    /// `narrow`: all want one of two queues, so that some wait in crowds while agents of other pools wait for nobody.
+    fn move_contact(&self, number: u32, slot: u32, narrow: bool, seed: &mut Seed, owner: &mut Owner) {
+        match (self.matcher.contact(ContactSlot(slot)), seed.below(8)) {
+            (ContactView::Gone | ContactView::Served, _) => {
+                owner.arrivals += 1;
+                let queues = if narrow { NARROW } else { QUEUES };
+                owner.offers.remove(&slot);
+                // Further apart than what counts as the same moment.
+                let arrival = Time::from_micros(1_000_000_000 + u64::from(owner.arrivals * self.owners + number) * 10_000);
+                self.file(slot, QueueId(seed.below(queues.into()) as u32), arrival, owner);
+            }
+            (ContactView::Waiting, which) if which > 0 && !(narrow && owner.filed[&slot].queue.0 >= NARROW) => {}
+            (ContactView::Waiting, _) | (ContactView::Offered(_), 1) => {
+                assert_ne!(self.matcher.leave(ContactSlot(slot)), Left::NotHere, "only its owner takes a contact out");
+                owner.offers.remove(&slot);
+                owner.filed.remove(&slot);
+            }
+            (ContactView::Offered(_), 2..) if owner.offers.contains_key(&slot) => {
+                let agent = self.matcher.accept(ContactSlot(slot)).expect("only its owner ends an offer");
+                assert_eq!(owner.offers.remove(&slot), Some(agent.0), "offered to one, answered by another");
+                owner.filed.remove(&slot);
+                owner.answers += 1;
+            }
+            (ContactView::Offered(_), 0) if owner.offers.contains_key(&slot) => {
+                let Filed { queue, key, .. } = owner.filed[&slot];
+                let (began, line) = (self.tick(), self.matcher.map().line(queue, None, 0).unwrap());
+                owner.offers.remove(&slot);
+                owner.filed.insert(slot, Filed { queue, line, key, began, done: u64::MAX });
+                self.matcher.put_back(ContactSlot(slot), line, key).expect("only its owner ends an offer");
+                owner.filed.get_mut(&slot).unwrap().done = self.tick();
+            }
+            _ => {}
+        }
+    }
+
+    fn move_agent(&self, agent: u32, seed: &mut Seed, owner: &mut Owner) {
+        let id = AgentId(agent);
+        match self.matcher.agent(id) {
+            AgentView::Busy => drop(self.matcher.ready(id, Time::from_micros(self.tick()), Duration::ZERO)),
+            AgentView::Ready if seed.below(4) == 0 => drop(self.matcher.pause(id)),
+            AgentView::Held { offered: false, .. } => {
+                owner.holders.remove(&agent);
+                assert!(self.matcher.release(id), "only its owner lets an agent go");
+                self.matcher.ready(id, Time::from_micros(self.tick()), Duration::ZERO);
+            }
+            AgentView::Ready | AgentView::Held { .. } => {}
+        }
+    }
+}
+
+/// What was looked at in all pauses: a test that looks at nothing proves nothing.
+#[derive(Default, Debug)]
+struct Looked {
+    offers: u64,
+    waiting: u64,
+    ready: u64,
+    pairs: u64,
+    order: u64,
+    answers: u64,
+}
+
+/// Everything that must hold while nobody moves.
+fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut Looked) {
+    let (matcher, map) = (&house.matcher, house.matcher.map());
+    let mut owners: Vec<_> = owners.iter().map(|owner| owner.lock().unwrap()).collect();
+    let mut held_by: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut waiting: Vec<Filed> = Vec::new();
+    let mut in_queue: BTreeMap<QueueId, u32> = BTreeMap::new();
+    for owner in &owners {
+        for (slot, filed) in &owner.filed {
+            *in_queue.entry(filed.queue).or_default() += 1;
+            match matcher.contact(ContactSlot(*slot)) {
+                ContactView::Waiting => waiting.push(*filed),
+                ContactView::Offered(agent) => {
+                    looked.offers += 1;
+                    assert_eq!(held_by.insert(agent.0, *slot), None, "agent {} is held twice", agent.0);
+                    let held = matcher.agent(agent);
+                    assert_eq!(held, AgentView::Held { contact: ContactSlot(*slot), offered: true }, "an offer was not finished");
+                    assert_eq!(owner.offers.get(slot), Some(&agent.0), "the owner of contact {slot} was not told");
+                    let theirs = &owners[(agent.0 % house.owners) as usize];
+                    assert_eq!(theirs.holders.get(&agent.0), Some(slot), "the owner of agent {} was not told", agent.0);
+                }
+                gone => panic!("contact {slot} is lost: {gone:?}"),
+            }
+        }
+    }
+    for queue in (0..QUEUES).map(QueueId) {
+        assert_eq!(matcher.waiting(queue), in_queue.get(&queue).copied().unwrap_or(0), "{queue:?} is counted wrong");
+    }
+    looked.waiting += waiting.len() as u64;
+    for agent in (0..AGENTS).map(AgentId) {
+        match matcher.agent(agent) {
+            AgentView::Ready => {
+                looked.ready += 1;
+                let bench = map.bench(agent).unwrap();
+                let found = waiting.iter().find(|filed| map.serves(bench, filed.line));
+                assert!(found.is_none(), "{agent:?} is ready and could serve {:?}", found.map(|filed| filed.queue));
+                looked.pairs += waiting.len() as u64;
+            }
+            AgentView::Held { contact, offered: true } => {
+                assert_eq!(held_by.get(&agent.0), Some(&contact.0), "{agent:?} is held by a contact that does not know");
+            }
+            AgentView::Busy | AgentView::Held { .. } => {}
+        }
+    }
+    // Who was claimed had no one before it whose filing was done before its own began, whom that agent may serve, and who waits yet.
+    for (filed, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
+        let bench = map.bench(AgentId(*agent)).unwrap();
+        for left in waiting.iter().filter(|left| left.done < filed.began) {
+            looked.order += 1;
+            let passed_over = left.key < filed.key && map.serves(bench, left.line);
+            assert!(!passed_over, "agent {agent} got one of {:?} before an older one of {:?}", filed.queue, left.queue);
+        }
+    }
+    for owner in &mut owners {
+        looked.answers += std::mem::take(&mut owner.answers);
+        owner.offered.clear();
+    }
+}
+
+#[test]
+fn nothing_that_must_hold_is_broken_on_all_cores() {
+    let owners = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) as u32;
+    let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES };
+    let matcher = Matcher::new(size, Map::new(&directory(0), 1), |agent| (agent.0 % owners) as u16);
+    let house = Arc::new(House { matcher, owners, clock: AtomicU64::new(1) });
+    let known: Vec<_> = (0..owners).map(|_| Arc::new(Mutex::new(Owner { map_version: 1, ..Owner::default() }))).collect();
+    let barrier = Arc::new(Barrier::new(owners as usize));
+    let looked = Arc::new(Mutex::new(Looked::default()));
+    let threads: Vec<_> = (0..owners)
+        .map(|number| {
+            let (house, barrier, known, looked) = (house.clone(), barrier.clone(), known.clone(), looked.clone());
+            std::thread::spawn(move || {
+                let mut seed = Seed::from_number(u64::from(number));
+                for phase in 0..PHASES {
+                    // In some phases the directory changes, and then order goes by two maps at once.
+                    let moves_the_house = phase % 5 == 4;
+                    let narrow = phase % 2 == 1;
+                    let mut owner = known[number as usize].lock().unwrap();
+                    for turn in 0..MOVES {
+                        house.listen(number as u16, &mut owner);
+                        house.take_up(number, &mut owner);
+                        if moves_the_house && turn == MOVES / 2 && phase % owners == number {
+                            let edition = phase / 5 + 1;
+                            let map = house.matcher.map().following(&directory(edition % 3), u64::from(edition) + 1);
+                            house.matcher.publish(map).unwrap();
+                        }
+                        if seed.below(2) == 0 {
+                            let slot = number * CONTACTS_EACH + seed.below(CONTACTS_EACH.into()) as u32;
+                            house.move_contact(number, slot, narrow, &mut seed, &mut owner);
+                        } else {
+                            let mine = AGENTS / owners;
+                            house.move_agent(number + owners * seed.below(mine.into()) as u32, &mut seed, &mut owner);
+                        }
+                    }
+                    drop(owner);
+                    // All have moved; all take up what is left; all have listened; one looks; all go on.
+                    barrier.wait();
+                    house.take_up(number, &mut known[number as usize].lock().unwrap());
+                    barrier.wait();
+                    house.listen(number as u16, &mut known[number as usize].lock().unwrap());
+                    if barrier.wait().is_leader() {
+                        look(&house, &known, moves_the_house, &mut looked.lock().unwrap());
+                    }
+                    barrier.wait();
+                }
+            })
+        })
+        .collect();
+    // A thread that fails leaves the others at the barrier: the first failure ends the test.
+    while !threads.iter().all(std::thread::JoinHandle::is_finished) {
+        let failed = known.iter().any(|owner| owner.is_poisoned()) || looked.is_poisoned();
+        assert!(!failed, "an owner failed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let looked = looked.lock().unwrap();
+    println!("{owners} owners, {} moves: {looked:?}", owners * PHASES * MOVES);
+    let Looked { offers, waiting, ready, pairs, order, answers } = *looked;
+    let seen = [offers, waiting, ready, pairs, order, answers];
+    assert!(seen.iter().all(|count| *count > 200), "too little was looked at: {looked:?}");
+}
