@@ -170,12 +170,10 @@ impl Kernel {
         Kernel {
             agents: (0..agents).map(|_| Slot::new()).collect(),
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
-            lines: Shelf::new(contacts, LINES_MAX),
+            lines: Shelf::new(contacts, LINES_MAX + agents),
             benches: Shelf::new(agents, benches_max(agents)),
             // Agents are counted from 0: before the first turn the last one has had it.
-            chosen: (0..if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 8 } else { LINES_MAX })
-                .map(|_| AtomicU32::new(u32::MAX))
-                .collect(),
+            chosen: (0..LINES_MAX).map(|_| AtomicU32::new(u32::MAX)).collect(),
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
             agent_nudges: Nudges::new(agents, shards),
@@ -262,29 +260,36 @@ impl Kernel {
     /// Whether an entry found in `line` is of a contact that waits there. Finishes the claim that it is under.
     fn look_at_contact(&self, line: LineId, entry: Entry) -> Result<ContactGeneration, Seen> {
         let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
-        let word = self.contact(slot);
-        match word {
-            ContactWord::Waiting(cg) if cg == filed => {
-                // Memory of the index that was used again may show it where it is not filed.
-                let place = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
-                if place == line.0 && self.contact(slot) == word { Ok(cg) } else { Err(Seen::Pass) }
-            }
-            ContactWord::Offered { agent, ag, cg } if cg == filed => {
-                if does(Step::SettleInLine) {
-                    self.settle_offer(slot, agent, ag, cg);
+        loop {
+            let word = self.contact(slot);
+            return match word {
+                ContactWord::Waiting(cg) if cg == filed => {
+                    // Memory of the index that was used again may show it where it is not filed.
+                    let place = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
+                    match self.contact(slot) == word {
+                        true if place == line.0 => Ok(cg),
+                        // Offered meanwhile, perhaps, by one who has stopped since.
+                        false if does(Step::AgainInLine) => continue,
+                        _ => Err(Seen::Pass),
+                    }
                 }
-                Err(Seen::Dead)
-            }
-            word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
-            _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
-            _ => Err(Seen::Pass),
+                ContactWord::Offered { agent, ag, cg } if cg == filed => {
+                    if does(Step::SettleInLine) {
+                        self.settle_offer(slot, agent, ag, cg);
+                    }
+                    Err(Seen::Dead)
+                }
+                word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+                _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
+                _ => Err(Seen::Pass),
+            };
         }
     }
 
-    /// The contact that has waited longest of those that `bench` may serve, unless nobody has waited longer than `best`.
-    fn look(&self, map: &Map, bench: BenchId, mut best: Option<Waiting>) -> Option<Waiting> {
+    /// The contact that has waited longest of those that `agent`, sitting on `bench`, may serve, unless nobody has waited longer than `best`.
+    fn look(&self, map: &Map, (agent, bench): (u32, BenchId), mut best: Option<Waiting>) -> Option<Waiting> {
         let reach = |best: &Option<Waiting>| best.map_or(u64::MAX, |best| best.key.0);
-        self.lines.scan(map.lines_of(bench), Order::ByKey, &mut best, reach, |best, line, key, entry| {
+        let visit = |best: &mut Option<Waiting>, line, key, entry: Entry| {
             let (line, key) = (LineId(line), Key(key));
             if best.is_some_and(|best| best.key <= key) {
                 return Seen::Stop;
@@ -296,26 +301,28 @@ impl Kernel {
                 }
                 Err(seen) => seen,
             }
-        });
+        };
+        self.lines.scan(map.lines_of(bench), Order::ByKey, &mut best, reach, visit);
+        self.lines.scan(&[Mask::one(LineId::of_agent(AgentId(agent)).0)], Order::ByKey, &mut best, reach, visit);
         best
     }
 
-    /// The contact that has waited longest of those that `bench` may serve; looks again until a look finds none before it, which is
-    /// where order comes from.
-    fn best(&self, map: &Map, bench: BenchId) -> Option<Waiting> {
-        let mut best = self.look(map, bench, None)?;
+    /// The contact that has waited longest of those that `seat`, an agent on its bench, may serve; looks again until a look finds none
+    /// before it, which is where order comes from.
+    fn best(&self, map: &Map, seat: (u32, BenchId)) -> Option<Waiting> {
+        let mut best = self.look(map, seat, None)?;
         if !does(Step::SecondLook) {
             return Some(best);
         }
         loop {
-            let again = self.look(map, bench, Some(best))?;
+            let again = self.look(map, seat, Some(best))?;
             let before = again != best;
             best = again;
             if !before {
                 if self.contact(best.slot) == ContactWord::Waiting(best.cg) {
                     return Some(best);
                 }
-                best = self.look(map, bench, None)?;
+                best = self.look(map, seat, None)?;
             }
         }
     }
@@ -337,6 +344,9 @@ impl Kernel {
 
     /// The best agent for the line of `waiting`, ready or under a claim that may yet fail.
     fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
+        if let Some(agent) = waiting.line.agent() {
+            return self.free(agent.0);
+        }
         let rule = map.rule(waiting.line);
         let salt = match rule {
             ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.line.0 as usize].load(Ordering::Relaxed)),
@@ -378,6 +388,18 @@ impl Kernel {
         best.map(|(_, free)| free)
     }
 
+    /// An agent that is ready, or under a claim that may yet fail.
+    fn free(&self, slot: u32) -> Option<Free> {
+        loop {
+            let word = self.agent(slot);
+            let (AgentWord::Ready(ag) | AgentWord::Claim { ag, .. }) = word else { return None };
+            let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
+            if self.agent(slot).generation() == ag {
+                return Some(Free { slot, bench, word });
+            }
+        }
+    }
+
     /// The agent has had its turn in a line that is served in turns. Only a hint: a claim that is lost counts, too.
     fn note_turn(&self, map: &Map, line: LineId, agent: u32) {
         if map.rule(line) == ChoiceRule::RoundRobin {
@@ -410,7 +432,7 @@ impl Kernel {
                     self.settle(agent.slot, agent.word);
                     continue 'again;
                 };
-                let Some(first) = self.best(map, agent.bench) else { continue 'again };
+                let Some(first) = self.best(map, (agent.slot, agent.bench)) else { continue 'again };
                 if first.slot != turn.slot || first.cg != turn.cg {
                     turn = first;
                     continue;
@@ -434,7 +456,7 @@ impl Kernel {
                 AgentWord::Ready(now) if now == ag => {
                     let map = self.map.load();
                     let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
-                    let Some(first) = self.best(&map, bench) else { return };
+                    let Some(first) = self.best(&map, (slot, bench)) else { return };
                     let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
                     if self.swap_agent(slot, word, claim) {
                         self.note_turn(&map, first.line, slot);
@@ -522,7 +544,7 @@ impl Kernel {
         let ag = self.file_agent(slot, bench, now, occupied_secs);
         let word = &self.agents[slot as usize].word;
         let map = self.map.load();
-        if let Some(first) = self.best(&map, bench) {
+        if let Some(first) = self.best(&map, (slot, bench)) {
             let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
             if !does(Step::IndexOfDirectClaim) {
                 self.retire_agent(slot, ag);

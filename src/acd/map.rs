@@ -12,16 +12,38 @@ use super::queue::QueueRules;
 use super::shelf::Mask;
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
-/// A line: a distinct requirement.
+/// A line: a distinct requirement; or one agent's own line, for those who want nobody else for a while.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LineId(pub u32);
+
+impl LineId {
+    /// The agent's own line. No directory changes it.
+    #[must_use]
+    pub const fn of_agent(agent: AgentId) -> Self {
+        LineId(LINES_MAX + agent.0)
+    }
+
+    /// Whose own line it is; `None` for a line that a requirement makes.
+    #[must_use]
+    pub const fn agent(self) -> Option<AgentId> {
+        match self.0.checked_sub(LINES_MAX) {
+            Some(agent) => Some(AgentId(agent)),
+            None => None,
+        }
+    }
+}
 
 /// A bench: a distinct profile of agents.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BenchId(pub u32);
 
-/// The greatest number of lines that a directory and its changes can come to.
-pub(crate) const LINES_MAX: u32 = 1 << 17;
+/// The greatest number of lines that a directory and its changes can come to; agents' own lines are counted from there.
+pub(crate) const LINES_MAX: u32 = match () {
+    // The models' towns are small, and so is their index.
+    () if cfg!(hotline_loom) => 2,
+    () if cfg!(any(hotline_shuttle, hotline_parked)) => 16,
+    () => 1 << 17,
+};
 
 /// The greatest number of benches that so many agents and their changes can come to.
 pub(crate) fn benches_max(agents: u32) -> u32 {

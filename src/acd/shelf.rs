@@ -45,6 +45,11 @@ impl Mask {
         masks.into_boxed_slice()
     }
 
+    /// The mask of one place.
+    pub(crate) fn one(place: u32) -> Mask {
+        Mask { chunk: place / PLACES_A_CHUNK, bits: 1 << (place % PLACES_A_CHUNK) }
+    }
+
     /// The places, in rising order.
     pub(crate) fn places(masks: &[Mask]) -> impl Iterator<Item = u32> + '_ {
         masks.iter().flat_map(|mask| {

@@ -21,6 +21,8 @@ pub(crate) enum Step {
     IndexBeforeWord,
     /// A scan of a line settles the claim that a contact is offered by.
     SettleInLine,
+    /// A scan of a line looks again at a contact whose word has changed meanwhile.
+    AgainInLine,
     /// A contact that looks for an agent settles the claim that the agent is under.
     SettleInMatch,
     /// An agent that looks for a contact settles the claim that it is under.

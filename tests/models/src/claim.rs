@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::acd::step::Step;
 use crate::modelled::{see_filings, start_over, take_out};
 use crate::town::{Model, Op, play};
-use Op::{AcceptOrLeave, Arrive, Leave, Pause, Publish, PutBack, Ready, Reseat, Return, Widen};
+use Op::{AcceptOrLeave, Arrive, Leave, Pause, Prefer, Publish, PutBack, Ready, Reseat, Return, Widen};
 
 /// One agent, one queue.
 const PLAIN: Model =
@@ -104,6 +104,26 @@ const MODELS: &[Model] = &[
         threads: &[&[Arrive(0, 0)], &[Pause(0)], &[Ready(1)]],
         ..PLAIN
     },
+    Model { name: "one who wants an agent, and that agent turning ready", threads: &[&[Prefer(0, 0)], &[Ready(0)]], ..PLAIN },
+    Model {
+        name: "one who wants an agent, another who wants anyone, and that agent turning ready",
+        threads: &[&[Prefer(0, 0)], &[Arrive(1, 0)], &[Ready(0)]],
+        ..PLAIN
+    },
+    Model {
+        name: "order: one who wants an agent waits, another who wants anyone arrives as that agent turns ready",
+        before: &[Prefer(0, 0)],
+        threads: &[&[Arrive(1, 0)], &[Ready(0)]],
+        in_order: Some((0, 1)),
+        ..PLAIN
+    },
+    Model {
+        name: "one wants an agent no longer as another turns ready",
+        agents: &[&[0], &[0]],
+        before: &[Prefer(0, 0)],
+        threads: &[&[Widen(0, 0)], &[Ready(1)]],
+        ..PLAIN
+    },
     Model {
         name: "a claim and a directory change",
         agents: &[&[0]],
@@ -126,6 +146,7 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::SecondLook, "order: two arrive one after the other as an agent turns ready", false),
     (Step::IndexBeforeWord, "order: one widens as another waits and an agent turns ready", false),
     (Step::SettleInLine, "an agent turning ready is stopped, and another looks at the line", true),
+    (Step::AgainInLine, "one who wants an agent, another who wants anyone, and that agent turning ready", true),
     (Step::SettleInMatch, "two arrivals and an agent turning ready", true),
     (Step::SettleInDrive, "two arrivals and an agent turning ready", true),
     (Step::OfferBeforeHeld, "two arrivals and an agent turning ready", true),

@@ -126,7 +126,9 @@ impl Owner {
             (ContactView::Gone | ContactView::Served, _) => {
                 let key = Key::new(Time::from_secs(u64::from(100 + self.moves)), contact, false);
                 (self.offers.remove(&contact), self.queue_of.insert(contact, queue), self.keys.insert(contact, key));
-                kernel.arrive(contact, self.line(kernel, queue), key);
+                // Some want an agent first, and move to the queue's line later.
+                let own = (choice == 0).then(|| LineId::of_agent(AgentId(queue)));
+                kernel.arrive(contact, own.unwrap_or_else(|| self.line(kernel, queue)), key);
             }
             (ContactView::Waiting, 0) | (ContactView::Offered(_), 2) => {
                 kernel.leave(contact);
@@ -192,8 +194,11 @@ fn play(stops: bool) {
     for (owner, _) in owners.iter_mut().filter(|(_, done)| *done) {
         owner.take_up(&streets.kernel);
     }
-    for (owner, _) in &mut owners {
-        owner.listen(&streets.kernel);
+    // Whoever looks at a nudged agent may finish a claim, and that nudges a contact's owner.
+    for _ in 0..2 {
+        for (owner, _) in &mut owners {
+            owner.listen(&streets.kernel);
+        }
     }
     check(&streets.kernel, &owners);
 }
@@ -229,7 +234,8 @@ fn check(kernel: &Kernel, owners: &[(Owner, bool)]) {
         }
         let Some(line) = kernel.line_of_waiting(contact).filter(|_| !contact_behind(contact)) else { continue };
         for agent in (0..AGENTS).filter(|agent| !agent_behind(*agent)) {
-            let free = kernel.bench_of_ready(agent).is_some_and(|bench| map.serves(bench, line));
+            let serves = |bench| line.agent().map_or_else(|| map.serves(bench, line), |own| own.0 == agent);
+            let free = kernel.bench_of_ready(agent).is_some_and(serves);
             assert!(!free, "contact {contact} waits and agent {agent} is free");
         }
     }

@@ -16,6 +16,8 @@ use crate::people::directory;
 pub(crate) enum Op {
     /// The contact joins the line of a queue; its key is its number.
     Arrive(u32, u32),
+    /// The contact joins an agent's own line.
+    Prefer(u32, u32),
     /// The contact leaves, whatever it is.
     Leave(u32),
     /// The contact is answered if it is offered, and leaves if it waits.
@@ -40,6 +42,7 @@ impl Op {
     fn contact(self) -> Option<u32> {
         match self {
             Op::Arrive(contact, _)
+            | Op::Prefer(contact, _)
             | Op::Leave(contact)
             | Op::AcceptOrLeave(contact)
             | Op::PutBack(contact, _)
@@ -106,6 +109,9 @@ impl Town {
         let seat = |agent: u32| self.kernel.ready(agent, self.bench(agent), Time::from_secs(u64::from(agent)), 0);
         match op {
             Op::Arrive(contact, queue) => self.kernel.arrive(contact, self.line(queue), Self::key(contact)),
+            Op::Prefer(contact, agent) => {
+                self.kernel.arrive(contact, LineId::of_agent(AgentId(agent)), Self::key(contact));
+            }
             Op::Leave(contact) => drop(self.kernel.leave(contact)),
             Op::AcceptOrLeave(contact) => {
                 if self.kernel.accept(contact).is_none() {
@@ -194,7 +200,8 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
         let Some(line) = kernel.line_of_waiting(contact) else { continue };
         for agent in agents.clone().filter(|agent| !agents_behind.contains(agent)) {
             let Some(bench) = kernel.bench_of_ready(agent) else { continue };
-            assert!(!map.serves(bench, line), "contact {contact} waits and agent {agent} is free");
+            let serves = line.agent().map_or_else(|| map.serves(bench, line), |own| own.0 == agent);
+            assert!(!serves, "contact {contact} waits and agent {agent} is free");
         }
     }
 
