@@ -135,8 +135,13 @@ impl House {
         }
     }
 
-    fn file(&self, slot: u32, queue: QueueId, arrival: Time, owner: &mut Owner) {
-        let line = self.matcher.map().line(queue, None, 0).unwrap();
+    fn file(&self, slot: u32, queue: QueueId, arrival: Time, seed: &mut Seed, owner: &mut Owner) {
+        // Some want one agent first.
+        let own = seed.below(8) == 0;
+        let line = match own {
+            true => LineId::of_agent(AgentId(seed.below(AGENTS.into()) as u32)),
+            false => self.matcher.map().line(queue, None, 0).unwrap(),
+        };
         let key = self.matcher.key(arrival, Duration::ZERO, queue.0 == 7);
         let began = self.tick();
         owner.filed.insert(slot, Filed { queue, line, key, began, done: u64::MAX });
@@ -153,7 +158,7 @@ impl House {
                 owner.offers.remove(&slot);
                 // Further apart than what counts as the same moment.
                 let arrival = Time::from_micros(1_000_000_000 + u64::from(owner.arrivals * self.owners + number) * 10_000);
-                self.file(slot, QueueId(seed.below(queues.into()) as u32), arrival, owner);
+                self.file(slot, QueueId(seed.below(queues.into()) as u32), arrival, seed, owner);
             }
             (ContactView::Waiting, which) if which > 0 && !(narrow && owner.filed[&slot].queue.0 >= NARROW) => {}
             (ContactView::Waiting, _) | (ContactView::Offered(_), 1) => {
@@ -205,6 +210,10 @@ struct Looked {
     answers: u64,
 }
 
+fn serves(map: &Map, agent: AgentId, line: LineId) -> bool {
+    line.agent().map_or_else(|| map.serves(map.bench(agent).unwrap(), line), |own| own == agent)
+}
+
 /// Everything that must hold while nobody moves.
 fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut Looked) {
     let (matcher, map) = (&house.matcher, house.matcher.map());
@@ -238,8 +247,7 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
         match matcher.agent(agent) {
             AgentView::Ready => {
                 looked.ready += 1;
-                let bench = map.bench(agent).unwrap();
-                let found = waiting.iter().find(|filed| map.serves(bench, filed.line));
+                let found = waiting.iter().find(|filed| serves(&map, agent, filed.line));
                 assert!(found.is_none(), "{agent:?} is ready and could serve {:?}", found.map(|filed| filed.queue));
                 looked.pairs += waiting.len() as u64;
             }
@@ -251,10 +259,9 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
     }
     // Who was claimed had no one before it whose filing was done before its own began, whom that agent may serve, and who waits yet.
     for (filed, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
-        let bench = map.bench(AgentId(*agent)).unwrap();
         for left in waiting.iter().filter(|left| left.done < filed.began) {
             looked.order += 1;
-            let passed_over = left.key < filed.key && map.serves(bench, left.line);
+            let passed_over = left.key < filed.key && serves(&map, AgentId(*agent), left.line);
             assert!(!passed_over, "agent {agent} got one of {:?} before an older one of {:?}", filed.queue, left.queue);
         }
     }

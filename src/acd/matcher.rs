@@ -261,6 +261,9 @@ impl Matcher {
     /// Whether anyone signed in may serve `line`, free or not.
     #[must_use]
     pub fn anyone_for(&self, line: LineId) -> bool {
+        if let Some(agent) = line.agent() {
+            return counted(self.counted[agent.index()].load(Ordering::Acquire)).is_some();
+        }
         let map = self.kernel.map();
         let here = |bench: u32| self.standing[bench as usize].iter().any(|count| count.load(Ordering::Acquire) > 0);
         Mask::places(map.benches_of(line)).any(here)
@@ -271,6 +274,16 @@ impl Matcher {
     pub fn weigh(&self, line: LineId) -> Weighed {
         let map = self.kernel.map();
         let mut weighed = Weighed { map_version: map.version(), ..Weighed::default() };
+        if let Some(agent) = line.agent() {
+            let count = match counted(self.counted[agent.index()].load(Ordering::Acquire)) {
+                Some((_, Standing::Free)) => &mut weighed.free,
+                Some((_, Standing::Busy)) => &mut weighed.busy,
+                Some((_, Standing::Break)) => &mut weighed.on_break,
+                None => &mut weighed.offline,
+            };
+            *count = 1;
+            return weighed;
+        }
         let mut members = 0;
         for bench in Mask::places(map.benches_of(line)) {
             let [free, busy, on_break] = &self.standing[bench as usize];

@@ -80,6 +80,8 @@ pub struct QueueRules {
     pub head_start: Duration,
     /// Calls of this queue go before all others, and are shed last.
     pub emergency: bool,
+    /// For so long a caller waits for the agent who served it last, if that one is there; `None`: for whoever comes.
+    pub prefer_last: Option<Duration>,
     /// How the requirement relaxes with time, in order.
     pub widening: Vec<WideningStep>,
     /// How to choose among agents.
@@ -129,6 +131,7 @@ impl Default for QueueRules {
             pools: Vec::new(),
             head_start: Duration::ZERO,
             emergency: false,
+            prefer_last: None,
             widening: Vec::new(),
             choice: ChoiceRule::LongestIdle,
             answer: Answer::AtOnce,

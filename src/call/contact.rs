@@ -65,6 +65,8 @@ pub struct Ticket {
     pub arrival: Time,
     /// The widening step that it has reached.
     pub step: usize,
+    /// The agent whom it waits for, and nobody else for a while.
+    pub prefers: Option<AgentId>,
     /// What it could be told of its wait as it joined.
     pub estimate: Estimate,
 }
@@ -114,6 +116,7 @@ mod tests {
             joined: Time::from_secs(100),
             arrival: Time::from_secs(40),
             step: 0,
+            prefers: None,
             estimate,
         };
         let told = |estimate, after: u64, still| ticket(estimate).remaining(Time::from_secs(100 + after), &still);

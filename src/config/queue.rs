@@ -67,6 +67,7 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     let empty = [("wait", WhenEmptyWord::Wait), ("overflow", WhenEmptyWord::Overflow), ("goodbye", WhenEmptyWord::Goodbye)];
     set(&mut rules.language_level, section.number("language_level", 1..=10));
     set(&mut rules.head_start, section.duration("head_start", ANY));
+    set(&mut rules.prefer_last, section.duration_or_never("prefer_last", SECOND..=HOUR));
     set(&mut rules.emergency, section.flag("emergency"));
     set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
     set(&mut rules.answer, section.word("answer", &[("at_once", Answer::AtOnce), ("late", Answer::Late)]));

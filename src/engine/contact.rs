@@ -32,6 +32,8 @@ pub enum ContactTimer {
     Key,
     /// The line's requirement relaxes.
     Widen,
+    /// The wait for one agent in particular is over.
+    Prefer,
     /// The longest wait is over.
     WaitMax,
     /// The place in line is said.
@@ -124,7 +126,7 @@ pub(super) struct Contact {
     pub(super) transfer: Option<Transfer>,
     /// How often it was passed on.
     pub(super) transfers: u8,
-    pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), 8>,
+    pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), 10>,
 }
 
 impl Engine {
@@ -179,6 +181,7 @@ impl Engine {
         match timer {
             ContactTimer::Key => self.menu_event(now, key, crate::call::menu::Event::TimedOut),
             ContactTimer::Widen => self.widen(now, key),
+            ContactTimer::Prefer => self.prefer_nobody(now, key),
             ContactTimer::WaitMax => self.overflow(now, key),
             ContactTimer::Announce => self.announce(now, key),
             ContactTimer::Ring => {

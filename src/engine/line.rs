@@ -61,12 +61,14 @@ impl Engine {
         let Some(line) = map.line(queue, language, 0) else {
             return self.end_contact(now, key, EndedBy::System, Some(404));
         };
+        let prefers = self.preferred(key, queue, rules, line);
         if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(line) {
             let wanted = rules.join_empty.clone();
             return self.nobody_here(now, key, queue, &wanted);
         }
         let credit = credit.unwrap_or(Duration::ZERO);
-        let mut ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0, estimate: Estimate::Needless };
+        let mut ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0, prefers, estimate: Estimate::Needless };
+        let line = prefers.map_or(line, LineId::of_agent);
         let place = self.matcher.key(ticket.arrival, rules.head_start, emergency);
         let Some(slot) = self.free_slots.pop_front() else {
             self.limit_hit(now, None, Limit::LineSlots);
@@ -83,7 +85,8 @@ impl Engine {
             return self.turned_away(now, key, &rules.overflow, QueueOutcome::Overflowed);
         }
         let waiting = self.matcher.waiting(queue);
-        if self.matcher.contact(slot) == ContactView::Waiting {
+        // Of the wait for one agent in particular nothing is known.
+        if prefers.is_none() && self.matcher.contact(slot) == ContactView::Waiting {
             let overtakes = emergency || !credit.is_zero();
             ticket.estimate = self.matcher.expects(now, queue, language, overtakes.then_some(place));
             if let Some(contact) = self.contact_mut(key) {
@@ -93,7 +96,11 @@ impl Engine {
         let estimate = ticket.estimate;
         self.turn(now, key, Segment::Queue, Some(queue), None);
         let (as_of, weighed) = (ticket.arrival - rules.head_start, self.matcher.weigh(line));
-        self.fact(now, Some(id), FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate });
+        self.fact(
+            now,
+            Some(id),
+            FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers },
+        );
         self.start_waiting(now, key, rules);
         self.follow_nudges(now);
     }
@@ -101,8 +108,12 @@ impl Engine {
     fn start_waiting(&mut self, now: Time, key: ContactKey, rules: &QueueRules) {
         let Some(contact) = self.contact(key) else { return };
         let answered = self.leg(contact.caller).is_some_and(|leg| leg.state.answered());
+        let prefers = contact.ticket.and_then(|ticket| ticket.prefers);
         if let Some(wait_max) = rules.wait_max {
             self.set_timer(key, ContactTimer::WaitMax, now + wait_max);
+        }
+        if let (Some(span), Some(_)) = (rules.prefer_last, prefers) {
+            self.set_timer(key, ContactTimer::Prefer, now + span);
         }
         if let Some(step) = rules.widening.first() {
             self.set_timer(key, ContactTimer::Widen, now + step.after);
@@ -147,8 +158,36 @@ impl Engine {
     fn line_at(&self, key: ContactKey) -> Option<(ContactSlot, LineId, Key)> {
         let contact = self.contact(key)?;
         let ticket = contact.ticket?;
-        let line = self.matcher.map().line(ticket.queue, contact.language, ticket.step)?;
+        let line = match ticket.prefers {
+            Some(agent) => LineId::of_agent(agent),
+            None => self.matcher.map().line(ticket.queue, contact.language, ticket.step)?,
+        };
         Some((contact.slot?, line, contact.place?))
+    }
+
+    /// The agent whom a caller who joins `queue` shall wait for: who served it last, if that one is signed in and may serve it.
+    fn preferred(&self, key: ContactKey, queue: QueueId, rules: &QueueRules, line: LineId) -> Option<AgentId> {
+        rules.prefer_last?;
+        let agent = self.last_agents.of(&self.contact(key)?.number, queue)?;
+        let bench = self.matcher.map().bench(agent)?;
+        let may = self.matcher.map().serves(bench, line) && self.matcher.anyone_for(LineId::of_agent(agent));
+        may.then_some(agent)
+    }
+
+    /// The contact has waited long enough for one agent in particular, or that one is not to be had.
+    pub(super) fn prefer_nobody(&mut self, now: Time, key: ContactKey) {
+        self.stop_timer(key, ContactTimer::Prefer);
+        let Some(contact) = self.contact_mut(key) else { return };
+        let id = contact.id;
+        let Some(ticket) = contact.ticket.as_mut().filter(|ticket| ticket.prefers.is_some()) else { return };
+        ticket.prefers = None;
+        let (queue, step) = (ticket.queue, ticket.step as u32);
+        if let Some((slot, line, place)) = self.line_at(key)
+            && self.matcher.widen(slot, line, place)
+        {
+            let weighed = self.matcher.weigh(line);
+            self.fact(now, Some(id), FactKind::Widened { queue, step, weighed });
+        }
     }
 
     /// The requirement relaxes by one step.
@@ -158,10 +197,14 @@ impl Engine {
         let Some(ticket) = &mut contact.ticket else { return };
         let Some(rules) = settings.queue(ticket.queue) else { return };
         ticket.step = rules.step_at(ticket.waited(now));
-        let (queue, joined, step) = (ticket.queue, ticket.joined, ticket.step);
+        let (queue, joined, step, prefers) = (ticket.queue, ticket.joined, ticket.step, ticket.prefers);
         let id = contact.id;
         if let Some(next) = rules.widening.get(step) {
             self.set_timer(key, ContactTimer::Widen, joined + next.after);
+        }
+        // Who waits for one agent joins the wider line later.
+        if prefers.is_some() {
+            return;
         }
         if let Some((slot, line, place)) = self.line_at(key)
             && self.matcher.widen(slot, line, place)
@@ -233,6 +276,13 @@ impl Engine {
         let settings = self.settings.clone();
         let waiting: Vec<ContactKey> =
             self.contacts.iter().filter(|(_, c)| matches!(c.phase, Phase::Waiting)).map(|(_, c)| c.key).collect();
+        for key in &waiting {
+            if self.contact(*key).and_then(|c| c.ticket).is_some_and(|ticket| ticket.prefers.is_some())
+                && self.line_at(*key).is_some_and(|(_, line, _)| !self.matcher.anyone_for(line))
+            {
+                self.prefer_nobody(now, *key);
+            }
+        }
         for key in waiting {
             let Some(queue) = self.contact(key).and_then(|c| c.ticket).map(|ticket| ticket.queue) else { continue };
             let Some(rules) = settings.queue(queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else { continue };
@@ -294,6 +344,7 @@ impl Engine {
         for timer in [
             ContactTimer::WaitMax,
             ContactTimer::Widen,
+            ContactTimer::Prefer,
             ContactTimer::Announce,
             ContactTimer::Ring,
             ContactTimer::EarlyMedia,
@@ -363,7 +414,7 @@ impl Engine {
         let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
         let Some(contact) = self.contact(key) else { return };
         let (Phase::Waiting, Some(ticket)) = (&contact.phase, contact.ticket) else { return };
-        let (id, language) = (contact.id, contact.language);
+        let id = contact.id;
         self.current = Some(key);
         // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
         if self.agents[agent.index()].agent.state().contact() != Some(slot) {
@@ -375,14 +426,18 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Offered(offer);
         }
-        let line = self.matcher.map().line(ticket.queue, language, ticket.step);
+        let line = self.line_at(key).map(|(_, line, _)| line);
         let weighed = line.map_or_else(Weighed::default, |line| self.matcher.weigh(line));
         self.fact(now, Some(id), FactKind::Offered { queue: ticket.queue, agent, weighed });
         self.ring(now, key, agent);
     }
 
-    /// The contact waits again where it was.
+    /// The contact waits again where it was; for anyone, for the one whom it waited for is not to be had.
     pub(super) fn put_back(&mut self, key: ContactKey) {
+        self.stop_timer(key, ContactTimer::Prefer);
+        if let Some(ticket) = self.contact_mut(key).and_then(|contact| contact.ticket.as_mut()) {
+            ticket.prefers = None;
+        }
         let Some((slot, line, place)) = self.line_at(key) else { return };
         self.stop_timer(key, ContactTimer::Ring);
         if let Some(contact) = self.contact_mut(key) {

@@ -36,6 +36,7 @@ mod contact;
 mod dial;
 mod end;
 pub mod io;
+mod last_agent;
 mod leg;
 mod limits;
 mod line;
@@ -61,6 +62,7 @@ pub use line::WAIT_PROMPTS;
 pub use settings::Settings;
 
 use contact::{Contact, ContactKey, ContactTimer};
+use last_agent::LastAgents;
 use leg::{Leg, LegKey};
 use ports::{EndpointOwner, PortStock};
 use register::Binding;
@@ -160,6 +162,7 @@ pub struct Engine {
     /// Calls that came in, by Call-ID and From tag: the same one coming by another way is refused.
     by_call: KeyedMap<u128, LegKey>,
     keyed: Keyed,
+    last_agents: LastAgents,
     outputs: VecDeque<Output>,
     seed: Seed,
     serial: u64,
@@ -227,6 +230,7 @@ impl Engine {
             endpoints: keyed.map(),
             flows: keyed.map(),
             by_call: keyed.map(),
+            last_agents: LastAgents::new(keyed),
             keyed,
             outputs: VecDeque::new(),
             seed,

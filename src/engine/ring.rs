@@ -304,8 +304,11 @@ impl Engine {
         let settings = self.settings.clone();
         let talk_max = settings.queue(offer.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
         let Some(contact) = self.contact_mut(key) else { return };
-        let (id, slot) = (contact.id, contact.slot);
+        let (id, slot, number) = (contact.id, contact.slot, contact.number.clone());
         contact.phase = Phase::Talking { agent: Some(offer.agent), leg };
+        if settings.queue(offer.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
+            self.last_agents.note(&number, offer.queue, offer.agent);
+        }
         let rang = now.since(offer.since);
         let ended = FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome: OfferOutcome::Accepted, rang };
         self.fact(now, Some(id), ended);

@@ -56,6 +56,7 @@ pub enum What<'a> {
         emergency: bool,
         weighed: Weighed,
         estimate: Estimate,
+        prefers: Option<Text<'a>>,
     },
     /// A contact left a line.
     Left {
@@ -178,16 +179,19 @@ impl<'a> What<'a> {
                 began: *began,
                 next: next.map(|n| NextSegment { segment: n.segment, queue: n.queue.map(queue), agent: n.agent.map(agent) }),
             },
-            FactKind::Entered { queue: of, language, waiting, credit, as_of, emergency, weighed, estimate } => What::Entered {
-                queue: queue(*of),
-                language: language.map(skill),
-                waiting: *waiting,
-                credit: *credit,
-                as_of: *as_of,
-                emergency: *emergency,
-                weighed: *weighed,
-                estimate: *estimate,
-            },
+            FactKind::Entered { queue: of, language, waiting, credit, as_of, emergency, weighed, estimate, prefers } => {
+                What::Entered {
+                    queue: queue(*of),
+                    language: language.map(skill),
+                    waiting: *waiting,
+                    credit: *credit,
+                    as_of: *as_of,
+                    emergency: *emergency,
+                    weighed: *weighed,
+                    estimate: *estimate,
+                    prefers: prefers.map(agent),
+                }
+            }
             FactKind::Left { queue: of, language, outcome, waited, in_target, estimated } => What::Left {
                 queue: queue(*of),
                 language: language.map(skill),

@@ -80,6 +80,8 @@ pub enum FactKind {
         weighed: Weighed,
         /// How long it may take.
         estimate: Estimate,
+        /// The agent whom it waits for first.
+        prefers: Option<AgentId>,
     },
     /// A contact left a line.
     Left {

@@ -73,6 +73,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             emergency: line.flag("emergency").unwrap_or(false),
             weighed: weighed(line),
             estimate: estimate(line),
+            prefers: line.maybe("prefers"),
         },
         EventKind::Widened => What::Widened { queue: line.text("queue")?, step: line.number("step")?, weighed: weighed(line) },
         EventKind::Left => What::Left {

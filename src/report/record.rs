@@ -63,11 +63,12 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
                 to.name("next_queue", next.queue.as_deref()).name("next_agent", next.agent.as_deref());
             }
         }
-        What::Entered { queue, language, waiting, credit, as_of, emergency, weighed: by, estimate } => {
+        What::Entered { queue, language, waiting, credit, as_of, emergency, weighed: by, estimate, prefers } => {
             to.text("queue", queue).name("language", language.as_deref());
             to.number("waiting", (*waiting).into()).span("credit_us", *credit);
             to.number("as_of", as_of.micros()).flag("emergency", *emergency);
             weighed(by, to);
+            to.name("prefers", prefers.as_deref());
             match estimate {
                 Estimate::Needless => {}
                 Estimate::Unknown => drop(to.word("estimate", "unknown")),

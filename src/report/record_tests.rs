@@ -73,8 +73,8 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
         let known = (span(), span(), span()).prop_map(|(low, likely, high)| Estimate::Known(Range { low, likely, high }));
         prop_oneof![Just(Estimate::Needless), Just(Estimate::Unknown), known]
     };
-    let entered = (queue(), language(), any::<u32>(), span(), time(), any::<bool>(), weighed(), estimate()).prop_map(
-        |(queue, language, waiting, credit, as_of, emergency, weighed, estimate)| FactKind::Entered {
+    let entered = (queue(), language(), any::<u32>(), span(), time(), any::<bool>(), weighed(), estimate(), maybe(agent()))
+        .prop_map(|(queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers)| FactKind::Entered {
             queue,
             language,
             waiting,
@@ -83,8 +83,8 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
             emergency,
             weighed,
             estimate,
-        },
-    );
+            prefers,
+        });
     let estimated = || maybe(word(EstimateOutcome::ALL));
     let left = (queue(), language(), word(QueueOutcome::ALL), span(), any::<bool>(), estimated()).prop_map(
         |(queue, language, outcome, waited, in_target, estimated)| FactKind::Left {

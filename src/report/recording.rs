@@ -173,6 +173,7 @@ mod tests {
                 emergency: false,
                 weighed: Weighed::default(),
                 estimate: Estimate::Needless,
+                prefers: None,
             },
         )
     }

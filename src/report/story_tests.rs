@@ -24,6 +24,7 @@ fn entered(queue: Text<'static>, language: Option<Text<'static>>) -> What<'stati
         emergency: false,
         weighed: Weighed::default(),
         estimate: Estimate::Unknown,
+        prefers: None,
     }
 }
 

@@ -112,6 +112,9 @@ pub struct Stay {
     pub language: Option<String>,
     /// How many were before it in the queue as it joined.
     pub ahead: u32,
+    /// The agent whom it waited for first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<String>,
     /// How long its wait was expected to be as it joined; nothing where nothing was known, or an agent was free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
@@ -182,7 +185,7 @@ impl Why {
         let Some(contact) = event.contact else { return };
         let own = contact == self.id;
         match &event.what {
-            What::Entered { queue, language, waiting, as_of, emergency, weighed, estimate, .. } => {
+            What::Entered { queue, language, waiting, as_of, emergency, weighed, estimate, prefers, .. } => {
                 let place = Place { queue: queue.to_string(), emergency: *emergency, as_of: *as_of };
                 self.places.insert(contact, place);
                 if own {
@@ -191,6 +194,7 @@ impl Why {
                         queue: queue.to_string(),
                         language: language.as_ref().map(ToString::to_string),
                         ahead: waiting.saturating_sub(1),
+                        preferred: prefers.as_ref().map(ToString::to_string),
                         expected: estimate.range().map(Expected::from),
                         estimated: None,
                         waited_ms: 0,
@@ -287,6 +291,9 @@ impl fmt::Display for Answer {
             let how = stay.outcome.unwrap_or("waiting still");
             let waited = stay.waited_ms as f64 / 1000.0;
             writeln!(f, "\nin line for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}", stay.queue, stay.ahead)?;
+            if let Some(agent) = &stay.preferred {
+                writeln!(f, "  waited for {agent} first, who served this caller last")?;
+            }
             if let Some(Expected { low_ms, likely_ms, high_ms }) = stay.expected {
                 let [low, likely, high] = [low_ms, likely_ms, high_ms].map(|ms| ms as f64 / 1000.0);
                 let turned_out = stay.estimated.map_or(String::new(), |how| format!("; the wait was {how}"));
@@ -318,6 +325,7 @@ impl fmt::Display for Decided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Decided::Joined => f.write_str("joined"),
+            Decided::Widened { step: 0 } => f.write_str("waits for one agent no longer"),
             Decided::Widened { step } => write!(f, "may be served by more, step {step}"),
             Decided::Offered { agent } => write!(f, "offered to {agent}"),
             Decided::OfferEnded { agent, outcome } => write!(f, "the offer to {agent} ended: {outcome}"),

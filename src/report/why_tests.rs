@@ -22,7 +22,11 @@ fn entered(seconds: u64, contact: ContactId, as_of: u64, emergency: bool, by: We
     let span = Duration::from_secs;
     let estimate = Estimate::Known(Range { low: span(20), likely: span(50), high: span(70) });
     let credit = Duration::ZERO;
-    event(seconds, contact, What::Entered { queue, language, waiting: 3, credit, as_of, emergency, weighed: by, estimate })
+    event(
+        seconds,
+        contact,
+        What::Entered { queue, language, waiting: 3, credit, as_of, emergency, weighed: by, estimate, prefers: None },
+    )
 }
 
 fn offered(seconds: u64, contact: ContactId, agent: &'static str) -> Event<'static> {

@@ -91,6 +91,7 @@ fn entered(ms: u64, number: u64) -> Fact {
         emergency: false,
         weighed: crate::base::Weighed::default(),
         estimate: crate::base::Estimate::Needless,
+        prefers: None,
     };
     Fact { at: after(ms), contact: Some(contact(number)), kind }
 }

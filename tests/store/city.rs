@@ -178,7 +178,17 @@ impl City {
 
     fn entered(&self, queue: QueueId, credit: Duration) -> FactKind {
         let (language, as_of) = (Some(SkillId(1)), self.now - credit);
-        FactKind::Entered { queue, language, waiting: 1, credit, as_of, emergency: false, weighed: WEIGHED, estimate: ESTIMATE }
+        FactKind::Entered {
+            queue,
+            language,
+            waiting: 1,
+            credit,
+            as_of,
+            emergency: false,
+            weighed: WEIGHED,
+            estimate: ESTIMATE,
+            prefers: None,
+        }
     }
 
     fn agent(&self, agent: AgentId, from: AgentState, to: AgentState) -> Fact {

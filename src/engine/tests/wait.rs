@@ -115,6 +115,79 @@ fn a_wait_is_unknown_then_estimated_then_overdue() {
     house.assert_empty();
 }
 
+/// How the caller of [`calls`] is served a second time, by the phone that rings first; each move is made when it has waited for ten seconds.
+fn comes_again(then: impl FnOnce(&mut House)) -> (House, Vec<u32>) {
+    let mut settings = settings(2);
+    settings.directory.queues[0].as_mut().unwrap().prefer_last = Some(Duration::from_secs(30));
+    settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::ZERO;
+    let mut house = House::new(settings);
+    let tag = calls(&mut house, "first");
+    picks_up(&mut house, 0);
+    hangs_up(&mut house, "first", &tag);
+    let bye = house.next_to(&desk_phone(0));
+    house.from(&desk_phone(0), &answer(&bye, 200, ""));
+    house.pass(Duration::from_secs(5));
+    house.sent.clear();
+    then(&mut house);
+    let rung = [0, 1].into_iter().filter(|agent| !house.nothing_to(&desk_phone(*agent))).collect();
+    (house, rung)
+}
+
+#[test]
+fn who_comes_again_waits_for_the_same_agent_a_while() {
+    // Agent 1 has been idle for longer, and is passed over.
+    let (mut house, rung) = comes_again(|house| drop(calls(house, "again")));
+    assert_eq!(rung, [0]);
+    let entered = house.kinds().filter_map(|kind| match kind {
+        FactKind::Entered { prefers, .. } => Some(*prefers),
+        _ => None,
+    });
+    assert_eq!(entered.collect::<Vec<_>>(), [None, Some(AgentId(0))]);
+    picks_up(&mut house, 0);
+
+    let on_break = |house: &mut House| becomes(house, 0, AgentCommand::Break(BreakReason::Asked));
+    let (_, rung) = comes_again(|house| {
+        on_break(house);
+        calls(house, "again");
+        house.pass(Duration::from_secs(29));
+    });
+    assert_eq!(rung, [0; 0], "it waits for the one who is on a break");
+    let (_, rung) = comes_again(|house| {
+        on_break(house);
+        calls(house, "again");
+        house.pass(Duration::from_secs(10));
+        becomes(house, 0, AgentCommand::Ready);
+    });
+    assert_eq!(rung, [0]);
+    let (house, rung) = comes_again(|house| {
+        on_break(house);
+        calls(house, "again");
+        house.pass(Duration::from_secs(31));
+    });
+    assert_eq!(rung, [1], "then for anyone");
+    assert!(house.kinds().any(|kind| matches!(kind, FactKind::Widened { step: 0, weighed, .. } if weighed.all() == 2)));
+    let (_, rung) = comes_again(|house| {
+        on_break(house);
+        calls(house, "again");
+        house.pass(Duration::from_secs(3));
+        becomes(house, 0, AgentCommand::SignOut);
+    });
+    assert_eq!(rung, [1], "nobody waits for one who has gone home");
+    let (_, rung) = comes_again(|house| {
+        becomes(house, 0, AgentCommand::SignOut);
+        calls(house, "again");
+    });
+    assert_eq!(rung, [1]);
+    // A ring in vain: the place is kept, and anyone may have it.
+    let (_, rung) = comes_again(|house| {
+        calls(house, "again");
+        let invite = house.next_to(&desk_phone(0));
+        house.from(&desk_phone(0), &answer(&invite, 486, ""));
+        house.sent.retain(|sent| sent.to.to_string() != desk_phone(0));
+    });
+    assert_eq!(rung, [1]);
+}
+
 #[test]
 fn the_place_alone_is_said_where_nothing_else_is_asked_for() {
     let (mut house, long) = a_line_that_is_known(Announce::Place);
