@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::city::{City, Plan};
 use super::net::Weather;
+use crate::base::Estimate;
 use crate::base::words::TransferOutcome;
 use crate::config;
 use crate::engine::sabotage::Rule;
@@ -25,9 +26,9 @@ fn settings() -> crate::engine::Settings {
         "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomains = [\"city.example\"]\n[limits]\ncontacts = 200\nemergency_contacts = 10\n\
          [[agency]]\nname = \"city\"\n[[agency]]\nname = \"water\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n[[pool]]\nname = \"pipes\"\nagency = \"water\"\n\
          {agents}\
-         [[queue]]\nname = \"help\"\nagency = \"city\"\npools = [\"desk\"]\nanswer = \"late\"\nwrap_up = \"3s\"\nring = \"10s\"\nwait_max = \"40s\"\noverflow = \"queue:water\"\n\
+         [[queue]]\nname = \"help\"\nagency = \"city\"\nprefer_last = \"12s\"\npools = [\"desk\"]\nanswer = \"late\"\nwrap_up = \"3s\"\nring = \"10s\"\nwait_max = \"40s\"\noverflow = \"queue:water\"\n\
          widen = [{{ after = \"10s\", more_pools = [\"pipes\"] }}]\n\
-         [[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nanswer = \"at_once\"\nwrap_up = \"0s\"\nring = \"8s\"\nlength_max = 5\nannounce_every = \"7s\"\ntalk_max = \"90s\"\n\
+         [[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nanswer = \"at_once\"\nwrap_up = \"0s\"\nring = \"8s\"\nlength_max = 5\nannounce_every = \"7s\"\nprefer_last = \"6s\"\ntalk_max = \"90s\"\n\
          [[entry]]\nname = \"main\"\ngreeting = [\"en/greeting\"]\nqueue = \"help\"\n\
          [[trunk]]\nname = \"carrier\"\nfrom = [\"192.0.2.0/24\"]\ncalls_max = 100\n\
          numbers = {{ \"120\" = \"queue:help\", \"121\" = \"queue:water\", \"122\" = \"entry:main\" }}\n"
@@ -117,6 +118,9 @@ fn much_happens_in_a_day() {
                 FactKind::Transferred { outcome: TransferOutcome::Completed, kind, .. } => kind.label(),
                 FactKind::Transferred { outcome, .. } => outcome.label(),
                 FactKind::Ended { by, .. } => by.label(),
+                FactKind::Entered { prefers: Some(_), .. } => "for one agent",
+                FactKind::Widened { step: 0, .. } => "for anyone after all",
+                FactKind::Entered { estimate: Estimate::Known(_), .. } => "estimated",
                 _ => continue,
             };
             *seen.entry(what.to_owned()).or_default() += 1;
@@ -136,6 +140,9 @@ fn much_happens_in_a_day() {
         "returned",
         "caller",
         "agent",
+        "for one agent",
+        "for anyone after all",
+        "estimated",
     ] {
         assert!(seen.get(what).is_some_and(|count| *count > 1), "{what} hardly happens: {seen:?}");
     }
