@@ -277,7 +277,7 @@ pub(crate) fn matches_a_second(city: &City, threads: u16, span: Duration) -> f64
     let matches: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|shard| {
-                let mut owner = Owner::new(city, &ours, shard, threads);
+                let mut owner = Owner { begun, ..Owner::new(city, &ours, shard, threads) };
                 let stop = &stop;
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
@@ -303,7 +303,9 @@ struct Owner<'c> {
     /// Those of its agents who are free to turn ready.
     free: VecDeque<AgentId>,
     offered: Vec<ContactSlot>,
-    at: u64,
+    begun: Instant,
+    turns: u64,
+    now: Time,
     matches: u64,
 }
 
@@ -312,12 +314,19 @@ impl<'c> Owner<'c> {
         let busy = (0..city.cell.agents).filter(|agent| agent % PROFILES < PROFILES / 2);
         let free = busy.filter(|agent| owner_of(*agent, shards) == shard).map(AgentId).collect();
         let (matcher, map) = (ours.matcher.clone(), ours.map.clone());
-        Owner { city, matcher, map, shard, free, offered: Vec::new(), at: later(city, 0), matches: 0 }
+        Owner { city, matcher, map, shard, free, offered: Vec::new(), begun: Instant::now(), turns: 0, now: START, matches: 0 }
     }
 
     fn turn(&mut self) {
-        self.at += 1;
-        let now = START + Duration::from_micros(self.at);
+        // All have one clock, as engines do; with each its own they would drift apart, and all but the fastest file out of order.
+        // It goes ten times as fast, for nobody has two million calls a second: who wait came at different times.
+        const GLANCE_EVERY: u64 = 8;
+        const FASTER: u32 = 10;
+        if self.turns.is_multiple_of(GLANCE_EVERY) {
+            self.now = START + Duration::from_micros(later(self.city, 0)) + self.begun.elapsed() * FASTER;
+        }
+        self.turns += 1;
+        let now = self.now;
         if let Some(agent) = self.free.pop_front() {
             self.matcher.ready(agent, now, Duration::ZERO);
         }

@@ -63,6 +63,8 @@ struct Cell {
     filing: OwnedU64,
 }
 
+/// A cache line: whoever looks at one party has all of it, and nothing of another's.
+#[repr(align(64))]
 struct Slot {
     word: AtomicU64,
     /// The owner's counter of filings. Never set back, so that an old entry is dead by itself.

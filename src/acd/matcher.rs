@@ -11,6 +11,7 @@ use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
 use super::estimate::Estimates;
 use super::map::{BenchId, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
+use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::base::words::EstimateOutcome;
 use crate::base::{AgentId, Estimate, QueueId, Range, SkillId, Time, Weighed};
@@ -39,14 +40,14 @@ struct Place {
 pub struct Matcher {
     kernel: Kernel,
     size: Size,
-    waiting: Box<[AtomicU32]>,
+    waiting: Box<[Padded<AtomicU32>]>,
     places: Box<[Place]>,
     /// By agent: where it is counted, as [`counted`] packs it.
     counted: Box<[AtomicU32]>,
     /// By bench: how many are free, busy and on a break.
     standing: Box<[[AtomicU32; 3]]>,
     estimates: Estimates,
-    sequence: AtomicU32,
+    sequence: Padded<AtomicU32>,
 }
 
 /// What an agent who is signed in does, as far as others are concerned.
@@ -88,12 +89,12 @@ impl Matcher {
         Matcher {
             kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
             size,
-            waiting: (0..size.queues).map(|_| AtomicU32::new(0)).collect(),
+            waiting: (0..size.queues).map(|_| Padded(AtomicU32::new(0))).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
             standing: (0..benches_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
             estimates: Estimates::new(size.queues),
-            sequence: AtomicU32::new(0),
+            sequence: Padded(AtomicU32::new(0)),
         }
     }
 

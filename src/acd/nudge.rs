@@ -4,6 +4,7 @@
 //! slot's upwards, whatever was set already: one who stalled between two of them holds up nobody else's nudge. The owner takes them from
 //! the top down. So a nudge is never lost, the bits are never full, and to ask whether there is one takes a look at a word or two.
 
+use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU64, Ordering};
 
 /// Bits in a word.
@@ -12,15 +13,15 @@ const BITS: u32 = 64;
 /// The bits of one shard.
 struct Shard {
     slots: Box<[AtomicU64]>,
-    words: Box<[AtomicU64]>,
-    top: Box<[AtomicU64]>,
+    words: Box<[Padded<AtomicU64>]>,
+    top: Box<[Padded<AtomicU64>]>,
 }
 
 /// The bits of one kind of slot.
 pub(crate) struct Nudges(Box<[Shard]>);
 
-fn clear(bits: u32) -> Box<[AtomicU64]> {
-    (0..bits.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect()
+fn clear(bits: u32) -> Box<[Padded<AtomicU64>]> {
+    (0..bits.div_ceil(BITS)).map(|_| Padded(AtomicU64::new(0))).collect()
 }
 
 /// The place of a bit: the word, and the bit in it.
@@ -42,7 +43,11 @@ impl Nudges {
     pub(crate) fn new(slots: u32, shards: u16) -> Self {
         let shard = |_| {
             let words = slots.div_ceil(BITS);
-            Shard { slots: clear(slots), words: clear(words), top: clear(words.div_ceil(BITS)) }
+            Shard {
+                slots: (0..words).map(|_| AtomicU64::new(0)).collect(),
+                words: clear(words),
+                top: clear(words.div_ceil(BITS)),
+            }
         };
         Nudges((0..shards).map(shard).collect())
     }

@@ -7,6 +7,7 @@ use once_cell::race::OnceBox;
 
 use super::lane::{EMPTY, NONE, SEGMENT};
 use super::step::{Step, does};
+use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Segments allocated at once.
@@ -66,17 +67,17 @@ struct Chunk([Segment; CHUNK as usize]);
 pub(super) struct Segments {
     chunks: Box<[OnceBox<Chunk>]>,
     /// How many were ever handed out.
-    begun: AtomicU32,
+    begun: Padded<AtomicU32>,
     max: u32,
     /// A tag that changes at each push and pop, and the topmost segment plus one.
-    top: AtomicU64,
+    top: Padded<AtomicU64>,
 }
 
 impl Segments {
     pub(super) fn new(max: u32) -> Self {
         assert!(max <= SEGMENTS_LIMIT, "checked by the configuration");
         let chunks = (0..max.div_ceil(CHUNK)).map(|_| OnceBox::new()).collect();
-        Segments { chunks, begun: AtomicU32::new(0), max, top: AtomicU64::new(0) }
+        Segments { chunks, begun: Padded(AtomicU32::new(0)), max, top: Padded(AtomicU64::new(0)) }
     }
 
     pub(super) fn get(&self, index: u32) -> &Segment {

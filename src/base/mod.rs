@@ -6,6 +6,7 @@ pub mod estimate;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod padded;
 pub mod seed;
 pub mod span;
 pub mod sync;
