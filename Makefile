@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test setup check models bench bench-load fuzz clean
+.PHONY: demo test setup check models bench bench-load fuzz screenshots clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
 demo:
@@ -42,6 +42,13 @@ fuzz:
 bench-load:
 	$(CARGO) build --profile dist --bin hotline
 	bash tests/load/run.sh
+
+## Takes pictures of the simulator's pages (needs Chromium), in target/screenshots.
+screenshots:
+	mkdir -p target/screenshots
+	$(CARGO) run --release --quiet -- simulate --config configs/seoul-120.toml --day configs/days/seoul-120.toml --html target/screenshots/day.html >/dev/null
+	chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1200,1500 --screenshot=target/screenshots/day.png target/screenshots/day.html 2>/dev/null
+	@echo target/screenshots/day.png
 
 clean:
 	$(CARGO) clean

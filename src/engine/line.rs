@@ -61,7 +61,8 @@ impl Engine {
         let Some(line) = map.line(queue, language, 0) else {
             return self.end_contact(now, key, EndedBy::System, Some(404));
         };
-        let prefers = self.preferred(key, queue, rules, line);
+        // An emergency waits for nobody in particular.
+        let prefers = if emergency { None } else { self.preferred(key, queue, rules, line) };
         if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(line) {
             let wanted = rules.join_empty.clone();
             return self.nobody_here(now, key, queue, &wanted);

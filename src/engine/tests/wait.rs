@@ -117,7 +117,10 @@ fn a_wait_is_unknown_then_estimated_then_overdue() {
 
 /// How the caller of [`calls`] is served a second time, by the phone that rings first; each move is made when it has waited for ten seconds.
 fn comes_again(then: impl FnOnce(&mut House)) -> (House, Vec<u32>) {
-    let mut settings = settings(2);
+    comes_again_to(settings(2), then)
+}
+
+fn comes_again_to(mut settings: Settings, then: impl FnOnce(&mut House)) -> (House, Vec<u32>) {
     settings.directory.queues[0].as_mut().unwrap().prefer_last = Some(Duration::from_secs(30));
     settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::ZERO;
     let mut house = House::new(settings);
@@ -178,6 +181,10 @@ fn who_comes_again_waits_for_the_same_agent_a_while() {
         calls(house, "again");
     });
     assert_eq!(rung, [1]);
+    let mut urgent = settings(2);
+    urgent.directory.queues[0].as_mut().unwrap().emergency = true;
+    let (_, rung) = comes_again_to(urgent, |house| drop(calls(house, "again")));
+    assert_eq!(rung, [1], "an emergency has the one who is idle longest");
     // A ring in vain: the place is kept, and anyone may have it.
     let (_, rung) = comes_again(|house| {
         calls(house, "again");
