@@ -16,4 +16,5 @@ model parked
 model loom --seconds "${LOOM_SECONDS:-4}"
 model loom --seconds 10 --mutants
 model shuttle "${SHUTTLE_EXECUTIONS:-6000}"
-model shuttle 10000 --mutants 2>/dev/null
+# By chance, to the first that is noticed: mostly soon.
+model shuttle 200000 --mutants 2>/dev/null
