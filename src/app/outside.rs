@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::records::names;
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, ContactId, QueueId, Time};
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
 use crate::media::MediaHandle;
@@ -79,8 +79,11 @@ impl Outside for ShardOutside {
         }
     }
 
-    fn fault(&mut self, now: Time) -> bool {
-        tracing::error!("a broken invariant was contained: its contact was ended");
+    fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool {
+        tracing::error!(
+            contact = contact.map(tracing::field::display),
+            "a broken invariant was contained: its contact was ended"
+        );
         let again = self.last_fault.is_some_and(|last| now.since(last) < FAULTS_WITHIN);
         self.last_fault = Some(now);
         again

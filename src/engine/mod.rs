@@ -316,14 +316,17 @@ impl Engine {
     }
 
     /// What a contact's end by a broken invariant of ours leaves to do (rule 9): it ends, its agent comes back. To be called after a
-    /// panic in [`Engine::handle`] was caught.
-    pub fn fault(&mut self, now: Time) {
-        if let Some(key) = self.current.take() {
+    /// panic in [`Engine::handle`] was caught. Which contact it is, if the input was about one.
+    pub fn fault(&mut self, now: Time) -> Option<ContactId> {
+        let key = self.current.take();
+        let id = key.and_then(|key| self.contact(key)).map(|contact| contact.id);
+        if let Some(key) = key {
             self.end_contact(now, key, EndedBy::Fault, Some(500));
         }
         // The request at hand may not have been answered, and nobody would answer it any more.
         self.stack.answer_unowned(now);
         self.settle(now);
+        id
     }
 
     fn run_deadlines(&mut self, now: Time) {

@@ -17,7 +17,7 @@ use super::stream::{self, StreamInfo, WRITES_MAX};
 use super::{Listener, Listening};
 use crate::base::limits::LimitBoard;
 use crate::base::words::{Limit, Transport};
-use crate::base::{AgentId, Time};
+use crate::base::{AgentId, ContactId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
 use crate::engine::{AgentCommand, Engine, Input, Output, Settings};
 use crate::report::{Fact, FactKind};
@@ -84,8 +84,8 @@ pub trait Outside {
     fn matched(&mut self, span: Duration);
     /// The configuration has changed.
     fn reloaded(&mut self, settings: &Arc<Settings>);
-    /// A panic was contained; whether it was one too many, so that the process should end.
-    fn fault(&mut self, now: Time) -> bool;
+    /// A panic was contained, at the cost of this contact; whether it was one too many, so that the process should end.
+    fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool;
 }
 
 /// Why a loop ended.
@@ -217,8 +217,8 @@ impl<O: Outside> Shard<O> {
         let now = self.clock.now();
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
-            let contained = catch_unwind(AssertUnwindSafe(|| engine.fault(now))).is_ok();
-            if self.outside.fault(now) || !contained {
+            let contained = catch_unwind(AssertUnwindSafe(|| engine.fault(now)));
+            if self.outside.fault(now, contained.as_ref().ok().copied().flatten()) || contained.is_err() {
                 (self.draining, self.faulted) = (true, true);
                 let _ = catch_unwind(AssertUnwindSafe(|| engine.handle(now, Input::EndAll)));
             }

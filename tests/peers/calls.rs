@@ -56,6 +56,12 @@ fn calls_reach_agents_and_end_well() {
     assert_eq!(house.metric("hotline_offers_total", &["accepted"]), 10.0);
     assert_eq!(house.metric("hotline_contacts_ended_total", &["ended_by=\"caller\"", "segment=\"talk\""]), 10.0);
     house.wait_for("hotline_agents", &["ready"], 2.0);
+    assert!(house.http("GET /healthz", "", "").contains("alive"));
+    // Of all that is logged between the first call and the last, each line is of one of them.
+    let log = house.log();
+    let lines = log.lines().skip_while(|line| !line.contains("a call came in"));
+    let strays: Vec<&str> = lines.clone().filter(|line| !line.contains("contact=")).collect();
+    assert!(lines.count() >= 50 && strays.is_empty(), "{strays:#?}");
     drop(phones);
 }
 

@@ -397,7 +397,8 @@ fn a_broken_invariant_costs_one_contact() {
     let info = Request { to_tag: Some(&tag), ..Request::new("INFO", "a", 2) }.text();
     let caught = catch_unwind(AssertUnwindSafe(|| house.from(CALLER, &info)));
     assert!(caught.is_err(), "the injected panic");
-    house.engine.fault(house.now);
+    let told = house.engine.fault(house.now);
+    assert!(told.is_some() && house.facts.iter().any(|fact| fact.contact == told), "the log names the contact");
     house.input(Input::Time);
     assert_eq!(ended(&house), [(EndedBy::Fault, Segment::Talk, None)], "that contact alone");
     let to_caller = [house.next_to(CALLER), house.next_to(CALLER)];
@@ -583,5 +584,23 @@ fn old_input_sheds_new_calls_but_not_emergencies_nor_those_in_progress() {
     house.from(CALLER, &Request::invite("a").text());
     assert_eq!(house.engine.contacts_up(), 1, "an emergency is shed last");
     house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.assert_empty();
+}
+
+#[test]
+fn a_call_that_comes_back_through_us_is_a_loop() {
+    let mut house = House::new(late(settings(1)));
+    house.from(CALLER, &Request::invite("a").text());
+    let ours = house.next_to(PHONE).header(Name::Via);
+    let again = Request::invite("b").text().replacen(
+        "Via: ",
+        &format!("Via: SIP/2.0/UDP {CALLER};branch=z9hG4bKx\r\nVia: {ours}\r\nVia: "),
+        1,
+    );
+    house.sent.clear();
+    house.from(CALLER, &again);
+    assert_eq!(house.next_to(CALLER).status(), Some(482));
+    house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    house.pass(Duration::from_secs(40));
     house.assert_empty();
 }

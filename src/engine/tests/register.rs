@@ -114,3 +114,70 @@ fn a_path_that_is_too_long_or_strict_is_refused_and_nothing_is_kept() {
         house.assert_empty();
     }
 }
+
+/// Registers the contact, with a proof for it; what came back.
+fn registers(house: &mut House, from: &str, cseq: u32, contact: &str) -> Sent {
+    house.sent.clear();
+    house.from(from, &register(cseq, contact, ""));
+    let challenge = house.next_to(from);
+    house.from(from, &register(cseq + 1, contact, &prove(&challenge, "secret0", 1)));
+    house.next_to(from)
+}
+
+#[test]
+fn two_phones_of_an_agent_ring_at_once_and_one_that_unregisters_does_not() {
+    let mut house = house();
+    let (desk, home) = ("198.18.0.9:61000", "198.18.0.10:62000");
+    assert_eq!(registers(&mut house, desk, 1, "<sip:agent0@10.0.0.5>").status(), Some(200));
+    let both = registers(&mut house, home, 3, "<sip:agent0@10.0.0.6>");
+    let contacts: Vec<String> = both.message().contacts().map(|contact| format!("{contact:?}")).collect();
+    assert_eq!(contacts.len(), 2, "both are listed: {contacts:?}");
+
+    house.from(CALLER, &Request::invite("a").text());
+    let (at_desk, at_home) = (house.next_to(desk), house.next_to(home));
+    house.from(desk, &answer(&at_desk, 180, ""));
+    house.from(home, &answer(&at_home, 180, ""));
+    house.from(home, &answer(&at_home, 200, &sdp("10.0.0.6", 40000, "sendrecv")));
+    assert_eq!(house.next_to(desk).method().as_deref(), Some("CANCEL"), "the first who answers has the call");
+    house.from(desk, &answer(&at_desk, 487, ""));
+    assert_eq!(house.agent_state(0), AgentState::Talking);
+    let tag = loop {
+        let sent = house.next_to(CALLER);
+        if sent.status() == Some(200) {
+            break super::house::tag_of(&sent);
+        }
+    };
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", "a", 1) }.text());
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    let bye = loop {
+        let sent = house.next_to(home);
+        if sent.method().as_deref() == Some("BYE") {
+            break sent;
+        }
+    };
+    house.from(home, &answer(&bye, 200, ""));
+    house.pass(Duration::from_secs(60));
+
+    // One un-registers: only the other rings.
+    let left = registers(&mut house, desk, 5, "<sip:agent0@10.0.0.5>;expires=0");
+    assert!(left.status() == Some(200) && !left.text().contains("10.0.0.5>;expires"), "{}", left.text());
+    house.sent.clear();
+    house.from(CALLER, &Request::invite("b").text());
+    let invite = house.next_to(home);
+    assert!(house.nothing_to(desk));
+    house.from(home, &answer(&invite, 486, ""));
+    house.from(CALLER, &Request::new("CANCEL", "b", 1).text());
+
+    // All at once.
+    house.from(home, &register(7, "*", "Expires: 0\r\n"));
+    let challenge = loop {
+        let sent = house.next_to(home);
+        if sent.status() == Some(401) {
+            break sent;
+        }
+    };
+    house.from(home, &register(8, "*", &format!("Expires: 0\r\n{}", prove(&challenge, "secret0", 1))));
+    assert_eq!(house.next_to(home).status(), Some(200));
+    assert_eq!(house.agent_state(0), AgentState::Offline);
+    house.assert_empty();
+}
