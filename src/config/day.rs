@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use toml::de::DeTable;
-
 use super::names::Book;
-use super::problem::{Kind, Problem, Problems, Report, Severity, Spot};
+use super::problem::{Kind, Problem, Problems};
 use super::reader::{Section, Value};
+use super::{checked, hours};
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId};
 use crate::engine::Settings;
@@ -27,21 +26,7 @@ const CALLS_MAX: u64 = 1_000_000;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
-    let report = Report::new(file_name, text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let spot = Spot { span: error.span().unwrap_or(0..0), key: "".into() };
-        report.error(Kind::Syntax, &spot, error.message(), "this is no TOML: see https://toml.io for how it is written");
-    }
-    let root = Section::new(&report, table.get_ref(), Spot { span: 0..0, key: "".into() });
-    let day = build(&root, &Book::of(settings), settings, recorded);
-    root.done();
-    drop(root);
-    let problems = report.finish();
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems(problems));
-    }
-    Ok((day, problems))
+    checked(text, file_name, |root| build(root, &Book::of(settings), settings, recorded))
 }
 
 /// What each call is like that does not say otherwise.
@@ -271,11 +256,6 @@ fn part(text: &str) -> Result<(usize, usize), String> {
 
 /// A time of the day, from midnight.
 fn clock(text: &str) -> Result<Duration, String> {
-    let read = || {
-        let (hour, minute) = text.split_once(':')?;
-        let number = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u64>().ok()).flatten();
-        let (hour, minute) = (number(hour)?, number(minute)?);
-        (hour < 24 && minute < 60).then(|| Duration::from_secs(3600 * hour + 60 * minute))
-    };
-    read().ok_or_else(|| "write a time of the day, such as \"08:30\"".to_owned())
+    let clock = hours::clock(text).ok_or_else(|| "write a time of the day, such as \"08:30\"".to_owned())?;
+    Ok(Duration::from_secs(3600 * clock.hour() as u64 + 60 * clock.minute() as u64))
 }

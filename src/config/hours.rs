@@ -105,7 +105,7 @@ fn span(text: &str) -> Result<Span, String> {
     Ok(Span { from, to })
 }
 
-fn clock(text: &str) -> Option<Clock> {
+pub(super) fn clock(text: &str) -> Option<Clock> {
     let (hour, minute) = text.split_once(':')?;
     let digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
     if !digits(hour) || !digits(minute) {

@@ -235,22 +235,28 @@ pub fn embedded() -> Config {
 }
 
 fn read(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
+    let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
+    let ((settings, server), warnings) = checked(text, file_name, |root| build(root, base, running))?;
+    Ok(Config { settings, server, warnings })
+}
+
+/// What `build` makes of a file, and its warnings; everything that is wrong with the file where anything is.
+fn checked<T>(text: &str, file_name: &str, build: impl FnOnce(&Section<'_>) -> T) -> Result<(T, Vec<Problem>), Problems> {
     let report = Report::new(file_name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let spot = Spot { span: error.span().unwrap_or(0..0), key: "".into() };
         report.error(Kind::Syntax, &spot, error.message(), "this is no TOML: see https://toml.io for how it is written");
     }
-    let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
     let root = Section::new(&report, table.get_ref(), Spot { span: 0..0, key: "".into() });
-    let (settings, server) = build(&root, base, running);
+    let made = build(&root);
     root.done();
     drop(root);
     let problems = report.finish();
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Problems(problems));
     }
-    Ok(Config { settings, server, warnings: problems })
+    Ok((made, problems))
 }
 
 /// First all names, then what stands under them, then the whole.

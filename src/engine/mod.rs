@@ -30,6 +30,7 @@ use crate::sip::stack::{ListenerName, Stack};
 
 mod agents;
 mod alive;
+mod announce;
 mod arrive;
 mod audit;
 mod contact;
@@ -57,8 +58,8 @@ mod tests;
 mod transfer;
 mod trunks;
 
+pub use announce::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
-pub use line::WAIT_PROMPTS;
 pub use settings::Settings;
 
 use contact::{Contact, ContactKey, ContactTimer};

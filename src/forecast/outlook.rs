@@ -110,6 +110,16 @@ pub struct Group {
 }
 
 impl Group {
+    /// What it is, in words.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.whose {
+            Whose::All => "all calls".to_owned(),
+            Whose::Queue(_) => self.name.to_string(),
+            Whose::Language(_) => format!("speaks {}", self.name),
+        }
+    }
+
     /// Calls a day.
     #[must_use]
     pub fn offered(&self) -> f64 {

@@ -196,11 +196,7 @@ fn table(outlook: &Outlook, before: Option<&Outlook>) -> String {
     }
     text.push_str("</tr>\n");
     for group in &outlook.groups {
-        let name = match group.whose {
-            Whose::All => "all calls".to_owned(),
-            Whose::Queue(_) => escaped(&group.name),
-            Whose::Language(_) => format!("speaks {}", escaped(&group.name)),
-        };
+        let name = escaped(&group.title());
         let _ = write!(text, "<tr><td>{name}</td><td>{:.0}</td>", group.offered());
         for measure in Measure::ALL {
             let figure = group.figure(measure);

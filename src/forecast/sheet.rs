@@ -26,11 +26,32 @@ pub struct Cell {
     pub short: u32,
     /// Those for whom there was no place in line, no time left, or nobody there.
     pub turned_away: u32,
+    /// Those who were not answered at once, and joined the line.
+    pub waited: u32,
     /// The sum of all waits in seconds, those in vain included.
     pub wait_s: f64,
 }
 
 impl Cell {
+    /// Counts a call. Answered within `target` is served well; hanging up within `short` does not count against the service.
+    pub fn count(&mut self, call: &Ended, (target, short): (Duration, Duration)) {
+        self.offered += 1;
+        self.wait_s += call.waited.as_secs_f64();
+        match call.outcome {
+            Outcome::Answered(_) => {
+                self.answered += 1;
+                self.in_target += u32::from(call.waited <= target);
+                self.waited += u32::from(call.waited > Duration::ZERO);
+            }
+            Outcome::Abandoned => {
+                self.abandoned += 1;
+                self.short += u32::from(call.waited < short);
+                self.waited += 1;
+            }
+            Outcome::Blocked | Outcome::Overflowed | Outcome::Closed => self.turned_away += 1,
+        }
+    }
+
     /// Takes in another.
     pub fn add(&mut self, other: &Cell) {
         self.offered += other.offered;
@@ -39,6 +60,7 @@ impl Cell {
         self.abandoned += other.abandoned;
         self.short += other.short;
         self.turned_away += other.turned_away;
+        self.waited += other.waited;
         self.wait_s += other.wait_s;
     }
 }
@@ -151,21 +173,8 @@ impl Sheet {
 impl Observer for Sheet {
     fn ended(&mut self, call: &Ended) {
         let Some(quarter) = self.quarter_of(call.arrived) else { return };
-        let (target, short) = self.targets[self.stream_queue[call.stream].index()];
-        let cell = &mut self.cells[call.stream][quarter];
-        cell.offered += 1;
-        cell.wait_s += call.waited.as_secs_f64();
-        match call.outcome {
-            Outcome::Answered(_) => {
-                cell.answered += 1;
-                cell.in_target += u32::from(call.waited <= target);
-            }
-            Outcome::Abandoned => {
-                cell.abandoned += 1;
-                cell.short += u32::from(call.waited < short);
-            }
-            Outcome::Blocked | Outcome::Overflowed | Outcome::Closed => cell.turned_away += 1,
-        }
+        let targets = self.targets[self.stream_queue[call.stream].index()];
+        self.cells[call.stream][quarter].count(call, targets);
     }
 
     fn talked(&mut self, _agent: AgentId, _from: Time, _until: Time) {}

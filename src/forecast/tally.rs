@@ -7,27 +7,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::sheet::Cell;
 use super::stats::Figure;
-use super::world::{Ended, Observer, Outcome};
+use super::world::{Ended, Observer};
 use crate::base::{AgentId, Time};
 
 /// So many batches; their scatter gives the intervals.
 const BATCHES: usize = 30;
 
-#[derive(Clone, Copy, Default, Debug)]
-struct Batch {
-    offered: u64,
-    answered: u64,
-    blocked: u64,
-    abandoned: u64,
-    waited: u64,
-    wait_s: f64,
-}
-
 /// Counts what happens, by stream and batch.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    streams: Vec<[Batch; BATCHES]>,
+    streams: Vec<[Cell; BATCHES]>,
     talked_s: [f64; BATCHES],
     agents: u32,
     from: Time,
@@ -58,7 +49,7 @@ impl Tally {
     #[must_use]
     pub fn new(streams: usize, agents: u32, from: Time, span: Duration) -> Self {
         let batch_s = span.as_secs_f64() / BATCHES as f64;
-        Tally { streams: vec![[Batch::default(); BATCHES]; streams], talked_s: [0.0; BATCHES], agents, from, batch_s }
+        Tally { streams: vec![[Cell::default(); BATCHES]; streams], talked_s: [0.0; BATCHES], agents, from, batch_s }
     }
 
     fn batch_of(&self, at: Time) -> Option<usize> {
@@ -70,17 +61,17 @@ impl Tally {
     #[must_use]
     pub fn measured(&self, stream: usize) -> Measured {
         let batches = &self.streams[stream];
-        let share = |of: fn(&Batch) -> f64| {
-            let pairs: Vec<(f64, f64)> = batches.iter().map(|batch| (of(batch), batch.offered as f64)).collect();
+        let share = |of: fn(&Cell) -> f64| {
+            let pairs: Vec<(f64, f64)> = batches.iter().map(|batch| (of(batch), f64::from(batch.offered))).collect();
             Figure::ratio(&pairs)
         };
         let talking: Vec<f64> = self.talked_s.iter().map(|talked_s| talked_s / self.batch_s / f64::from(self.agents)).collect();
         Measured {
-            offered: batches.iter().map(|batch| batch.offered).sum(),
-            answered: batches.iter().map(|batch| batch.answered).sum(),
-            blocked_share: share(|batch| batch.blocked as f64),
-            abandoned_share: share(|batch| batch.abandoned as f64),
-            waited_share: share(|batch| batch.waited as f64),
+            offered: batches.iter().map(|batch| u64::from(batch.offered)).sum(),
+            answered: batches.iter().map(|batch| u64::from(batch.answered)).sum(),
+            blocked_share: share(|batch| f64::from(batch.turned_away)),
+            abandoned_share: share(|batch| f64::from(batch.abandoned)),
+            waited_share: share(|batch| f64::from(batch.waited)),
             mean_wait_s: share(|batch| batch.wait_s),
             occupancy: Figure::mean(&talking),
         }
@@ -90,20 +81,8 @@ impl Tally {
 impl Observer for Tally {
     fn ended(&mut self, call: &Ended) {
         let Some(batch) = self.batch_of(call.arrived) else { return };
-        let batch = &mut self.streams[call.stream][batch];
-        batch.offered += 1;
-        batch.wait_s += call.waited.as_secs_f64();
-        match call.outcome {
-            Outcome::Answered(_) => {
-                batch.answered += 1;
-                batch.waited += u64::from(call.waited > Duration::ZERO);
-            }
-            Outcome::Abandoned => {
-                batch.abandoned += 1;
-                batch.waited += 1;
-            }
-            Outcome::Blocked | Outcome::Overflowed | Outcome::Closed => batch.blocked += 1,
-        }
+        // Nothing is promised here.
+        self.streams[call.stream][batch].count(call, (Duration::ZERO, Duration::ZERO));
     }
 
     fn talked(&mut self, _agent: AgentId, from: Time, until: Time) {

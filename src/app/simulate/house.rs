@@ -238,14 +238,6 @@ fn heading(played: &Played, more: &str) -> String {
     text
 }
 
-fn title(group: &Group) -> String {
-    match group.whose {
-        Whose::All => "all calls".to_owned(),
-        Whose::Queue(_) => group.name.to_string(),
-        Whose::Language(_) => format!("speaks {}", group.name),
-    }
-}
-
 fn table(played: &Played) -> String {
     let outlook = &played.outlook;
     let mut text = heading(played, "");
@@ -255,7 +247,7 @@ fn table(played: &Played) -> String {
     }
     text.push('\n');
     for group in &outlook.groups {
-        let _ = write!(text, "{:<28}{:>10.0}", title(group), group.offered());
+        let _ = write!(text, "{:<28}{:>10.0}", group.title(), group.offered());
         for measure in Measure::ALL {
             let figure = group.figure(measure);
             let around = if figure.half_width.is_finite() { measure.written(figure.half_width) } else { "?".to_owned() };
@@ -289,7 +281,7 @@ fn table(played: &Played) -> String {
 fn changes(before: &Played, after: &Played) -> String {
     let mut text = heading(before, " (A)") + &heading(after, " (B)");
     for (group, was) in after.outlook.pairs_with(&before.outlook) {
-        let _ = writeln!(text, "\n{}: {:.0} calls a day", title(group), group.offered());
+        let _ = writeln!(text, "\n{}: {:.0} calls a day", group.title(), group.offered());
         for measure in Measure::ALL {
             let (a, b) = (measure.written(was.figure(measure).value), measure.written(group.figure(measure).value));
             let change = group.change(was, measure);
