@@ -35,16 +35,27 @@ use crate::modelled::{Plain as Shelf, PlainNudges as Nudges};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ContactSlot(pub u32);
 
-/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit. 63 bits.
+/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit; further
+/// rings for one for whom somebody is rung already go last of all. 63 bits: two of class, 52 of microseconds, nine of sequence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(u64);
 
 impl Key {
+    const CLASS_SHIFT: u32 = 61;
+    const SEQUENCE_BITS: u32 = 9;
+
     /// For one who is served as if having arrived at `arrival`; `sequence` orders those of the same microsecond.
     #[must_use]
     pub fn new(arrival: Time, sequence: u32, emergency: bool) -> Self {
-        let class = u64::from(!emergency) << 62;
-        Key(class | (arrival.micros() & ((1 << 52) - 1)) << 10 | u64::from(sequence & 0x3ff))
+        let class = u64::from(!emergency) << Self::CLASS_SHIFT;
+        let arrival = arrival.micros() & ((1 << (Self::CLASS_SHIFT - Self::SEQUENCE_BITS)) - 1);
+        Key(class | arrival << Self::SEQUENCE_BITS | u64::from(sequence) & ((1 << Self::SEQUENCE_BITS) - 1))
+    }
+
+    /// The key of a further ring for one whose own key this is: behind all who wait, and among further rings in the order of their own.
+    #[must_use]
+    pub fn of_further_ring(self) -> Self {
+        Key(self.0 & ((1 << Self::CLASS_SHIFT) - 1) | 2 << Self::CLASS_SHIFT)
     }
 
     /// What varies a random choice from contact to contact.

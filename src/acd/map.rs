@@ -119,6 +119,8 @@ struct Requirement {
     step: usize,
     head_start: Duration,
     emergency: bool,
+    /// For further rings, which have keys of their own class.
+    further: bool,
 }
 
 /// Which benches may serve which lines.
@@ -130,6 +132,8 @@ pub struct Map {
     lines_of_bench: Vec<Box<[Mask]>>,
     /// By queue, then by step, then by language (the last place is "no language").
     line_of: Vec<Vec<Vec<LineId>>>,
+    /// The same for further rings; empty for queues that ring one agent at a time.
+    further_line_of: Vec<Vec<Vec<LineId>>>,
     /// By queue: all its lines.
     lines_of_queue: Vec<Box<[Mask]>>,
     bench_of: Vec<Option<BenchId>>,
@@ -186,26 +190,25 @@ impl Map {
         }
         let mut requirements = self.requirements.clone();
         let choices: Vec<Option<SkillId>> = directory.languages.iter().copied().map(Some).chain([None]).collect();
-        let line_of: Vec<Vec<Vec<LineId>>> = directory
-            .queues
-            .iter()
-            .map(|queue| {
-                let Some(queue) = queue else { return Vec::new() };
-                let mut line = |step, language| {
-                    let requirement = Requirement {
-                        skills: sorted(queue.requirement(language, step)),
-                        pools: without_repeats(queue.pools_at(step)),
-                        rule: queue.choice,
-                        step,
-                        head_start: queue.head_start,
-                        emergency: queue.emergency,
-                    };
-                    let fresh = LineId(requirements.len() as u32);
-                    *requirements.entry(requirement).or_insert(fresh)
+        let mut lines_for = |queue: &Option<QueueRules>, further: bool| -> Vec<Vec<LineId>> {
+            let Some(queue) = queue.as_ref().filter(|queue| !further || queue.ring_several > 1) else { return Vec::new() };
+            let mut line = |step, language| {
+                let requirement = Requirement {
+                    skills: sorted(queue.requirement(language, step)),
+                    pools: without_repeats(queue.pools_at(step)),
+                    rule: queue.choice,
+                    step,
+                    head_start: queue.head_start,
+                    emergency: queue.emergency,
+                    further,
                 };
-                (0..=queue.widening.len()).map(|step| choices.iter().map(|language| line(step, *language)).collect()).collect()
-            })
-            .collect();
+                let fresh = LineId(requirements.len() as u32);
+                *requirements.entry(requirement).or_insert(fresh)
+            };
+            (0..=queue.widening.len()).map(|step| choices.iter().map(|language| line(step, *language)).collect()).collect()
+        };
+        let line_of: Vec<_> = directory.queues.iter().map(|queue| lines_for(queue, false)).collect();
+        let further_line_of = directory.queues.iter().map(|queue| lines_for(queue, true)).collect();
         let (lines, lines_of_bench) = served(&requirements, &profiles);
         let all_lines = |queue: &Vec<Vec<LineId>>| Mask::of(sorted(queue.iter().flatten().map(|line| line.0)));
         Map {
@@ -214,6 +217,7 @@ impl Map {
             lines_of_bench,
             lines_of_queue: line_of.iter().map(all_lines).collect(),
             line_of,
+            further_line_of,
             bench_of,
             members,
             languages: directory.languages.clone(),
@@ -231,7 +235,17 @@ impl Map {
     /// The line for a caller of `queue` who speaks `language`, at a widening step (the last, where there are not so many).
     #[must_use]
     pub fn line(&self, queue: QueueId, language: Option<SkillId>, step: usize) -> Option<LineId> {
-        let steps = self.line_of.get(queue.index())?;
+        self.line_among(&self.line_of, queue, language, step)
+    }
+
+    /// The line for further rings of such a caller; `None` where one agent is rung at a time.
+    #[must_use]
+    pub fn further_line(&self, queue: QueueId, language: Option<SkillId>, step: usize) -> Option<LineId> {
+        self.line_among(&self.further_line_of, queue, language, step)
+    }
+
+    fn line_among(&self, lines: &[Vec<Vec<LineId>>], queue: QueueId, language: Option<SkillId>, step: usize) -> Option<LineId> {
+        let steps = lines.get(queue.index())?;
         let by_language = steps.get(step.min(steps.len().checked_sub(1)?))?;
         by_language.get(self.place_of(language)).copied()
     }

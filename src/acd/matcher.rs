@@ -29,6 +29,14 @@ pub struct Size {
     pub queues: u32,
 }
 
+impl Size {
+    /// The slots for so many contacts: each has one in line, and some may have further rings.
+    #[must_use]
+    pub const fn slots_for(contacts: u32) -> u32 {
+        contacts + contacts / 4
+    }
+}
+
 /// The queue that a contact is in, for counting; written by its owner.
 struct Place {
     /// The queue plus one; zero when in none.
@@ -158,6 +166,12 @@ impl Matcher {
             return Err(LineFull);
         }
         Ok(())
+    }
+
+    /// *Owner.* One more agent is wanted for a contact that is in line: the further ring has a slot of its own, a line and key for such
+    /// rings, and counts as nobody in line. It may be offered before this returns.
+    pub fn ring_further(&self, slot: ContactSlot, line: LineId, key: Key) {
+        self.kernel.arrive(slot.0, line, key);
     }
 
     /// *Owner.* The contact leaves the line, answered or not.

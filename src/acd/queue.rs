@@ -86,6 +86,8 @@ pub struct QueueRules {
     pub widening: Vec<WideningStep>,
     /// How to choose among agents.
     pub choice: ChoiceRule,
+    /// So many agents are rung for a caller at once, of whom the first to answer wins; the others only where nobody else needs them.
+    pub ring_several: u8,
     /// When the caller is answered.
     pub answer: Answer,
     /// The music, a name in the prompt library.
@@ -134,6 +136,7 @@ impl Default for QueueRules {
             prefer_last: None,
             widening: Vec::new(),
             choice: ChoiceRule::LongestIdle,
+            ring_several: 1,
             answer: Answer::AtOnce,
             music: "music/default".into(),
             announce: Announce::Place,

@@ -123,7 +123,7 @@ impl Bits {
     }
 }
 
-/// A version, and a key that is not after any filing of the place, without its last bits (a millisecond of a contact's key).
+/// A version, and a key that is not after any filing of the place, without its last bits (two milliseconds of a contact's key).
 struct Head(AtomicU64);
 
 impl Head {

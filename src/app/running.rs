@@ -158,7 +158,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let (log, records) = records::start(&listen.keep, &settings, clock.now())?;
     let size = Size {
         shards: 1,
-        contacts_per_shard: settings.limits.contacts,
+        contacts_per_shard: Size::slots_for(settings.limits.contacts),
         agents: settings.directory.agents.len() as u32 + AGENTS_SPARE,
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
     };

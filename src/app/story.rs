@@ -91,7 +91,11 @@ impl Call {
             }
             FactKind::OfferEnded { agent: rung, outcome, .. } => {
                 let what = match outcome {
-                    OfferOutcome::Accepted | OfferOutcome::Withdrawn => return None,
+                    OfferOutcome::Accepted => {
+                        self.agent = Some(*rung);
+                        return None;
+                    }
+                    OfferOutcome::Withdrawn => return None,
                     OfferOutcome::Refused => "refuses",
                     OfferOutcome::TimedOut => "lets it ring",
                     OfferOutcome::Busy => "is busy",

@@ -20,6 +20,8 @@ const ANY: RangeInclusive<Duration> = Duration::ZERO..=HOUR;
 
 /// The longest line that can be asked for.
 const LENGTH_MAX: u64 = 1_000_000;
+/// The most agents that are rung for one caller.
+const RINGS_MAX: u64 = 10;
 /// Each step costs a line of the matcher for each language.
 const STEPS_MAX: usize = 16;
 
@@ -70,6 +72,7 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.prefer_last, section.duration_or_never("prefer_last", SECOND..=HOUR));
     set(&mut rules.emergency, section.flag("emergency"));
     set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
+    set(&mut rules.ring_several, section.number("ring_several", 1..=RINGS_MAX));
     set(&mut rules.answer, section.word("answer", &[("at_once", Answer::AtOnce), ("late", Answer::Late)]));
     set(&mut rules.music, section.text("music").map(|name| cx.prompts.check(cx.report, &name)));
     let announce = [("place", Announce::Place), ("wait", Announce::Wait), ("place_and_wait", Announce::PlaceAndWait)];

@@ -19,8 +19,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many contacts a shard's slots can name.
-const CONTACTS_MAX: u64 = 1 << 20;
+/// How many contacts the matcher's slots can name, with a quarter more for further rings.
+const CONTACTS_MAX: u64 = 800_000;
 /// How often a waiting caller is asked whether it is still there, where the file does not say.
 const PROBE_WAITING: Duration = Duration::from_secs(60);
 /// The realm, where the file names no domain.

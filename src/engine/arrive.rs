@@ -204,6 +204,7 @@ impl Engine {
             phase: Phase::Entry(entry.unwrap_or(EntryId(u32::MAX)), Menu::Greeting),
             story: Story::begin(now),
             slot: None,
+            further: smallvec::SmallVec::new(),
             ticket: None,
             place: None,
             last_queue: None,

@@ -41,7 +41,10 @@ impl Engine {
         let mut held: BTreeMap<AgentId, u32> = BTreeMap::new();
         for (_, contact) in &self.contacts {
             let agent = match &contact.phase {
-                Phase::Offered(offer) => Some(offer.agent),
+                Phase::Offered(offers) => {
+                    offers.iter().for_each(|offer| *held.entry(offer.agent).or_default() += 1);
+                    None
+                }
                 Phase::Talking { agent, .. } => *agent,
                 Phase::Dialling(dial) => match dial.to {
                     DialTo::Agent(agent) => Some(agent),
@@ -83,15 +86,20 @@ impl Engine {
             if matches!(contact.phase, Phase::Over) && contact.legs.is_empty() {
                 return Err(format!("contact {} is over and has not gone", contact.id));
             }
-            let word = contact.slot.map(|slot| self.matcher.contact(slot));
-            let agree = match (&contact.phase, word) {
-                (Phase::Waiting, Some(word)) => matches!(word, ContactView::Waiting),
-                (Phase::Offered(offer), Some(word)) => word == ContactView::Offered(offer.agent),
-                (Phase::Waiting | Phase::Offered(_), None) => false,
-                _ => true,
+            let offers = match &contact.phase {
+                Phase::Waiting => &[][..],
+                Phase::Offered(offers) => offers,
+                _ if contact.further.is_empty() => continue,
+                _ => return Err(format!("contact {} is not in line, and has further rings", contact.id)),
             };
-            if !agree {
-                return Err(format!("contact {} is {:?}, and in the line it is {word:?}", contact.id, contact.phase));
+            let Some(slot) = contact.slot else { return Err(format!("contact {} is in line without a slot", contact.id)) };
+            for slot in contact.further.iter().copied().chain([slot]) {
+                let offered = offers.iter().find(|offer| offer.slot == slot);
+                let known = offered.map_or(ContactView::Waiting, |offer| ContactView::Offered(offer.agent));
+                let word = self.matcher.contact(slot);
+                if word != known {
+                    return Err(format!("contact {} is {:?}, and in the line it is {word:?}", contact.id, contact.phase));
+                }
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ pub enum ContactTimer {
     WaitMax,
     /// The place in line is said.
     Announce,
-    /// The ring has lasted long enough.
+    /// A ring has lasted long enough.
     Ring,
     /// A late-answered caller starts to hear music.
     EarlyMedia,
@@ -59,12 +59,19 @@ pub enum ContactTimer {
 pub(super) struct Offer {
     pub(super) agent: AgentId,
     pub(super) queue: QueueId,
+    /// Which of the contact's slots is offered.
+    pub(super) slot: ContactSlot,
     pub(super) since: Time,
+    /// When the ring has lasted long enough, or is tried again where it could not begin.
+    pub(super) until: Option<Time>,
     /// The phones that ring.
     pub(super) legs: SmallVec<[LegKey; 2]>,
     /// The weightiest failure so far.
     pub(super) worst: Option<OfferOutcome>,
 }
+
+/// The offers of a contact: one, unless its queue rings several agents at once.
+pub(super) type Offers = SmallVec<[Offer; 1]>;
 
 /// Where in the house a contact is.
 #[derive(Clone, Debug)]
@@ -73,8 +80,8 @@ pub(super) enum Phase {
     Entry(EntryId, Menu),
     /// In line, with nobody rung.
     Waiting,
-    /// In line, and an agent is rung.
-    Offered(Offer),
+    /// In line, and an agent is rung, or several.
+    Offered(Offers),
     /// Somebody in particular is being called.
     Dialling(Dial),
     /// With an agent; with somebody outside where there is none.
@@ -111,6 +118,8 @@ pub(super) struct Contact {
     pub(super) phase: Phase,
     pub(super) story: Story,
     pub(super) slot: Option<ContactSlot>,
+    /// The slots of further rings.
+    pub(super) further: SmallVec<[ContactSlot; 2]>,
     pub(super) ticket: Option<Ticket>,
     pub(super) place: Option<Key>,
     pub(super) last_queue: Option<QueueId>,

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
 use super::media_port::Feed;
+use super::ring::{ELSEWHERE, weight};
 use super::{Engine, TxUse};
 use crate::acd::agent::State;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
@@ -304,7 +305,7 @@ impl Engine {
         let codec = agreement.codec;
         self.agree(leg, agreement);
         for other in dial.legs.iter().filter(|other| **other != leg) {
-            self.cancel_ring(now, *other);
+            self.cancel_ring(now, *other, ELSEWHERE);
         }
         self.stop_all_timers(key);
         self.set_timer(key, ContactTimer::TalkMax, now + TALK_MAX);
@@ -336,7 +337,7 @@ impl Engine {
         if dial.legs.len() == before {
             return;
         }
-        if dial.worst.is_none_or(|(worst, _)| super::ring::weight(outcome) > super::ring::weight(worst)) {
+        if dial.worst.is_none_or(|(worst, _)| weight(outcome) > weight(worst)) {
             dial.worst = Some((outcome, status));
         }
         if dial.legs.is_empty() {
@@ -348,7 +349,7 @@ impl Engine {
     pub(super) fn dial_timed_out(&mut self, now: Time, key: ContactKey) {
         let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
         for leg in &dial.legs {
-            self.cancel_ring(now, *leg);
+            self.cancel_ring(now, *leg, None);
         }
         self.dial_failed(now, key, OfferOutcome::TimedOut, 480);
     }
@@ -370,7 +371,7 @@ impl Engine {
     /// The contact leaves while somebody in particular is called for it.
     pub(super) fn stop_dialling(&mut self, now: Time, dial: &Dial) {
         for leg in &dial.legs {
-            self.cancel_ring(now, *leg);
+            self.cancel_ring(now, *leg, None);
         }
         self.let_dialled_go(now, dial, OfferOutcome::Withdrawn);
     }

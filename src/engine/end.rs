@@ -94,7 +94,7 @@ impl Engine {
         let Some(entry) = self.leg(leg) else { return };
         match entry.state {
             LegState::Arriving { .. } => self.refuse(now, leg, status.unwrap_or(480)),
-            LegState::Calling { .. } => self.cancel_ring(now, leg),
+            LegState::Calling { .. } => self.cancel_ring(now, leg, None),
             LegState::Answered { .. } if matches!(entry.role, Role::Agent(_)) && !self.holds(Rule::ByeToAgent) => {}
             LegState::Answered { .. } => self.hang_up(now, leg),
             LegState::Ending => {}

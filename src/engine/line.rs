@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use super::Engine;
 use super::announce::EARLY_MEDIA_AFTER;
-use super::contact::{ContactKey, ContactTimer, Offer, Phase};
+use super::contact::{ContactKey, ContactTimer, Phase};
 use super::dial::{DialTo, Purpose};
-use super::sabotage::Rule;
-use crate::acd::claim::{AgentView, ContactView, Left};
+use crate::acd::claim::{ContactView, Left};
 use crate::acd::queue::{Answer, Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId};
-use crate::base::words::{EndedBy, Limit, OfferOutcome, QueueOutcome, Segment};
-use crate::base::{AgentId, Estimate, QueueId, Time, Weighed};
+use crate::base::words::{EndedBy, Limit, QueueOutcome, Segment};
+use crate::base::{AgentId, Estimate, QueueId, Time};
 use crate::call::contact::Ticket;
 use crate::report::FactKind;
 
@@ -72,6 +71,7 @@ impl Engine {
             FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers },
         );
         self.start_waiting(now, key, rules);
+        self.ask_further(now, key);
         self.follow_nudges(now);
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         }
     }
 
-    fn line_at(&self, key: ContactKey) -> Option<(ContactSlot, LineId, Key)> {
+    pub(super) fn line_at(&self, key: ContactKey) -> Option<(ContactSlot, LineId, Key)> {
         let contact = self.contact(key)?;
         let ticket = contact.ticket?;
         let line = match ticket.prefers {
@@ -135,6 +135,7 @@ impl Engine {
             let weighed = self.matcher.weigh(line);
             self.fact(now, Some(id), FactKind::Widened { queue, step, weighed });
         }
+        self.ask_further(now, key);
     }
 
     /// The requirement relaxes by one step.
@@ -159,13 +160,16 @@ impl Engine {
             let weighed = self.matcher.weigh(line);
             self.fact(now, Some(id), FactKind::Widened { queue, step: step as u32, weighed });
         }
+        self.refile_further(now, key);
     }
 
-    /// Files a waiting contact in the line that the map in force gives it.
-    pub(super) fn refile(&mut self, key: ContactKey) {
+    /// Files a contact that waits in the line that the map in force gives it, and its further rings in theirs.
+    pub(super) fn refile(&mut self, now: Time, key: ContactKey) {
         if let Some((slot, line, place)) = self.line_at(key) {
             self.matcher.widen(slot, line, place);
         }
+        self.refile_further(now, key);
+        self.ask_further(now, key);
     }
 
     /// The contact has waited as long as it may.
@@ -249,20 +253,15 @@ impl Engine {
     pub(super) fn leave_line(&mut self, now: Time, key: ContactKey, outcome: QueueOutcome) {
         let Some(contact) = self.contact(key) else { return };
         let Some(slot) = contact.slot else { return };
-        if let Phase::Offered(offer) = contact.phase.clone() {
-            self.withdraw(now, key, &offer);
-        }
-        let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
-        if let Left::WasOffered(agent) = left {
-            self.offer_withdrawn(now, agent);
+        self.withdraw_all(now, key);
+        let left = self.leave_with(now, slot);
+        for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
+            self.leave_with(now, slot);
         }
         if left != Left::NotHere {
             self.tell_left(now, key, outcome);
         }
         self.forget_slot(key);
-        if let Some(contact) = self.contact_mut(key) {
-            contact.phase = Phase::Waiting;
-        }
         for timer in [
             ContactTimer::WaitMax,
             ContactTimer::Widen,
@@ -297,76 +296,11 @@ impl Engine {
         let Some(contact) = self.contact_mut(key) else { return };
         contact.ticket = None;
         contact.place = None;
-        if let Some(slot) = contact.slot.take() {
+        let (slot, further) = (contact.slot.take(), std::mem::take(&mut contact.further));
+        self.further_rings -= further.len() as u32;
+        for slot in further.into_iter().chain(slot) {
             self.in_slot[(slot.0 - self.first_slot) as usize] = None;
             self.free_slots.push_back(slot);
-        }
-    }
-
-    // ---- what the matcher decides ----
-
-    /// Looks again at every party that the matcher has touched.
-    pub(super) fn follow_nudges(&mut self, now: Time) {
-        let matcher = self.matcher.clone();
-        let mut agents: smallvec::SmallVec<[AgentId; 4]> = smallvec::SmallVec::new();
-        matcher.nudged_agents(self.shard, |agent| agents.push(agent));
-        for agent in agents {
-            self.agent_nudged(now, agent);
-        }
-        let mut slots: smallvec::SmallVec<[ContactSlot; 4]> = smallvec::SmallVec::new();
-        matcher.nudged_contacts(self.shard, |slot| slots.push(slot));
-        for slot in slots {
-            self.contact_nudged(now, slot);
-        }
-    }
-
-    fn agent_nudged(&mut self, now: Time, agent: AgentId) {
-        let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) else { return };
-        let record = &mut self.agents[agent.index()];
-        if record.agent.state().contact() == Some(contact) {
-            return;
-        }
-        if record.agent.reserve(now, contact) {
-            self.agent_changed(now, agent);
-        }
-    }
-
-    fn contact_nudged(&mut self, now: Time, slot: ContactSlot) {
-        let Some(key) = self.in_slot[(slot.0 - self.first_slot) as usize] else { return };
-        let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
-        let Some(contact) = self.contact(key) else { return };
-        let (Phase::Waiting, Some(ticket)) = (&contact.phase, contact.ticket) else { return };
-        let id = contact.id;
-        self.current = Some(key);
-        // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
-        if self.agents[agent.index()].agent.state().contact() != Some(slot) {
-            self.put_back(key);
-            self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
-            return;
-        }
-        let offer = Offer { agent, queue: ticket.queue, since: now, legs: smallvec::SmallVec::new(), worst: None };
-        if let Some(contact) = self.contact_mut(key) {
-            contact.phase = Phase::Offered(offer);
-        }
-        let line = self.line_at(key).map(|(_, line, _)| line);
-        let weighed = line.map_or_else(Weighed::default, |line| self.matcher.weigh(line));
-        self.fact(now, Some(id), FactKind::Offered { queue: ticket.queue, agent, weighed });
-        self.ring(now, key, agent);
-    }
-
-    /// The contact waits again where it was; for anyone, for the one whom it waited for is not to be had.
-    pub(super) fn put_back(&mut self, key: ContactKey) {
-        self.stop_timer(key, ContactTimer::Prefer);
-        if let Some(ticket) = self.contact_mut(key).and_then(|contact| contact.ticket.as_mut()) {
-            ticket.prefers = None;
-        }
-        let Some((slot, line, place)) = self.line_at(key) else { return };
-        self.stop_timer(key, ContactTimer::Ring);
-        if let Some(contact) = self.contact_mut(key) {
-            contact.phase = Phase::Waiting;
-        }
-        if self.holds(Rule::PutBack) {
-            self.matcher.put_back(slot, line, place);
         }
     }
 }

@@ -43,6 +43,7 @@ mod limits;
 mod line;
 pub mod media_port;
 mod menu;
+mod offer;
 mod own;
 mod ports;
 mod receive;
@@ -149,6 +150,9 @@ pub struct Engine {
     trunks: Vec<TrunkRecord>,
     /// Slots of the matcher that are free: given out first in, first out, so that a slot's generation comes round late.
     free_slots: VecDeque<ContactSlot>,
+    /// Slots that further rings have, and the most they may have.
+    further_rings: u32,
+    further_max: u32,
     /// The contact in each slot of ours, counted from the shard's first.
     in_slot: Vec<Option<ContactKey>>,
     first_slot: u32,
@@ -221,6 +225,8 @@ impl Engine {
             contacts: Slab::new(),
             agents: settings.directory.agents.iter().map(|_| AgentRecord::new(now)).collect(),
             trunks: settings.trunks.iter().map(|_| TrunkRecord { load: TrunkLoad::new(now), up: true, probe: None }).collect(),
+            further_rings: 0,
+            further_max: (slots.len() as u32).saturating_sub(settings.limits.contacts),
             free_slots: slots.clone().map(ContactSlot).collect(),
             in_slot: vec![None; slots.len()],
             first_slot: slots.start,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::contact::{ContactKey, Phase};
+use super::contact::{Contact, ContactKey, Phase};
 use super::{AgentRecord, Engine, Settings, TrunkRecord};
 use crate::base::{AgentId, Time};
 use crate::call::trunk::TrunkLoad;
@@ -41,10 +41,10 @@ impl Engine {
                 self.matcher.reseat(agent);
             }
         }
-        let waiting: Vec<ContactKey> =
-            self.contacts.iter().filter(|(_, c)| matches!(c.phase, Phase::Waiting)).map(|(_, c)| c.key).collect();
+        let in_line = |contact: &Contact| matches!(contact.phase, Phase::Waiting | Phase::Offered(_));
+        let waiting: Vec<ContactKey> = self.contacts.iter().filter(|(_, c)| in_line(c)).map(|(_, c)| c.key).collect();
         for key in waiting {
-            self.refile(key);
+            self.refile(now, key);
         }
     }
 }

@@ -21,6 +21,9 @@ use crate::sip::name::Name;
 /// What hotline relays or transcodes, in its own order.
 pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
 
+/// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
+pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
+
 /// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
 const PORTS_RETRY: Duration = Duration::from_millis(50);
 const PORTS_PATIENCE: Duration = Duration::from_secs(4);
@@ -71,26 +74,26 @@ impl Engine {
         let settings = self.settings.clone();
         let Some(contact) = self.contact(key) else { return };
         let Some(rules) = contact.ticket.and_then(|ticket| settings.queue(ticket.queue)) else { return };
-        let (slot, ring_timeout) = (contact.slot, rules.ring_timeout);
+        let ring_timeout = rules.ring_timeout;
         let phones = self.phones_of(agent);
         if phones.is_empty() {
-            return self.offer_failed(now, key, OfferOutcome::Unreachable);
+            return self.offer_failed(now, key, agent, OfferOutcome::Unreachable);
         }
         let mut rung = false;
         for phone in phones {
             rung |= self.ring_phone(now, key, agent, &phone);
         }
-        if !rung {
-            // For want of ports, which are not the agent's: there will be some in a moment.
-            return self.set_timer(key, ContactTimer::Ring, now + PORTS_RETRY);
-        }
-        if let Some(slot) = slot {
+        // For want of ports, which are not the agent's: there will be some in a moment.
+        let until = now + if rung { ring_timeout } else { PORTS_RETRY };
+        let bounded = self.holds(Rule::RingDeadline);
+        let Some(offer) = self.offers_mut(key).iter_mut().find(|offer| offer.agent == agent) else { return };
+        offer.until = bounded.then_some(until);
+        let slot = offer.slot;
+        if rung {
             self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
             self.agent_changed(now, agent);
         }
-        if self.holds(Rule::RingDeadline) {
-            self.set_timer(key, ContactTimer::Ring, now + ring_timeout);
-        }
+        self.expect_ring(key);
     }
 
     /// The codecs to offer an agent: what the caller speaks first, so that nothing need be transcoded. Opus only where the caller has
@@ -125,7 +128,9 @@ impl Engine {
         );
         let codecs = self.codecs_for_agent(caller);
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offer)) => offer.legs.push(leg),
+            Some(Phase::Offered(offers)) => {
+                offers.iter_mut().filter(|offer| offer.agent == agent).for_each(|offer| offer.legs.push(leg));
+            }
             Some(Phase::Dialling(dial)) => dial.legs.push(leg),
             _ => {}
         }
@@ -274,9 +279,8 @@ impl Engine {
 
     /// An agent's phone has answered.
     fn offer_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
-        let offer = match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Offered(offer)) if offer.legs.contains(&leg) => offer.clone(),
-            _ => return self.hang_up(now, leg),
+        let Some(offer) = self.offers(key).iter().find(|offer| offer.legs.contains(&leg)).cloned() else {
+            return self.hang_up(now, leg);
         };
         let offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.offered.take());
         let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
@@ -286,13 +290,13 @@ impl Engine {
         };
         let codec = agreement.codec;
         self.agree(leg, agreement);
-        let slot = self.contact(key).and_then(|contact| contact.slot);
-        if slot.and_then(|slot| self.matcher.accept(slot)) != Some(offer.agent) {
+        if self.matcher.accept(offer.slot) != Some(offer.agent) {
             return self.hang_up(now, leg);
         }
         for other in offer.legs.iter().filter(|other| **other != leg) {
-            self.cancel_ring(now, *other);
+            self.cancel_ring(now, *other, ELSEWHERE);
         }
+        self.others_lose(now, key, offer.slot);
         self.begin_talk(now, key, &offer, leg);
         if !self.answer_caller(now, key, Some(codec)) {
             return;
@@ -304,7 +308,7 @@ impl Engine {
         let settings = self.settings.clone();
         let talk_max = settings.queue(offer.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
         let Some(contact) = self.contact_mut(key) else { return };
-        let (id, slot, number) = (contact.id, contact.slot, contact.number.clone());
+        let (id, number) = (contact.id, contact.number.clone());
         contact.phase = Phase::Talking { agent: Some(offer.agent), leg };
         if settings.queue(offer.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
             self.last_agents.note(&number, offer.queue, offer.agent);
@@ -320,95 +324,51 @@ impl Engine {
         self.set_timer(key, ContactTimer::TalkMax, now + talk_max);
         let record = &mut self.agents[offer.agent.index()];
         record.offer_ended = None;
-        if let Some(slot) = slot {
-            record.agent.talk(now, slot, talk_max);
-        }
+        record.agent.talk(now, offer.slot, talk_max);
         self.matcher.release(offer.agent);
         self.agent_changed(now, offer.agent);
         self.forget_slot(key);
     }
 
-    /// A phone will not answer. When it was the last that rang, the offer has failed.
-    pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome) {
-        let Some(Phase::Offered(offer)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
-        let before = offer.legs.len();
-        offer.legs.retain(|other| *other != leg);
-        if offer.legs.len() == before {
-            return;
-        }
-        if offer.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
-            offer.worst = Some(outcome);
-        }
-        if offer.legs.is_empty() {
-            let outcome = offer.worst.unwrap_or(outcome);
-            self.offer_failed(now, key, outcome);
-        }
-    }
-
     fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offer)) => offer.legs.retain(|other| *other != leg),
+            Some(Phase::Offered(offers)) => offers.iter_mut().for_each(|offer| offer.legs.retain(|other| *other != leg)),
             Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),
             _ => {}
         }
         self.leg_gone(now, leg);
     }
 
-    /// The agent was rung long enough.
+    /// Some agent was rung long enough.
     pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
-        let Some(Phase::Offered(offer)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
-        if offer.legs.is_empty() {
-            // Not rung yet.
-            return match now.since(offer.since) < PORTS_PATIENCE {
-                true => self.ring(now, key, offer.agent),
-                false => self.offer_failed(now, key, OfferOutcome::Withdrawn),
-            };
+        for offer in self.offers(key).to_vec() {
+            if offer.until.is_none_or(|until| until > now) {
+                continue;
+            }
+            if !offer.legs.is_empty() {
+                for leg in &offer.legs {
+                    self.cancel_ring(now, *leg, None);
+                }
+                self.offer_failed(now, key, offer.agent, OfferOutcome::TimedOut);
+            } else if now.since(offer.since) < PORTS_PATIENCE {
+                // Not rung yet.
+                self.ring(now, key, offer.agent);
+            } else {
+                self.offer_failed(now, key, offer.agent, OfferOutcome::Withdrawn);
+            }
         }
-        for leg in &offer.legs {
-            self.cancel_ring(now, *leg);
-        }
-        self.offer_failed(now, key, OfferOutcome::TimedOut);
+        self.expect_ring(key);
     }
 
-    /// The offer came to nothing: the contact waits again at its place, the agent's state says why.
-    pub(super) fn offer_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome) {
-        let settings = self.settings.clone();
-        let Some(contact) = self.contact(key) else { return };
-        let Phase::Offered(offer) = contact.phase.clone() else { return };
-        let id = contact.id;
-        let pause = settings.queue(offer.queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
-        let rang = now.since(offer.since);
-        self.fact(now, Some(id), FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome, rang });
-        // The contact's word first: only then may the agent leave.
-        self.put_back(key);
-        self.agent_let_go(now, offer.agent, outcome, pause);
-    }
-
-    /// The contact leaves while somebody is rung for it.
-    pub(super) fn withdraw(&mut self, now: Time, key: ContactKey, offer: &Offer) {
-        let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
-        let rang = now.since(offer.since);
-        let outcome = OfferOutcome::Withdrawn;
-        self.fact(now, Some(id), FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome, rang });
-        for leg in &offer.legs {
-            self.cancel_ring(now, *leg);
-        }
-    }
-
-    /// The agent to whom a contact that left was offered is let go.
-    pub(super) fn offer_withdrawn(&mut self, now: Time, agent: AgentId) {
-        self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
-    }
-
-    /// Stops a phone's ringing. Its leg is gone once its INVITE has a final answer, or none comes.
-    pub(super) fn cancel_ring(&mut self, now: Time, leg: LegKey) {
+    /// Stops a phone's ringing, which may tell the phone why. Its leg is gone once its INVITE has a final answer, or none comes.
+    pub(super) fn cancel_ring(&mut self, now: Time, leg: LegKey, reason: Option<&'static str>) {
         let Some(entry) = self.leg_mut(leg) else { return };
         if let LegState::Calling { .. } = entry.state {
             entry.state = LegState::Ending;
             if let Some(tx) = entry.invite_out
                 && self.holds(Rule::CancelRing)
             {
-                self.stack.cancel(now, tx);
+                self.stack.cancel(now, tx, reason);
             }
         }
     }

@@ -22,6 +22,8 @@ pub(crate) enum Rule {
     StateDeadline,
     /// An INFO is taken without a panic.
     SoundInfo,
+    /// Where several agents ring for a caller and one answers, the others are let go.
+    OthersLose,
     /// The other phones of an agent, and those of a caller who left, are cancelled.
     CancelRing,
 }

@@ -121,6 +121,24 @@ fn a_great_head_start_is_priority() {
     agree("the others", measured[1].mean_wait_s, first / (1.0 - load));
 }
 
+/// Of three who are rung at once the first to answer is three times as fast, where answers come exponentially; and while all are busy the
+/// further rings take nobody from those who wait.
+#[test]
+fn several_rings_are_answered_sooner() {
+    let mut scene = Design { queues: &[(&[0], 0.01, Span::Never)], pools: &[40], talk_s: 60.0 }.scene();
+    scene.manners.answer_after = Span::Exp(Duration::from_secs(12));
+    let rules = scene.directory.queues[0].as_mut().unwrap();
+    (rules.ring_several, rules.ring_timeout) = (3, Duration::from_secs(600));
+    agree("the wait for the first of three", play(&scene, 4000)[0].mean_wait_s, 4.0);
+
+    let busy = |several| {
+        let mut scene = Design { queues: &[(&[0], 0.08, Span::Never)], pools: &[10], talk_s: 100.0 }.scene();
+        scene.directory.queues[0].as_mut().unwrap().ring_several = several;
+        play(&scene, 1000)[0].mean_wait_s
+    };
+    assert_eq!(busy(1), busy(3), "phones are answered at once: nobody rings in vain");
+}
+
 /// The steady state of a chain over (i, j), 0 <= i <= `last`.0, 0 <= j <= `last`.1, from its rates to the right, up, left and down.
 fn steady_state(last: (usize, usize), rates: impl Fn(usize, usize) -> [f64; 4]) -> BTreeMap<(usize, usize), f64> {
     let states: Vec<(usize, usize)> = (0..=last.0).flat_map(|i| (0..=last.1).map(move |j| (i, j))).collect();
@@ -256,7 +274,7 @@ fn littles_law_holds_for_every_queue() {
     rules(&mut scene, 1, |queue| {
         (queue.wait_max, queue.overflow) = (Some(Duration::from_secs(90)), Overflow::Queue(QueueId(2)));
     });
-    rules(&mut scene, 2, |queue| queue.length_max = 12);
+    rules(&mut scene, 2, |queue| (queue.length_max, queue.ring_several) = (12, 3));
     scene.manners = Manners {
         answer_after: Span::Uniform(Duration::ZERO, 25 * Duration::from_secs(1)),
         miss: Share::percent(2.0),

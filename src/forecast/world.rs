@@ -13,7 +13,7 @@ use crate::acd::agent::Agent;
 use crate::acd::claim::{AgentView, ContactView, Left};
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
-use crate::acd::{ContactSlot, Key, Map, Matcher};
+use crate::acd::{ContactSlot, Key, LineId, Map, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
 use crate::base::words::{AgentState, BreakReason, EstimateOutcome, OfferOutcome};
@@ -81,19 +81,20 @@ enum Due {
     OutOfPatience(usize),
     WaitMax(usize),
     Widen(usize),
-    Answer(usize),
-    RungInVain(usize),
+    Answer(usize, ContactSlot),
+    RungInVain(usize, ContactSlot),
     TalkOver(usize),
     /// An agent's wrap-up or pause.
     StateOver(AgentId),
     Back(AgentId),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    Waiting,
-    Rung(AgentId),
-    Talking(AgentId, Time),
+/// An agent who is rung for a caller, in one of the caller's slots.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    slot: ContactSlot,
+    agent: AgentId,
+    over: Option<DeadlineId>,
 }
 
 /// The clocks that run for a caller.
@@ -102,7 +103,6 @@ struct Clocks {
     patience: Option<DeadlineId>,
     wait_max: Option<DeadlineId>,
     widen: Option<DeadlineId>,
-    ring: Option<DeadlineId>,
 }
 
 #[derive(Debug)]
@@ -113,9 +113,12 @@ struct Caller {
     joined: Time,
     talk: Duration,
     place: Option<(ContactSlot, Key)>,
+    /// The slots of further rings.
+    further: Vec<ContactSlot>,
     estimate: Estimate,
     step: usize,
-    phase: Phase,
+    rings: Vec<Ring>,
+    talks: Option<(AgentId, Time)>,
     clocks: Clocks,
 }
 
@@ -139,6 +142,9 @@ pub struct World<'s, O> {
     /// By contact slot.
     in_slot: Vec<Option<usize>>,
     free_slots: VecDeque<ContactSlot>,
+    /// Slots that further rings have, and the most they may have.
+    further_rings: u32,
+    further_max: u32,
     workers: Vec<Worker>,
     due: Deadlines<Due>,
     sources: Vec<Source>,
@@ -152,7 +158,9 @@ impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
         let (agents, queues) = (scene.directory.agents.len() as u32, scene.directory.queues.len() as u32);
-        let size = Size { shards: 1, contacts_per_shard: line_max, agents, queues };
+        let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
+        let slots = if several { Size::slots_for(line_max) } else { line_max };
+        let size = Size { shards: 1, contacts_per_shard: slots, agents, queues };
         let mut due = Deadlines::default();
         for (at, agent, duty) in &scene.duties {
             due.set(START + *at, Due::Duty(*agent, *duty));
@@ -162,8 +170,10 @@ impl<'s, O: Observer> World<'s, O> {
             scene,
             matcher: Matcher::new(size, Map::new(&scene.directory, 1), |_| 0),
             callers: Slab::new(),
-            in_slot: vec![None; line_max as usize],
-            free_slots: (0..line_max).map(ContactSlot).collect(),
+            in_slot: vec![None; slots as usize],
+            free_slots: (0..slots).map(ContactSlot).collect(),
+            further_rings: 0,
+            further_max: slots - line_max,
             workers: (0..agents).map(|_| Worker { agent: Agent::new(START), state_over: None }).collect(),
             due,
             sources,
@@ -215,8 +225,8 @@ impl<'s, O: Observer> World<'s, O> {
             Due::OutOfPatience(caller) => self.leave(now, caller, Some(Outcome::Abandoned)),
             Due::WaitMax(caller) => self.waited_too_long(now, caller),
             Due::Widen(caller) => self.widen(now, caller),
-            Due::Answer(caller) => self.answer(now, caller),
-            Due::RungInVain(caller) => self.rung_in_vain(now, caller),
+            Due::Answer(caller, slot) => self.answer(now, caller, slot),
+            Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
             Due::TalkOver(caller) => self.talk_over(now, caller),
             Due::StateOver(agent) => {
                 let worker = &mut self.workers[agent.index()];
@@ -259,9 +269,11 @@ impl<'s, O: Observer> World<'s, O> {
             joined: now,
             talk,
             place: None,
+            further: Vec::new(),
             estimate: Estimate::Needless,
             step: 0,
-            phase: Phase::Waiting,
+            rings: Vec::new(),
+            talks: None,
             clocks: Clocks::default(),
         };
         let id = self.callers.insert(caller);
@@ -300,8 +312,46 @@ impl<'s, O: Observer> World<'s, O> {
             }
             _ => Estimate::Needless,
         };
+        self.ask_further(id);
         self.follow_nudges(now);
         self.tell_line(now, queue);
+    }
+
+    /// Has the caller rung for by as many agents as its queue says.
+    fn ask_further(&mut self, id: usize) {
+        let caller = &self.callers[id];
+        let wanted = self.rules(caller.queue).map_or(0, |rules| usize::from(rules.ring_several - 1));
+        for _ in caller.further.len()..wanted {
+            if self.further_rings == self.further_max {
+                return;
+            }
+            let Some(slot) = self.free_slots.pop_front() else { return };
+            self.further_rings += 1;
+            self.callers[id].further.push(slot);
+            self.in_slot[slot.0 as usize] = Some(id);
+            if let Some((line, key)) = self.filing(id, slot) {
+                self.matcher.ring_further(slot, line, key);
+            }
+        }
+    }
+
+    /// The line and the key of one of the caller's slots.
+    fn filing(&self, id: usize, slot: ContactSlot) -> Option<(LineId, Key)> {
+        let caller = &self.callers[id];
+        let (own, key) = caller.place?;
+        let (map, language) = (self.matcher.map(), self.scene.streams[caller.stream].language);
+        if own == slot {
+            return Some((map.line(caller.queue, language, caller.step)?, key));
+        }
+        Some((map.further_line(caller.queue, language, caller.step)?, key.of_further_ring()))
+    }
+
+    /// All slots of the caller but `kept` leave the line; who was rung for them.
+    fn leave_with(&mut self, id: usize, kept: Option<ContactSlot>) -> Vec<AgentId> {
+        let caller = &self.callers[id];
+        let slots = caller.place.map(|(slot, _)| slot).into_iter().chain(caller.further.iter().copied());
+        let left = slots.filter(|slot| Some(*slot) != kept).map(|slot| self.matcher.leave(slot));
+        left.filter_map(|left| if let Left::WasOffered(agent) = left { Some(agent) } else { None }).collect()
     }
 
     fn tell_line(&mut self, now: Time, queue: QueueId) {
@@ -311,11 +361,11 @@ impl<'s, O: Observer> World<'s, O> {
     /// The caller leaves the line: for good, or (without an outcome) to go on elsewhere.
     fn leave(&mut self, now: Time, id: usize, outcome: Option<Outcome>) {
         let caller = &self.callers[id];
-        let (queue, place) = (caller.queue, caller.place);
-        if let Some((slot, _)) = place {
-            let left = self.matcher.leave(slot);
+        let queue = caller.queue;
+        if caller.place.is_some() {
+            let rung = self.leave_with(id, None);
             self.give_back_place(now, id, false);
-            if let Left::WasOffered(agent) = left {
+            for agent in rung {
                 self.let_go(now, agent, OfferOutcome::Withdrawn);
             }
             self.tell_line(now, queue);
@@ -328,10 +378,16 @@ impl<'s, O: Observer> World<'s, O> {
     /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
     fn give_back_place(&mut self, now: Time, id: usize, answered: bool) {
         let caller = &mut self.callers[id];
-        caller.phase = Phase::Waiting;
-        let clocks = &mut caller.clocks;
-        for clock in [clocks.wait_max.take(), clocks.widen.take(), clocks.ring.take()].into_iter().flatten() {
+        let clocks = [caller.clocks.wait_max.take(), caller.clocks.widen.take()];
+        let rings = std::mem::take(&mut caller.rings);
+        for clock in clocks.into_iter().chain(rings.into_iter().map(|ring| ring.over)).flatten() {
             self.due.cancel(clock);
+        }
+        let further = std::mem::take(&mut caller.further);
+        self.further_rings -= further.len() as u32;
+        for slot in further {
+            self.in_slot[slot.0 as usize] = None;
+            self.free_slots.push_back(slot);
         }
         if let Some((slot, _)) = caller.place.take() {
             self.in_slot[slot.0 as usize] = None;
@@ -386,16 +442,22 @@ impl<'s, O: Observer> World<'s, O> {
         if let Some(next) = rules.widening.get(caller.step) {
             caller.clocks.widen = Some(self.due.set(caller.joined + next.after, Due::Widen(id)));
         }
-        let (queue, step, language) = (caller.queue, caller.step, self.scene.streams[caller.stream].language);
-        if let (Some((slot, key)), Some(line)) = (caller.place, self.matcher.map().line(queue, language, step)) {
-            self.matcher.widen(slot, line, key);
+        let own = caller.place.map(|(slot, _)| slot);
+        for slot in own.into_iter().chain(caller.further.clone()) {
+            if let Some((line, key)) = self.filing(id, slot) {
+                self.matcher.widen(slot, line, key);
+            }
         }
     }
 
     /// Callers whom nobody present can serve leave, where their queue says so.
     fn leave_empty_lines(&mut self, now: Time) {
-        let waiting: Vec<usize> =
-            self.callers.iter().filter(|(_, caller)| caller.phase == Phase::Waiting).map(|(id, _)| id).collect();
+        let waiting: Vec<usize> = self
+            .callers
+            .iter()
+            .filter(|(_, caller)| caller.place.is_some() && caller.rings.is_empty())
+            .map(|(id, _)| id)
+            .collect();
         for id in waiting {
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
@@ -425,7 +487,7 @@ impl<'s, O: Observer> World<'s, O> {
             }
             for slot in slots {
                 if let (ContactView::Offered(agent), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize])
-                    && self.callers[id].phase == Phase::Waiting
+                    && self.callers[id].rings.iter().all(|ring| ring.slot != slot)
                 {
                     self.ring(now, id, slot, agent);
                 }
@@ -436,39 +498,43 @@ impl<'s, O: Observer> World<'s, O> {
     fn ring(&mut self, now: Time, id: usize, slot: ContactSlot, agent: AgentId) {
         let Some(rules) = self.rules(self.callers[id].queue) else { return };
         self.workers[agent.index()].agent.ring(now, slot, rules.ring_timeout);
-        self.callers[id].phase = Phase::Rung(agent);
         let manners = &self.scene.manners;
         let missed = manners.miss.draw(&mut self.seed);
         let answers = manners.answer_after.draw(&mut self.seed).filter(|span| !missed && *span < rules.ring_timeout);
-        match answers {
-            Some(Duration::ZERO) => self.answer(now, id),
-            Some(span) => self.callers[id].clocks.ring = Some(self.due.set(now + span, Due::Answer(id))),
-            None => self.callers[id].clocks.ring = Some(self.due.set(now + rules.ring_timeout, Due::RungInVain(id))),
+        let over = match answers {
+            Some(Duration::ZERO) => None,
+            Some(span) => Some(self.due.set(now + span, Due::Answer(id, slot))),
+            None => Some(self.due.set(now + rules.ring_timeout, Due::RungInVain(id, slot))),
+        };
+        self.callers[id].rings.push(Ring { slot, agent, over });
+        if over.is_none() {
+            self.answer(now, id, slot);
         }
     }
 
-    fn answer(&mut self, now: Time, id: usize) {
+    fn answer(&mut self, now: Time, id: usize, slot: ContactSlot) {
         let caller = &mut self.callers[id];
-        caller.clocks.ring = None;
-        let Some((slot, _)) = caller.place else { return };
+        caller.rings.iter_mut().filter(|ring| ring.slot == slot).for_each(|ring| ring.over = None);
         let (queue, talk) = (caller.queue, caller.talk);
         let Some(agent) = self.matcher.accept(slot) else { return };
+        let others = self.leave_with(id, Some(slot));
         let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
         self.workers[agent.index()].agent.talk(now, slot, talk_max);
         self.give_back_place(now, id, true);
-        self.callers[id].phase = Phase::Talking(agent, now);
+        self.callers[id].talks = Some((agent, now));
         self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
         self.end(now, id, Outcome::Answered(agent));
         self.tell_line(now, queue);
+        for other in others {
+            self.let_go(now, other, OfferOutcome::Withdrawn);
+        }
     }
 
-    fn rung_in_vain(&mut self, now: Time, id: usize) {
-        let caller = &mut self.callers[id];
-        caller.clocks.ring = None;
-        let Phase::Rung(agent) = caller.phase else { return };
-        caller.phase = Phase::Waiting;
-        let (queue, step, language) = (caller.queue, caller.step, self.scene.streams[caller.stream].language);
-        if let (Some((slot, key)), Some(line)) = (caller.place, self.matcher.map().line(queue, language, step)) {
+    fn rung_in_vain(&mut self, now: Time, id: usize, slot: ContactSlot) {
+        let rings = &mut self.callers[id].rings;
+        let Some(at) = rings.iter().position(|ring| ring.slot == slot) else { return };
+        let agent = rings.swap_remove(at).agent;
+        if let Some((line, key)) = self.filing(id, slot) {
             self.matcher.put_back(slot, line, key);
         }
         self.let_go(now, agent, OfferOutcome::TimedOut);
@@ -477,7 +543,7 @@ impl<'s, O: Observer> World<'s, O> {
 
     fn talk_over(&mut self, now: Time, id: usize) {
         let caller = self.callers.remove(id);
-        let Phase::Talking(agent, since) = caller.phase else { return };
+        let Some((agent, since)) = caller.talks else { return };
         self.observer.talked(agent, since, now);
         let own = self.scene.wrap_up.get(agent.index()).copied().flatten();
         let wrap_up = own.or(self.rules(caller.queue).map(|rules| rules.wrap_up)).unwrap_or_default();

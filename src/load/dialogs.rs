@@ -170,7 +170,7 @@ impl Player<'_> {
             State::Calling => {
                 call.state = State::Cancelled;
                 if let Some(tx) = call.invite_out {
-                    self.stack.cancel(self.now, tx);
+                    self.stack.cancel(self.now, tx, None);
                 }
             }
             State::Up => {
@@ -242,7 +242,7 @@ impl Player<'_> {
             State::Up if expected => self.leave(id),
             State::Calling => {
                 if let Some(tx) = call.invite_out {
-                    self.stack.cancel(self.now, tx);
+                    self.stack.cancel(self.now, tx, None);
                 }
                 self.over(id, outcome);
             }

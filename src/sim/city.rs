@@ -76,7 +76,7 @@ impl City {
         let agents = settings.directory.agents.len() as u32;
         let size = Size {
             shards: 1,
-            contacts_per_shard: settings.limits.contacts,
+            contacts_per_shard: Size::slots_for(settings.limits.contacts),
             agents,
             queues: settings.directory.queues.len() as u32,
         };

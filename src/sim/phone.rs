@@ -208,7 +208,7 @@ impl Phone {
             State::Calling => {
                 call.given_up = true;
                 if let Some(tx) = call.invite_out {
-                    self.stack.cancel(now, tx);
+                    self.stack.cancel(now, tx, None);
                 }
             }
             State::Up => self.hang_up(now, id),

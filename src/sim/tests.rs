@@ -28,7 +28,7 @@ fn settings() -> crate::engine::Settings {
          {agents}\
          [[queue]]\nname = \"help\"\nagency = \"city\"\nprefer_last = \"12s\"\npools = [\"desk\"]\nanswer = \"late\"\nwrap_up = \"3s\"\nring = \"10s\"\nwait_max = \"40s\"\noverflow = \"queue:water\"\n\
          widen = [{{ after = \"10s\", more_pools = [\"pipes\"] }}]\n\
-         [[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nanswer = \"at_once\"\nwrap_up = \"0s\"\nring = \"8s\"\nlength_max = 5\nannounce_every = \"7s\"\nprefer_last = \"6s\"\ntalk_max = \"90s\"\n\
+         [[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nanswer = \"at_once\"\nwrap_up = \"0s\"\nring = \"8s\"\nlength_max = 5\nring_several = 2\nannounce_every = \"7s\"\nprefer_last = \"6s\"\ntalk_max = \"90s\"\n\
          [[entry]]\nname = \"main\"\ngreeting = [\"en/greeting\"]\nqueue = \"help\"\n\
          [[trunk]]\nname = \"carrier\"\nfrom = [\"192.0.2.0/24\"]\ncalls_max = 100\n\
          numbers = {{ \"120\" = \"queue:help\", \"121\" = \"queue:water\", \"122\" = \"entry:main\" }}\n"
@@ -92,10 +92,11 @@ fn a_rule_taken_out_is_noticed() {
         Rule::Leave,
         Rule::TalkSegment,
         Rule::StateDeadline,
+        Rule::OthersLose,
         Rule::CancelRing,
     ];
     for rule in rules {
-        let noticed = (0..40).find_map(|seed| {
+        let noticed = (0..400).find_map(|seed| {
             let mut city = City::new(plan(FOUL), seed);
             city.engine.take_out(rule);
             city.run().err().map(|why| format!("seed {seed}: {why}"))

@@ -81,6 +81,7 @@ fn queues_arrive() {
     assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, Answer::Late, Some(seconds(20))));
     assert_eq!((general.announce, tax.announce), (Announce::Place, Announce::PlaceAndWait));
     assert_eq!((general.prefer_last, tax.prefer_last), (None, Some(seconds(25))));
+    assert_eq!((general.ring_several, tax.ring_several), (1, 3));
     assert_eq!((tax.ring_timeout, tax.refused_pause, tax.wrap_up), (seconds(12), seconds(7), seconds(9)));
     assert_eq!((tax.wait_max, tax.length_max, &tax.overflow), (None, 12, &Overflow::Queue(QueueId(0))));
     assert_eq!((&tax.join_empty, &tax.leave_when_empty), (&WhenEmpty::Overflow, &WhenEmpty::Goodbye));

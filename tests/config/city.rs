@@ -115,6 +115,7 @@ answer = "late"
 music = "music/default"
 announce = "place_and_wait"
 prefer_last = "25s"
+ring_several = 3
 announce_every = "20s"
 refused_pause = "7s"
 wrap_up = "9s"

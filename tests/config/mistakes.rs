@@ -55,7 +55,7 @@ const MISTAKES: &[Mistake] = &[
     ("token = \"a-long-token-for-tests\"", "token = \"no blanks please, thanks\"", Error, BadValue, "http.token", "header"),
     ("token = \"a-long-token-for-tests\"", "token_file = \"no/such\"", Error, Unreadable, "http.token_file", "no/such"),
     ("emergency_contacts = 50", "emergency_contacts = 5000", Error, Conflict, "limits.emergency_contacts", "= 50"),
-    ("contacts = 5000", "contacts = 2_000_000", Error, BadValue, "limits.contacts", "to 1048576"),
+    ("contacts = 5000", "contacts = 2_000_000", Error, BadValue, "limits.contacts", "to 800000"),
     ("expires_min = \"2m\"", "expires_min = \"30m\"", Error, Conflict, "registration.expires_min", "\"20m\""),
     ("answer-after=0", "answer-after=0\\r\\nX: y", Error, BadValue, "phone.call_info", "one line"),
     ("default = \"ko\"", "default = \"kr\"", Error, UnknownName, "prompts.default", "en, ko, music, zh"),
@@ -104,6 +104,7 @@ const MISTAKES: &[Mistake] = &[
     ("name = \"desk{n}\"", "name = \"desk\"", Error, BadValue, "agents.desk.name", "\"desk{n}\""),
     ("@192.0.2.7:70{n}0", "@desk{n}.example", Error, BadValue, "agents.\"desk{n}\".contact", "not looked up"),
     // Queues.
+    ("ring = \"12s\"", "ring = \"12s\"\nring_several = 11", Error, BadValue, "queue_defaults.ring_several", "out of range"),
     ("ring = \"12s\"", "ring = \"0s\"", Error, BadValue, "queue_defaults.ring", "out of range"),
     ("ring = \"12s\"", "pools = []", Error, UnknownKey, "queue_defaults.pools", "means nothing here"),
     ("overflow = \"queue:general\"", "overflow = \"general\"", Error, BadValue, "queue.tax.overflow", "queue:NAME"),

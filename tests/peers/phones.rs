@@ -72,3 +72,24 @@ fn a_caller_who_is_held_hears_music_and_the_agent_again_after_it() {
 fn an_agent_who_is_held_hears_music_and_the_caller_again_after_it() {
     hold(33, 15_160, false);
 }
+
+#[test]
+fn two_phones_of_two_agents_ring_at_once_and_one_is_answered() {
+    let several = city().replace("answer = \"at_once\"", "answer = \"late\"\nring_several = 2").replace("by_code", "on_register");
+    let house = House::start(34, &several);
+    let (address, dir) = (house.address(1), house.dir.path());
+    let server = format!("{address}:5060");
+    let _anna = Agent { answers: "manual", ..anna(&server) }.phone(dir, 15_180, 440);
+    let (name, password) = ("bora", "bora-knows-it-too");
+    let bora = Agent { name, password, answers: "manual", ..softphones::anna(&server) }.phone(dir, 15_190, 550);
+    house.wait_for("hotline_agents", &["ready"], 2.0);
+    let caller = caller(dir, 15_200, &address, PCMU);
+    house.wait_for("hotline_agents", &["ringing"], 2.0);
+    bora.command("accept");
+    wait_until("the caller hears who answered", || caller.heard().is_tone(550.0));
+    wait_until("and is heard", || bora.heard().is_tone(1000.0));
+    house.wait_for("hotline_agents", &["talking"], 1.0);
+    house.wait_for("hotline_agents", &["ready"], 1.0);
+    house.wait_for("hotline_offers_total", &["accepted"], 1.0);
+    house.wait_for("hotline_offers_total", &["withdrawn"], 1.0);
+}

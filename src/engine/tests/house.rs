@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
-use super::super::{Engine, Input, Output, Parts, Settings};
+use super::super::{AgentCommand, Engine, Input, Output, Parts, Settings};
 use crate::acd::map::{AgentProfile, Directory, Map};
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
@@ -190,6 +190,13 @@ impl House {
         self.drain();
     }
 
+    /// The configuration changes, as a running server takes it up.
+    pub(super) fn reload(&mut self, settings: Settings) {
+        let matcher = self.engine.matcher.clone();
+        matcher.publish(matcher.map().following(&settings.directory, settings.version)).expect("there is room");
+        self.input(Input::Reload(Arc::new(settings)));
+    }
+
     /// A datagram from `from`.
     pub(super) fn from(&mut self, from: &str, text: &str) {
         let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
@@ -314,4 +321,30 @@ pub(super) fn answer(request: &Sent, status: u16, body: &str) -> String {
 /// The tag in a To header.
 pub(super) fn tag_of(sent: &Sent) -> String {
     sent.message().to().unwrap().tag().unwrap_or_default().to_owned()
+}
+
+/// A caller joins; the tag of its dialog.
+pub(super) fn calls(house: &mut House, call_id: &str) -> String {
+    house.from(CALLER, &Request::invite(call_id).text());
+    let ok = house.next_to(CALLER);
+    assert_eq!(ok.status(), Some(200));
+    let tag = tag_of(&ok);
+    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", call_id, 1) }.text());
+    tag
+}
+
+pub(super) fn hangs_up(house: &mut House, call_id: &str, tag: &str) {
+    house.from(CALLER, &Request { to_tag: Some(tag), ..Request::new("BYE", call_id, 2) }.text());
+    assert_eq!(house.next_to(CALLER).status(), Some(200));
+}
+
+pub(super) fn picks_up(house: &mut House, agent: u32) {
+    let phone = desk_phone(agent);
+    let invite = house.next_to(&phone);
+    house.from(&phone, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
+    assert_eq!(house.next_to(&phone).method().as_deref(), Some("ACK"));
+}
+
+pub(super) fn becomes(house: &mut House, agent: u32, command: AgentCommand) {
+    house.input(Input::Agent { agent: AgentId(agent), command });
 }

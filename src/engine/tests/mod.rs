@@ -6,5 +6,6 @@ mod house;
 mod own;
 mod ports;
 mod register;
+mod several;
 mod trunks;
 mod wait;

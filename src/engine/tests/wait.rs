@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::media_port::Feed;
-use super::super::{AgentCommand, Input, Settings};
-use super::house::{CALLER, House, Request, answer, desk_phone, sdp, settings, tag_of};
+use super::super::{AgentCommand, Settings};
+use super::house::{House, answer, becomes, calls, desk_phone, hangs_up, picks_up, settings};
 use crate::acd::queue::Announce;
 use crate::base::words::{BreakReason, EstimateOutcome};
 use crate::base::{AgentId, Estimate};
@@ -17,32 +17,6 @@ fn telling(announce: Announce) -> Settings {
     let queue = settings.directory.queues[0].as_mut().unwrap();
     (queue.announce, queue.announce_every) = (announce, Some(EVERY));
     settings
-}
-
-/// A caller joins; the tag of its dialog.
-fn calls(house: &mut House, call_id: &str) -> String {
-    house.from(CALLER, &Request::invite(call_id).text());
-    let ok = house.next_to(CALLER);
-    assert_eq!(ok.status(), Some(200));
-    let tag = tag_of(&ok);
-    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", call_id, 1) }.text());
-    tag
-}
-
-fn hangs_up(house: &mut House, call_id: &str, tag: &str) {
-    house.from(CALLER, &Request { to_tag: Some(tag), ..Request::new("BYE", call_id, 2) }.text());
-    assert_eq!(house.next_to(CALLER).status(), Some(200));
-}
-
-fn picks_up(house: &mut House, agent: u32) {
-    let phone = desk_phone(agent);
-    let invite = house.next_to(&phone);
-    house.from(&phone, &answer(&invite, 200, &sdp("203.0.113.1", 40000, "sendrecv")));
-    assert_eq!(house.next_to(&phone).method().as_deref(), Some("ACK"));
-}
-
-fn becomes(house: &mut House, agent: u32, command: AgentCommand) {
-    house.input(Input::Agent { agent: AgentId(agent), command });
 }
 
 fn last_prompts(house: &House) -> Vec<String> {

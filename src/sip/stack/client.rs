@@ -37,6 +37,8 @@ pub(super) struct Client<U> {
     cancel: Option<u32>,
     /// To be cancelled as soon as anything is heard (RFC 3261 9.1).
     cancel_wanted: bool,
+    /// What the CANCEL says of itself (RFC 3326).
+    cancel_reason: Option<&'static str>,
     sent: bool,
     timers: Timers,
 }
@@ -101,6 +103,7 @@ impl<U: Copy> Stack<U> {
             is_cancel: method == Method::Cancel,
             cancel: None,
             cancel_wanted: false,
+            cancel_reason: None,
             sent: false,
             timers: Timers::new(),
         }) as u32;
@@ -115,9 +118,11 @@ impl<U: Copy> Stack<U> {
         self.clients.get(tx.slot as usize).is_some_and(|client| client.serial == tx.serial)
     }
 
-    /// Cancels an INVITE of ours: at once if anything was heard of it, else as soon as something is (RFC 3261 9.1).
-    pub fn cancel(&mut self, now: Time, tx: ClientTx) {
+    /// Cancels an INVITE of ours: at once if anything was heard of it, else as soon as something is (RFC 3261 9.1). The CANCEL gives the
+    /// reason as its Reason header (RFC 3326).
+    pub fn cancel(&mut self, now: Time, tx: ClientTx, reason: Option<&'static str>) {
         let Some(client) = self.clients.get_mut(tx.slot as usize).filter(|client| client.serial == tx.serial) else { return };
+        client.cancel_reason = reason;
         match &client.machine {
             Machine::Invite(machine) if machine.state == client_invite::State::Proceeding && client.cancel.is_none() => {
                 self.send_cancel(now, tx.slot);
@@ -130,10 +135,9 @@ impl<U: Copy> Stack<U> {
     fn send_cancel(&mut self, now: Time, slot: u32) {
         let client = &mut self.clients[slot as usize];
         client.cancel_wanted = false;
-        let (flow, user, token) = (client.flow, client.user, client.token);
-        let Some(bytes) = client.request.clone().as_deref().and_then(|invite| derive(invite, Method::Cancel, None)) else {
-            return;
-        };
+        let (flow, user, token, reason) = (client.flow, client.user, client.token, client.cancel_reason);
+        let cancel = |invite: &Arc<[u8]>| derive(invite, Method::Cancel, None, reason);
+        let Some(bytes) = client.request.as_ref().and_then(cancel) else { return };
         if let Machine::Invite(machine) = &mut client.machine {
             let list = machine.on(client_invite::Input::Cancelled);
             self.apply_client(now, slot, list);
@@ -150,7 +154,7 @@ impl<U: Copy> Stack<U> {
         let client = &mut self.clients[slot as usize];
         let (tx, user, is_cancel) = (ClientTx { slot, serial: client.serial }, client.user, client.is_cancel);
         if class == Class::Rejection && client.ack.is_none() && matches!(client.machine, Machine::Invite(_)) {
-            client.ack = client.request.as_deref().and_then(|invite| derive(invite, Method::Ack, message.get(Name::To)));
+            client.ack = client.request.as_deref().and_then(|invite| derive(invite, Method::Ack, message.get(Name::To), None));
         }
         let list = match &mut client.machine {
             Machine::Invite(machine) => machine.on(client_invite::Input::Response(class)),
@@ -240,7 +244,7 @@ impl<U: Copy> Stack<U> {
 
 /// The ACK to a rejection (RFC 3261 17.1.1.3) or the CANCEL (9.1) of an INVITE of ours: same Request-URI, topmost Via, Route, From, Call-ID
 /// and CSeq number. The ACK takes its To from the rejection.
-fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>) -> Option<Arc<[u8]>> {
+fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>, reason: Option<&str>) -> Option<Arc<[u8]>> {
     let invite = Message::read(invite).ok()?;
     let Start::Request { uri, .. } = invite.start else { return None };
     let mut writer = Writer::request(method.as_str(), uri);
@@ -251,5 +255,8 @@ fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>) -> Option<Arc<[u
     writer.field(Name::To, to.or(invite.get(Name::To))?);
     writer.copy(&invite, Name::CallId);
     writer.fmt(Name::CSeq, format_args!("{} {}", invite.cseq().ok()?.number, method.as_str()));
+    if let Some(reason) = reason {
+        writer.field(Name::Reason, reason);
+    }
     Some(writer.finish(None).into())
 }

@@ -77,7 +77,7 @@ fn a_rejection_is_acknowledged_on_the_same_branch_with_its_to_tag() {
 fn a_cancel_waits_until_something_was_heard() {
     let mut stack = stack();
     let (tx, first) = invite(&mut stack);
-    stack.cancel(T0, tx);
+    stack.cancel(T0, tx, None);
     assert!(sent(&mut stack).is_empty(), "RFC 3261 9.1");
     route(&mut stack, "192.0.2.1:5060", &answer(&first, 100, "INVITE"));
     let cancel = sent(&mut stack).remove(0).1;

@@ -125,6 +125,14 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
+        name: "two rings for one contact: the first is answered, the other's agent takes who comes",
+        agents: &[&[0], &[0]],
+        before: &[Arrive(0, 0), Arrive(1, 0), Ready(0), Ready(1)],
+        threads: &[&[AcceptOrLeave(0), Leave(1)], &[Return(0), Return(1)], &[Arrive(2, 0)]],
+        after: &[Return(0), Return(1)],
+        ..PLAIN
+    },
+    Model {
         name: "a claim and a directory change",
         agents: &[&[0]],
         then: &[&[1]],

@@ -1,0 +1,263 @@
+//! Offers: what the matcher decides, and how it ends.
+//!
+//! A queue may ring several agents for a caller at once. Each further ring has a slot of its own in the matcher, filed behind everybody
+//! who waits, so that it takes only agents whom nobody else needs. All slots of a contact are owned by this engine, which takes the
+//! answers one after the other: the first wins, and with it all other slots leave.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::contact::{ContactKey, ContactTimer, Offer, Offers, Phase};
+use super::leg::LegKey;
+use super::ring::{ELSEWHERE, weight};
+use super::sabotage::Rule;
+use crate::acd::claim::{AgentView, ContactView, Left};
+use crate::acd::{ContactSlot, Key, LineId};
+use crate::base::words::{Limit, OfferOutcome};
+use crate::base::{AgentId, Time, Weighed};
+use crate::report::FactKind;
+
+impl Engine {
+    /// Looks again at every party that the matcher has touched.
+    pub(super) fn follow_nudges(&mut self, now: Time) {
+        let matcher = self.matcher.clone();
+        let mut agents: smallvec::SmallVec<[AgentId; 4]> = smallvec::SmallVec::new();
+        matcher.nudged_agents(self.shard, |agent| agents.push(agent));
+        for agent in agents {
+            self.agent_nudged(now, agent);
+        }
+        let mut slots: smallvec::SmallVec<[ContactSlot; 4]> = smallvec::SmallVec::new();
+        matcher.nudged_contacts(self.shard, |slot| slots.push(slot));
+        for slot in slots {
+            self.contact_nudged(now, slot);
+        }
+    }
+
+    fn agent_nudged(&mut self, now: Time, agent: AgentId) {
+        let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) else { return };
+        let record = &mut self.agents[agent.index()];
+        if record.agent.state().contact() == Some(contact) {
+            return;
+        }
+        if record.agent.reserve(now, contact) {
+            self.agent_changed(now, agent);
+        }
+    }
+
+    fn contact_nudged(&mut self, now: Time, slot: ContactSlot) {
+        let Some(key) = self.in_slot[(slot.0 - self.first_slot) as usize] else { return };
+        let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
+        let Some(contact) = self.contact(key) else { return };
+        let Some(ticket) = contact.ticket else { return };
+        match &contact.phase {
+            Phase::Waiting => {}
+            Phase::Offered(offers) if offers.iter().all(|offer| offer.slot != slot) => {}
+            _ => return,
+        }
+        let id = contact.id;
+        self.current = Some(key);
+        // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
+        if self.agents[agent.index()].agent.state().contact() != Some(slot) {
+            self.put_back(now, key, slot);
+            self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
+            return;
+        }
+        let (queue, legs) = (ticket.queue, smallvec::SmallVec::new());
+        let offer = Offer { agent, queue, slot, since: now, until: None, legs, worst: None };
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offers)) => offers.push(offer),
+            Some(phase) => *phase = Phase::Offered(Offers::from_iter([offer])),
+            None => {}
+        }
+        let line = self.filing(key, slot).map(|(line, _)| line);
+        let weighed = line.map_or_else(Weighed::default, |line| self.matcher.weigh(line));
+        self.fact(now, Some(id), FactKind::Offered { queue, agent, weighed });
+        self.ring(now, key, agent);
+    }
+
+    /// The line and the key of one of the contact's slots; `None` for a further ring that its queue does not want any more.
+    fn filing(&self, key: ContactKey, slot: ContactSlot) -> Option<(LineId, Key)> {
+        let contact = self.contact(key)?;
+        if contact.slot == Some(slot) {
+            return self.line_at(key).map(|(_, line, place)| (line, place));
+        }
+        let ticket = contact.ticket?;
+        let line = self.matcher.map().further_line(ticket.queue, contact.language, ticket.step)?;
+        Some((line, contact.place?.of_further_ring()))
+    }
+
+    // ---- further rings ----
+
+    /// Has the contact rung for by as many agents as its queue says, where there are slots for it. Who waits for one agent in particular
+    /// wants nobody else yet.
+    pub(super) fn ask_further(&mut self, now: Time, key: ContactKey) {
+        let settings = self.settings.clone();
+        loop {
+            let Some(contact) = self.contact(key) else { return };
+            let Some(ticket) = contact.ticket.filter(|ticket| ticket.prefers.is_none()) else { return };
+            let wanted = settings.queue(ticket.queue).map_or(0, |rules| rules.ring_several.saturating_sub(1));
+            if contact.further.len() >= usize::from(wanted) {
+                return;
+            }
+            let (id, place, language) = (contact.id, contact.place, contact.language);
+            let line = self.matcher.map().further_line(ticket.queue, language, ticket.step);
+            let (Some(line), Some(place)) = (line, place) else { return };
+            // Of the slots that contacts need for themselves none is taken.
+            let slot = if self.further_rings < self.further_max { self.free_slots.pop_front() } else { None };
+            let Some(slot) = slot else { return self.limit_hit(now, Some(id), Limit::LineSlots) };
+            self.further_rings += 1;
+            self.in_slot[(slot.0 - self.first_slot) as usize] = Some(key);
+            if let Some(contact) = self.contact_mut(key) {
+                contact.further.push(slot);
+            }
+            self.matcher.ring_further(slot, line, place.of_further_ring());
+        }
+    }
+
+    /// Files the further rings that nobody has taken in the line that they are for now; those that their queue does not want any more end.
+    pub(super) fn refile_further(&mut self, now: Time, key: ContactKey) {
+        for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
+            match self.filing(key, slot) {
+                Some((line, place)) => drop(self.matcher.widen(slot, line, place)),
+                None if self.offers(key).iter().any(|offer| offer.slot == slot) => {}
+                None => {
+                    self.leave_with(now, slot);
+                    self.forget_further(key, slot);
+                }
+            }
+        }
+    }
+
+    /// Gives the slot of a further ring that has left the line back.
+    fn forget_further(&mut self, key: ContactKey, slot: ContactSlot) {
+        let Some(contact) = self.contact_mut(key) else { return };
+        let Some(at) = contact.further.iter().position(|further| *further == slot) else { return };
+        contact.further.swap_remove(at);
+        self.further_rings -= 1;
+        self.in_slot[(slot.0 - self.first_slot) as usize] = None;
+        self.free_slots.push_back(slot);
+    }
+
+    // ---- how offers end ----
+
+    pub(super) fn offers(&self, key: ContactKey) -> &[Offer] {
+        match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Offered(offers)) => offers,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn offers_mut(&mut self, key: ContactKey) -> &mut [Offer] {
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Offered(offers)) => offers,
+            _ => &mut [],
+        }
+    }
+
+    /// Takes an offer out of the contact's, which waits again if there is no other.
+    fn take_offer(&mut self, key: ContactKey, slot: ContactSlot) {
+        let Some(contact) = self.contact_mut(key) else { return };
+        if let Phase::Offered(offers) = &mut contact.phase {
+            offers.retain(|offer| offer.slot != slot);
+            if offers.is_empty() {
+                contact.phase = Phase::Waiting;
+            }
+        }
+        self.expect_ring(key);
+    }
+
+    /// Wakes the contact when the first of its rings has lasted long enough.
+    pub(super) fn expect_ring(&mut self, key: ContactKey) {
+        match self.offers(key).iter().filter_map(|offer| offer.until).min() {
+            Some(at) => self.set_timer(key, ContactTimer::Ring, at),
+            None => self.stop_timer(key, ContactTimer::Ring),
+        }
+    }
+
+    /// One of the contact's slots waits again where it was; for anyone, for the one whom it waited for is not to be had.
+    fn put_back(&mut self, now: Time, key: ContactKey, slot: ContactSlot) {
+        self.stop_timer(key, ContactTimer::Prefer);
+        if let Some(ticket) = self.contact_mut(key).and_then(|contact| contact.ticket.as_mut()) {
+            ticket.prefers = None;
+        }
+        self.take_offer(key, slot);
+        match self.filing(key, slot) {
+            Some((line, place)) if self.holds(Rule::PutBack) => drop(self.matcher.put_back(slot, line, place)),
+            Some(_) => {}
+            None => {
+                self.matcher.leave(slot);
+                self.forget_further(key, slot);
+            }
+        }
+        self.ask_further(now, key);
+    }
+
+    /// An offer came to nothing: the contact waits again at its place, the agent's state says why.
+    pub(super) fn offer_failed(&mut self, now: Time, key: ContactKey, agent: AgentId, outcome: OfferOutcome) {
+        let settings = self.settings.clone();
+        let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
+        let Some(offer) = self.offers(key).iter().find(|offer| offer.agent == agent) else { return };
+        let (queue, slot, rang) = (offer.queue, offer.slot, now.since(offer.since));
+        let pause = settings.queue(queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
+        self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
+        // The contact's word first: only then may the agent leave.
+        self.put_back(now, key, slot);
+        self.agent_let_go(now, agent, outcome, pause);
+    }
+
+    /// The contact leaves its line: whoever is rung for it is not rung any more.
+    pub(super) fn withdraw_all(&mut self, now: Time, key: ContactKey) {
+        let Some(contact) = self.contact_mut(key) else { return };
+        if let Phase::Offered(offers) = std::mem::replace(&mut contact.phase, Phase::Waiting) {
+            for offer in &offers {
+                self.withdraw(now, key, offer, None);
+            }
+        }
+    }
+
+    /// An agent has answered for one of the contact's slots: the others leave the line, and whoever is rung for them is let go.
+    pub(super) fn others_lose(&mut self, now: Time, key: ContactKey, winner: ContactSlot) {
+        if !self.holds(Rule::OthersLose) {
+            return;
+        }
+        for offer in self.offers(key).to_vec().iter().filter(|offer| offer.slot != winner) {
+            self.withdraw(now, key, offer, ELSEWHERE);
+        }
+        let Some(contact) = self.contact(key) else { return };
+        for slot in contact.further.clone().into_iter().chain(contact.slot).filter(|slot| *slot != winner) {
+            self.leave_with(now, slot);
+        }
+    }
+
+    fn withdraw(&mut self, now: Time, key: ContactKey, offer: &Offer, reason: Option<&'static str>) {
+        let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
+        let (queue, agent, rang) = (offer.queue, offer.agent, now.since(offer.since));
+        let outcome = OfferOutcome::Withdrawn;
+        self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
+        for leg in &offer.legs {
+            self.cancel_ring(now, *leg, reason);
+        }
+    }
+
+    /// One of a contact's slots leaves the line; the agent whom it is offered to, known of or not yet, is let go.
+    pub(super) fn leave_with(&mut self, now: Time, slot: ContactSlot) -> Left {
+        let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
+        if let Left::WasOffered(agent) = left {
+            self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
+        }
+        left
+    }
+
+    /// A phone will not answer. When it was the last that rang for an agent, that offer has failed.
+    pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome) {
+        let Some(offer) = self.offers_mut(key).iter_mut().find(|offer| offer.legs.contains(&leg)) else { return };
+        offer.legs.retain(|other| *other != leg);
+        if offer.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
+            offer.worst = Some(outcome);
+        }
+        if offer.legs.is_empty() {
+            let (agent, outcome) = (offer.agent, offer.worst.unwrap_or(outcome));
+            self.offer_failed(now, key, agent, outcome);
+        }
+    }
+}
