@@ -34,7 +34,8 @@ fn settings(agents: u32) -> Settings {
 }
 
 fn matcher(settings: &Settings, contacts: u32) -> Arc<Matcher> {
-    let size = Size { shards: 1, contacts_per_shard: contacts, agents: settings.directory.agents.len() as u32, queues: 1 };
+    let size =
+        Size { shards: 1, contacts_per_shard: contacts, agents: settings.directory.agents.len() as u32, queues: 1, agencies: 1 };
     Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0))
 }
 

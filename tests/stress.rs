@@ -53,6 +53,7 @@ fn directory(edition: u32) -> Directory {
         queues: (0..QUEUES).map(|number| Some(queue(number))).collect(),
         agents: (0..AGENTS).map(|number| Some(agent(number))).collect(),
         languages: Vec::new(),
+        lending: Vec::new(),
     }
 }
 
@@ -283,7 +284,7 @@ impl Drop for End {
 #[test]
 fn nothing_that_must_hold_is_broken_on_all_cores() {
     let owners = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) as u32;
-    let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES };
+    let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES, agencies: 4 };
     let matcher = Matcher::new(size, Map::new(&directory(0), 1), |agent| (agent.0 % owners) as u16);
     let house = Arc::new(House { matcher, owners, clock: AtomicU64::new(1) });
     let known: Vec<_> = (0..owners).map(|_| Arc::new(Mutex::new(Owner { map_version: 1, ..Owner::default() }))).collect();

@@ -74,6 +74,7 @@ impl City {
             queues: (0..cell.queues).map(queue).collect(),
             agents: (0..cell.agents).map(agent).collect(),
             languages: Vec::new(),
+            lending: Vec::new(),
         };
         // Only queues that somebody serves have callers.
         let crowded: Vec<u32> = (0..half).filter(|queue| !served_by[*queue as usize].is_empty()).collect();
@@ -152,7 +153,7 @@ impl Ours {
 
     fn for_shards(city: &City, shards: u16) -> Self {
         let Cell { waiting, agents, queues, .. } = city.cell;
-        let size = Size { shards, contacts_per_shard: (waiting + 64).div_ceil(u32::from(shards)), agents, queues };
+        let size = Size { shards, contacts_per_shard: (waiting + 64).div_ceil(u32::from(shards)), agents, queues, agencies: 1 };
         let matcher = Arc::new(Matcher::new(size, city.map(), |agent| owner_of(agent.0, shards)));
         let map = matcher.map();
         Ours { matcher, map }

@@ -219,7 +219,7 @@ impl Kernel {
         self.contacts[slot as usize].swap(from.pack(), to.pack())
     }
 
-    fn nudge_agent(&self, slot: u32) {
+    pub(crate) fn nudge_agent(&self, slot: u32) {
         self.agent_nudges.push(self.agent_owner[slot as usize], slot);
     }
 
@@ -300,7 +300,13 @@ impl Kernel {
     }
 
     /// The contact that has waited longest of those that `agent`, sitting on `bench`, may serve, unless nobody has waited longer than `best`.
-    fn look(&self, map: &Map, (agent, bench): (u32, BenchId), mut best: Option<Waiting>) -> Option<Waiting> {
+    fn look(&self, map: &Map, (agent, bench): (u32, BenchId), best: Option<Waiting>) -> Option<Waiting> {
+        let best = self.look_in(map.lines_of(bench), best);
+        self.look_in(&[Mask::one(LineId::of_agent(AgentId(agent)).0)], best)
+    }
+
+    /// The contact that has waited longest in `lines`, unless nobody has waited longer than `best`.
+    fn look_in(&self, lines: &[Mask], mut best: Option<Waiting>) -> Option<Waiting> {
         let reach = |best: &Option<Waiting>| best.map_or(u64::MAX, |best| best.key.0);
         let visit = |best: &mut Option<Waiting>, line, key, entry: Entry| {
             let (line, key) = (LineId(line), Key(key));
@@ -315,8 +321,7 @@ impl Kernel {
                 Err(seen) => seen,
             }
         };
-        self.lines.scan(map.lines_of(bench), Order::ByKey, &mut best, reach, visit);
-        self.lines.scan(&[Mask::one(LineId::of_agent(AgentId(agent)).0)], Order::ByKey, &mut best, reach, visit);
+        self.lines.scan(lines, Order::ByKey, &mut best, reach, visit);
         best
     }
 
@@ -360,6 +365,12 @@ impl Kernel {
         if let Some(agent) = waiting.line.agent() {
             return self.free(agent.0);
         }
+        let served = |bench| map.served(bench, waiting.line);
+        self.choose(map, waiting, map.benches_of(waiting.line), served)
+    }
+
+    /// The best agent for `waiting` of those on `benches`, as far as they are `served`: ready, or under a claim that may yet fail.
+    fn choose(&self, map: &Map, waiting: &Waiting, benches: &[Mask], served: impl Fn(BenchId) -> Option<Served>) -> Option<Free> {
         let rule = map.rule(waiting.line);
         let salt = match rule {
             ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.line.0 as usize].load(Ordering::Relaxed)),
@@ -374,10 +385,10 @@ impl Kernel {
         };
         // Neighbours share a bench, so the last answer mostly holds.
         let mut last: Option<Served> = None;
-        self.benches.scan(map.benches_of(waiting.line), order, &mut best, reach, |best, bench, idle_since, entry| {
+        self.benches.scan(benches, order, &mut best, reach, |best, bench, idle_since, entry| {
             let bench = BenchId(bench);
             if last.is_none_or(|last| last.bench != bench) {
-                last = map.served(bench, waiting.line);
+                last = served(bench);
             }
             let Some(served) = last else { return Seen::Stop };
             let (word, ag) = match self.look_at_agent(bench, entry) {
@@ -735,6 +746,69 @@ impl Kernel {
                 },
             };
         }
+    }
+
+    // ---- loans ----
+
+    /// Whether the agent is ready, and somebody waits whom it could serve on `bench`.
+    pub(crate) fn is_wanted(&self, map: &Map, slot: u32, bench: BenchId) -> bool {
+        matches!(self.agent(slot), AgentWord::Ready(_)) && self.look(map, (slot, bench), None).is_some()
+    }
+
+    /// One who is ready on one of `benches`, and whom somebody waits for whom it could serve on the bench it is lent as.
+    pub(crate) fn wanted_of(&self, map: &Map, benches: &[Mask]) -> Option<u32> {
+        Mask::places(benches).map(BenchId).find_map(|bench| {
+            self.look_in(map.lines_of(map.lent_as(bench)?), None)?;
+            let mut ready = None;
+            self.benches.scan(
+                &[Mask::one(bench.0)],
+                Order::ByKey,
+                &mut ready,
+                |_| u64::MAX,
+                |ready, _, _, entry| match self.look_at_agent(bench, entry) {
+                    Ok((AgentWord::Ready(_), _)) => {
+                        *ready = Some(entry.slot());
+                        Seen::Stop
+                    }
+                    Ok(_) => Seen::Pass,
+                    Err(seen) => seen,
+                },
+            );
+            ready
+        })
+    }
+
+    /// The best agent for a contact that waits of those who would have to be lent to it, on benches that `may_lend`.
+    pub(crate) fn to_borrow(&self, map: &Map, slot: u32, may_lend: impl Fn(BenchId) -> bool) -> Option<u32> {
+        let waiting = self.waiting(slot)?;
+        let benches = map.benches_to_borrow(waiting.line);
+        if benches.is_empty() {
+            return None;
+        }
+        let served = |bench| map.to_borrow(bench, waiting.line).filter(|_| may_lend(bench));
+        loop {
+            let free = self.choose(map, &waiting, benches, served)?;
+            match free.word {
+                AgentWord::Ready(_) => return Some(free.slot),
+                word => self.settle(free.slot, word),
+            }
+        }
+    }
+
+    /// The line in which the contact is filed, in line or offered.
+    pub(crate) fn line_in_which(&self, slot: u32) -> Option<LineId> {
+        loop {
+            let word = self.contact(slot);
+            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
+            let line = LineId(self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire));
+            if self.contact(slot).generation() == cg {
+                return Some(line);
+            }
+        }
+    }
+
+    pub(crate) fn owner_of_agent(&self, slot: u32) -> u16 {
+        self.agent_owner[slot as usize]
     }
 
     pub(crate) fn view_contact(&self, slot: u32) -> ContactView {

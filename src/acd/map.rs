@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::loan::Lending;
 use super::policy::ChoiceRule;
 use super::queue::QueueRules;
 use super::shelf::Mask;
@@ -47,7 +48,8 @@ pub(crate) const LINES_MAX: u32 = match () {
 
 /// The greatest number of benches that so many agents and their changes can come to.
 pub(crate) fn benches_max(agents: u32) -> u32 {
-    (4 * agents).max(1024)
+    let least = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 16 } else { 1024 };
+    (4 * agents).max(least)
 }
 
 /// The directory has come to more than the matcher was built for.
@@ -84,6 +86,8 @@ pub struct Directory {
     pub agents: Vec<Option<AgentProfile>>,
     /// The skills that are languages, by which callers choose.
     pub languages: Vec<SkillId>,
+    /// By [`AgencyId`]: what it keeps for its own callers; `None`, and none at all: its agents serve whoever their pools serve.
+    pub lending: Vec<Option<Lending>>,
 }
 
 /// A bench as a line sees it.
@@ -103,10 +107,52 @@ struct Line {
     /// By bench.
     served: Box<[Served]>,
     benches: Box<[Mask]>,
+    /// The same for benches whose agents would have to be lent.
+    to_borrow: Box<[Served]>,
+    benches_to_borrow: Box<[Mask]>,
+    /// The agencies that these are of, in the order of the line's pools.
+    lenders: Box<[AgencyId]>,
+    /// Whose callers stand in it, if that agency keeps agents for them.
+    lender: Option<AgencyId>,
+}
+
+/// Whom the agents of a bench serve.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Terms {
+    /// Whoever their pools serve.
+    All,
+    /// Of those only their own agency's callers.
+    Own(AgencyId),
+    /// All of those, for now, on loan.
+    Lent(AgencyId),
+}
+
+impl Terms {
+    /// The agency that keeps them for its own callers.
+    fn kept_for(self) -> Option<AgencyId> {
+        if let Terms::Own(agency) = self { Some(agency) } else { None }
+    }
 }
 
 /// What a bench stands for.
-type Profile = (Vec<(SkillId, u8)>, Vec<PoolId>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Profile {
+    skills: Vec<(SkillId, u8)>,
+    pools: Vec<PoolId>,
+    terms: Terms,
+}
+
+impl Profile {
+    /// The sum of the levels in the skills asked for; `None` for one who has not enough of one of them.
+    fn level_sum(&self, asked: &[(SkillId, u8)]) -> Option<u16> {
+        let level =
+            |skill: &SkillId| self.skills.binary_search_by_key(skill, |(known, _)| *known).map_or(0, |at| self.skills[at].1);
+        asked.iter().try_fold(0, |sum, (skill, least)| {
+            let has = level(skill);
+            (has >= *least).then_some(sum + u16::from(has))
+        })
+    }
+}
 
 /// What a line stands for: what it asks of agents, and what makes its contacts join in the order of their keys (all have the same head
 /// start and have waited for as many steps).
@@ -121,6 +167,8 @@ struct Requirement {
     emergency: bool,
     /// For further rings, which have keys of their own class.
     further: bool,
+    /// The queue's agency, if it keeps agents for its own callers.
+    lender: Option<AgencyId>,
 }
 
 /// Which benches may serve which lines.
@@ -137,6 +185,11 @@ pub struct Map {
     /// By queue: all its lines.
     lines_of_queue: Vec<Box<[Mask]>>,
     bench_of: Vec<Option<BenchId>>,
+    /// By bench: the agency that keeps its agents for its own callers, and the bench that they sit on when they are lent.
+    kept: Vec<Option<(AgencyId, BenchId)>>,
+    /// By agency: the benches of agents whom it keeps for its own callers.
+    kept_benches: Vec<Box<[Mask]>>,
+    lending: Vec<Option<Lending>>,
     /// By bench: how many agents have that profile.
     members: Vec<u32>,
     languages: Vec<SkillId>,
@@ -172,15 +225,21 @@ impl Map {
     /// as before, until its owner files it anew.
     #[must_use]
     pub fn following(&self, directory: &Directory, version: u64) -> Self {
+        let lender = |agency: AgencyId| directory.lending.get(agency.index()).copied().flatten().map(|_| agency);
         let mut profiles = self.profiles.clone();
         let bench_of: Vec<Option<BenchId>> = directory
             .agents
             .iter()
             .map(|agent| {
                 agent.as_ref().map(|agent| {
-                    let profile = (sorted(agent.skills.iter().copied()), sorted(agent.pools.iter().copied()));
-                    let fresh = BenchId(profiles.len() as u32);
-                    *profiles.entry(profile).or_insert(fresh)
+                    let mut bench = |terms| {
+                        let (skills, pools) = (sorted(agent.skills.iter().copied()), sorted(agent.pools.iter().copied()));
+                        let fresh = BenchId(profiles.len() as u32);
+                        *profiles.entry(Profile { skills, pools, terms }).or_insert(fresh)
+                    };
+                    let Some(agency) = lender(agent.agency) else { return bench(Terms::All) };
+                    bench(Terms::Lent(agency));
+                    bench(Terms::Own(agency))
                 })
             })
             .collect();
@@ -201,6 +260,7 @@ impl Map {
                     head_start: queue.head_start,
                     emergency: queue.emergency,
                     further,
+                    lender: lender(queue.agency),
                 };
                 let fresh = LineId(requirements.len() as u32);
                 *requirements.entry(requirement).or_insert(fresh)
@@ -210,6 +270,17 @@ impl Map {
         let line_of: Vec<_> = directory.queues.iter().map(|queue| lines_for(queue, false)).collect();
         let further_line_of = directory.queues.iter().map(|queue| lines_for(queue, true)).collect();
         let (lines, lines_of_bench) = served(&requirements, &profiles);
+        let mut kept = vec![None; profiles.len()];
+        for (profile, bench) in &profiles {
+            if let Some(agency) = profile.terms.kept_for() {
+                let lent = Profile { terms: Terms::Lent(agency), ..profile.clone() };
+                kept[bench.0 as usize] = profiles.get(&lent).map(|lent| (agency, *lent));
+            }
+        }
+        let kept_benches = (0..directory.lending.len() as u32).map(|agency| {
+            let of_agency = |kept: &Option<(AgencyId, BenchId)>| kept.is_some_and(|(by, _)| by.0 == agency);
+            Mask::of((0..).zip(&kept).filter(|(_, kept)| of_agency(kept)).map(|(bench, _)| bench))
+        });
         let all_lines = |queue: &Vec<Vec<LineId>>| Mask::of(sorted(queue.iter().flatten().map(|line| line.0)));
         Map {
             version,
@@ -219,6 +290,9 @@ impl Map {
             line_of,
             further_line_of,
             bench_of,
+            kept_benches: kept_benches.collect(),
+            kept,
+            lending: directory.lending.clone(),
             members,
             languages: directory.languages.clone(),
             profiles,
@@ -296,10 +370,51 @@ impl Map {
         self.served(bench, line).is_some()
     }
 
-    /// Whether there is any bench that may serve `line`.
+    /// Whether there is any bench that may serve `line`, lent or not.
     #[must_use]
     pub fn anyone_serves(&self, line: LineId) -> bool {
-        !self.benches_of(line).is_empty()
+        !self.benches_of(line).is_empty() || !self.benches_to_borrow(line).is_empty()
+    }
+
+    /// What `line` may expect of `bench` when its agents are lent; `None`: nothing, or they need not be.
+    pub(crate) fn to_borrow(&self, bench: BenchId, line: LineId) -> Option<Served> {
+        let served = &self.lines.get(line.0 as usize)?.to_borrow;
+        served.binary_search_by_key(&bench, |served| served.bench).ok().map(|at| served[at])
+    }
+
+    /// The benches whose agents might be lent to `line`.
+    pub(crate) fn benches_to_borrow(&self, line: LineId) -> &[Mask] {
+        self.lines.get(line.0 as usize).map_or(&[], |line| &line.benches_to_borrow)
+    }
+
+    /// The agencies that these are of.
+    pub(crate) fn lenders_to(&self, line: LineId) -> &[AgencyId] {
+        self.lines.get(line.0 as usize).map_or(&[], |line| &line.lenders)
+    }
+
+    /// The agency whose callers stand in `line`, if it keeps agents for them.
+    pub(crate) fn lender_of(&self, line: LineId) -> Option<AgencyId> {
+        self.lines.get(line.0 as usize)?.lender
+    }
+
+    /// The agency that keeps the agents of `bench` for its own callers.
+    pub(crate) fn kept_for(&self, bench: BenchId) -> Option<AgencyId> {
+        self.kept.get(bench.0 as usize).copied().flatten().map(|(agency, _)| agency)
+    }
+
+    /// The bench on which agents of `bench` sit when they are lent.
+    pub(crate) fn lent_as(&self, bench: BenchId) -> Option<BenchId> {
+        self.kept.get(bench.0 as usize).copied().flatten().map(|(_, lent)| lent)
+    }
+
+    /// The benches of agents whom `agency` keeps for its own callers.
+    pub(crate) fn kept_benches(&self, agency: AgencyId) -> &[Mask] {
+        self.kept_benches.get(agency.index()).map_or(&[], |benches| benches)
+    }
+
+    /// What `agency` keeps for its own callers; `None`: nothing.
+    pub(crate) fn lending(&self, agency: AgencyId) -> Option<Lending> {
+        self.lending.get(agency.index()).copied().flatten()
     }
 
     /// The benches that may serve `line`.
@@ -340,29 +455,47 @@ impl Map {
 fn served(requirements: &BTreeMap<Requirement, LineId>, profiles: &BTreeMap<Profile, BenchId>) -> (Vec<Line>, Vec<Box<[Mask]>>) {
     let mut of_pool: BTreeMap<PoolId, Vec<(&Profile, BenchId)>> = BTreeMap::new();
     for (profile, bench) in profiles {
-        for pool in &profile.1 {
+        for pool in &profile.pools {
             of_pool.entry(*pool).or_default().push((profile, *bench));
         }
     }
+    let keepers: BTreeMap<BenchId, AgencyId> =
+        profiles.iter().filter_map(|(profile, bench)| Some((*bench, profile.terms.kept_for()?))).collect();
     let mut lines: Vec<Option<Line>> = vec![None; requirements.len()];
     let mut lines_of_bench: Vec<Vec<u32>> = vec![Vec::new(); profiles.len()];
     for (requirement, id) in requirements {
         let mut found: BTreeMap<BenchId, Served> = BTreeMap::new();
+        let mut to_borrow: BTreeMap<BenchId, Served> = BTreeMap::new();
         for (place, pool) in requirement.pools.iter().enumerate() {
-            for ((has, _), bench) in of_pool.get(pool).into_iter().flatten() {
-                let level = |skill: &SkillId| has.binary_search_by_key(skill, |(known, _)| *known).map_or(0, |at| has[at].1);
-                if requirement.skills.iter().all(|(skill, least)| level(skill) >= *least) {
-                    let level_sum = requirement.skills.iter().map(|(skill, _)| u16::from(level(skill))).sum();
-                    let pool = u8::try_from(place).unwrap_or(u8::MAX);
-                    found.entry(*bench).or_insert(Served { bench: *bench, pool, level_sum });
-                }
+            for (profile, bench) in of_pool.get(pool).into_iter().flatten() {
+                let Some(level_sum) = profile.level_sum(&requirement.skills) else { continue };
+                // Nobody is borrowed for a further ring.
+                let found = match profile.terms {
+                    Terms::Own(agency) | Terms::Lent(agency) if requirement.lender == Some(agency) => &mut found,
+                    Terms::All => &mut found,
+                    Terms::Lent(_) if !requirement.further => &mut found,
+                    Terms::Own(_) if !requirement.further => &mut to_borrow,
+                    Terms::Lent(_) | Terms::Own(_) => continue,
+                };
+                let pool = u8::try_from(place).unwrap_or(u8::MAX);
+                found.entry(*bench).or_insert(Served { bench: *bench, pool, level_sum });
             }
         }
         for bench in found.keys() {
             lines_of_bench[bench.0 as usize].push(id.0);
         }
-        let benches = Mask::of(found.keys().map(|bench| bench.0));
-        lines[id.0 as usize] = Some(Line { rule: requirement.rule, served: found.into_values().collect(), benches });
+        let mut lenders: Vec<(u8, AgencyId)> =
+            to_borrow.values().filter_map(|served| Some((served.pool, keepers.get(&served.bench).copied()?))).collect();
+        lenders.sort();
+        lines[id.0 as usize] = Some(Line {
+            rule: requirement.rule,
+            benches: Mask::of(found.keys().map(|bench| bench.0)),
+            served: found.into_values().collect(),
+            benches_to_borrow: Mask::of(to_borrow.keys().map(|bench| bench.0)),
+            to_borrow: to_borrow.into_values().collect(),
+            lenders: without_repeats(lenders.into_iter().map(|(_, agency)| agency)).into(),
+            lender: requirement.lender,
+        });
     }
     let lines = lines.into_iter().map(|line| line.expect("each requirement has its line")).collect();
     (lines, lines_of_bench.into_iter().map(Mask::of).collect())
@@ -394,6 +527,7 @@ pub(crate) mod tests {
                 None,
             ],
             languages: vec![SkillId(9)],
+            lending: Vec::new(),
         };
         let map = Map::new(&directory, 1);
         let bench = |n| map.bench(AgentId(n)).unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
 use super::estimate::Estimates;
+use super::loan::Loans;
 use super::map::{BenchId, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
 use crate::base::padded::Padded;
@@ -27,6 +28,8 @@ pub struct Size {
     pub agents: u32,
     /// Queues that the directory can ever name while running.
     pub queues: u32,
+    /// Agencies that the directory can ever name while running.
+    pub agencies: u32,
 }
 
 impl Size {
@@ -46,14 +49,15 @@ struct Place {
 
 /// All who wait, and all who are free.
 pub struct Matcher {
-    kernel: Kernel,
-    size: Size,
+    pub(super) kernel: Kernel,
+    pub(super) size: Size,
+    pub(super) loans: Loans,
     waiting: Box<[Padded<AtomicU32>]>,
     places: Box<[Place]>,
     /// By agent: where it is counted, as [`counted`] packs it.
     counted: Box<[AtomicU32]>,
-    /// By bench: how many are free, busy and on a break.
-    standing: Box<[[AtomicU32; 3]]>,
+    /// By bench: how many are free, busy, on a break and on loan.
+    standing: Box<[[AtomicU32; Counted::ALL.len()]]>,
     estimates: Estimates,
     sequence: Padded<AtomicU32>,
 }
@@ -69,18 +73,45 @@ pub enum Standing {
     Break = 2,
 }
 
-/// An agent that is counted nowhere.
+/// What agents are counted as: as they stand, but those on loan apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Counted {
+    Free,
+    Busy,
+    Break,
+    Lent,
+}
+
+impl Counted {
+    const ALL: [Counted; 4] = [Counted::Free, Counted::Busy, Counted::Break, Counted::Lent];
+    /// How far the bench is shifted in a word that says where an agent is counted.
+    const BITS: u32 = 2;
+
+    fn of(standing: Standing, on_loan: bool) -> Self {
+        match standing {
+            Standing::Free => Counted::Free,
+            Standing::Busy if on_loan => Counted::Lent,
+            Standing::Busy => Counted::Busy,
+            Standing::Break => Counted::Break,
+        }
+    }
+
+    fn standing(self) -> Standing {
+        match self {
+            Counted::Free => Standing::Free,
+            Counted::Busy | Counted::Lent => Standing::Busy,
+            Counted::Break => Standing::Break,
+        }
+    }
+}
+
+/// An agent that is counted nowhere: no bench has that number.
 const NOT_COUNTED: u32 = u32::MAX;
 
-/// Where an agent is counted: a bench, and two bits of standing.
-fn counted(word: u32) -> Option<(BenchId, Standing)> {
-    let standing = match word & 3 {
-        0 => Standing::Free,
-        1 => Standing::Busy,
-        2 => Standing::Break,
-        _ => return None,
-    };
-    Some((BenchId(word >> 2), standing))
+/// Where an agent is counted: a bench, and what as.
+fn counted(word: u32) -> Option<(BenchId, Counted)> {
+    let what = Counted::ALL[(word & 3) as usize];
+    (word != NOT_COUNTED).then_some((BenchId(word >> Counted::BITS), what))
 }
 
 /// A line is full.
@@ -97,6 +128,7 @@ impl Matcher {
         Matcher {
             kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
             size,
+            loans: Loans::new(size.agencies, size.agents),
             waiting: (0..size.queues).map(|_| Padded(AtomicU32::new(0))).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
@@ -161,6 +193,7 @@ impl Matcher {
         place.since.store(since.micros(), Ordering::Release);
         place.queue.store(queue.0 + 1, Ordering::Release);
         self.kernel.arrive(slot.0, line, key);
+        self.ask_lenders(slot);
         if full && self.kernel.leave_unoffered(slot.0) {
             self.uncount(slot);
             return Err(LineFull);
@@ -192,12 +225,16 @@ impl Matcher {
 
     /// *Owner.* The offer came to nothing: back into the line.
     pub fn put_back(&self, slot: ContactSlot, line: LineId, key: Key) -> Option<AgentId> {
-        self.kernel.put_back(slot.0, line, key)
+        let agent = self.kernel.put_back(slot.0, line, key);
+        self.ask_lenders(slot);
+        agent
     }
 
     /// *Owner.* A waiting contact moves to another line of its queue.
     pub fn widen(&self, slot: ContactSlot, line: LineId, key: Key) -> bool {
-        self.kernel.widen(slot.0, line, key)
+        let widened = self.kernel.widen(slot.0, line, key);
+        self.ask_lenders(slot);
+        widened
     }
 
     fn uncount(&self, slot: ContactSlot) {
@@ -214,6 +251,7 @@ impl Matcher {
         let bench = self.kernel.map().bench(agent);
         let Some(bench) = bench else { return false };
         self.kernel.ready(agent.0, bench, now, u32::try_from(occupied.as_secs()).unwrap_or(u32::MAX));
+        self.consider_loan(agent);
         true
     }
 
@@ -233,30 +271,38 @@ impl Matcher {
         if let Some(bench) = bench {
             self.kernel.reseat(agent.0, bench);
         }
-        if let Some((_, standing)) = counted(self.counted[agent.index()].load(Ordering::Relaxed)) {
-            self.count(agent, bench, Some(standing));
+        if let Some((_, what)) = counted(self.counted[agent.index()].load(Ordering::Relaxed)) {
+            self.count(agent, bench, Some(what.standing()));
         }
+        self.consider_loan(agent);
     }
 
     /// *Owner.* What the agent does, as far as others are concerned; `None`: not signed in.
     pub fn set_standing(&self, agent: AgentId, standing: Option<Standing>) {
+        let held = || matches!(self.kernel.view_agent(agent.0), AgentView::Held { offered: true, .. });
+        if standing != Some(Standing::Busy) && self.loans.has_right(agent) && !held() {
+            self.loan_over(agent);
+        }
         let bench = self.kernel.map().bench(agent);
         self.count(agent, bench, standing);
     }
 
     fn count(&self, agent: AgentId, bench: Option<BenchId>, standing: Option<Standing>) {
-        let on = bench.zip(standing).map_or(NOT_COUNTED, |(bench, standing)| bench.0 << 2 | standing as u32);
+        let what = standing.map(|standing| Counted::of(standing, self.loans.has_right(agent)));
+        let on = bench.zip(what).map_or(NOT_COUNTED, |(bench, what)| bench.0 << Counted::BITS | what as u32);
         let was_on = self.counted[agent.index()].swap(on, Ordering::AcqRel);
         if was_on == on {
             return;
         }
-        let counter = |(bench, standing): (BenchId, Standing)| &self.standing[bench.0 as usize][standing as usize];
-        if let Some(on) = counted(on) {
+        let (on, was_on) = (counted(on), counted(was_on));
+        let counter = |(bench, what): (BenchId, Counted)| &self.standing[bench.0 as usize][what as usize];
+        if let Some(on) = on {
             counter(on).fetch_add(1, Ordering::AcqRel);
         }
-        if let Some(was_on) = counted(was_on) {
+        if let Some(was_on) = was_on {
             counter(was_on).fetch_sub(1, Ordering::AcqRel);
         }
+        self.signed(on.map(|(bench, _)| bench), was_on.map(|(bench, _)| bench));
     }
 
     // ---- anybody ----
@@ -281,7 +327,7 @@ impl Matcher {
         }
         let map = self.kernel.map();
         let here = |bench: u32| self.standing[bench as usize].iter().any(|count| count.load(Ordering::Acquire) > 0);
-        Mask::places(map.benches_of(line)).any(here)
+        Mask::places(map.benches_of(line)).chain(Mask::places(map.benches_to_borrow(line))).any(here)
     }
 
     /// How those who may serve `line` stand. While others move it may be off by those who move.
@@ -291,23 +337,27 @@ impl Matcher {
         let mut weighed = Weighed { map_version: map.version(), ..Weighed::default() };
         if let Some(agent) = line.agent() {
             let count = match counted(self.counted[agent.index()].load(Ordering::Acquire)) {
-                Some((_, Standing::Free)) => &mut weighed.free,
-                Some((_, Standing::Busy)) => &mut weighed.busy,
-                Some((_, Standing::Break)) => &mut weighed.on_break,
+                Some((_, Counted::Free)) => &mut weighed.free,
+                Some((_, Counted::Busy)) => &mut weighed.busy,
+                Some((_, Counted::Break)) => &mut weighed.on_break,
+                Some((_, Counted::Lent)) => &mut weighed.lent,
                 None => &mut weighed.offline,
             };
             *count = 1;
             return weighed;
         }
         let mut members = 0;
-        for bench in Mask::places(map.benches_of(line)) {
-            let [free, busy, on_break] = &self.standing[bench as usize];
-            weighed.free += free.load(Ordering::Acquire);
+        let benches = Mask::places(map.benches_of(line)).map(|bench| (bench, true));
+        for (bench, theirs) in benches.chain(Mask::places(map.benches_to_borrow(line)).map(|bench| (bench, false))) {
+            let [free, busy, on_break, lent] = &self.standing[bench as usize];
+            let would_lend = || map.kept_for(BenchId(bench)).is_some_and(|agency| self.loans.would_lend(&map, agency));
+            *if theirs || would_lend() { &mut weighed.free } else { &mut weighed.kept } += free.load(Ordering::Acquire);
             weighed.busy += busy.load(Ordering::Acquire);
             weighed.on_break += on_break.load(Ordering::Acquire);
+            weighed.lent += lent.load(Ordering::Acquire);
             members += map.members(BenchId(bench));
         }
-        weighed.offline = members.saturating_sub(weighed.free + weighed.busy + weighed.on_break);
+        weighed.offline = members.saturating_sub(weighed.all());
         weighed
     }
 

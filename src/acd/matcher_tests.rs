@@ -13,12 +13,16 @@ struct House {
 fn house(agents: usize) -> House {
     let mut tax = plain("tax", &[(1, 5)], &[0]);
     tax.widening = vec![WideningStep { after: Duration::from_secs(30), lower_levels_by: 4, more_pools: vec![PoolId(1)] }];
-    let mut directory =
-        Directory { queues: vec![Some(tax), Some(plain("any", &[], &[0]))], agents: Vec::new(), languages: vec![SkillId(9)] };
+    let mut directory = Directory {
+        queues: vec![Some(tax), Some(plain("any", &[], &[0]))],
+        agents: Vec::new(),
+        languages: vec![SkillId(9)],
+        lending: Vec::new(),
+    };
     for n in 0..agents {
         directory.agents.push(agent(&format!("a{n}"), &[(1, 7), (9, 3)], &[0]));
     }
-    let size = Size { shards: 1, contacts_per_shard: 200, agents: 64, queues: 2 };
+    let size = Size { shards: 1, contacts_per_shard: 200, agents: 64, queues: 2, agencies: 4 };
     House { matcher: Matcher::new(size, Map::new(&directory, 1), |_| 0), directory }
 }
 

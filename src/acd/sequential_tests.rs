@@ -63,6 +63,7 @@ fn directory(edition: u32) -> Directory {
         queues: queues.into_iter().map(Some).collect(),
         agents: (0..).zip(people).map(|(n, (skills, pools))| agent(&format!("a{n}"), skills, pools)).collect::<Vec<_>>(),
         languages: vec![SkillId(9)],
+        lending: Vec::new(),
     }
 }
 
@@ -176,7 +177,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let size = Size { shards: 1, contacts_per_shard: SLOTS, agents: AGENTS, queues: QUEUES };
+        let size = Size { shards: 1, contacts_per_shard: SLOTS, agents: AGENTS, queues: QUEUES, agencies: 4 };
         let map = Map::new(&directory(0), 1);
         let plain = Plain {
             map: Arc::new(map.clone()),

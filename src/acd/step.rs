@@ -43,6 +43,12 @@ pub(crate) enum Step {
     NewIncarnation,
     /// Whoever files raises the version of its place's head.
     NewHeadVersion,
+    /// Whoever gives a right back looks for an agent who may have it now.
+    LookAfterLoan,
+    /// Where an agent who was asked for a loan is free no more, another is asked.
+    AnotherIsAsked,
+    /// An agent whose loan came to nothing goes back to the bench of those who are kept.
+    BackToOwnBench,
 }
 
 /// Whether the step is done.

@@ -32,6 +32,7 @@ use crate::web;
 /// Room in the matcher for agents and queues that later reloads add.
 const AGENTS_SPARE: u32 = 1024;
 const QUEUES_SPARE: u32 = 256;
+const AGENCIES_SPARE: u32 = 64;
 
 /// Where to listen, and with what.
 pub struct Listen {
@@ -80,13 +81,15 @@ pub enum StartError {
 pub enum ReloadError {
     /// Of agents or queues.
     #[error(
-        "a running process has room for {agents} agents and {queues} queues that it has ever heard of: restart it to take up more"
+        "a running process has room for {agents} agents, {queues} queues and {agencies} agencies that it has ever heard of: restart it to take up more"
     )]
     Names {
         /// Room for agents.
         agents: u32,
         /// Room for queues.
         queues: u32,
+        /// Room for agencies.
+        agencies: u32,
     },
     /// Of lines or benches, which come of their skills and pools.
     #[error(transparent)]
@@ -161,6 +164,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         contacts_per_shard: Size::slots_for(settings.limits.contacts),
         agents: settings.directory.agents.len() as u32 + AGENTS_SPARE,
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
+        agencies: settings.agencies.len() as u32 + AGENCIES_SPARE,
     };
     let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, settings.version), |_| 0));
     let counts = Arc::new(SipCounts::default());
@@ -333,8 +337,9 @@ impl Running {
         let running = self.settings.load_full();
         let settings = Arc::new(settings.following(&running));
         let size = self.matcher.size();
-        if settings.directory.agents.len() > size.agents as usize || settings.directory.queues.len() > size.queues as usize {
-            return Err(ReloadError::Names { agents: size.agents, queues: size.queues });
+        let known = [settings.directory.agents.len(), settings.directory.queues.len(), settings.agencies.len()];
+        if known.into_iter().zip([size.agents, size.queues, size.agencies]).any(|(known, room)| known > room as usize) {
+            return Err(ReloadError::Names { agents: size.agents, queues: size.queues, agencies: size.agencies });
         }
         self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version))?;
         self.media.handle().set_library(library);

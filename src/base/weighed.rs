@@ -13,18 +13,22 @@ pub struct Weighed {
     pub on_break: u32,
     /// Not signed in.
     pub offline: u32,
+    /// In calls of another agency than their own, which lends them.
+    pub lent: u32,
+    /// Ready, but kept for the callers of their own agency, which lends no more.
+    pub kept: u32,
 }
 
 impl Weighed {
     /// How many are there to serve it, now or after what they do.
     #[must_use]
     pub const fn here(&self) -> u32 {
-        self.free.saturating_add(self.busy)
+        self.free.saturating_add(self.busy).saturating_add(self.lent)
     }
 
     /// How many may serve the line at all.
     #[must_use]
     pub const fn all(&self) -> u32 {
-        self.free + self.busy + self.on_break + self.offline
+        self.free + self.busy + self.on_break + self.offline + self.lent + self.kept
     }
 }

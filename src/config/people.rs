@@ -9,6 +9,7 @@ use super::names::{Book, Declared, place};
 use super::problem::{Kind, Report};
 use super::reader::{Section, Text, Value};
 use super::values;
+use crate::acd::loan::Lending;
 use crate::acd::map::AgentProfile;
 use crate::base::{AgencyId, PoolId, SkillId};
 use crate::call::numbers;
@@ -20,6 +21,8 @@ use crate::engine::settings::{Agency, AgentAccount, FixedContact, Pool, Skill};
 const TEMPLATE_MAX: u64 = 1_000_000;
 /// Shorter passwords are guessed.
 const PASSWORD_SHORT: usize = 8;
+/// The most agents that an agency can say it lends.
+const LEND_MAX: u64 = 1_000_000;
 /// The longest wrap-up.
 pub(super) const WRAP_UP_MAX: Duration = Duration::from_secs(4 * 3600);
 
@@ -104,14 +107,21 @@ impl<'r> Groups<'r> {
     /// Reads them into `settings`, which holds what is running.
     pub(super) fn read(&self, cx: &Context<'_>, settings: &mut Settings) {
         let mut agencies: Vec<_> = settings.agencies.drain(..).map(Some).collect();
+        settings.directory.lending.clear();
         for Declared { id, name, section } in &self.agencies {
             let agency = Agency {
                 name: name.clone(),
                 number: section.read("number", e164).unwrap_or_else(|| "".into()),
                 dial: dial_list(section),
             };
+            let lends = lending(section);
             section.done();
-            id.inspect(|id| place(&mut agencies, *id, agency));
+            if let Some(id) = id {
+                place(&mut agencies, *id, agency);
+                if let Some(lends) = lends {
+                    place(&mut settings.directory.lending, *id, lends);
+                }
+            }
         }
         settings.agencies = agencies.into_iter().flatten().collect();
 
@@ -142,6 +152,22 @@ impl<'r> Groups<'r> {
         }
         settings.skills = skills.into_iter().flatten().collect();
     }
+}
+
+/// What an agency keeps for its own callers. One that says nothing of it lends as its pools are asked.
+fn lending(section: &Section<'_>) -> Option<Lending> {
+    let percent = |text: &str| {
+        let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+        number
+            .filter(|percent| *percent <= 100)
+            .ok_or_else(|| "write a share of the agents who are signed in: \"60%\"".to_owned())
+    };
+    let at_most = section.number("lend_at_most", 0..=LEND_MAX);
+    let own_percent = section.read("own_share", percent);
+    if at_most.is_none() && own_percent.is_none() {
+        return None;
+    }
+    Some(Lending { at_most: at_most.unwrap_or(u32::MAX), own_percent: own_percent.unwrap_or(0) })
 }
 
 fn e164(text: &str) -> Result<Arc<str>, String> {

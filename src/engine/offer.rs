@@ -34,6 +34,7 @@ impl Engine {
     }
 
     fn agent_nudged(&mut self, now: Time, agent: AgentId) {
+        self.matcher.consider_loan(agent);
         let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) else { return };
         let record = &mut self.agents[agent.index()];
         if record.agent.state().contact() == Some(contact) {

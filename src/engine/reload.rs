@@ -37,7 +37,9 @@ impl Engine {
                 self.agent_changed(now, agent);
             } else if !known(&old) {
                 self.start_agent(now, agent);
-            } else if old.directory.agents[index] != settings.directory.agents[index] {
+            } else if old.directory.agents[index] != settings.directory.agents[index]
+                || old.directory.lending != settings.directory.lending
+            {
                 self.matcher.reseat(agent);
             }
         }

@@ -18,4 +18,6 @@ pub mod theory;
 pub mod world;
 
 #[cfg(test)]
+mod loan_tests;
+#[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ impl Single {
         let agents = (0..self.agents as usize).map(|number| Some(plain_agent(number, &[0]))).collect();
         let mean = |seconds: f64| Span::Exp(Duration::from_secs_f64(seconds));
         Scene {
-            directory: Directory { queues: vec![Some(queue)], agents, languages: Vec::new() },
+            directory: Directory { queues: vec![Some(queue)], agents, languages: Vec::new(), lending: Vec::new() },
             streams: vec![Stream {
                 queue: QueueId(0),
                 language: None,

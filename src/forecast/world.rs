@@ -158,9 +158,10 @@ impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
         let (agents, queues) = (scene.directory.agents.len() as u32, scene.directory.queues.len() as u32);
+        let agencies = scene.directory.lending.len() as u32;
         let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
         let slots = if several { Size::slots_for(line_max) } else { line_max };
-        let size = Size { shards: 1, contacts_per_shard: slots, agents, queues };
+        let size = Size { shards: 1, contacts_per_shard: slots, agents, queues, agencies };
         let mut due = Deadlines::default();
         for (at, agent, duty) in &scene.duties {
             due.set(START + *at, Due::Duty(*agent, *duty));
@@ -480,6 +481,7 @@ impl<'s, O: Observer> World<'s, O> {
             self.matcher.nudged_agents(0, |agent| agents.push(agent));
             self.matcher.nudged_contacts(0, |slot| slots.push(slot));
             for agent in agents {
+                self.matcher.consider_loan(agent);
                 if let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) {
                     self.workers[agent.index()].agent.reserve(now, contact);
                     self.tell_standing(now, agent);

@@ -12,7 +12,7 @@ use super::{Board, Registry};
 use crate::acd::Matcher;
 use crate::base::limits::LimitBoard;
 use crate::base::words::{AgentState, BreakReason, Direction, EventKind, Limit};
-use crate::base::{AgentId, QueueId, Range, Time};
+use crate::base::{AgencyId, AgentId, QueueId, Range, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
 
@@ -140,6 +140,11 @@ impl Exporter {
             }
             for (reason, count) in BreakReason::ALL.iter().zip(&reasons[index]) {
                 set("hotline_agents_on_break", &agency.name, "reason", reason.label(), count);
+            }
+            if let Some((on_loan, max)) = self.collected.matcher.on_loan(AgencyId(index as u32)) {
+                let labels = [("agency", &*agency.name)];
+                self.registry.gauge("hotline_agents_lent", &labels).set(f64::from(on_loan));
+                self.registry.gauge("hotline_agents_lent_max", &labels).set(f64::from(max));
             }
         }
     }

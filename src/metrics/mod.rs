@@ -56,6 +56,8 @@ const HELP: &[(&str, char, &str)] = &[
     ("hotline_transfers_total", 'c', "Contacts passed on, by how and what became of it."),
     ("hotline_agents", 'g', "Agents by state."),
     ("hotline_agents_on_break", 'g', "Agents on break by reason."),
+    ("hotline_agents_lent", 'g', "Agents on loan to other agencies, of an agency that keeps some for its own callers."),
+    ("hotline_agents_lent_max", 'g', "How many of them may be on loan, as many as are signed in now."),
     ("hotline_talk_seconds", 'h', "Length of talks."),
     ("hotline_wrap_up_seconds", 'h', "Length of wrap-ups."),
     ("hotline_match_seconds", 'h', "From a match becoming possible to the offer being handed over."),

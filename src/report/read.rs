@@ -132,6 +132,8 @@ fn weighed(line: &mut Fields<'_>) -> Weighed {
         busy: line.some("busy").unwrap_or(0),
         on_break: line.some("on_break").unwrap_or(0),
         offline: line.some("offline").unwrap_or(0),
+        lent: line.some("lent").unwrap_or(0),
+        kept: line.some("kept").unwrap_or(0),
     }
 }
 

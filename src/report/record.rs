@@ -47,6 +47,10 @@ pub fn peek(line: &[u8]) -> Option<(Time, EventKind)> {
 fn weighed(weighed: &Weighed, to: &mut Object<'_>) {
     to.number("map", weighed.map_version).number("free", weighed.free.into()).number("busy", weighed.busy.into());
     to.number("on_break", weighed.on_break.into()).number("offline", weighed.offline.into());
+    // Few houses lend.
+    if weighed.lent + weighed.kept > 0 {
+        to.number("lent", weighed.lent.into()).number("kept", weighed.kept.into());
+    }
 }
 
 fn fields(what: &What<'_>, to: &mut Object<'_>) {

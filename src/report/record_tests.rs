@@ -110,12 +110,14 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
 }
 
 fn weighed() -> impl Strategy<Value = Weighed> {
-    any::<(u64, u32, u32, u32, u32)>().prop_map(|(map_version, free, busy, on_break, offline)| Weighed {
+    any::<(u64, [u32; 4], [u16; 2])>().prop_map(|(map_version, [free, busy, on_break, offline], [lent, kept])| Weighed {
         map_version,
         free,
         busy,
         on_break,
         offline,
+        lent: lent.into(),
+        kept: kept.into(),
     })
 }
 

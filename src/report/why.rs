@@ -70,6 +70,10 @@ pub struct Agents {
     pub on_break: u32,
     /// Not signed in.
     pub offline: u32,
+    /// In calls of another agency than their own.
+    pub lent: u32,
+    /// Ready, and kept for the callers of their own agency.
+    pub kept: u32,
 }
 
 /// The range that holds eight of ten waits, in milliseconds.
@@ -237,6 +241,8 @@ impl Why {
             busy: weighed.busy,
             on_break: weighed.on_break,
             offline: weighed.offline,
+            lent: weighed.lent,
+            kept: weighed.kept,
         });
         if let Some(stay) = self.stays.last_mut() {
             stay.entries.push(Entry { after_ms, decided, agents, bound });
@@ -276,7 +282,9 @@ fn bound(decided: &Decided, weighed: &Weighed) -> &'static str {
         _ if matches!(decided, Decided::Offered { .. }) => "an agent was free",
         weighed if weighed.all() == 0 => "nobody in the directory may serve it",
         weighed if weighed.free > 0 => "an agent is free",
+        weighed if weighed.kept > 0 => "who is free is kept for another agency's callers",
         weighed if weighed.busy > 0 => "all who are there are busy",
+        weighed if weighed.lent > 0 => "all who are there are on loan to other agencies",
         weighed if weighed.on_break > 0 => "all who are there are on a break",
         _ => "nobody who may serve it is signed in",
     }
@@ -302,12 +310,13 @@ impl fmt::Display for Answer {
             for entry in &stay.entries {
                 write!(f, "  {:>9.1} s  {}", entry.after_ms as f64 / 1000.0, entry.decided)?;
                 if let (Some(agents), Some(bound)) = (entry.agents, entry.bound) {
-                    let Agents { free, busy, on_break, offline, .. } = agents;
-                    let all = free + busy + on_break + offline;
-                    write!(
-                        f,
-                        ": {bound} (of {all} who may: {free} free, {busy} busy, {on_break} on a break, {offline} not signed in)"
-                    )?;
+                    let Agents { free, busy, on_break, offline, lent, kept, .. } = agents;
+                    let all = free + busy + on_break + offline + lent + kept;
+                    write!(f, ": {bound} (of {all} who may: {free} free, {busy} busy, ")?;
+                    if lent + kept > 0 {
+                        write!(f, "{lent} on loan, {kept} kept for their own, ")?;
+                    }
+                    write!(f, "{on_break} on a break, {offline} not signed in)")?;
                 }
                 writeln!(f)?;
             }

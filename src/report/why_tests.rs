@@ -13,7 +13,7 @@ fn event(seconds: u64, contact: ContactId, what: What<'static>) -> Event<'static
 }
 
 fn weighed(free: u32, busy: u32, on_break: u32, offline: u32) -> Weighed {
-    Weighed { map_version: 3, free, busy, on_break, offline }
+    Weighed { map_version: 3, free, busy, on_break, offline, ..Weighed::default() }
 }
 
 fn entered(seconds: u64, contact: ContactId, as_of: u64, emergency: bool, by: Weighed) -> Event<'static> {

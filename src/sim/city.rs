@@ -12,7 +12,7 @@ use crate::acd::matcher::{Matcher, Size};
 use crate::base::deadline::Deadlines;
 use crate::base::seed::Seed;
 use crate::base::words::{QueueOutcome, Segment, Transport};
-use crate::base::{ContactId, EndpointId, QueueId, Time};
+use crate::base::{AgencyId, ContactId, EndpointId, QueueId, Time};
 use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Settings};
 use crate::report::{Fact, FactKind};
@@ -79,6 +79,7 @@ impl City {
             contacts_per_shard: Size::slots_for(settings.limits.contacts),
             agents,
             queues: settings.directory.queues.len() as u32,
+            agencies: settings.agencies.len() as u32,
         };
         let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: plan.server.to_string().into() }];
@@ -270,6 +271,11 @@ impl City {
         }
         if entered != left {
             return Err(format!("entered {entered:?}, left {left:?}"));
+        }
+        for agency in 0..self.settings.agencies.len() as u32 {
+            if let Some((on_loan @ 1.., _)) = self.matcher.on_loan(AgencyId(agency)) {
+                return Err(format!("agency {agency} has {on_loan} on loan, and nobody calls any more"));
+            }
         }
         for queue in 0..self.settings.directory.queues.len() as u32 {
             if self.matcher.waiting(QueueId(queue)) != 0 || self.matcher.expectant(QueueId(queue)) != 0 {

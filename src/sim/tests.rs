@@ -24,7 +24,7 @@ fn settings() -> crate::engine::Settings {
         .collect();
     let text = format!(
         "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomains = [\"city.example\"]\n[limits]\ncontacts = 200\nemergency_contacts = 10\n\
-         [[agency]]\nname = \"city\"\n[[agency]]\nname = \"water\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n[[pool]]\nname = \"pipes\"\nagency = \"water\"\n\
+         [[agency]]\nname = \"city\"\n[[agency]]\nname = \"water\"\nlend_at_most = 1\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n[[pool]]\nname = \"pipes\"\nagency = \"water\"\n\
          {agents}\
          [[queue]]\nname = \"help\"\nagency = \"city\"\nprefer_last = \"12s\"\npools = [\"desk\"]\nanswer = \"late\"\nwrap_up = \"3s\"\nring = \"10s\"\nwait_max = \"40s\"\noverflow = \"queue:water\"\n\
          widen = [{{ after = \"10s\", more_pools = [\"pipes\"] }}]\n\

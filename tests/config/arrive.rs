@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use hotline::acd::loan::Lending;
 use hotline::acd::policy::ChoiceRule;
 use hotline::acd::queue::{Announce, Answer, Overflow, WhenEmpty};
 use hotline::base::words::Transport;
@@ -43,6 +44,7 @@ fn what_is_written_arrives() {
     assert_eq!((settings.limits.contacts, settings.limits.emergency_contacts), (5000, 50));
     assert_eq!((settings.registration.expires_min, settings.registration.expires_max), (seconds(120), seconds(1200)));
     assert_eq!(settings.phone.call_info.as_deref(), Some("<sip:city.example>;answer-after=0"));
+    assert_eq!(settings.directory.lending, [None, Some(Lending { at_most: 2, own_percent: 34 })]);
     assert_eq!((&*settings.agencies[0].number, &settings.agencies[0].dial[..]), ("+82221200001", &["+822".to_owned()][..]));
     assert_eq!(settings.directory.languages, [SkillId(0), SkillId(1)]);
     assert_eq!(settings.prompts_for(Some(SkillId(1))), "en");

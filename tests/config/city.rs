@@ -63,6 +63,8 @@ dial = ["+822"]
 
 [[agency]]
 name = "works"
+lend_at_most = 2
+own_share = "34%"
 
 [[pool]]
 name = "front"

@@ -81,7 +81,7 @@ fn two_phones_of_two_agents_ring_at_once_and_one_is_answered() {
     let server = format!("{address}:5060");
     let _anna = Agent { answers: "manual", ..anna(&server) }.phone(dir, 15_180, 440);
     let (name, password) = ("bora", "bora-knows-it-too");
-    let bora = Agent { name, password, answers: "manual", ..softphones::anna(&server) }.phone(dir, 15_190, 550);
+    let bora = Agent { name, password, answers: "manual", ..anna(&server) }.phone(dir, 15_190, 550);
     house.wait_for("hotline_agents", &["ready"], 2.0);
     let caller = caller(dir, 15_200, &address, PCMU);
     house.wait_for("hotline_agents", &["ringing"], 2.0);

@@ -14,7 +14,7 @@ use hotline::report::{Fact, FactKind, Names, Next};
 pub(crate) const BEGAN: Time = Time::from_secs(1_800_000_000);
 
 /// What every decision in the city weighs.
-const WEIGHED: Weighed = Weighed { map_version: 1, free: 0, busy: 30, on_break: 6, offline: 4 };
+const WEIGHED: Weighed = Weighed { map_version: 1, free: 0, busy: 30, on_break: 6, offline: 4, lent: 3, kept: 2 };
 
 /// What everybody there is told.
 const ESTIMATE: Estimate =

@@ -104,6 +104,7 @@ pub(super) fn settings(agents: u32) -> Settings {
             queues: vec![Some(queue)],
             agents: (0..agents).map(|n| Some(profile(n))).collect(),
             languages: vec![SkillId(0)],
+            lending: Vec::new(),
         },
         agencies: vec![Agency { name: "city".into(), number: "+8221200".into(), dial: Vec::new() }],
         skills: vec![Skill { name: "korean".into(), prompts: Some("ko".into()) }],
@@ -128,7 +129,7 @@ pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings 
 
 impl House {
     pub(super) fn new(settings: Settings) -> Self {
-        let size = Size { shards: 1, contacts_per_shard: 64, agents: 64, queues: 8 };
+        let size = Size { shards: 1, contacts_per_shard: 64, agents: 64, queues: 8, agencies: 4 };
         let settings = Arc::new(settings);
         let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
@@ -188,6 +189,17 @@ impl House {
     pub(super) fn input(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         self.drain();
+    }
+
+    /// A caller joins by dialling this number; the tag of its dialog.
+    pub(super) fn calls_number(&mut self, call_id: &str, number: &str) -> String {
+        let text = Request::invite(call_id).text().replace("sip:120@", &format!("sip:{number}@"));
+        self.from(CALLER, &text);
+        let ok = self.next_to(CALLER);
+        assert_eq!(ok.status(), Some(200));
+        let tag = tag_of(&ok);
+        self.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", call_id, 1) }.text());
+        tag
     }
 
     /// The configuration changes, as a running server takes it up.
@@ -323,14 +335,9 @@ pub(super) fn tag_of(sent: &Sent) -> String {
     sent.message().to().unwrap().tag().unwrap_or_default().to_owned()
 }
 
-/// A caller joins; the tag of its dialog.
+/// A caller joins by dialling 120; the tag of its dialog.
 pub(super) fn calls(house: &mut House, call_id: &str) -> String {
-    house.from(CALLER, &Request::invite(call_id).text());
-    let ok = house.next_to(CALLER);
-    assert_eq!(ok.status(), Some(200));
-    let tag = tag_of(&ok);
-    house.from(CALLER, &Request { to_tag: Some(&tag), branch: "ack", ..Request::new("ACK", call_id, 1) }.text());
-    tag
+    house.calls_number(call_id, "120")
 }
 
 pub(super) fn hangs_up(house: &mut House, call_id: &str, tag: &str) {

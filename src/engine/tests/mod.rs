@@ -3,6 +3,7 @@
 mod alive;
 mod calls;
 mod house;
+mod loans;
 mod own;
 mod ports;
 mod register;

@@ -20,6 +20,8 @@ mod base;
 
 #[cfg(hotline_loom)]
 mod claim;
+#[cfg(hotline_shuttle)]
+mod lenders;
 mod modelled;
 #[cfg(hotline_parked)]
 mod parked;

@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
+use crate::acd::loan::Lending;
 use crate::acd::map::{AgentProfile, Directory};
 use crate::acd::queue::QueueRules;
 use crate::base::{AgencyId, PoolId};
+
+/// By agent and by queue: its pools, where each is of the agency that has the number of its first pool, and what these keep.
+pub(crate) fn lenders(agents: &[&[u32]], queues: &[&[u32]], lending: &[Option<Lending>]) -> Directory {
+    let mut directory = Directory { lending: lending.to_vec(), ..directory(agents, queues) };
+    for (agent, pools) in directory.agents.iter_mut().flatten().zip(agents) {
+        agent.agency = AgencyId(pools[0]);
+    }
+    for (queue, pools) in directory.queues.iter_mut().flatten().zip(queues) {
+        queue.agency = AgencyId(pools[0]);
+    }
+    directory
+}
 
 /// By agent and by queue: its pools.
 pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
@@ -22,5 +35,6 @@ pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
             .map(|numbers| Some(AgentProfile { name: "".into(), agency: AgencyId(0), pools: pools(numbers), skills: Vec::new() }))
             .collect(),
         languages: Vec::new(),
+        lending: Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
 use crate::acd::map::{LineId, Map};
 use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
+use crate::lenders;
 use crate::modelled::{start_over, stopped_after, take_out};
 use crate::people::directory;
 
@@ -241,27 +242,46 @@ fn check(kernel: &Kernel, owners: &[(Owner, bool)]) {
     }
 }
 
-/// What can be noticed where every order is sequentially consistent, and whether a thread must be stopped for it.
-const MUTANTS: &[(Step, bool)] = &[
-    (Step::SettleInMatch, true),
-    (Step::OfferBeforeHeld, true),
-    (Step::SettleInView, false),
-    (Step::IndexOfDirectClaim, false),
-    (Step::DriveAfterLostClaim, false),
-    (Step::OnlyOlderIsDead, false),
-    (Step::NewIncarnation, false),
-    (Step::NewHeadVersion, false),
+/// What can be noticed where every order is sequentially consistent, and by whom.
+const MUTANTS: &[(Step, Play)] = &[
+    (Step::SettleInMatch, Play::Stopped),
+    (Step::OfferBeforeHeld, Play::Stopped),
+    (Step::SettleInView, Play::Whole),
+    (Step::IndexOfDirectClaim, Play::Whole),
+    (Step::DriveAfterLostClaim, Play::Whole),
+    (Step::OnlyOlderIsDead, Play::Whole),
+    (Step::NewIncarnation, Play::Whole),
+    (Step::NewHeadVersion, Play::Whole),
+    (Step::LookAfterLoan, Play::Loans),
+    (Step::AnotherIsAsked, Play::Loans),
+    (Step::BackToOwnBench, Play::Loans),
 ];
 
-fn run(executions: usize, stops: bool) -> Option<String> {
+/// What is played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Play {
+    /// Owners, contacts, agents, and a map that changes.
+    Whole,
+    /// The same, with a thread stopped somewhere.
+    Stopped,
+    /// Agencies that lend.
+    Loans,
+}
+
+fn run(executions: usize, what: Play) -> Option<String> {
+    let play = move || match what {
+        Play::Whole => play(false),
+        Play::Stopped => play(true),
+        Play::Loans => lenders::play(),
+    };
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(200_000);
     config.failure_persistence = shuttle::FailurePersistence::None;
     // The index makes its chunks on the stack.
     config.stack_size = 1 << 20;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        Runner::new(RandomScheduler::new(executions / 2), config.clone()).run(move || play(stops));
-        Runner::new(PctScheduler::new(3, executions / 2), config.clone()).run(move || play(stops));
+        Runner::new(RandomScheduler::new(executions / 2), config.clone()).run(play);
+        Runner::new(PctScheduler::new(3, executions / 2), config.clone()).run(play);
     }));
     result.err().map(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
@@ -275,9 +295,9 @@ pub(crate) fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let mut failures = 0;
     if arguments.contains("--mutants") {
-        for (step, stops) in MUTANTS {
+        for (step, what) in MUTANTS {
             take_out(Some(*step));
-            match run(executions, *stops) {
+            match run(executions, *what) {
                 Some(failed) => println!("caught  {step:?}: {failed}"),
                 None => {
                     println!("MISSED  {step:?}");
@@ -287,12 +307,12 @@ pub(crate) fn main() -> ExitCode {
             take_out(None);
         }
     } else {
-        for stops in [false, true] {
+        for what in [Play::Whole, Play::Stopped, Play::Loans] {
             let begun = std::time::Instant::now();
-            match run(executions, stops) {
-                None => println!("{executions} executions, {:.1?}, a thread stopped: {stops}", begun.elapsed()),
+            match run(executions, what) {
+                None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),
                 Some(failed) => {
-                    println!("FAILED, a thread stopped: {stops}: {failed}");
+                    println!("FAILED, {what:?}: {failed}");
                     failures += 1;
                 }
             }

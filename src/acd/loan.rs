@@ -1,0 +1,230 @@
+//! Loans: agents of one agency in the calls of another's queues, within what their agency keeps for its own callers.
+//!
+//! An agency that lends has two benches for each profile of its agents. They sit on the one that serves their own agency's lines alone.
+//! Only when a caller of another agency waits whom nobody else can have, and nobody of their own, an agent's owner takes a *right*, of
+//! which the agency has so many, and moves the agent to the bench that serves all lines. If that comes to nothing the agent goes back, and
+//! the right too; else the right is the agent's until the talk is over and what follows it. So a right is only ever in the hands of an
+//! agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be.
+//!
+//! Who has to be asked is told by nudges, after a fence each: a contact that waits nudges an agent who might be lent; whoever gives a right
+//! back, or makes there be more of them, looks for an agent for whom somebody waits.
+
+use super::claim::{AgentView, ContactSlot};
+use super::map::{BenchId, Map};
+use super::matcher::Matcher;
+use super::step::{Step, does};
+use crate::base::padded::Padded;
+use crate::base::sync::{AtomicU32, Ordering, fence};
+use crate::base::{AgencyId, AgentId};
+
+/// What an agency keeps for its own callers, of those of its agents who are signed in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lending {
+    /// So many at the most are on loan.
+    pub at_most: u32,
+    /// So much of a hundred is never lent, rounded up.
+    pub own_percent: u8,
+}
+
+impl Lending {
+    /// How many may be on loan while so many are signed in.
+    #[must_use]
+    pub const fn limit(self, signed_in: u32) -> u32 {
+        let kept = (signed_in as u64 * self.own_percent as u64).div_ceil(100) as u32;
+        let rest = signed_in.saturating_sub(kept);
+        if rest < self.at_most { rest } else { self.at_most }
+    }
+}
+
+/// Of one agency.
+struct Account {
+    on_loan: AtomicU32,
+    signed_in: AtomicU32,
+}
+
+/// Who is on loan.
+pub(super) struct Loans {
+    accounts: Box<[Padded<Account>]>,
+    /// By agent: the agency whose right it has, plus one. Written by the agent's owner alone.
+    rights: Box<[AtomicU32]>,
+}
+
+impl Loans {
+    pub(super) fn new(agencies: u32, agents: u32) -> Self {
+        let account = || Padded(Account { on_loan: AtomicU32::new(0), signed_in: AtomicU32::new(0) });
+        Loans { accounts: (0..agencies).map(|_| account()).collect(), rights: (0..agents).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    fn account(&self, agency: AgencyId) -> Option<&Account> {
+        self.accounts.get(agency.index()).map(|account| &account.0)
+    }
+
+    /// Whether the agent is on loan, or about to be.
+    pub(super) fn has_right(&self, agent: AgentId) -> bool {
+        self.rights[agent.index()].load(Ordering::Acquire) != 0
+    }
+
+    /// How many of the agency's agents are on loan, and how many may be.
+    fn standing(&self, map: &Map, agency: AgencyId) -> (u32, u32) {
+        let (Some(account), Some(lending)) = (self.account(agency), map.lending(agency)) else { return (0, 0) };
+        (account.on_loan.load(Ordering::Acquire), lending.limit(account.signed_in.load(Ordering::Acquire)))
+    }
+
+    /// Whether the agency would lend one more.
+    pub(super) fn would_lend(&self, map: &Map, agency: AgencyId) -> bool {
+        let (on_loan, limit) = self.standing(map, agency);
+        on_loan < limit
+    }
+
+    fn take(&self, map: &Map, agency: AgencyId, agent: AgentId) -> bool {
+        let Some(account) = self.account(agency) else { return false };
+        loop {
+            let (on_loan, limit) = self.standing(map, agency);
+            if on_loan >= limit {
+                return false;
+            }
+            if account.on_loan.compare_exchange(on_loan, on_loan + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                self.rights[agent.index()].store(agency.0 + 1, Ordering::Release);
+                return true;
+            }
+        }
+    }
+
+    /// The agency whose right the agent had, and has no more.
+    fn give_back(&self, agent: AgentId) -> Option<AgencyId> {
+        let agency = AgencyId(self.rights[agent.index()].swap(0, Ordering::AcqRel).checked_sub(1)?);
+        self.account(agency)?.on_loan.fetch_sub(1, Ordering::AcqRel);
+        Some(agency)
+    }
+
+    /// One more, or one less, of the agency's agents is signed in.
+    pub(super) fn sign(&self, agency: AgencyId, signs_in: bool) {
+        let Some(account) = self.account(agency) else { return };
+        if signs_in {
+            account.signed_in.fetch_add(1, Ordering::AcqRel);
+        } else {
+            account.signed_in.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Matcher {
+    /// *Owner.* The agent was nudged, for whatever reason, or has become ready: if it is free, its agency lends, and somebody waits for it
+    /// elsewhere, it is lent. If it is free no more, somebody else may be wanted in its stead.
+    pub fn consider_loan(&self, agent: AgentId) {
+        let map = self.kernel.map();
+        let Some((agency, own, lent)) = map.bench(agent).and_then(|own| Some((map.kept_for(own)?, own, map.lent_as(own)?)))
+        else {
+            return;
+        };
+        if self.kernel.view_agent(agent.0) != AgentView::Ready {
+            if does(Step::AnotherIsAsked) {
+                self.look_for_loans(&map, agency);
+            }
+            return;
+        }
+        if !self.kernel.is_wanted(&map, agent.0, lent) || !self.loans.take(&map, agency, agent) {
+            return;
+        }
+        self.kernel.reseat(agent.0, lent);
+        if does(Step::BackToOwnBench) {
+            self.kernel.reseat(agent.0, own);
+        }
+        if self.is_on_loan(&map, agency, agent) {
+            // Where more may be lent, more may be wanted.
+            return self.look_for_loans(&map, agency);
+        }
+        self.loan_over(agent);
+    }
+
+    /// Whether the agent is held for a contact of another agency than its own.
+    fn is_on_loan(&self, map: &Map, agency: AgencyId, agent: AgentId) -> bool {
+        let AgentView::Held { contact, offered: true } = self.kernel.view_agent(agent.0) else { return false };
+        self.kernel.line_in_which(contact.0).is_some_and(|line| line.agent().is_none() && map.lender_of(line) != Some(agency))
+    }
+
+    /// *Owner.* The agent's right, if it has one, is free for another.
+    pub(super) fn loan_over(&self, agent: AgentId) {
+        if let Some(agency) = self.loans.give_back(agent) {
+            let map = self.kernel.map();
+            fence(Ordering::SeqCst);
+            if does(Step::LookAfterLoan) {
+                self.look_for_loans(&map, agency);
+            }
+        }
+    }
+
+    /// Has the owner of an agent who might be lent to somebody who waits look at it, if the agency would lend one more.
+    pub(super) fn look_for_loans(&self, map: &Map, agency: AgencyId) {
+        if self.loans.would_lend(map, agency)
+            && let Some(agent) = self.kernel.wanted_of(map, map.kept_benches(agency))
+        {
+            self.kernel.nudge_agent(agent);
+        }
+    }
+
+    /// *Owner.* Of a contact that still waits, and whom agents might be lent to: one of each agency that would lend is asked, the preferred first.
+    pub(super) fn ask_lenders(&self, slot: ContactSlot) {
+        let map = self.kernel.map();
+        let Some(line) = self.kernel.line_in_which(slot.0) else { return };
+        let shard = (slot.0 / self.size.contacts_per_shard.max(1)) as u16;
+        for agency in map.lenders_to(line) {
+            let of_agency = |bench: BenchId| map.kept_for(bench) == Some(*agency);
+            let agent = if self.loans.would_lend(&map, *agency) { self.kernel.to_borrow(&map, slot.0, of_agency) } else { None };
+            match agent {
+                Some(agent) if self.kernel.owner_of_agent(agent) == shard => self.consider_loan(AgentId(agent)),
+                Some(agent) => self.kernel.nudge_agent(agent),
+                None => {}
+            }
+        }
+    }
+
+    /// An agent is signed in on this bench, and was on that one.
+    pub(super) fn signed(&self, on: Option<BenchId>, was_on: Option<BenchId>) {
+        let map = self.kernel.map();
+        let keeper = |bench: Option<BenchId>| bench.and_then(|bench| map.kept_for(bench));
+        let (on, was_on) = (keeper(on), keeper(was_on));
+        if on == was_on {
+            return;
+        }
+        if let Some(was_on) = was_on {
+            self.loans.sign(was_on, false);
+        }
+        if let Some(on) = on {
+            self.loans.sign(on, true);
+            fence(Ordering::SeqCst);
+            self.look_for_loans(&map, on);
+        }
+    }
+
+    /// Whether the agent has a right.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn has_right(&self, agent: AgentId) -> bool {
+        self.loans.has_right(agent)
+    }
+
+    /// The line in which a contact is filed, in line or offered.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn line_in_which(&self, slot: ContactSlot) -> Option<super::LineId> {
+        self.kernel.line_in_which(slot.0)
+    }
+
+    /// How many of the agency's agents are on loan, and how many may be now; `None` for one that lends without limits.
+    #[must_use]
+    pub fn on_loan(&self, agency: AgencyId) -> Option<(u32, u32)> {
+        let map = self.kernel.map();
+        map.lending(agency).map(|_| self.loans.standing(&map, agency))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_rounded_up() {
+        let limit = |at_most, own_percent, signed_in| Lending { at_most, own_percent }.limit(signed_in);
+        assert_eq!([limit(5, 60, 0), limit(5, 60, 1), limit(5, 60, 2), limit(5, 60, 10), limit(5, 60, 100)], [0, 0, 0, 4, 5]);
+        assert_eq!([limit(u32::MAX, 0, 7), limit(u32::MAX, 100, 7), limit(0, 0, 7)], [7, 0, 0]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Loans under shuttle: the matcher as engines use it, agencies that lend one agent at a time, owners who do at random what owners do, and
+//! what must hold at every moment and at rest.
+
+use std::sync::Arc;
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
+
+use crate::acd::claim::{AgentView, ContactView};
+use crate::acd::loan::Lending;
+use crate::acd::map::{LineId, Map};
+use crate::acd::matcher::{Size, Standing};
+use crate::acd::{ContactSlot, Matcher};
+use crate::base::{AgencyId, AgentId, QueueId, Time};
+use crate::modelled::start_over;
+use crate::people::lenders;
+
+const OWNERS: u32 = 2;
+const CONTACTS_EACH: u32 = 2;
+const CONTACTS: u32 = OWNERS * CONTACTS_EACH;
+const MOVES: u32 = 8;
+
+/// Two agents of agency 0, of whom one may be lent at a time, and one each of agencies 1 and 2; the last lends, too.
+const AGENTS: [&[u32]; 4] = [&[0], &[0], &[1], &[2]];
+const QUEUES: [&[u32]; 3] = [&[0], &[1, 0], &[2, 0, 1]];
+const LENDING: [Option<Lending>; 3] =
+    [Some(Lending { at_most: 1, own_percent: 0 }), None, Some(Lending { at_most: 1, own_percent: 0 })];
+
+struct Owner {
+    number: u32,
+    matcher: Arc<Matcher>,
+    moves: u32,
+}
+
+impl Owner {
+    fn contacts(&self) -> std::ops::Range<u32> {
+        self.number * CONTACTS_EACH..(self.number + 1) * CONTACTS_EACH
+    }
+
+    fn agents(&self) -> impl Iterator<Item = u32> + use<> {
+        let number = self.number;
+        (0..AGENTS.len() as u32).filter(move |agent| agent % OWNERS == number)
+    }
+
+    fn line(&self, queue: u32) -> LineId {
+        self.matcher.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    }
+
+    fn listen(&self) {
+        let mut agents = Vec::new();
+        self.matcher.nudged_agents(self.number as u16, |agent| agents.push(agent));
+        self.matcher.nudged_contacts(self.number as u16, |_| {});
+        for agent in agents {
+            self.matcher.consider_loan(agent);
+            if let AgentView::Held { offered: true, .. } = self.matcher.agent(agent) {
+                self.matcher.set_standing(agent, Some(Standing::Busy));
+            }
+        }
+    }
+
+    fn seat(&mut self, agent: u32) {
+        self.matcher.set_standing(AgentId(agent), Some(Standing::Free));
+        self.matcher.ready(AgentId(agent), Time::from_secs(u64::from(self.moves)), std::time::Duration::ZERO);
+    }
+
+    fn make_a_move(&mut self) {
+        let mut random = thread_rng();
+        self.listen();
+        self.moves += 1;
+        let parties: Vec<(bool, u32)> = self.contacts().map(|c| (true, c)).chain(self.agents().map(|a| (false, a))).collect();
+        let (is_contact, party) = parties[random.gen_range(0..parties.len())];
+        let choice = random.gen_range(0..3);
+        if is_contact {
+            self.move_contact(ContactSlot(party), random.gen_range(0..QUEUES.len() as u32), choice);
+        } else {
+            self.move_agent(party, choice);
+        }
+        for agency in 0..LENDING.len() as u32 {
+            if let Some((on_loan, limit)) = self.matcher.on_loan(AgencyId(agency)) {
+                assert!(on_loan <= 1, "agency {agency} has {on_loan} on loan, and lends {limit}");
+            }
+        }
+    }
+
+    fn move_contact(&self, slot: ContactSlot, queue: u32, choice: u32) {
+        let since = Time::from_secs(u64::from(100 + self.moves));
+        let key = self.matcher.key(since, std::time::Duration::ZERO, false);
+        match (self.matcher.contact(slot), choice) {
+            (ContactView::Gone | ContactView::Served, _) => {
+                self.matcher.arrive(slot, QueueId(queue), 100, self.line(queue), key, since).expect("there is room");
+            }
+            (ContactView::Waiting, 0) => drop(self.matcher.leave(slot)),
+            (ContactView::Waiting, _) => drop(self.matcher.widen(slot, self.line(queue), key)),
+            (ContactView::Offered(_), 0) => drop(self.matcher.leave(slot)),
+            (ContactView::Offered(_), 1) => drop(self.matcher.accept(slot)),
+            (ContactView::Offered(_), _) => drop(self.matcher.put_back(slot, self.line(queue), key)),
+        }
+    }
+
+    fn move_agent(&mut self, agent: u32, choice: u32) {
+        match self.matcher.agent(AgentId(agent)) {
+            AgentView::Busy if choice == 0 => {
+                        self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
+            }
+            AgentView::Busy => self.seat(agent),
+            AgentView::Ready if choice == 0 => {
+                if self.matcher.pause(AgentId(agent)) == AgentView::Busy {
+                    self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
+                }
+            }
+            AgentView::Held { offered: false, .. } => {
+                self.matcher.release(AgentId(agent));
+                // Or it talks for a while.
+                if choice != 0 {
+                    self.seat(agent);
+                }
+            }
+            AgentView::Ready | AgentView::Held { .. } => {}
+        }
+    }
+}
+
+/// One play.
+pub(crate) fn play() {
+    start_over();
+    let map = Map::new(&lenders(&AGENTS, &QUEUES, &LENDING), 1);
+    let (agents, queues, agencies) = (AGENTS.len() as u32, QUEUES.len() as u32, LENDING.len() as u32);
+    let size = Size { shards: OWNERS as u16, contacts_per_shard: CONTACTS_EACH, agents, queues, agencies };
+    let matcher = Arc::new(Matcher::new(size, map, |agent| (agent.0 % OWNERS) as u16));
+    for agent in 0..agents {
+        matcher.set_standing(AgentId(agent), Some(Standing::Break));
+    }
+    let threads: Vec<_> = (0..OWNERS)
+        .map(|number| {
+            let matcher = matcher.clone();
+            thread::spawn(move || {
+                let mut owner = Owner { number, matcher, moves: 0 };
+                for _ in 0..MOVES {
+                    owner.make_a_move();
+                }
+                owner
+            })
+        })
+        .collect();
+    let owners: Vec<Owner> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
+    // Each loan may make another possible, of an agent of the other owner.
+    while (0..OWNERS).any(|owner| matcher.nudged(owner as u16)) {
+        owners.iter().for_each(Owner::listen);
+    }
+    check(&matcher);
+}
+
+fn check(matcher: &Matcher) {
+    let map = matcher.map();
+    for contact in 0..CONTACTS {
+        let ContactView::Waiting = matcher.contact(ContactSlot(contact)) else { continue };
+        let line = matcher.line_in_which(ContactSlot(contact)).expect("it waits");
+        for agent in (0..AGENTS.len() as u32).map(AgentId) {
+            if matcher.agent(agent) != AgentView::Ready {
+                continue;
+            }
+            let bench = map.bench(agent).expect("the agent has a bench");
+            let lends =
+                map.kept_for(bench).and_then(|agency| matcher.on_loan(agency)).is_some_and(|(on_loan, max)| on_loan < max);
+            let could = map.serves(bench, line) || lends && map.to_borrow(bench, line).is_some();
+            assert!(!could, "contact {contact} waits and agent {} is free", agent.0);
+        }
+    }
+    for agent in (0..AGENTS.len() as u32).map(AgentId) {
+        let AgentView::Held { contact, offered: true } = matcher.agent(agent) else { continue };
+        let line = matcher.line_in_which(contact).expect("it is offered");
+        let kept_for = map.bench(agent).and_then(|bench| map.kept_for(bench));
+        let lent = kept_for.is_some() && map.lender_of(line) != kept_for;
+        assert_eq!(matcher.has_right(agent), lent, "agent {} has a right if it is on loan, and else none", agent.0);
+    }
+    for agency in (0..LENDING.len() as u32).map(AgencyId) {
+        let Some((on_loan, _)) = matcher.on_loan(agency) else { continue };
+        let with_right = (0..AGENTS.len() as u32).filter(|agent| AGENTS[*agent as usize][0] == agency.0);
+        let with_right = with_right.filter(|agent| matcher.has_right(AgentId(*agent)));
+        // One who is free, or on a break, has given it back.
+        let with_right: Vec<u32> = with_right.collect();
+        assert_eq!(with_right.len() as u32, on_loan, "of agency {}", agency.0);
+        for agent in with_right {
+            assert!(matcher.agent(AgentId(agent)) != AgentView::Ready, "agent {agent} is free and has a right");
+        }
+    }
+}
