@@ -44,6 +44,8 @@ struct Account {
 
 /// Who is on loan.
 pub(super) struct Loans {
+    /// 1 once any agency lends within limits: in most houses there is nothing to look at.
+    any: AtomicU32,
     accounts: Box<[Padded<Account>]>,
     /// By agent: the agency whose right it has, plus one. Written by the agent's owner alone.
     rights: Box<[AtomicU32]>,
@@ -52,7 +54,19 @@ pub(super) struct Loans {
 impl Loans {
     pub(super) fn new(agencies: u32, agents: u32) -> Self {
         let account = || Padded(Account { on_loan: AtomicU32::new(0), signed_in: AtomicU32::new(0) });
-        Loans { accounts: (0..agencies).map(|_| account()).collect(), rights: (0..agents).map(|_| AtomicU32::new(0)).collect() }
+        let any = AtomicU32::new(0);
+        Loans {
+            any,
+            accounts: (0..agencies).map(|_| account()).collect(),
+            rights: (0..agents).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// A map comes into force next.
+    pub(super) fn expect(&self, map: &Map) {
+        if map.any_lends() {
+            self.any.store(1, Ordering::Release);
+        }
     }
 
     fn account(&self, agency: AgencyId) -> Option<&Account> {
@@ -112,6 +126,9 @@ impl Matcher {
     /// *Owner.* The agent was nudged, for whatever reason, or has become ready: if it is free, its agency lends, and somebody waits for it
     /// elsewhere, it is lent. If it is free no more, somebody else may be wanted in its stead.
     pub fn consider_loan(&self, agent: AgentId) {
+        if self.loans.any.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let map = self.kernel.map();
         let Some((agency, own, lent)) = map.bench(agent).and_then(|own| Some((map.kept_for(own)?, own, map.lent_as(own)?)))
         else {
@@ -165,6 +182,9 @@ impl Matcher {
 
     /// *Owner.* Of a contact that still waits, and whom agents might be lent to: one of each agency that would lend is asked, the preferred first.
     pub(super) fn ask_lenders(&self, slot: ContactSlot) {
+        if self.loans.any.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let map = self.kernel.map();
         let Some(line) = self.kernel.line_in_which(slot.0) else { return };
         let shard = (slot.0 / self.size.contacts_per_shard.max(1)) as u16;

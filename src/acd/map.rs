@@ -412,6 +412,11 @@ impl Map {
         self.kept_benches.get(agency.index()).map_or(&[], |benches| benches)
     }
 
+    /// Whether any agency keeps agents for its own callers.
+    pub(crate) fn any_lends(&self) -> bool {
+        self.lending.iter().any(Option::is_some)
+    }
+
     /// What `agency` keeps for its own callers; `None`: nothing.
     pub(crate) fn lending(&self, agency: AgencyId) -> Option<Lending> {
         self.lending.get(agency.index()).copied().flatten()

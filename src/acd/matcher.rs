@@ -125,10 +125,12 @@ impl Matcher {
     pub fn new(size: Size, map: Map, agent_shard: impl Fn(AgentId) -> u16) -> Self {
         let owners = (0..size.agents).map(|agent| agent_shard(AgentId(agent))).collect();
         let contacts = size.contacts_per_shard * u32::from(size.shards);
+        let loans = Loans::new(size.agencies, size.agents);
+        loans.expect(&map);
         Matcher {
             kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
             size,
-            loans: Loans::new(size.agencies, size.agents),
+            loans,
             waiting: (0..size.queues).map(|_| Padded(AtomicU32::new(0))).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
@@ -163,6 +165,7 @@ impl Matcher {
     /// When it has more lines or benches than there is room for; the old one stays in force then.
     pub fn publish(&self, map: Map) -> Result<(), TooMany> {
         map.fits(self.size.agents)?;
+        self.loans.expect(&map);
         self.kernel.publish(map);
         Ok(())
     }
