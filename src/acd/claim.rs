@@ -15,7 +15,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::lane::{Entry, Seen};
-use super::map::{BenchId, LINES_MAX, LineId, Map, Served, benches_max};
+use super::map::{BenchId, Directory, LINES_MAX, LineId, Map, Served, TooMany, benches_max};
 #[cfg(not(hotline_loom))]
 use super::nudge::Nudges;
 use super::policy::{self, Candidate, ChoiceRule};
@@ -25,6 +25,7 @@ use super::shelf::Shelf;
 use super::shelf::{Filing, Mask, Order};
 use super::step::{Step, does};
 use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
+use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, FiledU32, FiledU64, Ordering, OwnedU32, OwnedU64, fence};
 use crate::base::{AgentId, Time};
 /// Lanes and nudges have models of their own; loom sees the claim over plain ones.
@@ -172,6 +173,8 @@ pub(crate) struct Kernel {
     pub(crate) agent_nudges: Nudges,
     pub(crate) contact_nudges: Nudges,
     map: Published<Map>,
+    /// By shard: the edition of the directory that it has taken up.
+    acknowledged: Box<[Padded<AtomicU64>]>,
 }
 
 impl Kernel {
@@ -191,6 +194,7 @@ impl Kernel {
             contacts_per_shard,
             agent_nudges: Nudges::new(agents, shards),
             contact_nudges: Nudges::new(contacts, shards),
+            acknowledged: (0..shards).map(|_| Padded(AtomicU64::new(map.version()))).collect(),
             map: Published::new(map),
         }
     }
@@ -199,8 +203,21 @@ impl Kernel {
         self.map.load()
     }
 
-    pub(crate) fn publish(&self, map: Map) {
+    /// Puts the directory, its edition `version`, in force. By one publisher at a time.
+    ///
+    /// # Errors
+    /// When its map has more lines or benches than there is room for.
+    pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
+        let acknowledged = self.acknowledged.iter().map(|owner| owner.0.load(Ordering::Acquire)).min().unwrap_or(0);
+        let map = self.map.load().following(directory, version, acknowledged);
+        map.fits(self.agents.len() as u32)?;
         self.map.store(map);
+        Ok(())
+    }
+
+    /// The owner's parties are where this edition of the directory has them, and it looks by no older map any more.
+    pub(crate) fn acknowledge(&self, shard: u16, version: u64) {
+        self.acknowledged[usize::from(shard)].0.store(version, Ordering::Release);
     }
 
     fn agent(&self, slot: u32) -> AgentWord {

@@ -62,9 +62,9 @@ impl Loans {
         }
     }
 
-    /// A map comes into force next.
-    pub(super) fn expect(&self, map: &Map) {
-        if map.any_lends() {
+    /// Agencies that lend so come into force next.
+    pub(super) fn expect(&self, lending: &[Option<Lending>]) {
+        if lending.iter().any(Option::is_some) {
             self.any.store(1, Ordering::Release);
         }
     }

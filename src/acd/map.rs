@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::loan::Lending;
+use super::places::Places;
 use super::policy::ChoiceRule;
 use super::queue::QueueRules;
 use super::shelf::Mask;
@@ -38,7 +39,7 @@ impl LineId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BenchId(pub u32);
 
-/// The greatest number of lines that a directory and its changes can come to; agents' own lines are counted from there.
+/// The greatest number of lines that a directory and the changes before it can come to; agents' own lines are counted from there.
 pub(crate) const LINES_MAX: u32 = match () {
     // The models' towns are small, and so is their index.
     () if cfg!(hotline_loom) => 2,
@@ -46,7 +47,7 @@ pub(crate) const LINES_MAX: u32 = match () {
     () => 1 << 17,
 };
 
-/// The greatest number of benches that so many agents and their changes can come to.
+/// The greatest number of benches that so many agents and their last changes can come to.
 pub(crate) fn benches_max(agents: u32) -> u32 {
     let least = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 16 } else { 1024 };
     (4 * agents).max(least)
@@ -54,7 +55,9 @@ pub(crate) fn benches_max(agents: u32) -> u32 {
 
 /// The directory has come to more than the matcher was built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{what}: {wanted} after all changes since the start, and there is room for {max}; restart to take this directory")]
+#[error(
+    "{what}: {wanted} with those that the changes before may still need, and there is room for {max}; try again in a moment, or restart"
+)]
 pub struct TooMany {
     /// Of what.
     pub what: &'static str,
@@ -101,7 +104,8 @@ pub struct Served {
     pub level_sum: u16,
 }
 
-#[derive(Clone, Debug)]
+/// A line as the benches see it; one that is dropped has none.
+#[derive(Clone, Debug, Default)]
 struct Line {
     rule: ChoiceRule,
     /// By bench.
@@ -193,8 +197,8 @@ pub struct Map {
     /// By bench: how many agents have that profile.
     members: Vec<u32>,
     languages: Vec<SkillId>,
-    profiles: BTreeMap<Profile, BenchId>,
-    requirements: BTreeMap<Requirement, LineId>,
+    profiles: Places<Profile>,
+    requirements: Places<Requirement>,
 }
 
 fn sorted<T: Ord + Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
@@ -218,15 +222,15 @@ impl Map {
     /// The map of `directory`.
     #[must_use]
     pub fn new(directory: &Directory, version: u64) -> Self {
-        Map::default().following(directory, version)
+        Map::default().following(directory, version, 0)
     }
 
-    /// The map of `directory`, that keeps every line and bench of this one under its number: whoever is still filed there is understood
-    /// as before, until its owner files it anew.
+    /// The map of `directory`, its edition `version`, that keeps every line and bench of this one under its number in which somebody may
+    /// still be filed: all owners have taken up edition `acknowledged`.
     #[must_use]
-    pub fn following(&self, directory: &Directory, version: u64) -> Self {
+    pub fn following(&self, directory: &Directory, version: u64, acknowledged: u64) -> Self {
         let lender = |agency: AgencyId| directory.lending.get(agency.index()).copied().flatten().map(|_| agency);
-        let mut profiles = self.profiles.clone();
+        let mut profiles = self.profiles.following(version, acknowledged);
         let bench_of: Vec<Option<BenchId>> = directory
             .agents
             .iter()
@@ -234,8 +238,7 @@ impl Map {
                 agent.as_ref().map(|agent| {
                     let mut bench = |terms| {
                         let (skills, pools) = (sorted(agent.skills.iter().copied()), sorted(agent.pools.iter().copied()));
-                        let fresh = BenchId(profiles.len() as u32);
-                        *profiles.entry(Profile { skills, pools, terms }).or_insert(fresh)
+                        BenchId(profiles.name(Profile { skills, pools, terms }, acknowledged))
                     };
                     let Some(agency) = lender(agent.agency) else { return bench(Terms::All) };
                     bench(Terms::Lent(agency));
@@ -243,11 +246,11 @@ impl Map {
                 })
             })
             .collect();
-        let mut members = vec![0; profiles.len()];
+        let mut members = vec![0; profiles.end()];
         for bench in bench_of.iter().flatten() {
             members[bench.0 as usize] += 1;
         }
-        let mut requirements = self.requirements.clone();
+        let mut requirements = self.requirements.following(version, acknowledged);
         let choices: Vec<Option<SkillId>> = directory.languages.iter().copied().map(Some).chain([None]).collect();
         let mut lines_for = |queue: &Option<QueueRules>, further: bool| -> Vec<Vec<LineId>> {
             let Some(queue) = queue.as_ref().filter(|queue| !further || queue.ring_several > 1) else { return Vec::new() };
@@ -262,19 +265,18 @@ impl Map {
                     further,
                     lender: lender(queue.agency),
                 };
-                let fresh = LineId(requirements.len() as u32);
-                *requirements.entry(requirement).or_insert(fresh)
+                LineId(requirements.name(requirement, acknowledged))
             };
             (0..=queue.widening.len()).map(|step| choices.iter().map(|language| line(step, *language)).collect()).collect()
         };
         let line_of: Vec<_> = directory.queues.iter().map(|queue| lines_for(queue, false)).collect();
         let further_line_of = directory.queues.iter().map(|queue| lines_for(queue, true)).collect();
         let (lines, lines_of_bench) = served(&requirements, &profiles);
-        let mut kept = vec![None; profiles.len()];
-        for (profile, bench) in &profiles {
+        let mut kept = vec![None; profiles.end()];
+        for (profile, bench) in profiles.iter() {
             if let Some(agency) = profile.terms.kept_for() {
                 let lent = Profile { terms: Terms::Lent(agency), ..profile.clone() };
-                kept[bench.0 as usize] = profiles.get(&lent).map(|lent| (agency, *lent));
+                kept[bench as usize] = profiles.get(&lent).map(|lent| (agency, BenchId(lent)));
             }
         }
         let kept_benches = (0..directory.lending.len() as u32).map(|agency| {
@@ -412,9 +414,9 @@ impl Map {
         self.kept_benches.get(agency.index()).map_or(&[], |benches| benches)
     }
 
-    /// Whether any agency keeps agents for its own callers.
-    pub(crate) fn any_lends(&self) -> bool {
-        self.lending.iter().any(Option::is_some)
+    /// By agency: what it keeps for its own callers.
+    pub(crate) fn all_lending(&self) -> &[Option<Lending>] {
+        &self.lending
     }
 
     /// What `agency` keeps for its own callers; `None`: nothing.
@@ -448,7 +450,7 @@ impl Map {
     /// # Errors
     /// When it has not.
     pub fn fits(&self, agents: u32) -> Result<(), TooMany> {
-        let room = [("lines", self.lines.len(), LINES_MAX), ("benches", self.profiles.len(), benches_max(agents))];
+        let room = [("lines", self.lines.len(), LINES_MAX), ("benches", self.profiles.end(), benches_max(agents))];
         match room.into_iter().find(|(_, wanted, max)| *wanted > *max as usize) {
             Some((what, wanted, max)) => Err(TooMany { what, wanted, max }),
             None => Ok(()),
@@ -457,18 +459,18 @@ impl Map {
 }
 
 /// Lines, and by bench the lines that it may serve. Benches are looked for among those of the line's pools only.
-fn served(requirements: &BTreeMap<Requirement, LineId>, profiles: &BTreeMap<Profile, BenchId>) -> (Vec<Line>, Vec<Box<[Mask]>>) {
+fn served(requirements: &Places<Requirement>, profiles: &Places<Profile>) -> (Vec<Line>, Vec<Box<[Mask]>>) {
     let mut of_pool: BTreeMap<PoolId, Vec<(&Profile, BenchId)>> = BTreeMap::new();
-    for (profile, bench) in profiles {
+    let mut keepers: BTreeMap<BenchId, AgencyId> = BTreeMap::new();
+    for (profile, bench) in profiles.iter() {
+        keepers.extend(profile.terms.kept_for().map(|agency| (BenchId(bench), agency)));
         for pool in &profile.pools {
-            of_pool.entry(*pool).or_default().push((profile, *bench));
+            of_pool.entry(*pool).or_default().push((profile, BenchId(bench)));
         }
     }
-    let keepers: BTreeMap<BenchId, AgencyId> =
-        profiles.iter().filter_map(|(profile, bench)| Some((*bench, profile.terms.kept_for()?))).collect();
-    let mut lines: Vec<Option<Line>> = vec![None; requirements.len()];
-    let mut lines_of_bench: Vec<Vec<u32>> = vec![Vec::new(); profiles.len()];
-    for (requirement, id) in requirements {
+    let mut lines: Vec<Line> = vec![Line::default(); requirements.end()];
+    let mut lines_of_bench: Vec<Vec<u32>> = vec![Vec::new(); profiles.end()];
+    for (requirement, id) in requirements.iter() {
         let mut found: BTreeMap<BenchId, Served> = BTreeMap::new();
         let mut to_borrow: BTreeMap<BenchId, Served> = BTreeMap::new();
         for (place, pool) in requirement.pools.iter().enumerate() {
@@ -487,12 +489,12 @@ fn served(requirements: &BTreeMap<Requirement, LineId>, profiles: &BTreeMap<Prof
             }
         }
         for bench in found.keys() {
-            lines_of_bench[bench.0 as usize].push(id.0);
+            lines_of_bench[bench.0 as usize].push(id);
         }
         let mut lenders: Vec<(u8, AgencyId)> =
             to_borrow.values().filter_map(|served| Some((served.pool, keepers.get(&served.bench).copied()?))).collect();
         lenders.sort();
-        lines[id.0 as usize] = Some(Line {
+        lines[id as usize] = Line {
             rule: requirement.rule,
             benches: Mask::of(found.keys().map(|bench| bench.0)),
             served: found.into_values().collect(),
@@ -500,9 +502,8 @@ fn served(requirements: &BTreeMap<Requirement, LineId>, profiles: &BTreeMap<Prof
             to_borrow: to_borrow.into_values().collect(),
             lenders: without_repeats(lenders.into_iter().map(|(_, agency)| agency)).into(),
             lender: requirement.lender,
-        });
+        };
     }
-    let lines = lines.into_iter().map(|line| line.expect("each requirement has its line")).collect();
     (lines, lines_of_bench.into_iter().map(Mask::of).collect())
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
 use super::estimate::Estimates;
 use super::loan::Loans;
-use super::map::{BenchId, LineId, Map, TooMany, benches_max};
+use super::map::{BenchId, Directory, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
@@ -126,7 +126,7 @@ impl Matcher {
         let owners = (0..size.agents).map(|agent| agent_shard(AgentId(agent))).collect();
         let contacts = size.contacts_per_shard * u32::from(size.shards);
         let loans = Loans::new(size.agencies, size.agents);
-        loans.expect(&map);
+        loans.expect(map.all_lending());
         Matcher {
             kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
             size,
@@ -159,15 +159,19 @@ impl Matcher {
         self.kernel.map().clone()
     }
 
-    /// Puts a new map in force. Each owner then re-seats its agents and re-files its contacts.
+    /// Puts the directory, its edition `version`, in force. Each owner then takes it up: re-seats its agents, re-files its contacts, and
+    /// [acknowledges](Self::acknowledge). By one publisher at a time.
     ///
     /// # Errors
     /// When it has more lines or benches than there is room for; the old one stays in force then.
-    pub fn publish(&self, map: Map) -> Result<(), TooMany> {
-        map.fits(self.size.agents)?;
-        self.loans.expect(&map);
-        self.kernel.publish(map);
-        Ok(())
+    pub fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
+        self.loans.expect(&directory.lending);
+        self.kernel.publish(directory, version)
+    }
+
+    /// *Owner.* All parties of the shard are where this edition has them: what it does not name any more need not be kept for them.
+    pub fn acknowledge(&self, shard: u16, version: u64) {
+        self.kernel.acknowledge(shard, version);
     }
 
     /// A key for one who arrived at `arrival`, with `credit` as head start.

@@ -115,7 +115,7 @@ fn one_put_back_keeps_its_place() {
 fn a_wider_line_reaches_more_agents_and_an_emergency_goes_before_all() {
     let mut house = house(0);
     house.directory.agents.push(agent("low", &[(1, 2)], &[1]));
-    house.matcher.publish(Map::new(&house.directory, 2)).unwrap();
+    house.matcher.publish(&house.directory, 2).unwrap();
     house.ready(0);
     let key = house.arrive(0, 0, 0);
     assert_eq!(house.offered(0), None);

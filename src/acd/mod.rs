@@ -13,6 +13,7 @@ pub mod loan;
 pub mod map;
 pub mod matcher;
 mod nudge;
+mod places;
 pub mod policy;
 mod published;
 pub mod queue;

@@ -278,9 +278,8 @@ impl Pair {
     /// As the engine takes a new map up: agents first, then contacts.
     fn reload(&mut self, edition: u32) {
         self.version += 1;
-        let map = self.plain.map.following(&directory(edition), self.version);
-        self.plain.map = Arc::new(map.clone());
-        self.real.publish(map).expect("there is room");
+        self.real.publish(&directory(edition), self.version).expect("there is room");
+        self.plain.map = self.real.map();
         for agent in 0..AGENTS {
             self.real.reseat(AgentId(agent));
             if let Some(seat) = self.plain.seats.get(&agent).copied() {
@@ -294,6 +293,7 @@ impl Pair {
                 self.refile(slot);
             }
         }
+        self.real.acknowledge(0, self.version);
     }
 
     fn compare(&self) {

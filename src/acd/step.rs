@@ -43,6 +43,10 @@ pub(crate) enum Step {
     NewIncarnation,
     /// Whoever files raises the version of its place's head.
     NewHeadVersion,
+    /// A line or bench that no edition names is dropped only when all owners have taken such an edition up.
+    DropAcknowledged,
+    /// The number of one that was dropped is used again only when all have taken up an edition without it.
+    ReuseAcknowledged,
     /// Whoever gives a right back looks for an agent who may have it now.
     LookAfterLoan,
     /// Where an agent who was asked for a loan is free no more, another is asked.

@@ -341,7 +341,7 @@ impl Running {
         if known.into_iter().zip([size.agents, size.queues, size.agencies]).any(|(known, room)| known > room as usize) {
             return Err(ReloadError::Names { agents: size.agents, queues: size.queues, agencies: size.agencies });
         }
-        self.matcher.publish(self.matcher.map().following(&settings.directory, settings.version))?;
+        self.matcher.publish(&settings.directory, settings.version)?;
         self.media.handle().set_library(library);
         self.settings.store(settings.clone());
         let _ = self.inbox.blocking_send(ToShard::Reload(settings));

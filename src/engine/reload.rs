@@ -48,5 +48,6 @@ impl Engine {
         for key in waiting {
             self.refile(now, key);
         }
+        self.matcher.acknowledge(self.shard, settings.version);
     }
 }

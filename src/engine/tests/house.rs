@@ -205,7 +205,7 @@ impl House {
     /// The configuration changes, as a running server takes it up.
     pub(super) fn reload(&mut self, settings: Settings) {
         let matcher = self.engine.matcher.clone();
-        matcher.publish(matcher.map().following(&settings.directory, settings.version)).expect("there is room");
+        matcher.publish(&settings.directory, settings.version).expect("there is room");
         self.input(Input::Reload(Arc::new(settings)));
     }
 

@@ -100,7 +100,7 @@ impl Owner {
     fn move_agent(&mut self, agent: u32, choice: u32) {
         match self.matcher.agent(AgentId(agent)) {
             AgentView::Busy if choice == 0 => {
-                        self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
+                self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
             }
             AgentView::Busy => self.seat(agent),
             AgentView::Ready if choice == 0 => {

@@ -21,6 +21,8 @@ mod base;
 #[cfg(hotline_loom)]
 mod claim;
 #[cfg(hotline_shuttle)]
+mod editions;
+#[cfg(hotline_shuttle)]
 mod lenders;
 mod modelled;
 #[cfg(hotline_parked)]

@@ -11,12 +11,12 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner, thread};
 
 use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
-use crate::acd::map::{LineId, Map};
+use crate::acd::map::{Directory, LineId, Map};
 use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
-use crate::lenders;
 use crate::modelled::{start_over, stopped_after, take_out};
 use crate::people::directory;
+use crate::{editions, lenders};
 
 const OWNERS: u32 = 3;
 const CONTACTS_EACH: u32 = 2;
@@ -31,7 +31,7 @@ const LINES: [&[u32]; QUEUES as usize] = [&[0], &[1, 0], &[2, 1]];
 
 struct Streets {
     kernel: Kernel,
-    later: Map,
+    later: Directory,
 }
 
 /// What an owner knows of its parties: what it was told by nudges, and read then.
@@ -106,6 +106,7 @@ impl Owner {
                 kernel.widen(contact, self.line(kernel, *queue), *key);
             }
         }
+        kernel.acknowledge(self.number as u16, version);
     }
 
     fn make_a_move(&mut self, kernel: &Kernel) {
@@ -167,7 +168,7 @@ impl Owner {
 fn play(stops: bool) {
     start_over();
     let map = Map::new(&directory(&PEOPLE, &LINES), 1);
-    let later = map.following(&directory(&PEOPLE_LATER, &LINES), 2);
+    let later = directory(&PEOPLE_LATER, &LINES);
     let owners = (0..AGENTS).map(|agent| (agent % OWNERS) as u16).collect();
     let streets = Arc::new(Streets { kernel: Kernel::new(owners, CONTACTS_EACH, OWNERS as u16, map), later });
     let mut random = thread_rng();
@@ -183,7 +184,7 @@ fn play(stops: bool) {
                     for turn in 0..MOVES {
                         owner.make_a_move(&streets.kernel);
                         if publisher == number && turn == MOVES / 2 {
-                            streets.kernel.publish(streets.later.clone());
+                            streets.kernel.publish(&streets.later, 2).expect("there is room");
                         }
                     }
                 });
@@ -252,6 +253,8 @@ const MUTANTS: &[(Step, Play)] = &[
     (Step::OnlyOlderIsDead, Play::Whole),
     (Step::NewIncarnation, Play::Whole),
     (Step::NewHeadVersion, Play::Whole),
+    (Step::DropAcknowledged, Play::Editions),
+    (Step::ReuseAcknowledged, Play::Editions),
     (Step::LookAfterLoan, Play::Loans),
     (Step::AnotherIsAsked, Play::Loans),
     (Step::BackToOwnBench, Play::Loans),
@@ -264,6 +267,8 @@ enum Play {
     Whole,
     /// The same, with a thread stopped somewhere.
     Stopped,
+    /// One edition of the directory after the other.
+    Editions,
     /// Agencies that lend.
     Loans,
 }
@@ -272,6 +277,7 @@ fn run(executions: usize, what: Play) -> Option<String> {
     let play = move || match what {
         Play::Whole => play(false),
         Play::Stopped => play(true),
+        Play::Editions => editions::play(),
         Play::Loans => lenders::play(),
     };
     let mut config = Config::new();
@@ -307,7 +313,7 @@ pub(crate) fn main() -> ExitCode {
             take_out(None);
         }
     } else {
-        for what in [Play::Whole, Play::Stopped, Play::Loans] {
+        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans] {
             let begun = std::time::Instant::now();
             match run(executions, what) {
                 None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use loom::thread;
 
 use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
-use crate::acd::map::{BenchId, LineId, Map};
+use crate::acd::map::{BenchId, Directory, LineId, Map};
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::stopped_after;
 use crate::people::directory;
@@ -83,13 +83,13 @@ const CONTACTS: u32 = 3;
 
 struct Town {
     kernel: Kernel,
-    next: Mutex<Option<Map>>,
+    next: Mutex<Option<Directory>>,
 }
 
 impl Town {
     fn new(model: &Model) -> Self {
         let map = Map::new(&directory(model.agents, model.queues), 1);
-        let next = (!model.then.is_empty()).then(|| map.following(&directory(model.then, model.queues), 2));
+        let next = (!model.then.is_empty()).then(|| directory(model.then, model.queues));
         Town { kernel: Kernel::new(vec![0; model.agents.len()], CONTACTS, 1, map), next: Mutex::new(next) }
     }
 
@@ -131,7 +131,7 @@ impl Town {
             Op::Publish => {
                 let next = self.next.lock().ok().and_then(|mut next| next.take());
                 if let Some(next) = next {
-                    self.kernel.publish(next);
+                    self.kernel.publish(&next, 2).expect("there is room");
                 }
             }
             Op::Reseat(agent) => self.kernel.reseat(agent, self.bench(agent)),
