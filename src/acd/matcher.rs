@@ -337,6 +337,13 @@ impl Matcher {
         Mask::places(map.benches_of(line)).chain(Mask::places(map.benches_to_borrow(line))).any(here)
     }
 
+    /// Whether one who could stand in `line` may wait for this agent alone: it is signed in and may serve that line.
+    #[must_use]
+    pub fn may_wait_for(&self, agent: AgentId, line: LineId) -> bool {
+        let map = self.kernel.map();
+        map.bench(agent).is_some_and(|bench| map.serves(bench, line)) && self.anyone_for(LineId::of_agent(agent))
+    }
+
     /// How those who may serve `line` stand. While others move it may be off by those who move.
     #[must_use]
     pub fn weigh(&self, line: LineId) -> Weighed {

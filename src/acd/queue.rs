@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policy::ChoiceRule;
-use crate::base::{AgencyId, PoolId, QueueId, SkillId};
+use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
 /// When a caller is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -82,6 +82,8 @@ pub struct QueueRules {
     pub emergency: bool,
     /// For so long a caller waits for the agent who served it last, if that one is there; `None`: for whoever comes.
     pub prefer_last: Option<Duration>,
+    /// The agent whom callers wait for first who have no such agent, if that one is there, and for how long; `None`: for whoever comes.
+    pub prefer_agent: Option<(AgentId, Duration)>,
     /// How the requirement relaxes with time, in order.
     pub widening: Vec<WideningStep>,
     /// How to choose among agents.
@@ -134,6 +136,7 @@ impl Default for QueueRules {
             head_start: Duration::ZERO,
             emergency: false,
             prefer_last: None,
+            prefer_agent: None,
             widening: Vec::new(),
             choice: ChoiceRule::LongestIdle,
             ring_several: 1,

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::base::{QueueId, SkillId};
+use crate::base::{AgentId, QueueId, SkillId};
 use crate::call::menu::Destination;
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
@@ -180,6 +180,7 @@ struct Context<'r> {
 struct Later {
     numbers: Vec<(Arc<str>, Spot)>,
     overflows: BTreeMap<QueueId, Spot>,
+    preferred: Vec<(AgentId, Spot)>,
     destinations: Vec<(Destination, Spot)>,
     prefixes: Vec<(u32, Prefix, Spot)>,
     users: Vec<(Arc<str>, Spot)>,

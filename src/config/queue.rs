@@ -10,7 +10,7 @@ use super::reader::{Section, Text, Value};
 use super::{Context, Later, people, values};
 use crate::acd::policy::ChoiceRule;
 use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
-use crate::base::{AgencyId, QueueId};
+use crate::base::{AgencyId, AgentId, QueueId};
 use crate::call::numbers;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,6 +70,13 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.language_level, section.number("language_level", 1..=10));
     set(&mut rules.head_start, section.duration("head_start", ANY));
     set(&mut rules.prefer_last, section.duration_or_never("prefer_last", SECOND..=HOUR));
+    if let Some(wanted) = section.section("prefer_agent") {
+        let name = wanted.needed("name", "\"anna\"").and_then(|value| cx.book.agents.find(cx.report, &value.text()?));
+        let wait = wanted.needed("wait", "\"30s\"").and_then(|value| value.duration(&(SECOND..=HOUR)));
+        wanted.done();
+        rules.prefer_agent = name.map(AgentId).zip(wait);
+        later.preferred.extend(name.map(|agent| (AgentId(agent), wanted.spot.clone())));
+    }
     set(&mut rules.emergency, section.flag("emergency"));
     set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
     set(&mut rules.ring_several, section.number("ring_several", 1..=RINGS_MAX));

@@ -6,7 +6,7 @@ use super::names::Names;
 use super::problem::{Kind, Spot};
 use super::{Context, Later};
 use crate::acd::map::Map;
-use crate::acd::queue::Overflow;
+use crate::acd::queue::{Overflow, QueueRules};
 use crate::base::{QueueId, SkillId};
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
@@ -133,6 +133,24 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
             hopeless.insert(QueueId(id));
             let remedy = "put an agent with its skills into one of its pools, or add a step to widen";
             cx.report.warn(Kind::Conflict, spot, format!("no agent can ever serve queue {name:?}"), remedy);
+        }
+    }
+    for (agent, spot) in &later.preferred {
+        let serves = |(index, rules): (usize, &Option<QueueRules>)| {
+            let prefers =
+                rules.as_ref().is_some_and(|rules| rules.prefer_agent.is_some_and(|(preferred, _)| preferred == *agent));
+            let line = map.line(QueueId(index as u32), None, 0).filter(|_| prefers);
+            map.bench(*agent).zip(line).is_some_and(|(bench, line)| map.serves(bench, line))
+        };
+        if !settings.directory.queues.iter().enumerate().any(serves) {
+            let name = name_of(&cx.book.agents, agent.0);
+            let remedy = "put them into one of its pools with the skills that it asks for, or name another";
+            cx.report.warn(
+                Kind::Conflict,
+                spot,
+                format!("agent {name:?} may not serve the queue: nobody ever waits for them"),
+                remedy,
+            );
         }
     }
     let mut told = BTreeSet::new();

@@ -30,7 +30,8 @@ impl Engine {
             return self.end_contact(now, key, EndedBy::System, Some(404));
         };
         // An emergency waits for nobody in particular.
-        let prefers = if emergency { None } else { self.preferred(key, queue, rules, line) };
+        let preferred = if emergency { None } else { self.preferred(key, queue, rules, line) };
+        let prefers = preferred.map(|(agent, _)| agent);
         if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(line) {
             let wanted = rules.join_empty.clone();
             return self.nobody_here(now, key, queue, &wanted);
@@ -71,6 +72,9 @@ impl Engine {
             FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers },
         );
         self.start_waiting(now, key, rules);
+        if let Some((_, span)) = preferred {
+            self.set_timer(key, ContactTimer::Prefer, now + span);
+        }
         self.ask_further(now, key);
         self.follow_nudges(now);
     }
@@ -78,12 +82,8 @@ impl Engine {
     fn start_waiting(&mut self, now: Time, key: ContactKey, rules: &QueueRules) {
         let Some(contact) = self.contact(key) else { return };
         let answered = self.leg(contact.caller).is_some_and(|leg| leg.state.answered());
-        let prefers = contact.ticket.and_then(|ticket| ticket.prefers);
         if let Some(wait_max) = rules.wait_max {
             self.set_timer(key, ContactTimer::WaitMax, now + wait_max);
-        }
-        if let (Some(span), Some(_)) = (rules.prefer_last, prefers) {
-            self.set_timer(key, ContactTimer::Prefer, now + span);
         }
         if let Some(step) = rules.widening.first() {
             self.set_timer(key, ContactTimer::Widen, now + step.after);
@@ -112,13 +112,12 @@ impl Engine {
         Some((contact.slot?, line, contact.place?))
     }
 
-    /// The agent whom a caller who joins `queue` shall wait for: who served it last, if that one is signed in and may serve it.
-    fn preferred(&self, key: ContactKey, queue: QueueId, rules: &QueueRules, line: LineId) -> Option<AgentId> {
-        rules.prefer_last?;
-        let agent = self.last_agents.of(&self.contact(key)?.number, queue)?;
-        let bench = self.matcher.map().bench(agent)?;
-        let may = self.matcher.map().serves(bench, line) && self.matcher.anyone_for(LineId::of_agent(agent));
-        may.then_some(agent)
+    /// The agent whom a caller who joins `queue` shall wait for, and for how long: who served it last, else whom the queue names, if that
+    /// one is signed in and may serve it.
+    fn preferred(&self, key: ContactKey, queue: QueueId, rules: &QueueRules, line: LineId) -> Option<(AgentId, Duration)> {
+        let last = || Some((self.last_agents.of(&self.contact(key)?.number, queue)?, rules.prefer_last?));
+        let may = |(agent, _): &(AgentId, Duration)| self.matcher.may_wait_for(*agent, line);
+        last().filter(may).or(rules.prefer_agent.filter(may))
     }
 
     /// The contact has waited long enough for one agent in particular, or that one is not to be had.

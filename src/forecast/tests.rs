@@ -8,7 +8,7 @@ use super::single::{Single, plain_agent, plain_queue};
 use super::stats::Figure;
 use super::tally::{Measured, Tally};
 use super::theory::Model;
-use super::world::{Ended, Observer, START, World};
+use super::world::{Ended, Observer, Outcome, START, World};
 use crate::acd::queue::{Overflow, WideningStep};
 use crate::base::seed::Seed;
 use crate::base::span::{Share, Span};
@@ -119,6 +119,44 @@ fn a_great_head_start_is_priority() {
     let first = all.waited_share * talk_s / agents / (1.0 - first_load);
     agree("the first", measured[0].mean_wait_s, first);
     agree("the others", measured[1].mean_wait_s, first / (1.0 - load));
+}
+
+/// Who answers, and when they go home.
+#[derive(Default)]
+struct Answers(Vec<(Time, Duration, AgentId)>);
+
+impl Observer for Answers {
+    fn ended(&mut self, call: &Ended) {
+        if let Outcome::Answered(agent) = call.outcome {
+            self.0.push((call.arrived, call.waited, agent));
+        }
+    }
+
+    fn talked(&mut self, _: AgentId, _: Time, _: Time) {}
+}
+
+/// Callers wait for the agent whom their queue names as long as it says, and for nobody who has gone home.
+#[test]
+fn the_agent_whom_a_queue_names_is_waited_for_a_while() {
+    let (span, wait) = (Duration::from_secs(100 * 3600), Duration::from_secs(40));
+    let mut scene = Design { queues: &[(&[0], 0.01, Span::Never)], pools: &[6], talk_s: 100.0 }.scene();
+    scene.directory.queues[0].as_mut().unwrap().prefer_agent = Some((AgentId(4), wait));
+    scene.duties.push((span / 2, AgentId(4), Duty::Home));
+    let Answers(answers) = World::new(&scene, span, 1000, Seed::from_number(8), Answers::default()).run(|_| {}).unwrap();
+    let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|(arrived, ..)| *arrived < START + span / 2);
+    let named = |answers: &[&(Time, Duration, AgentId)]| answers.iter().filter(|(.., agent)| *agent == AgentId(4)).count();
+    // Half of the time the named agent is free; with patience of 40 s, Erlang A says that 0.47 of them wait as long for nothing.
+    let share = named(&before) as f64 / before.len() as f64;
+    assert!((0.55..0.75).contains(&share), "{share}");
+    for (_, waited, agent) in &before {
+        assert!(*waited <= wait && (*agent == AgentId(4) || *waited == wait), "{waited:?}, then agent {}", agent.0);
+    }
+    assert_eq!(named(&after), 0);
+    // But for those who came in the last talk.
+    let last = START + span / 2 + Duration::from_secs(1000);
+    let waited = after.iter().filter(|(arrived, waited, _)| *arrived > last && !waited.is_zero());
+    let waited = waited.count();
+    assert!(after.len() > 1000 && waited < after.len() / 100, "{waited} wait though all are free but one, who is not there");
 }
 
 /// Of three who are rung at once the first to answer is three times as fast, where answers come exponentially; and while all are busy the

@@ -81,6 +81,7 @@ enum Due {
     OutOfPatience(usize),
     WaitMax(usize),
     Widen(usize),
+    PreferNobody(usize),
     Answer(usize, ContactSlot),
     RungInVain(usize, ContactSlot),
     TalkOver(usize),
@@ -103,6 +104,7 @@ struct Clocks {
     patience: Option<DeadlineId>,
     wait_max: Option<DeadlineId>,
     widen: Option<DeadlineId>,
+    prefer: Option<DeadlineId>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,8 @@ struct Caller {
     further: Vec<ContactSlot>,
     estimate: Estimate,
     step: usize,
+    /// The agent whom it waits for, and nobody else for a while.
+    prefers: Option<AgentId>,
     rings: Vec<Ring>,
     talks: Option<(AgentId, Time)>,
     clocks: Clocks,
@@ -226,6 +230,7 @@ impl<'s, O: Observer> World<'s, O> {
             Due::OutOfPatience(caller) => self.leave(now, caller, Some(Outcome::Abandoned)),
             Due::WaitMax(caller) => self.waited_too_long(now, caller),
             Due::Widen(caller) => self.widen(now, caller),
+            Due::PreferNobody(caller) => self.prefer_nobody(caller),
             Due::Answer(caller, slot) => self.answer(now, caller, slot),
             Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
             Due::TalkOver(caller) => self.talk_over(now, caller),
@@ -273,6 +278,7 @@ impl<'s, O: Observer> World<'s, O> {
             further: Vec::new(),
             estimate: Estimate::Needless,
             step: 0,
+            prefers: None,
             rings: Vec::new(),
             talks: None,
             clocks: Clocks::default(),
@@ -296,6 +302,9 @@ impl<'s, O: Observer> World<'s, O> {
             self.crowded = true;
             return self.end(now, id, Outcome::Blocked);
         };
+        let preferred = rules.prefer_agent.filter(|(agent, _)| !rules.emergency && self.matcher.may_wait_for(*agent, line));
+        let prefers = preferred.map(|(agent, _)| agent);
+        let line = prefers.map_or(line, LineId::of_agent);
         let key = self.matcher.key(arrived, rules.head_start, rules.emergency);
         if self.matcher.arrive(slot, queue, rules.length_max, line, key, now).is_err() {
             self.free_slots.push_back(slot);
@@ -305,9 +314,12 @@ impl<'s, O: Observer> World<'s, O> {
         let clocks = &mut self.callers[id].clocks;
         clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         clocks.widen = rules.widening.first().map(|step| self.due.set(now + step.after, Due::Widen(id)));
+        clocks.prefer = preferred.map(|(_, span)| self.due.set(now + span, Due::PreferNobody(id)));
         self.callers[id].place = Some((slot, key));
+        self.callers[id].prefers = prefers;
+        // Of the wait for one agent in particular nothing is known.
         self.callers[id].estimate = match self.matcher.contact(slot) {
-            ContactView::Waiting => {
+            ContactView::Waiting if prefers.is_none() => {
                 let overtakes = rules.emergency || arrived < now;
                 self.matcher.expects(now, queue, language, overtakes.then_some(key))
             }
@@ -321,6 +333,9 @@ impl<'s, O: Observer> World<'s, O> {
     /// Has the caller rung for by as many agents as its queue says.
     fn ask_further(&mut self, id: usize) {
         let caller = &self.callers[id];
+        if caller.prefers.is_some() {
+            return;
+        }
         let wanted = self.rules(caller.queue).map_or(0, |rules| usize::from(rules.ring_several - 1));
         for _ in caller.further.len()..wanted {
             if self.further_rings == self.further_max {
@@ -341,6 +356,9 @@ impl<'s, O: Observer> World<'s, O> {
         let caller = &self.callers[id];
         let (own, key) = caller.place?;
         let (map, language) = (self.matcher.map(), self.scene.streams[caller.stream].language);
+        if let (true, Some(agent)) = (own == slot, caller.prefers) {
+            return Some((LineId::of_agent(agent), key));
+        }
         if own == slot {
             return Some((map.line(caller.queue, language, caller.step)?, key));
         }
@@ -379,7 +397,7 @@ impl<'s, O: Observer> World<'s, O> {
     /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
     fn give_back_place(&mut self, now: Time, id: usize, answered: bool) {
         let caller = &mut self.callers[id];
-        let clocks = [caller.clocks.wait_max.take(), caller.clocks.widen.take()];
+        let clocks = [caller.clocks.wait_max.take(), caller.clocks.widen.take(), caller.clocks.prefer.take()];
         let rings = std::mem::take(&mut caller.rings);
         for clock in clocks.into_iter().chain(rings.into_iter().map(|ring| ring.over)).flatten() {
             self.due.cancel(clock);
@@ -443,6 +461,27 @@ impl<'s, O: Observer> World<'s, O> {
         if let Some(next) = rules.widening.get(caller.step) {
             caller.clocks.widen = Some(self.due.set(caller.joined + next.after, Due::Widen(id)));
         }
+        // Who waits for one agent joins the wider line later.
+        if caller.prefers.is_none() {
+            self.refile(id);
+        }
+    }
+
+    /// The caller has waited long enough for one agent in particular, or that one is not to be had.
+    fn prefer_nobody(&mut self, id: usize) {
+        let caller = &mut self.callers[id];
+        if let Some(clock) = caller.clocks.prefer.take() {
+            self.due.cancel(clock);
+        }
+        if caller.prefers.take().is_some() {
+            self.refile(id);
+            self.ask_further(id);
+        }
+    }
+
+    /// Files all of the caller's slots that wait where they belong now.
+    fn refile(&mut self, id: usize) {
+        let caller = &self.callers[id];
         let own = caller.place.map(|(slot, _)| slot);
         for slot in own.into_iter().chain(caller.further.clone()) {
             if let Some((line, key)) = self.filing(id, slot) {
@@ -460,6 +499,9 @@ impl<'s, O: Observer> World<'s, O> {
             .map(|(id, _)| id)
             .collect();
         for id in waiting {
+            if self.callers[id].prefers.is_some_and(|agent| !self.matcher.anyone_for(LineId::of_agent(agent))) {
+                self.prefer_nobody(id);
+            }
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
                 continue;
@@ -536,9 +578,16 @@ impl<'s, O: Observer> World<'s, O> {
         let rings = &mut self.callers[id].rings;
         let Some(at) = rings.iter().position(|ring| ring.slot == slot) else { return };
         let agent = rings.swap_remove(at).agent;
+        // The one whom it waited for is not to be had.
+        let caller = &mut self.callers[id];
+        if let Some(clock) = caller.clocks.prefer.take() {
+            self.due.cancel(clock);
+        }
+        caller.prefers = None;
         if let Some((line, key)) = self.filing(id, slot) {
             self.matcher.put_back(slot, line, key);
         }
+        self.ask_further(id);
         self.let_go(now, agent, OfferOutcome::TimedOut);
         self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
     }

@@ -300,7 +300,7 @@ impl fmt::Display for Answer {
             let waited = stay.waited_ms as f64 / 1000.0;
             writeln!(f, "\nin line for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}", stay.queue, stay.ahead)?;
             if let Some(agent) = &stay.preferred {
-                writeln!(f, "  waited for {agent} first, who served this caller last")?;
+                writeln!(f, "  waited for {agent} first, whom this caller or this queue prefers")?;
             }
             if let Some(Expected { low_ms, likely_ms, high_ms }) = stay.expected {
                 let [low, likely, high] = [low_ms, likely_ms, high_ms].map(|ms| ms as f64 / 1000.0);

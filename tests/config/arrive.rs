@@ -8,7 +8,7 @@ use hotline::acd::loan::Lending;
 use hotline::acd::policy::ChoiceRule;
 use hotline::acd::queue::{Announce, Answer, Overflow, WhenEmpty};
 use hotline::base::words::Transport;
-use hotline::base::{AgencyId, EntryId, PoolId, QueueId, SkillId};
+use hotline::base::{AgencyId, AgentId, EntryId, PoolId, QueueId, SkillId};
 use hotline::call::menu::{Destination, Then};
 use hotline::call::numbers::Format;
 use hotline::call::trunk::{DialledIn, NumberTarget};
@@ -83,6 +83,7 @@ fn queues_arrive() {
     assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, Answer::Late, Some(seconds(20))));
     assert_eq!((general.announce, tax.announce), (Announce::Place, Announce::PlaceAndWait));
     assert_eq!((general.prefer_last, tax.prefer_last), (None, Some(seconds(25))));
+    assert_eq!((general.prefer_agent, tax.prefer_agent), (Some((AgentId(0), seconds(20))), None));
     assert_eq!((general.ring_several, tax.ring_several), (1, 3));
     assert_eq!((tax.ring_timeout, tax.refused_pause, tax.wrap_up), (seconds(12), seconds(7), seconds(9)));
     assert_eq!((tax.wait_max, tax.length_max, &tax.overflow), (None, 12, &Overflow::Queue(QueueId(0))));

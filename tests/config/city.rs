@@ -100,6 +100,7 @@ wait_max = "5m"
 [[queue]]
 name = "general"
 agency = "hall"
+prefer_agent = { name = "anna", wait = "20s" }
 pools = ["front"]
 overflow = "number:+82221200009"
 

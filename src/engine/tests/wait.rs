@@ -170,6 +170,40 @@ fn who_comes_again_waits_for_the_same_agent_a_while() {
 }
 
 #[test]
+fn who_has_no_such_agent_waits_for_the_one_whom_the_queue_names() {
+    let named = |agent: u32| {
+        let mut settings = settings(3);
+        settings.directory.queues[0].as_mut().unwrap().prefer_agent = Some((AgentId(agent), Duration::from_secs(20)));
+        settings
+    };
+    let mut house = House::new(named(2));
+    calls(&mut house, "a");
+    picks_up(&mut house, 2);
+    calls(&mut house, "b");
+    house.pass(Duration::from_secs(19));
+    assert!([0, 1].into_iter().all(|agent| house.nothing_to(&desk_phone(agent))), "it waits for the one who talks");
+    house.pass(Duration::from_secs(1));
+    picks_up(&mut house, 0);
+
+    // Whoever served the caller last goes before.
+    let mut both = named(1);
+    both.directory.queues[0].as_mut().unwrap().prefer_last = Some(Duration::from_secs(30));
+    let mut house = House::new(both);
+    becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
+    let tag = calls(&mut house, "first");
+    house.pass(Duration::from_secs(20));
+    picks_up(&mut house, 0);
+    hangs_up(&mut house, "first", &tag);
+    let bye = house.next_to(&desk_phone(0));
+    house.from(&desk_phone(0), &answer(&bye, 200, ""));
+    becomes(&mut house, 1, AgentCommand::Ready);
+    house.sent.clear();
+    calls(&mut house, "again");
+    assert!(house.nothing_to(&desk_phone(1)));
+    picks_up(&mut house, 0);
+}
+
+#[test]
 fn the_place_alone_is_said_where_nothing_else_is_asked_for() {
     let (mut house, long) = a_line_that_is_known(Announce::Place);
     let tag = calls(&mut house, "a");
