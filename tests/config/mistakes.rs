@@ -104,9 +104,9 @@ const MISTAKES: &[Mistake] = &[
     ("name = \"desk{n}\"", "name = \"desk\"", Error, BadValue, "agents.desk.name", "\"desk{n}\""),
     ("@192.0.2.7:70{n}0", "@desk{n}.example", Error, BadValue, "agents.\"desk{n}\".contact", "not looked up"),
     // Queues.
-    ("name = \"anna\", wait", "name = \"anne\", wait", Error, UnknownName, "queues.general.prefer_agent.name", "anna"),
-    ("wait = \"20s\"", "wait = \"2d\"", Error, BadValue, "queues.general.prefer_agent.wait", "\"1h\""),
-    ("own_share = \"34%\"", "own_share = \"134%\"", Error, BadValue, "agencies.works.own_share", "\"60%\""),
+    ("name = \"anna\", wait", "name = \"anne\", wait", Error, UnknownName, "queue.general.prefer_agent.name", "anna"),
+    ("wait = \"20s\"", "wait = \"2d\"", Error, BadValue, "queue.general.prefer_agent.wait", "\"1h\""),
+    ("own_share = \"34%\"", "own_share = \"134%\"", Error, BadValue, "agency.works.own_share", "\"60%\""),
     ("ring = \"12s\"", "ring = \"12s\"\nring_several = 11", Error, BadValue, "queue_defaults.ring_several", "out of range"),
     ("ring = \"12s\"", "ring = \"0s\"", Error, BadValue, "queue_defaults.ring", "out of range"),
     ("ring = \"12s\"", "pools = []", Error, UnknownKey, "queue_defaults.pools", "means nothing here"),
