@@ -15,8 +15,9 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use hotline::acd::claim::{AgentView, ContactView, Left};
+use hotline::acd::loan::Lending;
 use hotline::acd::map::{AgentProfile, Directory};
-use hotline::acd::matcher::Size;
+use hotline::acd::matcher::{Size, Standing};
 use hotline::acd::policy::ChoiceRule;
 use hotline::acd::queue::QueueRules;
 use hotline::acd::{ContactSlot, Key, LineId, Map, Matcher};
@@ -32,10 +33,19 @@ const CONTACTS_EACH: u32 = 80;
 const PHASES: u32 = 12_000;
 const MOVES: u32 = 80;
 
+/// Of agencies 0 and 1, where they lend within limits: three agents at a time, and three of ten.
+const LENDING: [Option<Lending>; 3] =
+    [Some(Lending { at_most: 3, own_percent: 0 }), Some(Lending { at_most: AGENTS, own_percent: 70 }), None];
+
+fn agency(number: u32) -> AgencyId {
+    AgencyId(number % 3)
+}
+
 /// A directory; the next edition moves people and closes pools.
-fn directory(edition: u32) -> Directory {
+fn directory(edition: u32, lends: bool) -> Directory {
     let queue = |number: u32| QueueRules {
         name: format!("q{number}").into(),
+        agency: agency(number),
         skills: if number.is_multiple_of(3) { vec![(SkillId(number % 2), 3)] } else { Vec::new() },
         pools: vec![PoolId((number + edition) % POOLS), PoolId((number * 2 + 1) % POOLS)],
         choice: ChoiceRule::ALL[number as usize % ChoiceRule::ALL.len()],
@@ -45,7 +55,7 @@ fn directory(edition: u32) -> Directory {
     };
     let agent = |number: u32| AgentProfile {
         name: format!("a{number}").into(),
-        agency: AgencyId(0),
+        agency: agency(number),
         pools: vec![PoolId((number * 7 + edition) % POOLS), PoolId(number % POOLS)],
         skills: vec![(SkillId(0), (number % 9 + 1) as u8), (SkillId(1), (number % 5 + 1) as u8)],
     };
@@ -53,7 +63,7 @@ fn directory(edition: u32) -> Directory {
         queues: (0..QUEUES).map(|number| Some(queue(number))).collect(),
         agents: (0..AGENTS).map(|number| Some(agent(number))).collect(),
         languages: Vec::new(),
-        lending: Vec::new(),
+        lending: if lends { LENDING.to_vec() } else { Vec::new() },
     }
 }
 
@@ -86,6 +96,7 @@ struct Owner {
 struct House {
     matcher: Matcher,
     owners: u32,
+    lends: bool,
     clock: AtomicU64,
 }
 
@@ -111,8 +122,12 @@ impl House {
             }
         }
         for agent in agents {
+            self.matcher.consider_loan(agent);
             match self.matcher.agent(agent) {
-                AgentView::Held { contact, .. } => drop(owner.holders.insert(agent.0, contact.0)),
+                AgentView::Held { contact, .. } => {
+                    self.matcher.set_standing(agent, Some(Standing::Busy));
+                    owner.holders.insert(agent.0, contact.0);
+                }
                 _ => drop(owner.holders.remove(&agent.0)),
             }
         }
@@ -189,15 +204,24 @@ impl House {
     fn move_agent(&self, agent: u32, seed: &mut Seed, owner: &mut Owner) {
         let id = AgentId(agent);
         match self.matcher.agent(id) {
-            AgentView::Busy => drop(self.matcher.ready(id, Time::from_micros(self.tick()), Duration::ZERO)),
-            AgentView::Ready if seed.below(4) == 0 => drop(self.matcher.pause(id)),
+            AgentView::Busy => self.seat(id),
+            AgentView::Ready if seed.below(4) == 0 => {
+                if self.matcher.pause(id) == AgentView::Busy {
+                    self.matcher.set_standing(id, Some(Standing::Break));
+                }
+            }
             AgentView::Held { offered: false, .. } => {
                 owner.holders.remove(&agent);
                 assert!(self.matcher.release(id), "only its owner lets an agent go");
-                self.matcher.ready(id, Time::from_micros(self.tick()), Duration::ZERO);
+                self.seat(id);
             }
             AgentView::Ready | AgentView::Held { .. } => {}
         }
+    }
+
+    fn seat(&self, agent: AgentId) {
+        self.matcher.set_standing(agent, Some(Standing::Free));
+        self.matcher.ready(agent, Time::from_micros(self.tick()), Duration::ZERO);
     }
 }
 
@@ -210,6 +234,16 @@ struct Looked {
     pairs: u64,
     order: u64,
     answers: u64,
+    loans: u64,
+}
+
+/// Whether the agent could be lent to the queue: by what they have, for the map tells only of those who need not be.
+fn could_be_lent(directory: &Directory, agent: AgentId, queue: QueueId) -> bool {
+    let (agent, queue) = (directory.agents[agent.index()].as_ref().unwrap(), directory.queues[queue.index()].as_ref().unwrap());
+    let level = |skill: SkillId| agent.skills.iter().find(|(known, _)| *known == skill).map_or(0, |(_, level)| *level);
+    agent.agency != queue.agency
+        && agent.pools.iter().any(|pool| queue.pools.contains(pool))
+        && queue.skills.iter().all(|(skill, least)| level(*skill) >= *least)
 }
 
 fn serves(map: &Map, agent: AgentId, line: LineId) -> bool {
@@ -219,6 +253,10 @@ fn serves(map: &Map, agent: AgentId, line: LineId) -> bool {
 /// Everything that must hold while nobody moves.
 fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut Looked) {
     let (matcher, map) = (&house.matcher, house.matcher.map());
+    let directory = directory((map.version() as u32 - 1) % 3, house.lends);
+    let lender = |agency: AgencyId| directory.lending.get(agency.index()).copied().flatten();
+    let would_lend = |agency| matcher.on_loan(agency).is_some_and(|(on_loan, max)| on_loan < max);
+    let mut on_loan: BTreeMap<AgencyId, u32> = BTreeMap::new();
     let mut owners: Vec<_> = owners.iter().map(|owner| owner.lock().unwrap()).collect();
     let mut held_by: BTreeMap<u32, u32> = BTreeMap::new();
     let mut waiting: Vec<Filed> = Vec::new();
@@ -230,6 +268,11 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
                 ContactView::Waiting => waiting.push(*filed),
                 ContactView::Offered(agent) => {
                     looked.offers += 1;
+                    let (theirs, home) = (agency(filed.queue.0), agency(agent.0));
+                    if theirs != home && lender(home).is_some() && filed.line.agent().is_none() {
+                        *on_loan.entry(home).or_default() += 1;
+                        looked.loans += 1;
+                    }
                     assert_eq!(held_by.insert(agent.0, *slot), None, "agent {} is held twice", agent.0);
                     let held = matcher.agent(agent);
                     assert_eq!(held, AgentView::Held { contact: ContactSlot(*slot), offered: true }, "an offer was not finished");
@@ -251,6 +294,11 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
                 looked.ready += 1;
                 let found = waiting.iter().find(|filed| serves(&map, agent, filed.line));
                 assert!(found.is_none(), "{agent:?} is ready and could serve {:?}", found.map(|filed| filed.queue));
+                if lender(agency(agent.0)).is_some() && would_lend(agency(agent.0)) {
+                    let borrows = |filed: &&Filed| filed.line.agent().is_none() && could_be_lent(&directory, agent, filed.queue);
+                    let found = waiting.iter().find(borrows);
+                    assert!(found.is_none(), "{agent:?} is ready and could be lent to {:?}", found.map(|filed| filed.queue));
+                }
                 looked.pairs += waiting.len() as u64;
             }
             AgentView::Held { contact, offered: true } => {
@@ -259,10 +307,16 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
             AgentView::Busy | AgentView::Held { .. } => {}
         }
     }
+    for (agency, offered) in on_loan {
+        let (rights, _) = matcher.on_loan(agency).unwrap();
+        assert!(offered <= rights, "{offered} agents of {agency:?} are on loan, with {rights} rights");
+        assert!(agency.0 != 0 || rights <= 3, "{rights} agents of {agency:?} have rights");
+    }
     // Who was claimed had no one before it whose filing was done before its own began, whom that agent may serve, and who waits yet.
     for (filed, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
         for left in waiting.iter().filter(|left| left.done < filed.began) {
             looked.order += 1;
+            // Agents who are kept for their own go by the order of these, and then of the others.
             let passed_over = left.key < filed.key && serves(&map, AgentId(*agent), left.line);
             assert!(!passed_over, "agent {agent} got one of {:?} before an older one of {:?}", filed.queue, left.queue);
         }
@@ -284,10 +338,26 @@ impl Drop for End {
 
 #[test]
 fn nothing_that_must_hold_is_broken_on_all_cores() {
+    let Looked { offers, waiting, ready, pairs, order, answers, .. } = run(PHASES, false);
+    let seen = [offers, waiting, ready, pairs, order, answers];
+    assert!(seen.iter().all(|count| *count > 200), "too little was looked at: {seen:?}");
+}
+
+#[test]
+fn nor_where_agencies_lend_their_agents() {
+    let Looked { offers, waiting, ready, pairs, order, answers, loans } = run(PHASES / 3, true);
+    let seen = [offers, waiting, ready, pairs, order, answers, loans];
+    assert!(seen.iter().all(|count| *count > 200), "too little was looked at: {seen:?}");
+}
+
+fn run(phases: u32, lends: bool) -> Looked {
     let owners = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) as u32;
-    let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES, agencies: 4 };
-    let matcher = Matcher::new(size, Map::new(&directory(0), 1), |agent| (agent.0 % owners) as u16);
-    let house = Arc::new(House { matcher, owners, clock: AtomicU64::new(1) });
+    let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES, agencies: 3 };
+    let matcher = Matcher::new(size, Map::new(&directory(0, lends), 1), |agent| (agent.0 % owners) as u16);
+    for agent in (0..AGENTS).map(AgentId) {
+        matcher.set_standing(agent, Some(Standing::Break));
+    }
+    let house = Arc::new(House { matcher, owners, lends, clock: AtomicU64::new(1) });
     let known: Vec<_> = (0..owners).map(|_| Arc::new(Mutex::new(Owner { map_version: 1, ..Owner::default() }))).collect();
     let barrier = Arc::new(Barrier::new(owners as usize));
     let looked = Arc::new(Mutex::new(Looked::default()));
@@ -299,7 +369,7 @@ fn nothing_that_must_hold_is_broken_on_all_cores() {
             std::thread::spawn(move || {
                 let _end = end;
                 let mut seed = Seed::from_number(u64::from(number));
-                for phase in 0..PHASES {
+                for phase in 0..phases {
                     // In some phases the directory changes, and then order goes by two maps at once.
                     let moves_the_house = phase % 5 == 4;
                     let narrow = phase % 2 == 1;
@@ -311,7 +381,7 @@ fn nothing_that_must_hold_is_broken_on_all_cores() {
                         house.take_up(number, &mut owner);
                         if moves_the_house && turn == MOVES / 2 && phase % owners == number {
                             let edition = phase / 5 + 1;
-                            house.matcher.publish(&directory(edition % 3), u64::from(edition) + 1).unwrap();
+                            house.matcher.publish(&directory(edition % 3, lends), u64::from(edition) + 1).unwrap();
                         }
                         if seed.below(2) == 0 {
                             let slot = number * CONTACTS_EACH + seed.below(contacts.into()) as u32;
@@ -324,8 +394,16 @@ fn nothing_that_must_hold_is_broken_on_all_cores() {
                     // All have moved; all take up what is left; all have listened; one looks; all go on.
                     barrier.wait();
                     house.take_up(number, &mut known[number as usize].lock().unwrap());
-                    barrier.wait();
-                    house.listen(number as u16, &mut known[number as usize].lock().unwrap());
+                    // What one hears may be news for another.
+                    loop {
+                        barrier.wait();
+                        let news = (0..owners).any(|owner| house.matcher.nudged(owner as u16));
+                        barrier.wait();
+                        if !news {
+                            break;
+                        }
+                        house.listen(number as u16, &mut known[number as usize].lock().unwrap());
+                    }
                     if barrier.wait().is_leader() {
                         look(&house, &known, moves_the_house, &mut looked.lock().unwrap());
                     }
@@ -340,9 +418,7 @@ fn nothing_that_must_hold_is_broken_on_all_cores() {
         assert!(!failed, "an owner failed");
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let looked = looked.lock().unwrap();
-    println!("{owners} owners, {} moves: {looked:?}", owners * PHASES * MOVES);
-    let Looked { offers, waiting, ready, pairs, order, answers } = *looked;
-    let seen = [offers, waiting, ready, pairs, order, answers];
-    assert!(seen.iter().all(|count| *count > 200), "too little was looked at: {looked:?}");
+    let looked = std::mem::take(&mut *looked.lock().unwrap());
+    println!("{owners} owners, {} moves: {looked:?}", owners * phases * MOVES);
+    looked
 }
