@@ -3,7 +3,7 @@
 //! Owns the answer, not where events come from. Each decision about the contact left what it weighed in its event ([`Weighed`]); who of
 //! the same line went first is told by the others' events, so reading begins some time before the contact came ([`Why::LOOK_BACK`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -94,14 +94,14 @@ impl From<Range> for Expected {
     }
 }
 
-/// Others of the same line who were offered to an agent while this one waited.
+/// Others who were offered to an agent while this one waited.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct WentFirst {
     /// Who count as having come earlier, by arrival, credit and head start.
     pub earlier: u32,
     /// Emergencies, before all who are none.
     pub emergencies: u32,
-    /// Who came later: an agent was free who could serve them and not this one.
+    /// Who came later: an agent was free who could serve them and not this one, or was kept for them.
     pub later: u32,
     /// Some of them, the first who went.
     pub some: Vec<String>,
@@ -133,6 +133,8 @@ pub struct Stay {
     pub entries: Vec<Entry>,
     /// Who of this queue went first.
     pub went_first: WentFirst,
+    /// Who of other queues had agents who serve this one, too: as far as they were seen to.
+    pub went_elsewhere: WentFirst,
 }
 
 /// The answer.
@@ -152,11 +154,41 @@ struct Place {
     as_of: Time,
 }
 
+impl WentFirst {
+    fn note(&mut self, whose: ContactId, their: &Place, own: &Place) {
+        let count = match (their.emergency, own.emergency) {
+            (true, false) => &mut self.emergencies,
+            _ if their.as_of < own.as_of => &mut self.earlier,
+            _ => &mut self.later,
+        };
+        *count += 1;
+        let name = whose.to_string();
+        if self.some.len() < NAMED_MAX && !self.some.contains(&name) {
+            self.some.push(name);
+        }
+    }
+
+    fn add(&mut self, other: &WentFirst) {
+        self.earlier += other.earlier;
+        self.emergencies += other.emergencies;
+        self.later += other.later;
+        self.some.extend(other.some.iter().cloned());
+        // A contact's name begins with its time.
+        self.some.sort();
+        self.some.dedup();
+        self.some.truncate(NAMED_MAX);
+    }
+}
+
 /// The answer in the making.
 #[derive(Debug)]
 pub struct Why {
     id: ContactId,
     places: BTreeMap<ContactId, Place>,
+    /// By queue: the agents whom anybody of it was offered to.
+    serve: BTreeMap<String, BTreeSet<String>>,
+    /// For each stay, by agent: those of other queues whom the agent was offered.
+    elsewhere: Vec<BTreeMap<String, WentFirst>>,
     joined: Time,
     stays: Vec<Stay>,
     ended: bool,
@@ -169,7 +201,8 @@ impl Why {
     /// For one contact.
     #[must_use]
     pub fn new(id: ContactId) -> Self {
-        Why { id, places: BTreeMap::new(), joined: Time::ZERO, stays: Vec::new(), ended: false }
+        let (places, serve, elsewhere) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Why { id, places, serve, elsewhere, joined: Time::ZERO, stays: Vec::new(), ended: false }
     }
 
     /// When reading should begin.
@@ -205,15 +238,24 @@ impl Why {
                         outcome: None,
                         entries: Vec::new(),
                         went_first: WentFirst::default(),
+                        went_elsewhere: WentFirst::default(),
                     });
+                    self.elsewhere.push(BTreeMap::new());
                     self.note(event.at, Decided::Joined, Some(weighed));
                 }
             }
             What::Widened { step, weighed, .. } if own => self.note(event.at, Decided::Widened { step: *step }, Some(weighed)),
-            What::Offered { agent, weighed, .. } if own => {
-                self.note(event.at, Decided::Offered { agent: agent.to_string() }, Some(weighed));
+            What::Offered { agent, weighed, queue } => {
+                let served = self.serve.entry(queue.to_string()).or_default();
+                if !served.contains(&**agent) {
+                    served.insert(agent.to_string());
+                }
+                if own {
+                    self.note(event.at, Decided::Offered { agent: agent.to_string() }, Some(weighed));
+                } else {
+                    self.another_is_offered(contact, agent);
+                }
             }
-            What::Offered { .. } => self.another_is_offered(contact),
             What::OfferEnded { agent, outcome, .. } if own => {
                 self.note(event.at, Decided::OfferEnded { agent: agent.to_string(), outcome: outcome.label() }, None);
             }
@@ -250,28 +292,28 @@ impl Why {
         }
     }
 
-    fn another_is_offered(&mut self, other: ContactId) {
+    fn another_is_offered(&mut self, other: ContactId, agent: &str) {
         let (Some(own), Some(their)) = (self.places.get(&self.id), self.places.get(&other)) else { return };
-        if own.queue != their.queue {
+        let (Some(stay), Some(elsewhere)) = (self.stays.last_mut(), self.elsewhere.last_mut()) else { return };
+        if stay.outcome.is_some() {
             return;
         }
-        let Some(stay) = self.stays.last_mut().filter(|stay| stay.outcome.is_none()) else { return };
-        let first = &mut stay.went_first;
-        let count = match (their.emergency, own.emergency) {
-            (true, false) => &mut first.emergencies,
-            _ if their.as_of < own.as_of => &mut first.earlier,
-            _ => &mut first.later,
-        };
-        *count += 1;
-        let name = other.to_string();
-        if first.some.len() < NAMED_MAX && !first.some.contains(&name) {
-            first.some.push(name);
+        if own.queue == their.queue {
+            stay.went_first.note(other, their, own);
+        } else {
+            elsewhere.entry(agent.to_owned()).or_default().note(other, their, own);
         }
     }
 
     /// The answer; `None` if the contact was never in line, as far as was read.
     #[must_use]
-    pub fn answer(self) -> Option<Answer> {
+    pub fn answer(mut self) -> Option<Answer> {
+        for (stay, elsewhere) in self.stays.iter_mut().zip(&self.elsewhere) {
+            let Some(served) = self.serve.get(&stay.queue) else { continue };
+            for went in elsewhere.iter().filter(|(agent, _)| served.contains(*agent)).map(|(_, went)| went) {
+                stay.went_elsewhere.add(went);
+            }
+        }
         (!self.stays.is_empty()).then(|| Answer { contact: self.id.to_string(), stays: self.stays })
     }
 }
@@ -320,10 +362,19 @@ impl fmt::Display for Answer {
                 }
                 writeln!(f)?;
             }
-            let WentFirst { earlier, emergencies, later, some } = &stay.went_first;
-            if earlier + emergencies + later > 0 {
-                write!(f, "  went first of this queue: {earlier} who came earlier, {emergencies} emergencies, ")?;
-                writeln!(f, "{later} who came later and whom a free agent could serve; {}", some.join(", "))?;
+            let of = [
+                ("of this queue", "whom a free agent could serve", &stay.went_first),
+                (
+                    "of other queues, with agents of this one",
+                    "whom the agent could serve alone, or is kept for",
+                    &stay.went_elsewhere,
+                ),
+            ];
+            for (whose, why, WentFirst { earlier, emergencies, later, some }) in of {
+                if earlier + emergencies + later > 0 {
+                    write!(f, "  went first {whose}: {earlier} who came earlier, {emergencies} emergencies, ")?;
+                    writeln!(f, "{later} who came later and {why}; {}", some.join(", "))?;
+                }
             }
         }
         Ok(())

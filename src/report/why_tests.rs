@@ -101,11 +101,45 @@ fn what_bound_and_who_went_first() {
 }
 
 #[test]
+fn agents_who_serve_other_queues_too_are_told_of() {
+    let (own, water, strange) = (id(100, 1), id(50, 2), id(110, 3));
+    let of = |queue: &'static str, event: Event<'static>| match event.what {
+        What::Entered { language, waiting, credit, as_of, emergency, weighed, estimate, prefers, .. } => {
+            let queue = queue.into();
+            let what = What::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers };
+            Event { what, ..event }
+        }
+        What::Offered { agent, weighed, .. } => Event { what: What::Offered { queue: queue.into(), agent, weighed }, ..event },
+        _ => event,
+    };
+    let mut why = Why::new(own);
+    let busy = weighed(0, 3, 0, 0);
+    for event in [
+        of("water", entered(50, water, 50, false, busy)),
+        entered(100, own, 100, false, busy),
+        of("strange", entered(110, strange, 110, false, busy)),
+        of("water", offered(120, water, "kim")),
+        of("strange", offered(125, strange, "park")),
+        // Only now is it known that she serves this queue.
+        offered(130, own, "kim"),
+        left(131, own, 31),
+    ] {
+        why.take(&event);
+    }
+    let answer = why.answer().unwrap();
+    let elsewhere = WentFirst { earlier: 1, some: vec![water.to_string()], ..WentFirst::default() };
+    assert_eq!((&answer.stays[0].went_first, &answer.stays[0].went_elsewhere), (&WentFirst::default(), &elsewhere));
+    assert!(answer.to_string().contains("went first of other queues, with agents of this one: 1 who came earlier"), "{answer}");
+}
+
+#[test]
 fn each_reason_has_its_words() {
     let of = |by: Weighed| bound(&Decided::Joined, &by);
     assert_eq!(of(weighed(0, 0, 0, 0)), "nobody in the directory may serve it");
     assert_eq!(of(weighed(0, 0, 0, 5)), "nobody who may serve it is signed in");
     assert_eq!(of(weighed(1, 5, 0, 0)), "an agent is free");
+    assert_eq!(of(Weighed { kept: 2, ..weighed(0, 5, 0, 0) }), "who is free is kept for another agency's callers");
+    assert_eq!(of(Weighed { lent: 2, ..weighed(0, 0, 1, 1) }), "all who are there are on loan to other agencies");
 }
 
 #[test]
