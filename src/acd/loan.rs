@@ -4,7 +4,7 @@
 //! Only when a caller of another agency waits whom nobody else can have, and nobody of their own, an agent's owner takes a *right*, of
 //! which the agency has so many, and moves the agent to the bench that serves all lines. If that comes to nothing the agent goes back, and
 //! the right too; else the right is the agent's until the talk is over and what follows it. So a right is only ever in the hands of an
-//! agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be.
+//! agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be. Emergencies need no loan.
 //!
 //! Who has to be asked is told by nudges, after a fence each: a contact that waits nudges an agent who might be lent; whoever gives a right
 //! back, or makes there be more of them, looks for an agent for whom somebody waits.
@@ -147,17 +147,17 @@ impl Matcher {
         if does(Step::BackToOwnBench) {
             self.kernel.reseat(agent.0, own);
         }
-        if self.is_on_loan(&map, agency, agent) {
+        if self.is_on_loan(&map, own, agent) {
             // Where more may be lent, more may be wanted.
             return self.look_for_loans(&map, agency);
         }
         self.loan_over(agent);
     }
 
-    /// Whether the agent is held for a contact of another agency than its own.
-    fn is_on_loan(&self, map: &Map, agency: AgencyId, agent: AgentId) -> bool {
+    /// Whether the agent, whose own bench this is, is held for a contact whom it could not serve from there.
+    fn is_on_loan(&self, map: &Map, own: BenchId, agent: AgentId) -> bool {
         let AgentView::Held { contact, offered: true } = self.kernel.view_agent(agent.0) else { return false };
-        self.kernel.line_in_which(contact.0).is_some_and(|line| line.agent().is_none() && map.lender_of(line) != Some(agency))
+        self.kernel.line_in_which(contact.0).is_some_and(|line| map.to_borrow(own, line).is_some())
     }
 
     /// *Owner.* The agent's right, if it has one, is free for another.

@@ -116,8 +116,6 @@ struct Line {
     benches_to_borrow: Box<[Mask]>,
     /// The agencies that these are of, in the order of the line's pools.
     lenders: Box<[AgencyId]>,
-    /// Whose callers stand in it, if that agency keeps agents for them.
-    lender: Option<AgencyId>,
 }
 
 /// Whom the agents of a bench serve.
@@ -394,11 +392,6 @@ impl Map {
         self.lines.get(line.0 as usize).map_or(&[], |line| &line.lenders)
     }
 
-    /// The agency whose callers stand in `line`, if it keeps agents for them.
-    pub(crate) fn lender_of(&self, line: LineId) -> Option<AgencyId> {
-        self.lines.get(line.0 as usize)?.lender
-    }
-
     /// The agency that keeps the agents of `bench` for its own callers.
     pub(crate) fn kept_for(&self, bench: BenchId) -> Option<AgencyId> {
         self.kept.get(bench.0 as usize).copied().flatten().map(|(agency, _)| agency)
@@ -476,10 +469,11 @@ fn served(requirements: &Places<Requirement>, profiles: &Places<Profile>) -> (Ve
         for (place, pool) in requirement.pools.iter().enumerate() {
             for (profile, bench) in of_pool.get(pool).into_iter().flatten() {
                 let Some(level_sum) = profile.level_sum(&requirement.skills) else { continue };
-                // Nobody is borrowed for a further ring.
+                // Nobody is kept from an emergency, and nobody borrowed for a further ring.
                 let found = match profile.terms {
                     Terms::Own(agency) | Terms::Lent(agency) if requirement.lender == Some(agency) => &mut found,
                     Terms::All => &mut found,
+                    Terms::Own(_) | Terms::Lent(_) if requirement.emergency && !requirement.further => &mut found,
                     Terms::Lent(_) if !requirement.further => &mut found,
                     Terms::Own(_) if !requirement.further => &mut to_borrow,
                     Terms::Lent(_) | Terms::Own(_) => continue,
@@ -501,7 +495,6 @@ fn served(requirements: &Places<Requirement>, profiles: &Places<Profile>) -> (Ve
             benches_to_borrow: Mask::of(to_borrow.keys().map(|bench| bench.0)),
             to_borrow: to_borrow.into_values().collect(),
             lenders: without_repeats(lenders.into_iter().map(|(_, agency)| agency)).into(),
-            lender: requirement.lender,
         };
     }
     (lines, lines_of_bench.into_iter().map(Mask::of).collect())

@@ -45,7 +45,11 @@ fn every_contact_that_was_in_line_has_its_ledger() {
         (truth.records.values().find(|record| !record.offers.is_empty()).unwrap(), directory.path().to_str().unwrap());
     let id = waited.id.to_string();
     let text = String::from_utf8(why(&[&id, "--log", log]).stdout).unwrap();
-    assert!(text.starts_with(&id) && text.contains("of 40 who may: 0 free, 30 busy, 6 on a break, 4 not signed in"), "{text}");
+    assert!(
+        text.starts_with(&id)
+            && text.contains("of 45 who may: 0 free, 30 busy, 3 on loan, 2 kept for their own, 6 on a break, 4 not signed in"),
+        "{text}"
+    );
     let json = why(&[&id, "--log", log, "--json"]).stdout;
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&json).unwrap()["contact"], id);
     let stranger = ContactId(waited.id.0 ^ 1).to_string();

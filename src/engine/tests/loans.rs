@@ -129,3 +129,15 @@ fn a_share_is_kept_of_those_who_are_signed_in() {
     house.assert_empty();
     assert_eq!(on_loan(&house).0, 0);
 }
+
+#[test]
+fn nobody_is_kept_from_an_emergency() {
+    let mut settings = two_agencies(1, lends(0));
+    settings.directory.queues[0].as_mut().unwrap().emergency = true;
+    let mut house = House::new(settings);
+    let tag = calls(&mut house, "a");
+    picks_up(&mut house, 0);
+    assert_eq!(on_loan(&house), (0, 0), "nor is it a loan");
+    over(&mut house, "a", &tag, 0);
+    house.assert_empty();
+}

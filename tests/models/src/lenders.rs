@@ -169,8 +169,7 @@ fn check(matcher: &Matcher) {
     for agent in (0..AGENTS.len() as u32).map(AgentId) {
         let AgentView::Held { contact, offered: true } = matcher.agent(agent) else { continue };
         let line = matcher.line_in_which(contact).expect("it is offered");
-        let kept_for = map.bench(agent).and_then(|bench| map.kept_for(bench));
-        let lent = kept_for.is_some() && map.lender_of(line) != kept_for;
+        let lent = map.bench(agent).is_some_and(|bench| map.to_borrow(bench, line).is_some());
         assert_eq!(matcher.has_right(agent), lent, "agent {} has a right if it is on loan, and else none", agent.0);
     }
     for agency in (0..LENDING.len() as u32).map(AgencyId) {
