@@ -383,11 +383,19 @@ impl Kernel {
             return self.free(agent.0);
         }
         let served = |bench| map.served(bench, waiting.line);
-        self.choose(map, waiting, map.benches_of(waiting.line), served)
+        self.choose(map, waiting, map.benches_of(waiting.line), served, None)
     }
 
-    /// The best agent for `waiting` of those on `benches`, as far as they are `served`: ready, or under a claim that may yet fail.
-    fn choose(&self, map: &Map, waiting: &Waiting, benches: &[Mask], served: impl Fn(BenchId) -> Option<Served>) -> Option<Free> {
+    /// The best agent for `waiting` of those on `benches`, as far as they are `served`, but not this one: ready, or under a claim that may
+    /// yet fail.
+    fn choose(
+        &self,
+        map: &Map,
+        waiting: &Waiting,
+        benches: &[Mask],
+        served: impl Fn(BenchId) -> Option<Served>,
+        but: Option<u32>,
+    ) -> Option<Free> {
         let rule = map.rule(waiting.line);
         let salt = match rule {
             ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.line.0 as usize].load(Ordering::Relaxed)),
@@ -408,6 +416,9 @@ impl Kernel {
                 last = served(bench);
             }
             let Some(served) = last else { return Seen::Stop };
+            if but == Some(entry.slot()) {
+                return Seen::Pass;
+            }
             let (word, ag) = match self.look_at_agent(bench, entry) {
                 Ok(found) => found,
                 Err(seen) => return seen,
@@ -804,12 +815,34 @@ impl Kernel {
         }
         let served = |bench| map.to_borrow(bench, waiting.line).filter(|_| may_lend(bench));
         loop {
-            let free = self.choose(map, &waiting, benches, served)?;
+            let free = self.choose(map, &waiting, benches, served, None)?;
             match free.word {
                 AgentWord::Ready(_) => return Some(free.slot),
                 word => self.settle(free.slot, word),
             }
         }
+    }
+
+    // ---- joint requests ----
+
+    /// Two agents who are ready, one for each line, for a contact with this key.
+    pub(crate) fn free_pair(&self, map: &Map, lines: [LineId; 2], key: Key) -> Option<[u32; 2]> {
+        let ready = |line: LineId, but: Option<u32>| loop {
+            let (slot, cg) = (u32::MAX, ContactGeneration::from_counter(0));
+            let waiting = Waiting { slot, cg, line, key };
+            let free = self.choose(map, &waiting, map.benches_of(line), |bench| map.served(bench, line), but)?;
+            match free.word {
+                AgentWord::Ready(_) => return Some(free.slot),
+                word => self.settle(free.slot, word),
+            }
+        };
+        let first = ready(lines[0], None)?;
+        if let Some(second) = ready(lines[1], Some(first)) {
+            return Some([first, second]);
+        }
+        // The only one for the second is the best for the first.
+        let second = ready(lines[1], None)?;
+        Some([ready(lines[0], Some(second))?, second])
     }
 
     /// The line in which the contact is filed, in line or offered.

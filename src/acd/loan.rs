@@ -27,6 +27,12 @@ pub struct Lending {
 }
 
 impl Lending {
+    /// Whether anybody is ever lent.
+    #[must_use]
+    pub const fn ever(self) -> bool {
+        self.at_most > 0 && self.own_percent < 100
+    }
+
     /// How many may be on loan while so many are signed in.
     #[must_use]
     pub const fn limit(self, signed_in: u32) -> u32 {

@@ -269,7 +269,7 @@ impl Map {
         };
         let line_of: Vec<_> = directory.queues.iter().map(|queue| lines_for(queue, false)).collect();
         let further_line_of = directory.queues.iter().map(|queue| lines_for(queue, true)).collect();
-        let (lines, lines_of_bench) = served(&requirements, &profiles);
+        let (lines, lines_of_bench) = served(&requirements, &profiles, &directory.lending);
         let mut kept = vec![None; profiles.end()];
         for (profile, bench) in profiles.iter() {
             if let Some(agency) = profile.terms.kept_for() {
@@ -452,7 +452,12 @@ impl Map {
 }
 
 /// Lines, and by bench the lines that it may serve. Benches are looked for among those of the line's pools only.
-fn served(requirements: &Places<Requirement>, profiles: &Places<Profile>) -> (Vec<Line>, Vec<Box<[Mask]>>) {
+fn served(
+    requirements: &Places<Requirement>,
+    profiles: &Places<Profile>,
+    lending: &[Option<Lending>],
+) -> (Vec<Line>, Vec<Box<[Mask]>>) {
+    let ever_lends = |agency: AgencyId| lending.get(agency.index()).copied().flatten().is_some_and(Lending::ever);
     let mut of_pool: BTreeMap<PoolId, Vec<(&Profile, BenchId)>> = BTreeMap::new();
     let mut keepers: BTreeMap<BenchId, AgencyId> = BTreeMap::new();
     for (profile, bench) in profiles.iter() {
@@ -475,7 +480,7 @@ fn served(requirements: &Places<Requirement>, profiles: &Places<Profile>) -> (Ve
                     Terms::All => &mut found,
                     Terms::Own(_) | Terms::Lent(_) if requirement.emergency && !requirement.further => &mut found,
                     Terms::Lent(_) if !requirement.further => &mut found,
-                    Terms::Own(_) if !requirement.further => &mut to_borrow,
+                    Terms::Own(agency) if !requirement.further && ever_lends(agency) => &mut to_borrow,
                     Terms::Lent(_) | Terms::Own(_) => continue,
                 };
                 let pool = u8::try_from(place).unwrap_or(u8::MAX);

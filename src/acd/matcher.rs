@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::claim::{AgentView, ContactSlot, ContactView, Kernel, Key, Left};
 use super::estimate::Estimates;
+use super::joint::Joints;
 use super::loan::Loans;
 use super::map::{BenchId, Directory, LineId, Map, TooMany, benches_max};
 use super::shelf::Mask;
@@ -52,6 +53,7 @@ pub struct Matcher {
     pub(super) kernel: Kernel,
     pub(super) size: Size,
     pub(super) loans: Loans,
+    pub(super) joints: Joints,
     waiting: Box<[Padded<AtomicU32>]>,
     places: Box<[Place]>,
     /// By agent: where it is counted, as [`counted`] packs it.
@@ -131,6 +133,7 @@ impl Matcher {
             kernel: Kernel::new(owners, size.contacts_per_shard, size.shards, map),
             size,
             loans,
+            joints: Joints::new(size.shards),
             waiting: (0..size.queues).map(|_| Padded(AtomicU32::new(0))).collect(),
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
@@ -195,10 +198,7 @@ impl Matcher {
         key: Key,
         since: Time,
     ) -> Result<(), LineFull> {
-        let full = self.waiting[queue.index()].fetch_add(1, Ordering::AcqRel) >= length_max;
-        let place = &self.places[slot.0 as usize];
-        place.since.store(since.micros(), Ordering::Release);
-        place.queue.store(queue.0 + 1, Ordering::Release);
+        let full = self.enter(slot, queue, since) >= length_max;
         self.kernel.arrive(slot.0, line, key);
         self.ask_lenders(slot);
         if full && self.kernel.leave_unoffered(slot.0) {
@@ -244,7 +244,16 @@ impl Matcher {
         widened
     }
 
-    fn uncount(&self, slot: ContactSlot) {
+    /// Counts the contact as one in `queue`; how many were there already.
+    pub(super) fn enter(&self, slot: ContactSlot, queue: QueueId, since: Time) -> u32 {
+        let others = self.waiting[queue.index()].fetch_add(1, Ordering::AcqRel);
+        let place = &self.places[slot.0 as usize];
+        place.since.store(since.micros(), Ordering::Release);
+        place.queue.store(queue.0 + 1, Ordering::Release);
+        others
+    }
+
+    pub(super) fn uncount(&self, slot: ContactSlot) {
         let queue = self.places[slot.0 as usize].queue.swap(0, Ordering::AcqRel);
         if queue != 0 {
             self.waiting[queue as usize - 1].fetch_sub(1, Ordering::AcqRel);
@@ -259,6 +268,7 @@ impl Matcher {
         let Some(bench) = bench else { return false };
         self.kernel.ready(agent.0, bench, now, u32::try_from(occupied.as_secs()).unwrap_or(u32::MAX));
         self.consider_loan(agent);
+        self.wake_joints(agent);
         true
     }
 
@@ -282,6 +292,7 @@ impl Matcher {
             self.count(agent, bench, Some(what.standing()));
         }
         self.consider_loan(agent);
+        self.wake_joints(agent);
     }
 
     /// *Owner.* What the agent does, as far as others are concerned; `None`: not signed in.
@@ -479,7 +490,7 @@ impl Matcher {
     /// Whether anything changed for a party of `shard` since its nudges were last taken.
     #[must_use]
     pub fn nudged(&self, shard: u16) -> bool {
-        self.kernel.contact_nudges.pending(shard) || self.kernel.agent_nudges.pending(shard)
+        self.kernel.contact_nudges.pending(shard) || self.kernel.agent_nudges.pending(shard) || self.joints.is_nudged(shard)
     }
 
     /// The contacts of `shard` to look at again.

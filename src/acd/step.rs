@@ -51,6 +51,12 @@ pub(crate) enum Step {
     LookAfterLoan,
     /// Where an agent who was asked for a loan is free no more, another is asked.
     AnotherIsAsked,
+    /// An agent who stays free has whoever wants two look again.
+    WakeJoints,
+    /// Who wants two and has one holds nobody, unless it is its turn.
+    TakeBothOut,
+    /// Only one who wants two has the turn.
+    OneTurn,
     /// An agent whose loan came to nothing goes back to the bench of those who are kept.
     BackToOwnBench,
 }

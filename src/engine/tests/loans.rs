@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::{AgentCommand, Settings};
-use super::house::{House, answer, becomes, calls, desk_phone, hangs_up, picks_up, settings};
+use super::house::{CALLER, House, Request, answer, becomes, calls, desk_phone, hangs_up, picks_up, settings};
 use crate::acd::loan::Lending;
+use crate::acd::queue::WhenEmpty;
 use crate::acd::queue::tests::plain as plain_queue;
 use crate::base::words::{AgentState, BreakReason};
 use crate::base::{AgencyId, QueueId, Weighed};
@@ -128,6 +129,19 @@ fn a_share_is_kept_of_those_who_are_signed_in() {
     }
     house.assert_empty();
     assert_eq!(on_loan(&house).0, 0);
+}
+
+#[test]
+fn who_is_never_lent_is_nobody_for_others_to_wait_for() {
+    let mut settings = two_agencies(1, lends(0));
+    settings.directory.queues[0].as_mut().unwrap().join_empty = WhenEmpty::Goodbye;
+    let mut house = House::new(settings.clone());
+    house.from(CALLER, &Request::invite("a").text());
+    assert_eq!(house.next_to(CALLER).status(), Some(480), "nobody is there");
+    settings.directory.lending[1] = Some(lends(1));
+    let mut house = House::new(settings);
+    calls(&mut house, "a");
+    assert!(house.kinds().any(|kind| matches!(kind, FactKind::Entered { .. })));
 }
 
 #[test]

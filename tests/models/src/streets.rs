@@ -16,7 +16,7 @@ use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::{start_over, stopped_after, take_out};
 use crate::people::directory;
-use crate::{editions, lenders};
+use crate::{editions, joints, lenders};
 
 const OWNERS: u32 = 3;
 const CONTACTS_EACH: u32 = 2;
@@ -258,6 +258,9 @@ const MUTANTS: &[(Step, Play)] = &[
     (Step::LookAfterLoan, Play::Loans),
     (Step::AnotherIsAsked, Play::Loans),
     (Step::BackToOwnBench, Play::Loans),
+    (Step::WakeJoints, Play::Joints),
+    (Step::TakeBothOut, Play::Joints),
+    (Step::OneTurn, Play::Joints),
 ];
 
 /// What is played.
@@ -271,6 +274,8 @@ enum Play {
     Editions,
     /// Agencies that lend.
     Loans,
+    /// Contacts that want two agents.
+    Joints,
 }
 
 fn run(executions: usize, what: Play) -> Option<String> {
@@ -279,6 +284,7 @@ fn run(executions: usize, what: Play) -> Option<String> {
         Play::Stopped => play(true),
         Play::Editions => editions::play(),
         Play::Loans => lenders::play(),
+        Play::Joints => joints::play(),
     };
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(200_000);
@@ -313,7 +319,7 @@ pub(crate) fn main() -> ExitCode {
             take_out(None);
         }
     } else {
-        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans] {
+        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans, Play::Joints] {
             let begun = std::time::Instant::now();
             match run(executions, what) {
                 None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),

@@ -1,0 +1,306 @@
+//! Joint requests: two agents for one contact, one to talk and one to interpret, reserved together or not at all.
+//!
+//! A request has two slots, one for each line. While it *looks* neither is filed, and nobody is held for it: when somebody is free for
+//! either line at once its owner files each slot in such an agent's own line, and unless both are offered takes both out again. Agents who
+//! stay free have the owners of requests look again.
+//!
+//! Where there are always others in line nobody stays free. So a request that has waited long enough may take the *turn*, of which there is
+//! one in the house: it files both slots at their place in their lines, as anybody else, and holds who comes first while it waits for the
+//! other, for a limited time; then it lets that one go, waits until it has the other, and may hold that one twice as long. With one turn
+//! no two requests hold what the other wants; who goes by arrival comes to the front of both lines; and since what may be held grows, there
+//! comes a time when it is long enough. A turn has an end, so that nobody waits for an owner who does not come back.
+
+use std::time::Duration;
+
+use super::claim::{ContactSlot, ContactView, Key, Left};
+use super::map::LineId;
+use super::matcher::Matcher;
+use super::step::{Step, does};
+use crate::base::padded::Padded;
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::base::{AgentId, QueueId, Time};
+
+/// How much longer than the longest hold a turn lasts before another request may have it.
+const TURN_MARGIN: Duration = Duration::from_secs(60);
+
+/// Who looks, and whose turn it is.
+pub(super) struct Joints {
+    /// By shard: how many of its requests look.
+    looking: Box<[Padded<AtomicU32>]>,
+    /// By shard: whether they should look again.
+    nudged: Box<[Padded<AtomicU32>]>,
+    /// The first slot of whose turn it is plus one, and when that ends in milliseconds; zero: nobody's.
+    turn: Padded<AtomicU64>,
+}
+
+const TURN_SHIFT: u32 = 42;
+
+impl Joints {
+    pub(super) fn new(shards: u16) -> Self {
+        let zeroes = || (0..shards).map(|_| Padded(AtomicU32::new(0))).collect();
+        Joints { looking: zeroes(), nudged: zeroes(), turn: Padded(AtomicU64::new(0)) }
+    }
+
+    pub(super) fn is_nudged(&self, shard: u16) -> bool {
+        self.nudged[usize::from(shard)].0.load(Ordering::Acquire) != 0
+    }
+
+    fn any_looks(&self) -> bool {
+        self.looking.iter().any(|looking| looking.0.load(Ordering::Acquire) != 0)
+    }
+
+    /// Has all who look do so again.
+    fn wake(&self) {
+        for (looking, nudged) in self.looking.iter().zip(&self.nudged) {
+            if looking.0.load(Ordering::Acquire) != 0 {
+                nudged.0.store(1, Ordering::Release);
+            }
+        }
+    }
+
+    fn take_turn(&self, slot: ContactSlot, now: Time, until: Time) -> bool {
+        let turn = self.turn.0.load(Ordering::Acquire);
+        let over = turn & ((1 << TURN_SHIFT) - 1) < now.millis() || !does(Step::OneTurn);
+        let mine = Self::turn_of(slot, until);
+        (turn == 0 || over) && self.turn.0.compare_exchange(turn, mine, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The turn, if it is still the slot's, lasts until then.
+    fn keep_turn(&self, slot: ContactSlot, until: Time) -> bool {
+        let turn = self.turn.0.load(Ordering::Acquire);
+        turn >> TURN_SHIFT == u64::from(slot.0 + 1)
+            && self.turn.0.compare_exchange(turn, Self::turn_of(slot, until), Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn turn_of(slot: ContactSlot, until: Time) -> u64 {
+        u64::from(slot.0 + 1) << TURN_SHIFT | until.millis() & ((1 << TURN_SHIFT) - 1)
+    }
+
+    /// The slot's turn, if it has it, is over.
+    fn give_turn(&self, slot: ContactSlot) {
+        let turn = self.turn.0.load(Ordering::Acquire);
+        if turn >> TURN_SHIFT == u64::from(slot.0 + 1)
+            && self.turn.0.compare_exchange(turn, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        {
+            fence(Ordering::SeqCst);
+            self.wake();
+        }
+    }
+}
+
+/// How patient a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Patience {
+    /// After so long it may take the turn.
+    pub looks: Duration,
+    /// For so long it holds one agent while it waits for the other, at first.
+    pub holds: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Nothing is filed.
+    Looking,
+    /// It is its turn: which of the slots are filed, and since when one is held alone.
+    InTurn { filed: [bool; 2], held_since: Option<Time>, holds: Duration },
+    /// Both are offered.
+    Together,
+}
+
+/// A request for two agents, kept by its owner, who [steps](Matcher::step) it when one of its slots is nudged, when
+/// [requests are](Matcher::take_joint_nudge), and when it is [due](Joint::due); older requests first.
+#[derive(Clone, Debug)]
+pub struct Joint {
+    slots: [ContactSlot; 2],
+    lines: [LineId; 2],
+    key: Key,
+    since: Time,
+    patience: Patience,
+    stage: Stage,
+}
+
+impl Joint {
+    /// Whether both agents are reserved.
+    #[must_use]
+    pub fn is_together(&self) -> bool {
+        self.stage == Stage::Together
+    }
+
+    /// When it is to be stepped, whatever happens; `None`: only when something does.
+    #[must_use]
+    pub fn due(&self, now: Time) -> Option<Time> {
+        match self.stage {
+            // Once it is patient no more, it is told of the end of another's turn, unless that one does not come back.
+            Stage::Looking => Some((self.since + self.patience.looks).max(now + TURN_MARGIN)),
+            Stage::InTurn { held_since: Some(since), holds, .. } => Some((since + holds).min(now + TURN_MARGIN / 2)),
+            Stage::InTurn { held_since: None, .. } => Some(now + TURN_MARGIN / 2),
+            Stage::Together => None,
+        }
+    }
+}
+
+impl Matcher {
+    /// *Owner.* A contact joins `queue` with a request for an agent of each of these lines. `let_go` hears of agents who were held for it
+    /// and are not any more, here and below: their owners must be told.
+    #[expect(clippy::too_many_arguments, reason = "each says something else of the request")]
+    pub fn arrive_jointly(
+        &self,
+        queue: QueueId,
+        slots: [ContactSlot; 2],
+        lines: [LineId; 2],
+        key: Key,
+        patience: Patience,
+        now: Time,
+        let_go: &mut impl FnMut(AgentId),
+    ) -> Joint {
+        self.enter(slots[0], queue, now);
+        let mut joint = Joint { slots, lines, key, since: now, patience, stage: Stage::Together };
+        self.becomes(&mut joint, Stage::Looking);
+        self.step(&mut joint, now, let_go);
+        joint
+    }
+
+    /// *Owner.* Looks at the request again.
+    pub fn step(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        if joint.stage == Stage::Looking {
+            self.look_jointly(joint, now, let_go);
+        }
+        if let Stage::InTurn { .. } = joint.stage {
+            self.wait_in_turn(joint, now, let_go);
+        }
+    }
+
+    /// *Owner.* Both have answered; who they are.
+    pub fn accept_jointly(&self, joint: &Joint) -> Option<[AgentId; 2]> {
+        if !joint.is_together() {
+            return None;
+        }
+        let [first, second] = joint.slots.map(|slot| self.kernel.accept(slot.0));
+        self.uncount(joint.slots[0]);
+        Some([first?, second?])
+    }
+
+    /// *Owner.* One of them will not: both are let go, and the request looks again.
+    pub fn put_back_jointly(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        self.take_out(joint, let_go);
+        self.becomes(joint, Stage::Looking);
+        self.step(joint, now, let_go);
+    }
+
+    /// *Owner.* The contact leaves, whatever it has.
+    pub fn leave_jointly(&self, mut joint: Joint, let_go: &mut impl FnMut(AgentId)) {
+        self.take_out(&joint, let_go);
+        self.becomes(&mut joint, Stage::Together);
+        self.uncount(joint.slots[0]);
+    }
+
+    /// *Owner.* The directory has changed: these are the lines from now on.
+    pub fn refile_jointly(&self, joint: &mut Joint, lines: [LineId; 2]) {
+        joint.lines = lines;
+        if let Stage::InTurn { .. } = joint.stage {
+            for (slot, line) in joint.slots.iter().zip(lines) {
+                self.kernel.widen(slot.0, line, joint.key);
+            }
+        }
+    }
+
+    /// Whether the requests of `shard` are to be stepped, once.
+    #[must_use]
+    pub fn take_joint_nudge(&self, shard: u16) -> bool {
+        self.joints.nudged[usize::from(shard)].0.swap(0, Ordering::AcqRel) != 0
+    }
+
+    /// An agent is ready, or sits elsewhere: if it stays free, whoever wants two looks again.
+    pub(super) fn wake_joints(&self, agent: AgentId) {
+        if does(Step::WakeJoints) && self.joints.any_looks() && self.kernel.view_agent(agent.0) == super::claim::AgentView::Ready
+        {
+            self.joints.wake();
+        }
+    }
+
+    fn becomes(&self, joint: &mut Joint, stage: Stage) {
+        let shard = (joint.slots[0].0 / self.size.contacts_per_shard.max(1)) as usize;
+        let looking = &self.joints.looking[shard].0;
+        match (joint.stage == Stage::Looking, stage == Stage::Looking) {
+            (false, true) => drop(looking.fetch_add(1, Ordering::AcqRel)),
+            (true, false) => drop(looking.fetch_sub(1, Ordering::AcqRel)),
+            _ => {}
+        }
+        joint.stage = stage;
+        if !matches!(stage, Stage::InTurn { .. }) {
+            self.joints.give_turn(joint.slots[0]);
+        }
+        // Those who become ready from now on know of it.
+        fence(Ordering::SeqCst);
+    }
+
+    fn offered(&self, joint: &Joint) -> [bool; 2] {
+        joint.slots.map(|slot| matches!(self.kernel.view_contact(slot.0), ContactView::Offered(_)))
+    }
+
+    fn take_out(&self, joint: &Joint, let_go: &mut impl FnMut(AgentId)) {
+        for slot in joint.slots {
+            if let Left::WasOffered(agent) = self.kernel.leave(slot.0) {
+                let_go(agent);
+            }
+        }
+    }
+
+    fn look_jointly(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        loop {
+            let pair = self.kernel.free_pair(&self.kernel.map(), joint.lines, joint.key);
+            let Some(pair) = pair else { break };
+            for (slot, agent) in joint.slots.iter().zip(pair) {
+                self.kernel.arrive(slot.0, LineId::of_agent(AgentId(agent)), joint.key);
+            }
+            if self.offered(joint) == [true, true] {
+                return self.becomes(joint, Stage::Together);
+            }
+            // One of them was faster for somebody else.
+            if !does(Step::TakeBothOut) {
+                break;
+            }
+            self.take_out(joint, let_go);
+        }
+        let holds = joint.patience.holds;
+        if now >= joint.since + joint.patience.looks && self.joints.take_turn(joint.slots[0], now, now + holds + TURN_MARGIN) {
+            self.becomes(joint, Stage::InTurn { filed: [true, true], held_since: None, holds });
+            for (slot, line) in joint.slots.iter().zip(joint.lines) {
+                self.kernel.arrive(slot.0, line, joint.key);
+            }
+        }
+    }
+
+    fn wait_in_turn(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        let Stage::InTurn { mut filed, mut held_since, mut holds } = joint.stage else { return };
+        if !self.joints.keep_turn(joint.slots[0], now + holds + TURN_MARGIN) {
+            // It came too late, and another has it.
+            return self.put_back_jointly(joint, now, let_go);
+        }
+        for (place, other) in [(0, 1), (1, 0)] {
+            if self.offered(joint)[place] && !filed[other] {
+                filed[other] = true;
+                self.kernel.arrive(joint.slots[other].0, joint.lines[other], joint.key);
+            }
+        }
+        match self.offered(joint) {
+            [true, true] => return self.becomes(joint, Stage::Together),
+            [false, false] => held_since = None,
+            [first, _] => {
+                let since = *held_since.get_or_insert(now);
+                if now >= since + holds {
+                    let held = usize::from(!first);
+                    if let Left::WasOffered(agent) = self.kernel.leave(joint.slots[held].0) {
+                        let_go(agent);
+                    }
+                    (filed[held], held_since, holds) = (false, None, holds * 2);
+                }
+            }
+        }
+        joint.stage = Stage::InTurn { filed, held_since, holds };
+    }
+}
+
+#[cfg(test)]
+#[path = "joint_tests.rs"]
+mod tests;
