@@ -129,9 +129,11 @@ impl Joint {
     /// When it is to be stepped, whatever happens; `None`: only when something does.
     #[must_use]
     pub fn due(&self, now: Time) -> Option<Time> {
+        let patient_until = self.since + self.patience.looks;
         match self.stage {
-            // Once it is patient no more, it is told of the end of another's turn, unless that one does not come back.
-            Stage::Looking => Some((self.since + self.patience.looks).max(now + TURN_MARGIN)),
+            Stage::Looking if patient_until > now => Some(patient_until),
+            // It is told of the end of another's turn, unless that one does not come back.
+            Stage::Looking => Some(now + TURN_MARGIN),
             Stage::InTurn { held_since: Some(since), holds, .. } => Some((since + holds).min(now + TURN_MARGIN / 2)),
             Stage::InTurn { held_since: None, .. } => Some(now + TURN_MARGIN / 2),
             Stage::Together => None,

@@ -42,10 +42,12 @@ fn both_or_nobody() {
     let mut joint = wants_two(&matcher, T0);
     assert!(!joint.is_together());
     assert_eq!((matcher.agent(AgentId(0)), matcher.waiting(QueueId(0))), (AgentView::Ready, 1), "nobody is held for it");
+    let at = |seconds| T0 + Duration::from_secs(seconds);
+    assert_eq!([joint.due(at(50)), joint.due(at(60))], [Some(at(60)), Some(at(120))], "its patience, or a turn that never ends");
     ready(&matcher, 1, T0);
     assert!(matcher.take_joint_nudge(0) && !matcher.take_joint_nudge(0));
     matcher.step(&mut joint, T0, &mut |_| {});
-    assert!(joint.is_together());
+    assert_eq!((joint.is_together(), joint.due(T0)), (true, None));
 
     // One refuses: the other is let go, too, and is had again with the next.
     ready(&matcher, 2, T0);
@@ -96,6 +98,8 @@ struct Busy {
     now: Time,
     /// How long an agent was held for the request alone, in seconds.
     held: [u32; 2],
+    /// When the request is to be stepped, if nothing happens before.
+    due: Option<Time>,
 }
 
 impl Busy {
@@ -130,8 +134,13 @@ impl Busy {
             }
         }
         self.fill();
+        let mut news = self.matcher.take_joint_nudge(0);
+        self.matcher.nudged_contacts(0, |slot| news |= SLOTS.contains(&slot));
         let mut let_go = Vec::new();
-        self.matcher.step(joint, self.now, &mut |agent| let_go.push(agent));
+        if news || self.due.is_some_and(|due| due <= self.now) {
+            self.matcher.step(joint, self.now, &mut |agent| let_go.push(agent));
+            self.due = joint.due(self.now);
+        }
         for agent in let_go {
             self.matcher.release(agent);
             ready(&self.matcher, agent.0, self.now);
@@ -144,11 +153,12 @@ impl Busy {
 #[test]
 fn nobody_who_wants_two_waits_for_ever() {
     let matcher = house(&[&[0], &[1]]);
-    let mut busy = Busy { matcher, talks: [None; 2], now: T0, held: [0; 2] };
+    let mut busy = Busy { matcher, talks: [None; 2], now: T0, held: [0; 2], due: None };
     busy.fill();
     ready(&busy.matcher, 0, T0);
     ready(&busy.matcher, 1, T0);
     let mut joint = wants_two(&busy.matcher, T0);
+    busy.due = joint.due(T0);
     let mut waited = 0;
     while !joint.is_together() {
         busy.go_on(&mut joint);
