@@ -11,6 +11,8 @@
 //! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing
 //! and scanning, so that of two that come at once at least one sees the other.
 
+mod looks;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -776,91 +778,6 @@ impl Kernel {
         }
     }
 
-    // ---- loans ----
-
-    /// Whether the agent is ready, and somebody waits whom it could serve on `bench`.
-    pub(crate) fn is_wanted(&self, map: &Map, slot: u32, bench: BenchId) -> bool {
-        matches!(self.agent(slot), AgentWord::Ready(_)) && self.look(map, (slot, bench), None).is_some()
-    }
-
-    /// One who is ready on one of `benches`, and whom somebody waits for whom it could serve on the bench it is lent as.
-    pub(crate) fn wanted_of(&self, map: &Map, benches: &[Mask]) -> Option<u32> {
-        Mask::places(benches).map(BenchId).find_map(|bench| {
-            self.look_in(map.lines_of(map.lent_as(bench)?), None)?;
-            let mut ready = None;
-            self.benches.scan(
-                &[Mask::one(bench.0)],
-                Order::ByKey,
-                &mut ready,
-                |_| u64::MAX,
-                |ready, _, _, entry| match self.look_at_agent(bench, entry) {
-                    Ok((AgentWord::Ready(_), _)) => {
-                        *ready = Some(entry.slot());
-                        Seen::Stop
-                    }
-                    Ok(_) => Seen::Pass,
-                    Err(seen) => seen,
-                },
-            );
-            ready
-        })
-    }
-
-    /// The best agent for a contact that waits of those who would have to be lent to it, on benches that `may_lend`.
-    pub(crate) fn to_borrow(&self, map: &Map, slot: u32, may_lend: impl Fn(BenchId) -> bool) -> Option<u32> {
-        let waiting = self.waiting(slot)?;
-        let benches = map.benches_to_borrow(waiting.line);
-        if benches.is_empty() {
-            return None;
-        }
-        let served = |bench| map.to_borrow(bench, waiting.line).filter(|_| may_lend(bench));
-        loop {
-            let free = self.choose(map, &waiting, benches, served, None)?;
-            match free.word {
-                AgentWord::Ready(_) => return Some(free.slot),
-                word => self.settle(free.slot, word),
-            }
-        }
-    }
-
-    // ---- joint requests ----
-
-    /// Two agents who are ready, one for each line, for a contact with this key.
-    pub(crate) fn free_pair(&self, map: &Map, lines: [LineId; 2], key: Key) -> Option<[u32; 2]> {
-        let ready = |line: LineId, but: Option<u32>| loop {
-            let (slot, cg) = (u32::MAX, ContactGeneration::from_counter(0));
-            let waiting = Waiting { slot, cg, line, key };
-            let free = self.choose(map, &waiting, map.benches_of(line), |bench| map.served(bench, line), but)?;
-            match free.word {
-                AgentWord::Ready(_) => return Some(free.slot),
-                word => self.settle(free.slot, word),
-            }
-        };
-        let first = ready(lines[0], None)?;
-        if let Some(second) = ready(lines[1], Some(first)) {
-            return Some([first, second]);
-        }
-        // The only one for the second is the best for the first.
-        let second = ready(lines[1], None)?;
-        Some([ready(lines[0], Some(second))?, second])
-    }
-
-    /// The line in which the contact is filed, in line or offered.
-    pub(crate) fn line_in_which(&self, slot: u32) -> Option<LineId> {
-        loop {
-            let word = self.contact(slot);
-            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
-            let line = LineId(self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire));
-            if self.contact(slot).generation() == cg {
-                return Some(line);
-            }
-        }
-    }
-
-    pub(crate) fn owner_of_agent(&self, slot: u32) -> u16 {
-        self.agent_owner[slot as usize]
-    }
-
     pub(crate) fn view_contact(&self, slot: u32) -> ContactView {
         match self.contact(slot) {
             ContactWord::Gone(_) => ContactView::Gone,
@@ -868,44 +785,5 @@ impl Kernel {
             ContactWord::Offered { agent, .. } => ContactView::Offered(AgentId(agent)),
             ContactWord::Served(_) => ContactView::Served,
         }
-    }
-
-    /// The line that a waiting contact is in.
-    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn line_of_waiting(&self, slot: u32) -> Option<LineId> {
-        self.waiting(slot).map(|waiting| waiting.line)
-    }
-
-    /// Whether a claim of the agent is unfinished. Unlike [`Self::view_agent`] this does not finish it.
-    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn is_claimed(&self, slot: u32) -> bool {
-        matches!(self.agent(slot), AgentWord::Claim { .. })
-    }
-
-    /// The bench that a ready agent sits on.
-    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn bench_of_ready(&self, slot: u32) -> Option<BenchId> {
-        let AgentWord::Ready(ag) = self.agent(slot) else { return None };
-        Some(BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire)))
-    }
-
-    /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
-    pub(crate) fn count_before(&self, lines: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
-        let mut count = 0;
-        self.lines.scan(
-            lines,
-            Order::ByKey,
-            &mut count,
-            |_| key.0,
-            |count, _, at, entry| {
-                if Key(at) >= key {
-                    return Seen::Stop;
-                }
-                let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
-                *count += u32::from(self.contact(slot) == ContactWord::Waiting(filed) && counts(ContactSlot(slot)));
-                Seen::Pass
-            },
-        );
-        count
     }
 }

@@ -99,6 +99,8 @@ pub struct Patience {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
+    /// It has not joined yet, or has left.
+    Away,
     /// Nothing is filed.
     Looking,
     /// It is its turn: which of the slots are filed, and since when one is held alone.
@@ -136,7 +138,7 @@ impl Joint {
             Stage::Looking => Some(now + TURN_MARGIN),
             Stage::InTurn { held_since: Some(since), holds, .. } => Some((since + holds).min(now + TURN_MARGIN / 2)),
             Stage::InTurn { held_since: None, .. } => Some(now + TURN_MARGIN / 2),
-            Stage::Together => None,
+            Stage::Together | Stage::Away => None,
         }
     }
 }
@@ -156,7 +158,7 @@ impl Matcher {
         let_go: &mut impl FnMut(AgentId),
     ) -> Joint {
         self.enter(slots[0], queue, now);
-        let mut joint = Joint { slots, lines, key, since: now, patience, stage: Stage::Together };
+        let mut joint = Joint { slots, lines, key, since: now, patience, stage: Stage::Away };
         self.becomes(&mut joint, Stage::Looking);
         self.step(&mut joint, now, let_go);
         joint
@@ -192,7 +194,7 @@ impl Matcher {
     /// *Owner.* The contact leaves, whatever it has.
     pub fn leave_jointly(&self, mut joint: Joint, let_go: &mut impl FnMut(AgentId)) {
         self.take_out(&joint, let_go);
-        self.becomes(&mut joint, Stage::Together);
+        self.becomes(&mut joint, Stage::Away);
         self.uncount(joint.slots[0]);
     }
 

@@ -1,4 +1,4 @@
-//! A contact in line: joining, widening, overflow; and what the matcher decides.
+//! A contact in line: joining, whom it waits for, widening, overflow, leaving.
 
 use std::sync::Arc;
 use std::time::Duration;

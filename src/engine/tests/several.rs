@@ -46,6 +46,12 @@ fn outcomes(house: &House) -> Vec<(u32, OfferOutcome)> {
     ended.collect()
 }
 
+fn all_rest(house: &mut House, agents: u32) {
+    for agent in 0..agents {
+        becomes(house, agent, AgentCommand::Break(BreakReason::Asked));
+    }
+}
+
 fn all_ring(house: &mut House, agents: u32, invites: &[Sent]) {
     for agent in 0..agents {
         house.from(&desk_phone(agent), &answer(&invites[agent as usize], 180, ""));
@@ -120,9 +126,7 @@ fn one_who_refuses_does_not_stop_the_others() {
 #[test]
 fn a_further_ring_takes_nobody_whom_another_caller_needs() {
     let mut house = House::new(ringing(3, 2));
-    for agent in 0..3 {
-        becomes(&mut house, agent, AgentCommand::Break(BreakReason::Asked));
-    }
+    all_rest(&mut house, 3);
     let first = calls(&mut house, "a");
     house.pass(Duration::from_secs(3));
     let second = calls(&mut house, "b");
@@ -162,9 +166,7 @@ fn each_ring_has_a_time_of_its_own() {
 #[test]
 fn further_rings_come_and_go_with_the_directory() {
     let mut house = House::new(ringing(3, 3));
-    for agent in 0..3 {
-        becomes(&mut house, agent, AgentCommand::Break(BreakReason::Asked));
-    }
+    all_rest(&mut house, 3);
     let tag = calls(&mut house, "a");
     for (version, several, expected) in [(2, 1, 1), (3, 2, 2)] {
         house.reload(Settings { version, ..ringing(3, several) });
@@ -180,9 +182,7 @@ fn further_rings_come_and_go_with_the_directory() {
                 house.next_to(&desk_phone(agent));
             }
         }
-        for agent in 0..3 {
-            becomes(&mut house, agent, AgentCommand::Break(BreakReason::Asked));
-        }
+        all_rest(&mut house, 3);
         house.sent.clear();
     }
     hangs_up(&mut house, "a", &tag);

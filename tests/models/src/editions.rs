@@ -11,7 +11,7 @@ use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
 use crate::acd::map::{Directory, LineId, Map};
 use crate::base::{AgentId, PoolId, QueueId, Time};
 use crate::modelled::start_over;
-use crate::people::directory;
+use crate::people::{agents_of, contacts_of, directory};
 
 const OWNERS: u32 = 3;
 const CONTACTS_EACH: u32 = 2;
@@ -53,12 +53,11 @@ struct Owner {
 
 impl Owner {
     fn contacts(&self) -> std::ops::Range<u32> {
-        self.number * CONTACTS_EACH..(self.number + 1) * CONTACTS_EACH
+        contacts_of(self.number, CONTACTS_EACH)
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
-        let number = self.number;
-        (0..AGENTS).filter(move |agent| agent % OWNERS == number)
+        agents_of(self.number, OWNERS, AGENTS as usize)
     }
 
     fn line_of(&self, contact: u32) -> LineId {

@@ -13,7 +13,7 @@ use crate::acd::matcher::{Size, Standing};
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::start_over;
-use crate::people::directory;
+use crate::people::{agents_of, directory};
 
 const OWNERS: u32 = 2;
 /// Two for the request, then those who want one agent.
@@ -48,8 +48,7 @@ impl Owner {
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
-        let number = self.number;
-        (0..AGENTS.len() as u32).filter(move |agent| agent % OWNERS == number)
+        agents_of(self.number, OWNERS, AGENTS.len())
     }
 
     /// Those whom a request let go are told by their words.

@@ -13,7 +13,7 @@ use crate::acd::matcher::{Size, Standing};
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::{AgencyId, AgentId, QueueId, Time};
 use crate::modelled::start_over;
-use crate::people::lenders;
+use crate::people::{agents_of, contacts_of, lenders};
 
 const OWNERS: u32 = 2;
 const CONTACTS_EACH: u32 = 2;
@@ -34,12 +34,11 @@ struct Owner {
 
 impl Owner {
     fn contacts(&self) -> std::ops::Range<u32> {
-        self.number * CONTACTS_EACH..(self.number + 1) * CONTACTS_EACH
+        contacts_of(self.number, CONTACTS_EACH)
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
-        let number = self.number;
-        (0..AGENTS.len() as u32).filter(move |agent| agent % OWNERS == number)
+        agents_of(self.number, OWNERS, AGENTS.len())
     }
 
     fn line(&self, queue: u32) -> LineId {

@@ -38,3 +38,13 @@ pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
         lending: Vec::new(),
     }
 }
+
+/// The contact slots of an owner, each of whom has so many.
+pub(crate) fn contacts_of(owner: u32, each: u32) -> std::ops::Range<u32> {
+    owner * each..(owner + 1) * each
+}
+
+/// The agents of an owner, of so many each.
+pub(crate) fn agents_of(owner: u32, owners: u32, agents: usize) -> impl Iterator<Item = u32> {
+    (0..agents as u32).filter(move |agent| agent % owners == owner)
+}

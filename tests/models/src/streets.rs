@@ -15,7 +15,7 @@ use crate::acd::map::{Directory, LineId, Map};
 use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::{start_over, stopped_after, take_out};
-use crate::people::directory;
+use crate::people::{agents_of, contacts_of, directory};
 use crate::{editions, joints, lenders};
 
 const OWNERS: u32 = 3;
@@ -53,14 +53,12 @@ impl Owner {
         Owner { number, map_version: 1, ..Owner::default() }
     }
 
-    fn contacts(&self) -> impl Iterator<Item = u32> + use<> {
-        let first = self.number * CONTACTS_EACH;
-        first..first + CONTACTS_EACH
+    fn contacts(&self) -> std::ops::Range<u32> {
+        contacts_of(self.number, CONTACTS_EACH)
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
-        let number = self.number;
-        (0..AGENTS).filter(move |agent| agent % OWNERS == number)
+        agents_of(self.number, OWNERS, AGENTS as usize)
     }
 
     fn listen(&mut self, kernel: &Kernel) {
