@@ -281,13 +281,14 @@ impl Matcher {
             // It came too late, and another has it.
             return self.put_back_jointly(joint, now, let_go);
         }
-        for (place, other) in [(0, 1), (1, 0)] {
-            if self.offered(joint)[place] && !filed[other] {
-                filed[other] = true;
-                self.kernel.arrive(joint.slots[other].0, joint.lines[other], joint.key);
-            }
-        }
-        match self.offered(joint) {
+        // Who is held has the other filed before it can be let go: what is seen here holds below, whoever is offered meanwhile.
+        let offered = loop {
+            let offered = self.offered(joint);
+            let Some(other) = [1, 0].into_iter().find(|other| offered[1 - *other] && !filed[*other]) else { break offered };
+            filed[other] = true;
+            self.kernel.arrive(joint.slots[other].0, joint.lines[other], joint.key);
+        };
+        match offered {
             [true, true] => return self.becomes(joint, Stage::Together),
             [false, false] => held_since = None,
             [first, _] => {
