@@ -58,6 +58,7 @@ fn directory(edition: u32, lends: bool) -> Directory {
         agency: agency(number),
         pools: vec![PoolId((number * 7 + edition) % POOLS), PoolId(number % POOLS)],
         skills: vec![(SkillId(0), (number % 9 + 1) as u8), (SkillId(1), (number % 5 + 1) as u8)],
+        ..AgentProfile::default()
     };
     Directory {
         queues: (0..QUEUES).map(|number| Some(queue(number))).collect(),

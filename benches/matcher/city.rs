@@ -12,7 +12,7 @@ use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::queue::{QueueRules, WideningStep};
 use hotline::acd::{ContactSlot, Key};
 use hotline::base::seed::Seed;
-use hotline::base::{AgencyId, AgentId, PoolId, QueueId, Time};
+use hotline::base::{AgentId, PoolId, QueueId, Time};
 
 /// One size of city.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl City {
         };
         let agent = |n: u32| {
             let pools = profiles[(n % PROFILES) as usize].iter().map(|queue| PoolId(*queue)).collect();
-            Some(AgentProfile { name: format!("a{n}").into(), agency: AgencyId(0), pools, skills: Vec::new() })
+            Some(AgentProfile { name: format!("a{n}").into(), pools, ..AgentProfile::default() })
         };
         let directory = Directory {
             queues: (0..cell.queues).map(queue).collect(),

@@ -242,7 +242,7 @@ impl Kernel {
         self.agent_nudges.push(self.agent_owner[slot as usize], slot);
     }
 
-    fn nudge_contact(&self, slot: u32) {
+    pub(crate) fn nudge_contact(&self, slot: u32) {
         self.contact_nudges.push((slot / self.contacts_per_shard) as u16, slot);
     }
 

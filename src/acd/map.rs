@@ -1,17 +1,19 @@
 //! The map: which benches may serve which lines. Immutable; replaced as a whole when the directory changes.
 //!
-//! A *line* stands for each distinct requirement (skills with least levels, pools, rule of choice, step, head start), a *bench* for each
-//! distinct profile (skills with levels, pools). Which benches may serve which lines is decided once, here.
+//! A *line* stands for each distinct requirement (channel, skills with least levels, pools, rule of choice, step, head start), a *bench*
+//! for each distinct profile (channel, skills with levels, pools). Which benches may serve which lines is decided once, here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hands::Capacity;
 use super::loan::Lending;
 use super::places::Places;
 use super::policy::ChoiceRule;
 use super::queue::QueueRules;
 use super::shelf::Mask;
+use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
 /// A line: a distinct requirement; or one agent's own line, for those who want nobody else for a while.
@@ -68,7 +70,7 @@ pub struct TooMany {
 }
 
 /// What eligibility depends on, of one agent.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct AgentProfile {
     /// The agent's name: unique, and the user part of the phone's address.
     pub name: Arc<str>,
@@ -78,6 +80,10 @@ pub struct AgentProfile {
     pub pools: Vec<PoolId>,
     /// What the agent can do, with levels 1 to 10.
     pub skills: Vec<(SkillId, u8)>,
+    /// What comes to the agent under this number; for the rest of what it may have at once there are [more](Directory::with_hands).
+    pub channel: Channel,
+    /// What the agent may have at once.
+    pub capacity: Capacity,
 }
 
 /// The queues and agents that the configuration names. Indexes are stable: one that is gone leaves `None` behind.
@@ -141,6 +147,7 @@ impl Terms {
 struct Profile {
     skills: Vec<(SkillId, u8)>,
     pools: Vec<PoolId>,
+    channel: Channel,
     terms: Terms,
 }
 
@@ -160,6 +167,7 @@ impl Profile {
 /// start and have waited for as many steps).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Requirement {
+    channel: Channel,
     skills: Vec<(SkillId, u8)>,
     /// In the order of preference.
     pools: Vec<PoolId>,
@@ -236,7 +244,7 @@ impl Map {
                 agent.as_ref().map(|agent| {
                     let mut bench = |terms| {
                         let (skills, pools) = (sorted(agent.skills.iter().copied()), sorted(agent.pools.iter().copied()));
-                        BenchId(profiles.name(Profile { skills, pools, terms }, acknowledged))
+                        BenchId(profiles.name(Profile { skills, pools, channel: agent.channel, terms }, acknowledged))
                     };
                     let Some(agency) = lender(agent.agency) else { return bench(Terms::All) };
                     bench(Terms::Lent(agency));
@@ -254,6 +262,7 @@ impl Map {
             let Some(queue) = queue.as_ref().filter(|queue| !further || queue.ring_several > 1) else { return Vec::new() };
             let mut line = |step, language| {
                 let requirement = Requirement {
+                    channel: queue.channel,
                     skills: sorted(queue.requirement(language, step)),
                     pools: without_repeats(queue.pools_at(step)),
                     rule: queue.choice,
@@ -473,7 +482,8 @@ fn served(
         let mut to_borrow: BTreeMap<BenchId, Served> = BTreeMap::new();
         for (place, pool) in requirement.pools.iter().enumerate() {
             for (profile, bench) in of_pool.get(pool).into_iter().flatten() {
-                let Some(level_sum) = profile.level_sum(&requirement.skills) else { continue };
+                let level_sum = profile.level_sum(&requirement.skills).filter(|_| profile.channel == requirement.channel);
+                let Some(level_sum) = level_sum else { continue };
                 // Nobody is kept from an emergency, and nobody borrowed for a further ring.
                 let found = match profile.terms {
                     Terms::Own(agency) | Terms::Lent(agency) if requirement.lender == Some(agency) => &mut found,
@@ -512,9 +522,9 @@ pub(crate) mod tests {
     pub(crate) fn agent(name: &str, skills: &[(u32, u8)], pools: &[u32]) -> Option<AgentProfile> {
         Some(AgentProfile {
             name: name.into(),
-            agency: AgencyId(0),
             pools: pools.iter().map(|pool| PoolId(*pool)).collect(),
             skills: skills.iter().map(|(skill, level)| (SkillId(*skill), *level)).collect(),
+            ..AgentProfile::default()
         })
     }
 

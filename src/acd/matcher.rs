@@ -60,6 +60,10 @@ pub struct Matcher {
     counted: Box<[AtomicU32]>,
     /// By bench: how many are free, busy, on a break and on loan.
     standing: Box<[[AtomicU32; Counted::ALL.len()]]>,
+    /// By agent: what its owner has said of the contact that it was last held for.
+    pub(super) verdicts: Box<[AtomicU64]>,
+    /// By bench: how many agents take no more of what they have, to be free for those who wait for it.
+    pub(super) draining: Box<[AtomicU32]>,
     estimates: Estimates,
     sequence: Padded<AtomicU32>,
 }
@@ -138,6 +142,8 @@ impl Matcher {
             places: (0..contacts).map(|_| Place { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
             standing: (0..benches_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
+            verdicts: (0..size.agents).map(|_| AtomicU64::new(0)).collect(),
+            draining: (0..benches_max(size.agents)).map(|_| AtomicU32::new(0)).collect(),
             estimates: Estimates::new(size.queues),
             sequence: Padded(AtomicU32::new(0)),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policy::ChoiceRule;
+use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
 /// When a caller is answered.
@@ -70,6 +71,8 @@ pub struct QueueRules {
     pub name: Arc<str>,
     /// The agency that owns it.
     pub agency: AgencyId,
+    /// What its contacts come by.
+    pub channel: Channel,
     /// The skills it asks for, each with a least level (1 to 10).
     pub skills: Vec<(SkillId, u8)>,
     /// The least level asked of the caller's language.
@@ -130,6 +133,7 @@ impl Default for QueueRules {
         QueueRules {
             name: "".into(),
             agency: AgencyId(0),
+            channel: Channel::Voice,
             skills: Vec::new(),
             language_level: 1,
             pools: Vec::new(),

@@ -57,6 +57,10 @@ pub(crate) enum Step {
     TakeBothOut,
     /// Only one who wants two has the turn.
     OneTurn,
+    /// A hand is reserved only for what goes with what the agent has.
+    KeepCapacity,
+    /// A contact that a hand was claimed for, and that is not taken, is told so.
+    SayDeclined,
     /// An agent whose loan came to nothing goes back to the bench of those who are kept.
     BackToOwnBench,
 }

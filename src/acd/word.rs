@@ -98,6 +98,14 @@ impl AgentWord {
         }
     }
 
+    /// The claim that became this hold.
+    pub(crate) fn as_claim(self) -> Self {
+        match self {
+            AgentWord::Held { contact, cg, ag } => AgentWord::Claim { contact, cg, ag },
+            other => other,
+        }
+    }
+
     pub(crate) fn generation(self) -> AgentGeneration {
         match self {
             AgentWord::Busy(ag) | AgentWord::Ready(ag) | AgentWord::Claim { ag, .. } | AgentWord::Held { ag, .. } => ag,

@@ -48,8 +48,17 @@ words!(
     Channel {
         /// A telephone call.
         Voice = "voice",
+        /// A conversation in writing.
+        Chat = "chat",
     }
 );
+
+/// What is not said to be anything else is a call.
+impl Default for Channel {
+    fn default() -> Self {
+        Channel::Voice
+    }
+}
 
 words!(
     /// The purpose of a stretch of a contact. Segments tile the contact: their times sum to its time.

@@ -182,6 +182,9 @@ struct Later {
     overflows: BTreeMap<QueueId, Spot>,
     preferred: Vec<(AgentId, Spot)>,
     destinations: Vec<(Destination, Spot)>,
+    /// Queues that numbers lead to without an entry.
+    called: Vec<(QueueId, Spot)>,
+    chat_queues: Vec<(QueueId, Spot)>,
     prefixes: Vec<(u32, Prefix, Spot)>,
     users: Vec<(Arc<str>, Spot)>,
     entries_used: BTreeSet<u32>,
@@ -295,6 +298,7 @@ fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Serv
     let defaults = queue::defaults(&cx, root, &mut later);
     for queue in &queues {
         let rules = queue::read(&cx, queue, &defaults, &mut later);
+        queue::keeps_channel(&cx, queue, &rules, running);
         queue.id.inspect(|id| place(&mut settings.directory.queues, *id, rules));
     }
     for entry in &entries {

@@ -9,8 +9,10 @@ use super::names::{Book, Declared, place};
 use super::problem::{Kind, Report};
 use super::reader::{Section, Text, Value};
 use super::values;
+use crate::acd::hands::{Capacity, Load};
 use crate::acd::loan::Lending;
 use crate::acd::map::AgentProfile;
+use crate::base::words::Channel;
 use crate::base::{AgencyId, PoolId, SkillId};
 use crate::call::numbers;
 use crate::call::trunk::Login;
@@ -23,6 +25,8 @@ const TEMPLATE_MAX: u64 = 1_000_000;
 const PASSWORD_SHORT: usize = 8;
 /// The most agents that an agency can say it lends.
 const LEND_MAX: u64 = 1_000_000;
+/// The most chats that an agent may have at once.
+const CHATS_MAX: u64 = 16;
 /// The longest wrap-up.
 pub(super) const WRAP_UP_MAX: Duration = Duration::from_secs(4 * 3600);
 
@@ -216,6 +220,27 @@ pub(super) fn skills(cx: &Context<'_>, section: &Section<'_>) -> Vec<(SkillId, u
     pairs.iter().filter_map(skill).collect()
 }
 
+/// What an agent may have at once.
+fn capacity(cx: &Context<'_>, value: &Value<'_>) -> Capacity {
+    let mut mixtures = Vec::new();
+    for mixture in value.list("a list of mixtures").iter().filter_map(Value::section) {
+        let mut load = Load::default();
+        for channel in Channel::ALL {
+            // A phone has one talk at a time.
+            let most = if *channel == Channel::Voice { 1 } else { CHATS_MAX };
+            load[channel.index()] = mixture.number(channel.label(), 0..=most).unwrap_or(0);
+        }
+        mixture.done();
+        mixtures.push(load);
+    }
+    let capacity = Capacity::of(mixtures);
+    if capacity.most(Channel::Voice) == 0 && !cx.report.has_errors() {
+        let remedy = "add { voice = 1 }: as yet nothing but calls comes to agents";
+        value.bad("who has these mixtures takes no calls", remedy);
+    }
+    capacity
+}
+
 impl Crew<'_> {
     /// Reads the agents into `settings`.
     pub(super) fn read(&self, cx: &Context<'_>, settings: &mut Settings) {
@@ -226,11 +251,13 @@ impl Crew<'_> {
         let skills = skills(cx, section);
         let phone = Phone::read(cx, section);
         let wrap_up = section.duration("wrap_up", Duration::ZERO..=WRAP_UP_MAX);
+        let capacity = section.value("at_once").map(|value| capacity(cx, &value)).unwrap_or_default();
         section.done();
         for (number, name, id) in &self.members {
             let agency = home.unwrap_or(AgencyId(0));
-            let (pools, skills) = (pools.clone(), skills.clone());
-            place(&mut settings.directory.agents, *id, AgentProfile { name: name.clone(), agency, pools, skills });
+            let (pools, skills, capacity) = (pools.clone(), skills.clone(), capacity.clone());
+            let profile = AgentProfile { name: name.clone(), agency, pools, skills, capacity, ..AgentProfile::default() };
+            place(&mut settings.directory.agents, *id, profile);
             let Some(fixed) = phone.fixed(*number) else { break };
             let login = phone.password.as_ref();
             let login = login.map(|password| Login { user: name.clone(), password: fill(password.text, *number).into() });

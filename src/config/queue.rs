@@ -10,8 +10,10 @@ use super::reader::{Section, Text, Value};
 use super::{Context, Later, people, values};
 use crate::acd::policy::ChoiceRule;
 use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
+use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, QueueId};
 use crate::call::numbers;
+use crate::engine::Settings;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -40,6 +42,8 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     let section = &queue.section;
     let mut rules = QueueRules { name: queue.name.clone(), ..defaults.clone() };
     rules.agency = people::agency(cx, section).unwrap_or(AgencyId(0));
+    let channels: Vec<_> = Channel::ALL.iter().map(|channel| (channel.label(), *channel)).collect();
+    rules.channel = section.word("channel", &channels).unwrap_or_default();
     rules.skills = people::skills(cx, section);
     if let Some(value) = section.needed("pools", "[\"...\"]") {
         rules.pools = people::pools(cx, &value);
@@ -50,6 +54,13 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     promises(cx, section, &mut rules, later);
     section.done();
     queue.id.inspect(|id| drop(later.overflows.insert(QueueId(*id), section.spot_of("overflow"))));
+    if let (Some(id), Channel::Chat) = (queue.id, rules.channel) {
+        later.chat_queues.push((QueueId(id), section.spot_of("channel")));
+        if rules.prefer_agent.is_some() {
+            let remedy = "leave prefer_agent out, here or in queue_defaults";
+            cx.report.error(Kind::Conflict, &section.spot_of("prefer_agent"), "only callers wait for one agent", remedy);
+        }
+    }
     let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
     if let (Some(step), Some(max)) = (never, rules.wait_max) {
         let (after, max) = (values::written(step.after), values::written(max));
@@ -57,6 +68,15 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
         cx.report.warn(Kind::Conflict, &section.spot_of("widen"), message, "write an earlier step or a longer wait_max");
     }
     rules
+}
+
+/// Whoever is in line came by the queue's channel: a reload does not change it.
+pub(super) fn keeps_channel(cx: &Context<'_>, queue: &Declared<'_>, rules: &QueueRules, running: &Settings) {
+    let before = queue.id.and_then(|id| running.queue(QueueId(id))).map(|before| before.channel);
+    if let Some(before) = before.filter(|before| *before != rules.channel) {
+        let message = format!("{:?} is a queue of channel {before}, and callers may be in it", queue.name);
+        cx.report.error(Kind::Conflict, &queue.section.spot_of("channel"), message, "give the queue another name, or restart");
+    }
 }
 
 /// What may stand in a queue and among the defaults.

@@ -187,7 +187,11 @@ fn target(cx: &Context<'_>, value: &Value<'_>, later: &mut Later) -> Option<Numb
             later.entries_used.insert(entry);
             Some(NumberTarget::Entry(EntryId(entry)))
         }
-        Some(("queue", name)) => cx.book.queues.find(cx.report, &named(name)).map(|queue| NumberTarget::Queue(QueueId(queue))),
+        Some(("queue", name)) => {
+            let queue = QueueId(cx.book.queues.find(cx.report, &named(name))?);
+            later.called.push((queue, text.spot));
+            Some(NumberTarget::Queue(queue))
+        }
         _ => {
             let (kind, name) = if cx.book.queues.has(text.text) { ("queue", text.text) } else { ("entry", text.text) };
             value.bad(format!("{:?} leads nowhere", text.text), format!("write \"{kind}:{name}\""));

@@ -7,6 +7,7 @@ use super::problem::{Kind, Spot};
 use super::{Context, Later};
 use crate::acd::map::Map;
 use crate::acd::queue::{Overflow, QueueRules};
+use crate::base::words::Channel;
 use crate::base::{QueueId, SkillId};
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
@@ -15,6 +16,7 @@ use crate::engine::Settings;
 pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
     circles(cx, settings, later);
     numbers(cx, settings, later);
+    channels(cx, settings, later);
     overlaps(cx, later);
     users(cx, later);
     // Doubts about what is refused anyway would only distract.
@@ -56,6 +58,31 @@ fn numbers(cx: &Context<'_>, settings: &Settings, later: &Later) {
             let remedy = "give a trunk to = { address = \"...\", caller = \"...\" } whose prefixes begin this number";
             cx.report.error(Kind::Conflict, spot, format!("no trunk takes calls to {number}"), remedy);
         }
+    }
+}
+
+/// Calls come to queues for calls, and nothing changes its channel on its way.
+fn channels(cx: &Context<'_>, settings: &Settings, later: &Later) {
+    let of = |queue: QueueId| settings.queue(queue).map(|rules| (rules.channel, &*rules.name));
+    let to_call = later.destinations.iter().map(|(destination, spot)| (destination.queue, spot));
+    for (queue, spot) in to_call.chain(later.called.iter().map(|(queue, spot)| (*queue, spot))) {
+        if let Some((channel, name)) = of(queue).filter(|(channel, _)| *channel != Channel::Voice) {
+            let message = format!("queue {name:?} is of channel {channel}: calls cannot come to it");
+            cx.report.error(Kind::Conflict, spot, message, "lead calls to a queue of channel voice");
+        }
+    }
+    for (from, spot) in &later.overflows {
+        let Some(Overflow::Queue(to)) = settings.queue(*from).map(|rules| &rules.overflow) else { continue };
+        if let (Some((channel, name)), Some((other, to))) = (of(*from), of(*to))
+            && channel != other
+        {
+            let message = format!("queue {name:?} is of channel {channel}, and {to:?} of channel {other}");
+            cx.report.error(Kind::Conflict, spot, message, "let it overflow to a queue of its own channel, or say \"goodbye\"");
+        }
+    }
+    for (queue, spot) in &later.chat_queues {
+        let message = format!("nothing brings chats to queue {:?} yet", of(*queue).map_or("", |(_, name)| name));
+        cx.report.warn(Kind::Conflict, spot, message, "see with hotline simulate what it would take; serve leaves it empty");
     }
 }
 
@@ -109,13 +136,14 @@ fn users(cx: &Context<'_>, later: &Later) {
 
 /// Queues, and languages in queues, that no agent could serve even when everyone were signed in.
 fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
-    let map = Map::new(&settings.directory, 0);
+    let (directory, _) = settings.directory.with_hands();
+    let map = Map::new(&directory, 0);
     let served = |queue: QueueId, language: Option<SkillId>| {
         // Past the last step the last one holds, which asks least.
         let line = map.line(queue, language, usize::MAX);
         line.is_some_and(|line| map.anyone_serves(line))
     };
-    if let (Err(too_many), Some((.., spot))) = (map.fits(settings.directory.agents.len() as u32), cx.book.queues.iter().next()) {
+    if let (Err(too_many), Some((.., spot))) = (map.fits(directory.agents.len() as u32), cx.book.queues.iter().next()) {
         let message = format!(
             "queues, their steps and languages come to {} lines, and there is room for {}",
             too_many.wanted, too_many.max

@@ -100,6 +100,6 @@ impl Engine {
             trunk.numbers.iter().find(|(known, _)| **known == *number).map(|(_, target)| *target)
         };
         let number = self.settings.trunks.iter().flatten().find_map(by_trunk);
-        number.or_else(|| self.settings.queue_named(user).map(NumberTarget::Queue))
+        number.or_else(|| self.settings.queue_to_call(user).map(NumberTarget::Queue))
     }
 }

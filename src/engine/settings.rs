@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::acd::map::Directory;
 use crate::acd::queue::QueueRules;
-use crate::base::words::Transport;
+use crate::base::words::{Channel, Transport};
 use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, TrunkRules};
@@ -281,6 +281,12 @@ impl Settings {
     pub fn queue_named(&self, name: &str) -> Option<QueueId> {
         let found = self.directory.queues.iter().position(|queue| queue.as_ref().is_some_and(|queue| &*queue.name == name))?;
         Some(QueueId(found as u32))
+    }
+
+    /// The queue of that name, if calls may come to it.
+    #[must_use]
+    pub fn queue_to_call(&self, name: &str) -> Option<QueueId> {
+        self.queue_named(name).filter(|queue| self.queue(*queue).is_some_and(|rules| rules.channel == Channel::Voice))
     }
 
     /// An agent's home agency.

@@ -85,7 +85,7 @@ impl Engine {
 
     /// Whom a name or number that an agent gives means: a queue, an agent, or a number that the agency may dial.
     fn destination(&self, from: AgentId, user: &str) -> Option<Destination> {
-        if let Some(queue) = self.settings.queue_named(user) {
+        if let Some(queue) = self.settings.queue_to_call(user) {
             return Some(Destination::Queue(queue));
         }
         if let Some(agent) = self.settings.agent_named(user) {

@@ -10,6 +10,7 @@ use super::world::{Crowded, START, World};
 use crate::acd::map::{Directory, LineId, Map};
 use crate::base::seed::Seed;
 use crate::base::span::Span;
+use crate::base::words::Channel;
 use crate::base::{AgentId, QueueId, SkillId};
 
 /// So many may wait at once before a play is given up.
@@ -52,7 +53,8 @@ impl Day {
         let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
-        let map = Map::new(&directory, 1);
+        let (all, hands) = directory.with_hands();
+        let map = Map::new(&all, 1);
         let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
         let spoken = if spoken.is_empty() { vec![None] } else { spoken };
         let queues = (0..directory.queues.len() as u32).map(QueueId);
@@ -61,12 +63,15 @@ impl Day {
             .flat_map(|queue| spoken.iter().map(move |language| (queue, *language)))
             .filter_map(|(queue, language)| Some((queue, language, map.line(queue, language, 0)?)))
             .collect();
-        // Each agent's time is spread evenly over what it may serve.
+        // Each agent's time is spread evenly over its channels, and over what it may serve by each.
         let mut agents_of = vec![0.0; lines.len()];
-        for agent in (0..directory.agents.len() as u32).map(AgentId) {
-            let Some(bench) = map.bench(agent) else { continue };
-            let served: Vec<usize> = (0..lines.len()).filter(|line| map.serves(bench, lines[*line].2)).collect();
-            served.iter().for_each(|line| agents_of[*line] += 1.0 / served.len() as f64);
+        for (profile, hands) in directory.agents.iter().zip(&hands) {
+            let Some(profile) = profile else { continue };
+            let channels = Channel::ALL.iter().filter(|channel| profile.capacity.most(**channel) > 0).count();
+            for bench in hands.iter().filter_map(|hand| map.bench(*hand)) {
+                let served: Vec<usize> = (0..lines.len()).filter(|line| map.serves(bench, lines[*line].2)).collect();
+                served.iter().for_each(|line| agents_of[*line] += 1.0 / (served.len() * channels) as f64);
+            }
         }
         let busy = |queue: u32| {
             let wrap_up = directory.queues[queue as usize].as_ref().map(|rules| rules.wrap_up).unwrap_or_default();

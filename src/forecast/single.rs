@@ -11,7 +11,7 @@ use crate::acd::map::AgentProfile;
 use crate::acd::queue::QueueRules;
 use crate::base::seed::Seed;
 use crate::base::span::Span;
-use crate::base::{AgencyId, AgentId, PoolId, QueueId};
+use crate::base::{AgentId, PoolId, QueueId};
 
 /// So many may wait at once before the play is given up.
 const LINE_SLOTS: u32 = 200_000;
@@ -53,9 +53,8 @@ pub(super) fn plain_queue(name: &str) -> QueueRules {
 pub(super) fn plain_agent(number: usize, pools: &[u32]) -> AgentProfile {
     AgentProfile {
         name: format!("agent{number}").into(),
-        agency: AgencyId(0),
         pools: pools.iter().map(|pool| PoolId(*pool)).collect(),
-        skills: Vec::new(),
+        ..AgentProfile::default()
     }
 }
 

@@ -9,10 +9,11 @@ use super::stats::Figure;
 use super::tally::{Measured, Tally};
 use super::theory::Model;
 use super::world::{Ended, Observer, Outcome, START, World};
+use crate::acd::hands::Capacity;
 use crate::acd::queue::{Overflow, WideningStep};
 use crate::base::seed::Seed;
 use crate::base::span::{Share, Span};
-use crate::base::words::EstimateOutcome;
+use crate::base::words::{Channel, EstimateOutcome};
 use crate::base::{AgentId, Estimate, PoolId, QueueId, Time};
 
 /// How many half widths of a 95% interval make one of 99.9%: dozens of figures are held against theory, and one in twenty would miss
@@ -267,6 +268,71 @@ fn the_w_design_is_its_markov_chain() {
     agree("waited on the right", measured[2].waited_share, sum(&|_, j| j >= right));
 }
 
+/// Gives the agents of a scene these mixtures of calls and chats, and makes its second queue one of chats.
+fn with_chats(scene: &mut Scene, mixtures: &[(u8, u8)]) {
+    let mixture = |(voice, chat): &(u8, u8)| Capacity::load(&[(Channel::Voice, *voice), (Channel::Chat, *chat)]);
+    for agent in scene.directory.agents.iter_mut().flatten() {
+        agent.capacity = Capacity::of(mixtures.iter().map(mixture));
+    }
+    scene.directory.queues[1].as_mut().unwrap().channel = Channel::Chat;
+}
+
+/// One agent who may have a call or two chats, and one who may have a chat beside a call: nobody waits, and who is turned away is the
+/// chain's to say.
+#[test]
+fn calls_and_chats_of_one_agent_are_their_markov_chain() {
+    let (talk_s, rates) = (100.0, [0.006, 0.012]);
+    for chats_beside_a_call in [0, 1] {
+        let queues: &[(&[u32], f64, Span)] = &[(&[0], rates[0], Span::Never), (&[0], rates[1], Span::Never)];
+        let mut scene = Design { queues, pools: &[1], talk_s }.scene();
+        scene.directory.queues.iter_mut().flatten().for_each(|rules| rules.length_max = 0);
+        with_chats(&mut scene, &[(1, chats_beside_a_call), (0, 2)]);
+        let measured = play(&scene, 20_000);
+
+        let chats_beside = usize::from(chats_beside_a_call);
+        let call_fits = |i: usize, j: usize| i == 0 && j <= chats_beside;
+        let chat_fits = |i: usize, j: usize| j < if i == 0 { 2 } else { chats_beside };
+        let chain = steady_state((1, 2), |i, j| {
+            [
+                if call_fits(i, j) { rates[0] } else { 0.0 },
+                if chat_fits(i, j) { rates[1] } else { 0.0 },
+                i as f64 / talk_s,
+                j as f64 / talk_s,
+            ]
+        });
+        let sum = |of: &dyn Fn(usize, usize) -> bool| chain.iter().filter(|((i, j), _)| of(*i, *j)).map(|(_, p)| p).sum::<f64>();
+        agree("calls turned away", measured[0].blocked_share, sum(&|i, j| !call_fits(i, j)));
+        agree("chats turned away", measured[1].blocked_share, sum(&|i, j| !chat_fits(i, j)));
+    }
+}
+
+/// Who may have three chats and nothing else is three agents.
+#[test]
+fn hands_for_chats_alone_are_so_many_agents() {
+    let queues: &[(&[u32], f64, Span)] = &[(&[0], 0.0001, Span::Never), (&[0], 0.1, Span::Never)];
+    let mut scene = Design { queues, pools: &[4], talk_s: 100.0 }.scene();
+    with_chats(&mut scene, &[(0, 3)]);
+    scene.streams.remove(0);
+    let theory = Model { rate: 0.1, talk_s: 100.0, agents: 12, patience_s: None, line_max: None }.expected().unwrap();
+    let measured = &play(&scene, 4000)[0];
+    agree("the wait", measured.mean_wait_s, theory.mean_wait_s);
+    agree("waited", measured.waited_share, theory.waited_share);
+}
+
+/// Busy with chats all day, and calls are answered all the same, in the time that chats take to end.
+#[test]
+fn calls_come_through_between_chats() {
+    let patience = Span::Exp(Duration::from_secs(300));
+    let queues: &[(&[u32], f64, Span)] = &[(&[0], 0.004, Span::Never), (&[0], 0.12, patience)];
+    let mut scene = Design { queues, pools: &[5], talk_s: 100.0 }.scene();
+    with_chats(&mut scene, &[(1, 0), (0, 2)]);
+    let measured = play(&scene, 1000);
+    assert!(measured[1].waited_share.value > 0.9, "there are more chats than agents can take: {measured:?}");
+    assert!(measured[0].mean_wait_s.value < 200.0, "{measured:?}");
+    let areas = World::new(&scene, Duration::from_secs(200 * 3600), 2000, Seed::from_number(3), Areas::default());
+    areas.run(|_| {}).unwrap().hold(2);
+}
+
 /// For each queue, the time that its callers spent in it, and its length summed over time.
 #[derive(Default)]
 struct Areas {
@@ -274,6 +340,17 @@ struct Areas {
     under: BTreeMap<QueueId, u64>,
     length: BTreeMap<QueueId, (Time, u32)>,
     ended: usize,
+}
+
+impl Areas {
+    /// They are the same in each queue, and everybody has left.
+    fn hold(&self, queues: u32) {
+        for queue in (0..queues).map(QueueId) {
+            assert!(self.spent[&queue] > 1_000_000_000, "nobody waited in {queue:?}");
+            assert_eq!(self.spent[&queue], self.under[&queue], "{queue:?}");
+            assert_eq!(self.length[&queue].1, 0, "somebody is left in {queue:?}");
+        }
+    }
 }
 
 impl Observer for Areas {
@@ -327,11 +404,7 @@ fn littles_law_holds_for_every_queue() {
     scene.duties.push((Duration::from_secs(400_000), AgentId(9), Duty::Home));
     let areas = World::new(&scene, 200 * 60 * minute, 5000, Seed::from_number(2), Areas::default()).run(|_| {}).unwrap();
     assert!(areas.ended > 60_000, "{}", areas.ended);
-    for queue in (0..3).map(QueueId) {
-        assert!(areas.spent[&queue] > 1_000_000_000, "nobody waited in {queue:?}");
-        assert_eq!(areas.spent[&queue], areas.under[&queue], "{queue:?}");
-        assert_eq!(areas.length[&queue].1, 0, "somebody is left in {queue:?}");
-    }
+    areas.hold(3);
 }
 
 /// How estimates turned out, by queue, after a while to learn.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::scene::{Duty, Scene};
-use crate::acd::agent::Agent;
-use crate::acd::claim::{AgentView, ContactView, Left};
+use crate::acd::agent::{Agent, State};
+use crate::acd::claim::{ContactView, Left};
+use crate::acd::hands::{DRAIN_LOOK, Hands, Verdict};
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId, Map, Matcher};
@@ -85,16 +86,18 @@ enum Due {
     Answer(usize, ContactSlot),
     RungInVain(usize, ContactSlot),
     TalkOver(usize),
-    /// An agent's wrap-up or pause.
+    /// The wrap-up or pause of one of an agent's hands.
     StateOver(AgentId),
+    /// An agent who drains looks whether there is still a reason.
+    LookAgain(AgentId),
     Back(AgentId),
 }
 
-/// An agent who is rung for a caller, in one of the caller's slots.
+/// One of an agent's hands that is rung for a caller, in one of the caller's slots.
 #[derive(Clone, Copy, Debug)]
 struct Ring {
     slot: ContactSlot,
-    agent: AgentId,
+    hand: AgentId,
     over: Option<DeadlineId>,
 }
 
@@ -128,8 +131,10 @@ struct Caller {
 
 #[derive(Debug)]
 struct Worker {
-    agent: Agent,
-    state_over: Option<DeadlineId>,
+    hands: Hands,
+    /// By hand: when its wrap-up or pause is over.
+    state_over: Vec<Option<DeadlineId>>,
+    look_again: Option<DeadlineId>,
 }
 
 struct Source {
@@ -149,7 +154,10 @@ pub struct World<'s, O> {
     /// Slots that further rings have, and the most they may have.
     further_rings: u32,
     further_max: u32,
+    /// By agent.
     workers: Vec<Worker>,
+    /// By hand: whose it is.
+    agent_of: Vec<AgentId>,
     due: Deadlines<Due>,
     sources: Vec<Source>,
     seed: Seed,
@@ -161,7 +169,17 @@ pub struct World<'s, O> {
 impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
-        let (agents, queues) = (scene.directory.agents.len() as u32, scene.directory.queues.len() as u32);
+        let (directory, hands) = scene.directory.with_hands();
+        let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
+        let mut agent_of = vec![AgentId(0); agents as usize];
+        for (agent, hands) in (0..).map(AgentId).zip(&hands) {
+            hands.iter().for_each(|hand| agent_of[hand.index()] = agent);
+        }
+        let worker = |hands: &Vec<AgentId>| Worker {
+            hands: Hands::new(&directory, hands, START),
+            state_over: vec![None; hands.len()],
+            look_again: None,
+        };
         let agencies = scene.directory.lending.len() as u32;
         let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
         let slots = if several { Size::slots_for(line_max) } else { line_max };
@@ -173,13 +191,14 @@ impl<'s, O: Observer> World<'s, O> {
         let sources = scene.streams.iter().map(|_| Source { seed: seed.fork(), count: 0, last: Duration::ZERO }).collect();
         let mut world = World {
             scene,
-            matcher: Matcher::new(size, Map::new(&scene.directory, 1), |_| 0),
+            matcher: Matcher::new(size, Map::new(&directory, 1), |_| 0),
             callers: Slab::new(),
             in_slot: vec![None; slots as usize],
             free_slots: (0..slots).map(ContactSlot).collect(),
             further_rings: 0,
             further_max: slots - line_max,
-            workers: (0..agents).map(|_| Worker { agent: Agent::new(START), state_over: None }).collect(),
+            workers: hands.iter().map(worker).collect(),
+            agent_of,
             due,
             sources,
             seed,
@@ -234,14 +253,17 @@ impl<'s, O: Observer> World<'s, O> {
             Due::Answer(caller, slot) => self.answer(now, caller, slot),
             Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
             Due::TalkOver(caller) => self.talk_over(now, caller),
-            Due::StateOver(agent) => {
-                let worker = &mut self.workers[agent.index()];
-                worker.state_over = None;
-                worker.agent.due(now);
+            Due::StateOver(hand) => {
+                let agent = self.tell(hand, |agent| {
+                    agent.due(now);
+                });
                 self.agent_changed(now, agent);
             }
+            Due::LookAgain(agent) => self.agent_changed(now, agent),
             Due::Back(agent) => {
-                if self.workers[agent.index()].agent.state().word() == AgentState::Break {
+                let mut on_break = false;
+                self.workers[agent.index()].hands.each(|hand| on_break |= hand.state().word() == AgentState::Break);
+                if on_break {
                     self.duty(now, agent, Duty::Ready);
                 }
             }
@@ -522,26 +544,31 @@ impl<'s, O: Observer> World<'s, O> {
             let (mut agents, mut slots) = (Vec::new(), Vec::new());
             self.matcher.nudged_agents(0, |agent| agents.push(agent));
             self.matcher.nudged_contacts(0, |slot| slots.push(slot));
-            for agent in agents {
-                self.matcher.consider_loan(agent);
-                if let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) {
-                    self.workers[agent.index()].agent.reserve(now, contact);
-                    self.tell_standing(now, agent);
-                }
+            for hand in agents {
+                self.matcher.consider_loan(hand);
+                self.agent_changed(now, self.agent_of[hand.index()]);
             }
             for slot in slots {
-                if let (ContactView::Offered(agent), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize])
-                    && self.callers[id].rings.iter().all(|ring| ring.slot != slot)
-                {
-                    self.ring(now, id, slot, agent);
+                let (ContactView::Offered(hand), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize]) else {
+                    continue;
+                };
+                match self.matcher.verdict(slot) {
+                    Some(Verdict::Agreed) if self.callers[id].rings.iter().all(|ring| ring.slot != slot) => {
+                        self.ring(now, id, slot, hand);
+                    }
+                    Some(Verdict::Declined) => {
+                        self.put_back(id, slot);
+                        self.agent_changed(now, self.agent_of[hand.index()]);
+                    }
+                    Some(Verdict::Agreed) | None => {}
                 }
             }
         }
     }
 
-    fn ring(&mut self, now: Time, id: usize, slot: ContactSlot, agent: AgentId) {
+    fn ring(&mut self, now: Time, id: usize, slot: ContactSlot, hand: AgentId) {
         let Some(rules) = self.rules(self.callers[id].queue) else { return };
-        self.workers[agent.index()].agent.ring(now, slot, rules.ring_timeout);
+        self.tell(hand, |agent| agent.ring(now, slot, rules.ring_timeout));
         let manners = &self.scene.manners;
         let missed = manners.miss.draw(&mut self.seed);
         let answers = manners.answer_after.draw(&mut self.seed).filter(|span| !missed && *span < rules.ring_timeout);
@@ -550,7 +577,7 @@ impl<'s, O: Observer> World<'s, O> {
             Some(span) => Some(self.due.set(now + span, Due::Answer(id, slot))),
             None => Some(self.due.set(now + rules.ring_timeout, Due::RungInVain(id, slot))),
         };
-        self.callers[id].rings.push(Ring { slot, agent, over });
+        self.callers[id].rings.push(Ring { slot, hand, over });
         if over.is_none() {
             self.answer(now, id, slot);
         }
@@ -560,12 +587,12 @@ impl<'s, O: Observer> World<'s, O> {
         let caller = &mut self.callers[id];
         caller.rings.iter_mut().filter(|ring| ring.slot == slot).for_each(|ring| ring.over = None);
         let (queue, talk) = (caller.queue, caller.talk);
-        let Some(agent) = self.matcher.accept(slot) else { return };
+        let Some(hand) = self.matcher.accept(slot) else { return };
         let others = self.leave_with(id, Some(slot));
         let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
-        self.workers[agent.index()].agent.talk(now, slot, talk_max);
+        let agent = self.tell(hand, |agent| agent.talk(now, slot, talk_max));
         self.give_back_place(now, id, true);
-        self.callers[id].talks = Some((agent, now));
+        self.callers[id].talks = Some((hand, now));
         self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
         self.end(now, id, Outcome::Answered(agent));
         self.tell_line(now, queue);
@@ -577,8 +604,14 @@ impl<'s, O: Observer> World<'s, O> {
     fn rung_in_vain(&mut self, now: Time, id: usize, slot: ContactSlot) {
         let rings = &mut self.callers[id].rings;
         let Some(at) = rings.iter().position(|ring| ring.slot == slot) else { return };
-        let agent = rings.swap_remove(at).agent;
-        // The one whom it waited for is not to be had.
+        let hand = rings.swap_remove(at).hand;
+        self.put_back(id, slot);
+        let agent = self.let_go(now, hand, OfferOutcome::TimedOut);
+        self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
+    }
+
+    /// The caller waits again at its place, and for anyone: the one whom it waited for is not to be had.
+    fn put_back(&mut self, id: usize, slot: ContactSlot) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
@@ -588,36 +621,36 @@ impl<'s, O: Observer> World<'s, O> {
             self.matcher.put_back(slot, line, key);
         }
         self.ask_further(id);
-        self.let_go(now, agent, OfferOutcome::TimedOut);
-        self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
     }
 
     fn talk_over(&mut self, now: Time, id: usize) {
         let caller = self.callers.remove(id);
-        let Some((agent, since)) = caller.talks else { return };
-        self.observer.talked(agent, since, now);
-        let own = self.scene.wrap_up.get(agent.index()).copied().flatten();
+        let Some((hand, since)) = caller.talks else { return };
+        let own = self.scene.wrap_up.get(self.agent_of[hand.index()].index()).copied().flatten();
         let wrap_up = own.or(self.rules(caller.queue).map(|rules| rules.wrap_up)).unwrap_or_default();
-        self.workers[agent.index()].agent.talk_over(now, wrap_up);
+        let agent = self.tell(hand, |agent| agent.talk_over(now, wrap_up));
+        self.observer.talked(agent, since, now);
         self.agent_changed(now, agent);
     }
 
     // ---- agents ----
 
-    fn tell_standing(&mut self, now: Time, agent: AgentId) {
-        let standing = self.workers[agent.index()].agent.state().standing();
-        self.matcher.set_standing(agent, standing);
-        self.observer.standing(now, agent, standing);
+    /// Tells one of an agent's hands what happened; whose it is.
+    fn tell(&mut self, hand: AgentId, happened: impl FnOnce(&mut Agent)) -> AgentId {
+        let agent = self.agent_of[hand.index()];
+        if let Some(hand) = self.workers[agent.index()].hands.hand(hand) {
+            happened(hand);
+        }
+        agent
     }
 
     fn duty(&mut self, now: Time, agent: AgentId, duty: Duty) {
-        let Some(worker) = self.workers.get_mut(agent.index()) else { return };
+        let Some(Worker { hands, .. }) = self.workers.get_mut(agent.index()) else { return };
         match duty {
-            Duty::Ready => worker.agent.ask_ready(now),
-            Duty::Back if worker.agent.state().standing().is_none() => {}
-            Duty::Back => worker.agent.ask_ready(now),
-            Duty::Break => worker.agent.ask_break(now, BreakReason::Asked),
-            Duty::Home => worker.agent.sign_out(now),
+            Duty::Back if hands.standing().is_none() => {}
+            Duty::Ready | Duty::Back => hands.each(|hand| hand.ask_ready(now)),
+            Duty::Break => hands.each(|hand| hand.ask_break(now, BreakReason::Asked)),
+            Duty::Home => hands.each(|hand| hand.sign_out(now)),
         }
         self.agent_changed(now, agent);
         if duty == Duty::Home {
@@ -625,38 +658,36 @@ impl<'s, O: Observer> World<'s, O> {
         }
     }
 
-    /// An offer is over without a talk.
-    fn let_go(&mut self, now: Time, agent: AgentId, outcome: OfferOutcome) {
-        self.workers[agent.index()].agent.offer_over(now, outcome, Duration::ZERO);
+    /// An offer is over without a talk. Who missed one is not to be had with any hand.
+    fn let_go(&mut self, now: Time, hand: AgentId, outcome: OfferOutcome) -> AgentId {
+        let agent = self.tell(hand, |agent| agent.offer_over(now, outcome, Duration::ZERO));
+        if outcome == OfferOutcome::TimedOut {
+            let on_break = |hand: &mut Agent| {
+                if hand.state().word() != AgentState::Break {
+                    hand.ask_break(now, BreakReason::Rona);
+                }
+            };
+            self.workers[agent.index()].hands.each(on_break);
+        }
         self.agent_changed(now, agent);
+        agent
     }
 
-    /// What follows from the agent's state: its end, whether it counts as present, its seat.
+    /// What follows from what an agent's hands do: their ends, whether they count as present, their seats.
     fn agent_changed(&mut self, now: Time, agent: AgentId) {
-        let worker = &mut self.workers[agent.index()];
-        if let Some(clock) = worker.state_over.take() {
+        let Worker { hands, state_over, look_again } = &mut self.workers[agent.index()];
+        self.matcher.settle_hands(hands, now);
+        for (id, over) in hands.ids().zip(state_over.iter_mut()) {
+            if let Some(clock) = over.take() {
+                self.due.cancel(clock);
+            }
+            let state = hands.state(id).filter(|state| matches!(state.word(), AgentState::WrapUp | AgentState::Break));
+            *over = state.and_then(State::deadline).map(|until| self.due.set(until, Due::StateOver(id)));
+        }
+        if let Some(clock) = look_again.take() {
             self.due.cancel(clock);
         }
-        let state = *worker.agent.state();
-        if matches!(state.word(), AgentState::WrapUp | AgentState::Break)
-            && let Some(until) = state.deadline()
-        {
-            worker.state_over = Some(self.due.set(until, Due::StateOver(agent)));
-        }
-        self.tell_standing(now, agent);
-        let worker = &self.workers[agent.index()];
-        let (wants, occupied) = (worker.agent.wants_seat(), worker.agent.occupied());
-        match self.matcher.agent(agent) {
-            AgentView::Ready if !wants => {
-                self.matcher.pause(agent);
-            }
-            AgentView::Held { offered: false, .. } if state.contact().is_none() => {
-                self.matcher.release(agent);
-            }
-            _ => {}
-        }
-        if wants && self.matcher.agent(agent) == AgentView::Busy {
-            self.matcher.ready(agent, now, occupied);
-        }
+        *look_again = hands.drains().then(|| self.due.set(now + DRAIN_LOOK, Due::LookAgain(agent)));
+        self.observer.standing(now, agent, hands.standing());
     }
 }

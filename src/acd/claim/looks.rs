@@ -93,6 +93,53 @@ impl Kernel {
         }
     }
 
+    /// The key of a contact, in line or offered.
+    pub(crate) fn key_of(&self, slot: u32) -> Option<Key> {
+        loop {
+            let word = self.contact(slot);
+            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
+            let key = Key(self.contacts[slot as usize].cells[cg.cell()].key.load(Ordering::Acquire));
+            if self.contact(slot).generation() == cg {
+                return Some(key);
+            }
+        }
+    }
+
+    /// The agent that a contact is offered to, and the word by which that one is held for it.
+    pub(crate) fn offer(&self, slot: u32) -> Option<(u32, AgentWord)> {
+        let ContactWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
+        Some((agent, AgentWord::Held { contact: slot, cg, ag }))
+    }
+
+    /// The contact that an agent is held for, and the word that says so.
+    pub(crate) fn held(&self, slot: u32) -> Option<(u32, AgentWord)> {
+        let word = self.agent(slot);
+        let AgentWord::Held { contact, .. } = word else { return None };
+        Some((contact, word))
+    }
+
+    /// The key of who would come first to the agent, if it were ready on `bench`; `None`: nobody waits for it.
+    pub(crate) fn first_for(&self, map: &Map, slot: u32, bench: BenchId) -> Option<Key> {
+        self.look(map, (slot, bench), None).map(|first| first.key)
+    }
+
+    /// Whether more than so many wait in `lines`.
+    pub(crate) fn more_wait_than(&self, lines: &[Mask], bound: u32) -> bool {
+        let mut count = 0;
+        self.lines.scan(
+            lines,
+            Order::ByKey,
+            &mut count,
+            |count| if *count > bound { 0 } else { u64::MAX },
+            |count, _, _, entry| {
+                let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+                *count += u32::from(self.contact(slot) == ContactWord::Waiting(filed));
+                if *count > bound { Seen::Stop } else { Seen::Pass }
+            },
+        );
+        count > bound
+    }
+
     pub(crate) fn owner_of_agent(&self, slot: u32) -> u16 {
         self.agent_owner[slot as usize]
     }

@@ -14,7 +14,7 @@ use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{AgencyId, AgentId, EndpointId, PoolId, QueueId, SkillId, Time};
+use crate::base::{AgentId, EndpointId, PoolId, QueueId, SkillId, Time};
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, NumberTarget, Prefix, TrunkRules};
 use crate::report::{Fact, FactKind};
@@ -82,9 +82,9 @@ pub(super) fn settings(agents: u32) -> Settings {
     let queue: QueueRules = plain_queue("q", &[], &[0]);
     let profile = |n: u32| AgentProfile {
         name: format!("agent{n}").into(),
-        agency: AgencyId(0),
         pools: vec![PoolId(0)],
         skills: vec![(SkillId(0), 10)],
+        ..AgentProfile::default()
     };
     let account = |n: u32| AgentAccount {
         login: Some(Login { user: format!("agent{n}").into(), password: format!("secret{n}").into() }),

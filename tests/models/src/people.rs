@@ -32,7 +32,7 @@ pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
             .collect(),
         agents: agents
             .iter()
-            .map(|numbers| Some(AgentProfile { name: "".into(), agency: AgencyId(0), pools: pools(numbers), skills: Vec::new() }))
+            .map(|numbers| Some(AgentProfile { pools: pools(numbers), ..AgentProfile::default() }))
             .collect(),
         languages: Vec::new(),
         lending: Vec::new(),
