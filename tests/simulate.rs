@@ -154,6 +154,29 @@ fn the_same_seed_is_the_same_days_and_a_change_is_seen_through_the_noise() {
     assert!(nothing["change"].as_array().unwrap().iter().all(|change| change["mean_wait_s"].as_f64() == Some(0.0)), "{nothing}");
 }
 
+/// Chats beside chats and none beside a call: what one more chat at once does to the wait of both.
+#[test]
+fn agents_who_chat_are_played_with_as_many_at_once_as_they_may_have() {
+    let chats = |at_once: &str| {
+        let agents =
+            house("").replace("password = ", &format!("at_once = [{{ voice = 1 }}, {{ chat = {at_once} }}]\npassword = "));
+        agents.replace("name = \"tax\"\n", "name = \"tax\"\nchannel = \"chat\"\n")
+    };
+    let day = WEEK.replace("per_hour = 45", "per_hour = 90").replace("168h", "24h");
+    let files = Files::new(&[("one.toml", &chats("1")), ("three.toml", &chats("3")), ("day.toml", &day)]);
+    let (one, three, day) = (files.path("one.toml"), files.path("three.toml"), files.path("day.toml"));
+    let result = json(&format!("--compare {one} {three} --day {day} --days 3"));
+    let wait = |when: &str, name: &str| {
+        let groups = result[when]["groups"].as_array().unwrap();
+        groups.iter().find(|group| group["name"] == name).unwrap()["mean_wait_s"].as_f64().unwrap()
+    };
+    // One at a time the house is full beyond what it can take: 10.5 erlang for ten.
+    assert!(wait("before", "tax") > 200.0 && wait("before", "general") > 200.0, "{result}");
+    assert!(wait("after", "tax") < 30.0 && wait("after", "general") < 60.0, "{result}");
+    let plain = simulate(&format!("--config {three} --days 1"));
+    assert!(plain.status.success(), "{plain:?}");
+}
+
 #[test]
 fn a_house_without_a_day_says_what_it_assumes_and_mistakes_are_told() {
     let files = Files::new(&[("a.toml", &house("")), ("day.toml", "[[calls]]\nqueue = \"genral\"\nper_hour = 1\n")]);

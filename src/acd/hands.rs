@@ -186,7 +186,7 @@ impl Hands {
     }
 
     /// Whether one more of this channel goes with what the agent has.
-    fn has_room_for(&self, channel: Channel) -> bool {
+    pub(crate) fn has_room_for(&self, channel: Channel) -> bool {
         let mut load = self.load();
         load[channel.index()] += 1;
         self.capacity.holds(&load) || !does(Step::KeepCapacity)

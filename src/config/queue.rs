@@ -57,8 +57,12 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     if let (Some(id), Channel::Chat) = (queue.id, rules.channel) {
         later.chat_queues.push((QueueId(id), section.spot_of("channel")));
         if rules.prefer_agent.is_some() {
-            let remedy = "leave prefer_agent out, here or in queue_defaults";
+            let remedy = "leave prefer_agent out, here and in queue_defaults";
             cx.report.error(Kind::Conflict, &section.spot_of("prefer_agent"), "only callers wait for one agent", remedy);
+        }
+        if rules.ring_several > 1 {
+            let remedy = "write ring_several = 1";
+            cx.report.error(Kind::Conflict, &section.spot_of("ring_several"), "chats go to one agent at a time", remedy);
         }
     }
     let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));

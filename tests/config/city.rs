@@ -79,6 +79,7 @@ name = "anna"
 agency = "hall"
 pools = ["front"]
 skills = { korean = 10, english = 5, tax = 7 }
+at_once = [{ voice = 1 }, { chat = 3 }]
 password = "a-good-password"
 ready = "on_register"
 wrap_up = "5s"

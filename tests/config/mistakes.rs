@@ -103,7 +103,51 @@ const MISTAKES: &[Mistake] = &[
     ("count = 3", "count = 0", Error, BadValue, "agents.\"desk{n}\".count", "out of range"),
     ("name = \"desk{n}\"", "name = \"desk\"", Error, BadValue, "agents.desk.name", "\"desk{n}\""),
     ("@192.0.2.7:70{n}0", "@desk{n}.example", Error, BadValue, "agents.\"desk{n}\".contact", "not looked up"),
+    ("at_once = [{ voice = 1 }", "at_once = [{ voice = 2 }", Error, BadValue, "agent.anna.at_once[0].voice", "out of range"),
+    ("at_once = [{ voice = 1 }, ", "at_once = [", Error, BadValue, "agent.anna.at_once", "takes no calls"),
+    ("{ chat = 3 }", "{ chatt = 3 }", Error, UnknownKey, "agent.anna.at_once[1].chatt", "write chat instead"),
     // Queues.
+    ("name = \"tax\"\nagency", "name = \"tax\"\nchannel = \"mail\"\nagency", Error, BadValue, "queue.tax.channel", "chat"),
+    (
+        "name = \"tax\"\nagency",
+        "name = \"tax\"\nchannel = \"chat\"\nagency",
+        Error,
+        Conflict,
+        "queue.tax.overflow",
+        "its own channel",
+    ),
+    (
+        "name = \"tax\"\nagency",
+        "name = \"tax\"\nchannel = \"chat\"\nagency",
+        Error,
+        Conflict,
+        "queue.tax.ring_several",
+        "one agent at a time",
+    ),
+    (
+        "name = \"tax\"\nagency",
+        "name = \"tax\"\nchannel = \"chat\"\nagency",
+        Error,
+        Conflict,
+        "trunk.carrier.numbers.02-2120-0005",
+        "calls cannot come to it",
+    ),
+    (
+        "name = \"general\"\nagency",
+        "name = \"general\"\nchannel = \"chat\"\nagency",
+        Error,
+        Conflict,
+        "entry.main.choice.keys.2",
+        "calls cannot come to it",
+    ),
+    (
+        "name = \"general\"\nagency",
+        "name = \"general\"\nchannel = \"chat\"\nagency",
+        Error,
+        Conflict,
+        "queue.general.prefer_agent",
+        "only callers wait",
+    ),
     ("name = \"anna\", wait", "name = \"anne\", wait", Error, UnknownName, "queue.general.prefer_agent.name", "anna"),
     ("wait = \"20s\"", "wait = \"2d\"", Error, BadValue, "queue.general.prefer_agent.wait", "\"1h\""),
     ("own_share = \"34%\"", "own_share = \"134%\"", Error, BadValue, "agency.works.own_share", "\"60%\""),
@@ -241,6 +285,20 @@ colour = "red"
     ];
     assert_eq!(found, expected, "\n{problems}");
     assert_eq!(problems.errors(), 10);
+}
+
+#[test]
+fn a_queue_of_chats_stands_empty_until_something_brings_them_and_stays_one() {
+    let letters = format!("{CITY}\n[[queue]]\nname = \"letters\"\nchannel = \"chat\"\nagency = \"hall\"\npools = [\"front\"]\n");
+    let config = parse(&letters).unwrap();
+    let warnings = Problems(config.warnings);
+    assert_eq!((warnings.0.len(), &*warnings.0[0].key), (1, "queue.letters.channel"), "{warnings}");
+    let calls = letters.replace("channel = \"chat\"", "channel = \"voice\"");
+    let problems = hotline::config::reload(&calls, "city.toml", &config.settings).unwrap_err();
+    assert!(problems.0[0].message.contains("is a queue of channel chat"), "{problems}");
+    // Anna alone is in the pool who may have chats.
+    let nobody = parse(&letters.replace("{ chat = 3 }", "")).unwrap().warnings;
+    assert!(nobody.iter().any(|problem| problem.message.contains("no agent can ever serve queue \"letters\"")), "{nobody:?}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ mod claim;
 #[cfg(hotline_shuttle)]
 mod editions;
 #[cfg(hotline_shuttle)]
+mod hands;
+#[cfg(hotline_shuttle)]
 mod joints;
 #[cfg(hotline_shuttle)]
 mod lenders;

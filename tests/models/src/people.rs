@@ -30,10 +30,7 @@ pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
                 Some(QueueRules { pools: pools(numbers), head_start: Duration::from_secs(n), ..QueueRules::default() })
             })
             .collect(),
-        agents: agents
-            .iter()
-            .map(|numbers| Some(AgentProfile { pools: pools(numbers), ..AgentProfile::default() }))
-            .collect(),
+        agents: agents.iter().map(|numbers| Some(AgentProfile { pools: pools(numbers), ..AgentProfile::default() })).collect(),
         languages: Vec::new(),
         lending: Vec::new(),
     }

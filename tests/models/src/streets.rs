@@ -16,7 +16,7 @@ use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::{start_over, stopped_after, take_out};
 use crate::people::{agents_of, contacts_of, directory};
-use crate::{editions, joints, lenders};
+use crate::{editions, hands, joints, lenders};
 
 const OWNERS: u32 = 3;
 const CONTACTS_EACH: u32 = 2;
@@ -259,6 +259,8 @@ const MUTANTS: &[(Step, Play)] = &[
     (Step::WakeJoints, Play::Joints),
     (Step::TakeBothOut, Play::Joints),
     (Step::OneTurn, Play::Joints),
+    (Step::KeepCapacity, Play::Hands),
+    (Step::SayDeclined, Play::Hands),
 ];
 
 /// What is played.
@@ -274,6 +276,8 @@ enum Play {
     Loans,
     /// Contacts that want two agents.
     Joints,
+    /// Agents who may have several contacts.
+    Hands,
 }
 
 fn run(executions: usize, what: Play) -> Option<String> {
@@ -283,6 +287,7 @@ fn run(executions: usize, what: Play) -> Option<String> {
         Play::Editions => editions::play(),
         Play::Loans => lenders::play(),
         Play::Joints => joints::play(),
+        Play::Hands => hands::play(),
     };
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(200_000);
@@ -317,7 +322,7 @@ pub(crate) fn main() -> ExitCode {
             take_out(None);
         }
     } else {
-        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans, Play::Joints] {
+        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans, Play::Joints, Play::Hands] {
             let begun = std::time::Instant::now();
             match run(executions, what) {
                 None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),

@@ -1,0 +1,254 @@
+//! Agents with several hands under shuttle: owners who do at random what owners do; nobody ever talks to more than go together, and at rest
+//! nobody waits whom somebody could take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
+
+use crate::acd::agent::State;
+use crate::acd::claim::{AgentView, ContactView};
+use crate::acd::hands::{Capacity, Hands, Load, Verdict};
+use crate::acd::map::{Directory, LineId, Map};
+use crate::acd::matcher::Size;
+use crate::acd::{ContactSlot, Key, Matcher};
+use crate::base::words::{BreakReason, Channel, OfferOutcome};
+use crate::base::{AgentId, QueueId, Time};
+use crate::modelled::start_over;
+use crate::people::{agents_of, contacts_of, directory};
+
+const OWNERS: u32 = 2;
+const CONTACTS_EACH: u32 = 3;
+const CONTACTS: u32 = OWNERS * CONTACTS_EACH;
+const MOVES: u32 = 8;
+const SPAN: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// By agent: the mixtures of calls and chats that it may have.
+const MIXTURES: [&[(u8, u8)]; 2] = [&[(1, 0), (0, 2)], &[(1, 1)]];
+/// By queue: its channel.
+const CHANNELS: [Channel; 2] = [Channel::Voice, Channel::Chat];
+
+struct House {
+    matcher: Matcher,
+    /// By agent: its hands.
+    hands: Vec<Vec<AgentId>>,
+    directory: Directory,
+    /// By hand: whether it talks. No checker sees it: what is noted here happens at once.
+    talks: Vec<AtomicBool>,
+}
+
+impl House {
+    fn new() -> Self {
+        let mut few = directory(&[&[0], &[0]], &[&[0], &[0]]);
+        for (agent, mixtures) in few.agents.iter_mut().flatten().zip(MIXTURES) {
+            let load = |(calls, chats): &(u8, u8)| Capacity::load(&[(Channel::Voice, *calls), (Channel::Chat, *chats)]);
+            agent.capacity = Capacity::of(mixtures.iter().map(load));
+        }
+        for (queue, channel) in few.queues.iter_mut().flatten().zip(CHANNELS) {
+            queue.channel = channel;
+        }
+        let (directory, hands) = few.with_hands();
+        let agents = directory.agents.len() as u32;
+        let size =
+            Size { shards: OWNERS as u16, contacts_per_shard: CONTACTS_EACH, agents, queues: CHANNELS.len() as u32, agencies: 0 };
+        let agent_of = |hand: AgentId| hands.iter().position(|hands| hands.contains(&hand)).expect("it is somebody's");
+        let matcher = Matcher::new(size, Map::new(&directory, 1), |hand| (agent_of(hand) as u32 % OWNERS) as u16);
+        House { matcher, hands, directory, talks: (0..agents).map(|_| AtomicBool::new(false)).collect() }
+    }
+
+    fn agent_of(&self, hand: AgentId) -> usize {
+        self.hands.iter().position(|hands| hands.contains(&hand)).expect("it is somebody's")
+    }
+
+    fn line(&self, queue: u32) -> LineId {
+        self.matcher.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    }
+
+    /// What the agent talks to, with one more hand.
+    fn talks(&self, hand: AgentId) {
+        self.talks[hand.index()].store(true, Ordering::Relaxed);
+        let agent = self.agent_of(hand);
+        let mut load = Load::default();
+        for hand in self.hands[agent].iter().filter(|hand| self.talks[hand.index()].load(Ordering::Relaxed)) {
+            load[self.directory.agents[hand.index()].as_ref().expect("it is there").channel.index()] += 1;
+        }
+        let capacity = &self.directory.agents[self.hands[agent][0].index()].as_ref().expect("it is there").capacity;
+        assert!(capacity.holds(&load), "agent {agent} talks to {load:?}");
+    }
+}
+
+struct Owner {
+    number: u32,
+    house: Arc<House>,
+    moves: u32,
+    agents: Vec<Hands>,
+    /// By contact: its queue, and its place in it.
+    filed: Vec<(u32, Key)>,
+}
+
+impl Owner {
+    fn new(number: u32, house: Arc<House>) -> Self {
+        let hands = agents_of(number, OWNERS, MIXTURES.len());
+        let hands = hands.map(|agent| Hands::new(&house.directory, &house.hands[agent as usize], Time::ZERO));
+        let (agents, nowhere) = (hands.collect(), (0, house.matcher.key(Time::ZERO, std::time::Duration::ZERO, false)));
+        Owner { number, moves: 0, agents, filed: vec![nowhere; CONTACTS as usize], house }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_secs(u64::from(100 + self.moves))
+    }
+
+    /// Looks at everything again that was nudged, and at all agents of its own.
+    fn listen(&mut self) {
+        let shard = self.number as u16;
+        let mut slots = Vec::new();
+        self.house.matcher.nudged_agents(shard, |_| {});
+        self.settle();
+        self.house.matcher.nudged_contacts(shard, |slot| slots.push(slot));
+        for slot in slots {
+            if self.house.matcher.verdict(slot) == Some(Verdict::Declined) {
+                self.put_back(slot);
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        let now = self.now();
+        let Owner { agents, house, .. } = self;
+        for agent in agents {
+            for hand in agent.ids().collect::<Vec<_>>() {
+                let Some(contact) = agent.state(hand).and_then(State::contact) else { continue };
+                let still = house.matcher.agent(hand) == AgentView::Held { contact, offered: true };
+                let talks = house.talks[hand.index()].load(Ordering::Relaxed);
+                let Some(state) = agent.hand(hand) else { continue };
+                match (still, talks) {
+                    (true, _) => {}
+                    (false, true) => state.talk(now, contact, SPAN),
+                    (false, false) => state.offer_over(now, OfferOutcome::Withdrawn, SPAN),
+                }
+            }
+            house.matcher.settle_hands(agent, now);
+        }
+    }
+
+    fn put_back(&self, slot: ContactSlot) {
+        let (queue, key) = self.filed[slot.0 as usize];
+        self.house.matcher.put_back(slot, self.house.line(queue), key);
+    }
+
+    fn make_a_move(&mut self) {
+        let mut random = thread_rng();
+        self.listen();
+        self.moves += 1;
+        let contacts = contacts_of(self.number, CONTACTS_EACH);
+        let chosen = random.gen_range(0..CONTACTS_EACH + self.agents.len() as u32);
+        let choice = random.gen_range(0..4);
+        if chosen < CONTACTS_EACH {
+            self.move_contact(ContactSlot(contacts.start + chosen), choice);
+        } else {
+            self.move_agent((chosen - CONTACTS_EACH) as usize, choice);
+        }
+    }
+
+    fn move_contact(&mut self, slot: ContactSlot, choice: u32) {
+        let matcher = &self.house.matcher;
+        match (matcher.contact(slot), choice) {
+            (ContactView::Gone | ContactView::Served, _) => {
+                let (queue, now) = (choice % 2, self.now());
+                let key = matcher.key(now, std::time::Duration::ZERO, false);
+                self.filed[slot.0 as usize] = (queue, key);
+                matcher.arrive(slot, QueueId(queue), 100, self.house.line(queue), key, now).expect("there is room");
+            }
+            (ContactView::Waiting | ContactView::Offered(_), 0) => drop(matcher.leave(slot)),
+            (ContactView::Offered(_), 1) => self.put_back(slot),
+            (ContactView::Offered(hand), _) if matcher.verdict(slot) == Some(Verdict::Agreed) => {
+                self.house.talks(hand);
+                assert_eq!(matcher.accept(slot), Some(hand), "nobody else moves it");
+            }
+            _ => {}
+        }
+    }
+
+    fn move_agent(&mut self, agent: usize, choice: u32) {
+        let now = self.now();
+        let Owner { agents, house, .. } = self;
+        let agent = &mut agents[agent];
+        match choice {
+            0 => agent.each(|hand| hand.ask_break(now, BreakReason::Asked)),
+            1 => agent.each(|hand| hand.ask_ready(now)),
+            _ => {
+                for hand in agent.ids().collect::<Vec<_>>() {
+                    if let Some(State::Talking { .. }) = agent.state(hand) {
+                        agent.hand(hand).expect("it is there").talk_over(now, std::time::Duration::ZERO);
+                        house.talks[hand.index()].store(false, Ordering::Relaxed);
+                        break;
+                    }
+                }
+            }
+        }
+        self.settle();
+    }
+}
+
+/// One play.
+pub(crate) fn play() {
+    start_over();
+    let house = Arc::new(House::new());
+    let threads: Vec<_> = (0..OWNERS)
+        .map(|number| {
+            let house = house.clone();
+            thread::spawn(move || {
+                let mut owner = Owner::new(number, house);
+                let now = owner.now();
+                owner.agents.iter_mut().for_each(|agent| agent.each(|hand| hand.ask_ready(now)));
+                owner.settle();
+                for _ in 0..MOVES {
+                    owner.make_a_move();
+                }
+                owner
+            })
+        })
+        .collect();
+    let mut owners: Vec<Owner> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
+    // Each look may give another something to look at.
+    loop {
+        owners.iter_mut().for_each(Owner::listen);
+        if (0..OWNERS).all(|owner| !house.matcher.nudged(owner as u16)) {
+            break;
+        }
+    }
+    check(&house, &owners);
+}
+
+fn check(house: &House, owners: &[Owner]) {
+    let (matcher, map) = (&house.matcher, house.matcher.map());
+    let agents = || owners.iter().flat_map(|owner| &owner.agents);
+    for slot in (0..CONTACTS).map(ContactSlot) {
+        match matcher.contact(slot) {
+            ContactView::Offered(_) => {
+                assert_eq!(matcher.verdict(slot), Some(Verdict::Agreed), "contact {} hears nothing", slot.0);
+            }
+            ContactView::Waiting => {
+                let line = matcher.line_in_which(slot).expect("it waits");
+                for agent in agents().filter(|agent| !agent.drains()) {
+                    for hand in agent.ids() {
+                        let serves = map.bench(hand).is_some_and(|bench| map.serves(bench, line));
+                        let channel = house.directory.agents[hand.index()].as_ref().expect("it is there").channel;
+                        let free = agent.state(hand) == Some(&State::Ready) && agent.has_room_for(channel);
+                        assert!(!serves || !free, "contact {} waits and hand {} could take it", slot.0, hand.0);
+                    }
+                }
+            }
+            ContactView::Gone | ContactView::Served => {}
+        }
+    }
+    for agent in agents() {
+        for hand in agent.ids() {
+            let seated = matcher.agent(hand) == AgentView::Ready;
+            let channel = house.directory.agents[hand.index()].as_ref().expect("it is there").channel;
+            let may = agent.state(hand) == Some(&State::Ready) && agent.has_room_for(channel) && !agent.drains();
+            assert_eq!(seated, may, "hand {} sits where it should not, or does not", hand.0);
+        }
+    }
+}
