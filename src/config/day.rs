@@ -104,6 +104,16 @@ fn manners(section: &Section<'_>, usual: Manners) -> Manners {
 fn calls(section: &Section<'_>, book: &Book, usual: Usual, (length, begins): (Duration, Duration)) -> Option<Stream> {
     let queue = section.needed("queue", "\"...\"").and_then(|name| book.queues.find(section.report, &name.text()?));
     let language = section.text("language").map(|name| book.skills.find(section.report, &name).map(SkillId));
+    let interpreters = section.text("interpreters").map(|name| book.queues.find(section.report, &name).map(QueueId));
+    if interpreters.is_some() && language.is_none() {
+        let remedy = "add language = \"...\": which they interpret";
+        section.report.error(
+            Kind::Missing,
+            &section.spot_of("interpreters"),
+            "nobody interprets for callers of no language",
+            remedy,
+        );
+    }
     let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
     let spot = section.spot_of("queue");
     let given = [
@@ -120,7 +130,8 @@ fn calls(section: &Section<'_>, book: &Book, usual: Usual, (length, begins): (Du
     } else if given.next().is_some() {
         section.report.error(Kind::Conflict, &spot, "how many call is said twice", "keep one of per_hour, hours and quarters");
     }
-    Some(Stream { queue: QueueId(queue?), language: language.flatten(), arrivals: arrivals?, patience, talk: Lasting::By(talk) })
+    let (queue, language, interpreters) = (QueueId(queue?), language.flatten(), interpreters.flatten());
+    Some(Stream { queue, language, interpreters, arrivals: arrivals?, patience, talk: Lasting::By(talk) })
 }
 
 /// Calls in each step of the clock, from midnight; after the last it begins again. As rates from the beginning of the day.

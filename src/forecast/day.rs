@@ -82,6 +82,7 @@ impl Day {
             .map(|((queue, language, _), agents)| Stream {
                 queue: *queue,
                 language: *language,
+                interpreters: None,
                 arrivals: Arrivals::Steady(PLAIN_OCCUPANCY * agents / busy(queue.0)),
                 patience: Span::Exp(patience),
                 talk: Lasting::By(Span::LogNormal(talk, talk)),

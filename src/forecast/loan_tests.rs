@@ -28,6 +28,7 @@ fn two_agencies(rates: [f64; 2], own_agents: u32, lends: Option<Lending>) -> Sce
         scene.streams.push(Stream {
             queue: QueueId(index as u32),
             language: None,
+            interpreters: None,
             arrivals: Arrivals::Steady(rate),
             patience: Span::Never,
             talk: Lasting::By(Span::Uniform(TALK.0, TALK.1)),

@@ -48,6 +48,8 @@ pub struct Stream {
     pub queue: QueueId,
     /// What they speak.
     pub language: Option<SkillId>,
+    /// Whose agents interpret for them, while somebody of the queue talks to them in whatever language: both at once, or neither.
+    pub interpreters: Option<QueueId>,
     /// When they come.
     pub arrivals: Arrivals,
     /// How long a caller waits, rung for or not, before hanging up.

@@ -69,6 +69,7 @@ impl Single {
             streams: vec![Stream {
                 queue: QueueId(0),
                 language: None,
+                interpreters: None,
                 arrivals: Arrivals::Steady(self.calls_per_hour / 3600.0),
                 patience: self.patience_s.map_or(Span::Never, mean),
                 talk: Lasting::By(mean(self.talk_s)),

@@ -83,6 +83,7 @@ impl Design<'_> {
             scene.streams.push(Stream {
                 queue: QueueId(index as u32),
                 language: None,
+                interpreters: None,
                 arrivals: Arrivals::Steady(*rate),
                 patience: *patience,
                 talk: Lasting::By(Span::Exp(Duration::from_secs_f64(self.talk_s))),
@@ -331,6 +332,45 @@ fn calls_come_through_between_chats() {
     assert!(measured[0].mean_wait_s.value < 200.0, "{measured:?}");
     let areas = World::new(&scene, Duration::from_secs(200 * 3600), 2000, Seed::from_number(3), Areas::default());
     areas.run(|_| {}).unwrap().hold(2);
+}
+
+/// Makes the callers of the first queue want one of the second's agents, too.
+fn with_interpreters(scene: &mut Scene) {
+    scene.streams[0].interpreters = Some(QueueId(1));
+}
+
+/// Where agents and interpreters do nothing else, they are as many pairs as there are of the fewer.
+#[test]
+fn callers_with_interpreters_are_served_by_pairs() {
+    for pools in [[6, 4], [4, 7]] {
+        let queues: &[(&[u32], f64, Span)] = &[(&[0], 0.03, Span::Never), (&[1], 0.00001, Span::Never)];
+        let mut scene = Design { queues, pools: &pools, talk_s: 100.0 }.scene();
+        with_interpreters(&mut scene);
+        let pairs = Model { rate: 0.03, talk_s: 100.0, agents: 4, patience_s: None, line_max: None }.expected().unwrap();
+        let measured = &play(&scene, 6000)[0];
+        agree("the wait", measured.mean_wait_s, pairs.mean_wait_s);
+        agree("waited", measured.waited_share, pairs.waited_share);
+    }
+}
+
+/// Both have other callers in line all the time, phones ring, some in vain, callers hang up: whoever wants two is served all the same.
+#[test]
+fn callers_with_interpreters_come_through_where_nobody_is_ever_free() {
+    let patience = Span::Exp(Duration::from_secs(200));
+    let queues: &[(&[u32], f64, Span)] =
+        &[(&[0], 0.004, Span::Never), (&[1], 0.06, patience), (&[0], 0.12, patience), (&[1, 0], 0.01, Span::Never)];
+    let mut scene = Design { queues, pools: &[8, 4], talk_s: 100.0 }.scene();
+    with_interpreters(&mut scene);
+    scene.manners = Manners {
+        answer_after: Span::Uniform(Duration::from_secs(1), Duration::from_secs(9)),
+        miss: Share::percent(3.0),
+        back_after: Duration::from_secs(30),
+    };
+    let measured = play(&scene, 1000);
+    assert!(measured[1].waited_share.value > 0.9 && measured[2].waited_share.value > 0.9, "{measured:?}");
+    assert!(measured[0].mean_wait_s.value < 600.0 && measured[0].answered == measured[0].offered, "{measured:?}");
+    let areas = World::new(&scene, Duration::from_secs(200 * 3600), 2000, Seed::from_number(3), Areas::default());
+    areas.run(|_| {}).unwrap().hold(4);
 }
 
 /// For each queue, the time that its callers spent in it, and its length summed over time.

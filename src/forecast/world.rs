@@ -3,11 +3,14 @@
 //! Owns each caller's way from arrival to the end of the talk, by the rules of queues that the engine follows too, and what agents do
 //! between talks. Signalling takes no time here; only people do.
 
-use std::collections::VecDeque;
+mod pair;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use slab::Slab;
 
+use self::pair::Pair;
 use super::scene::{Duty, Scene};
 use crate::acd::agent::{Agent, State};
 use crate::acd::claim::{ContactView, Left};
@@ -86,6 +89,8 @@ enum Due {
     Answer(usize, ContactSlot),
     RungInVain(usize, ContactSlot),
     TalkOver(usize),
+    /// Who wants an interpreter, too, looks again.
+    StepPair(usize),
     /// The wrap-up or pause of one of an agent's hands.
     StateOver(AgentId),
     /// An agent who drains looks whether there is still a reason.
@@ -125,7 +130,10 @@ struct Caller {
     /// The agent whom it waits for, and nobody else for a while.
     prefers: Option<AgentId>,
     rings: Vec<Ring>,
+    /// The request for an agent and an interpreter, of one who wants both.
+    pair: Option<Box<Pair>>,
     talks: Option<(AgentId, Time)>,
+    interpreter: Option<AgentId>,
     clocks: Clocks,
 }
 
@@ -154,6 +162,8 @@ pub struct World<'s, O> {
     /// Slots that further rings have, and the most they may have.
     further_rings: u32,
     further_max: u32,
+    /// Who wait for two agents, by their keys.
+    pairs: BTreeMap<Key, usize>,
     /// By agent.
     workers: Vec<Worker>,
     /// By hand: whose it is.
@@ -182,7 +192,8 @@ impl<'s, O: Observer> World<'s, O> {
         };
         let agencies = scene.directory.lending.len() as u32;
         let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
-        let slots = if several { Size::slots_for(line_max) } else { line_max };
+        let pairs = scene.streams.iter().any(|stream| stream.interpreters.is_some());
+        let slots = if several { Size::slots_for(line_max) } else { line_max } + if pairs { line_max } else { 0 };
         let size = Size { shards: 1, contacts_per_shard: slots, agents, queues, agencies };
         let mut due = Deadlines::default();
         for (at, agent, duty) in &scene.duties {
@@ -196,7 +207,8 @@ impl<'s, O: Observer> World<'s, O> {
             in_slot: vec![None; slots as usize],
             free_slots: (0..slots).map(ContactSlot).collect(),
             further_rings: 0,
-            further_max: slots - line_max,
+            further_max: if several { Size::slots_for(line_max) - line_max } else { 0 },
+            pairs: BTreeMap::new(),
             workers: hands.iter().map(worker).collect(),
             agent_of,
             due,
@@ -253,6 +265,7 @@ impl<'s, O: Observer> World<'s, O> {
             Due::Answer(caller, slot) => self.answer(now, caller, slot),
             Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
             Due::TalkOver(caller) => self.talk_over(now, caller),
+            Due::StepPair(caller) => self.step_pair(now, caller),
             Due::StateOver(hand) => {
                 let agent = self.tell(hand, |agent| {
                     agent.due(now);
@@ -302,7 +315,9 @@ impl<'s, O: Observer> World<'s, O> {
             step: 0,
             prefers: None,
             rings: Vec::new(),
+            pair: None,
             talks: None,
+            interpreter: None,
             clocks: Clocks::default(),
         };
         let id = self.callers.insert(caller);
@@ -314,8 +329,12 @@ impl<'s, O: Observer> World<'s, O> {
     fn join(&mut self, now: Time, id: usize, queue: QueueId) {
         let caller = &mut self.callers[id];
         (caller.queue, caller.joined, caller.step) = (queue, now, 0);
-        let (arrived, language) = (caller.arrived, self.scene.streams[caller.stream].language);
+        let (arrived, stream) = (caller.arrived, caller.stream);
+        let language = self.scene.streams[stream].language;
         let Some(rules) = self.rules(queue) else { return self.end(now, id, Outcome::Closed) };
+        if let Some(interpreters) = self.scene.streams[stream].interpreters {
+            return self.join_with_interpreter(now, id, rules, interpreters);
+        }
         let Some(line) = self.matcher.map().line(queue, language, 0) else { return self.end(now, id, Outcome::Closed) };
         if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(line) {
             return self.nobody_here(now, id, &rules.join_empty, &rules.overflow);
@@ -404,7 +423,7 @@ impl<'s, O: Observer> World<'s, O> {
         let caller = &self.callers[id];
         let queue = caller.queue;
         if caller.place.is_some() {
-            let rung = self.leave_with(id, None);
+            let rung = if caller.pair.is_some() { self.leave_pair(id) } else { self.leave_with(id, None) };
             self.give_back_place(now, id, false);
             for agent in rung {
                 self.let_go(now, agent, OfferOutcome::Withdrawn);
@@ -430,6 +449,10 @@ impl<'s, O: Observer> World<'s, O> {
             self.in_slot[slot.0 as usize] = None;
             self.free_slots.push_back(slot);
         }
+        if let Some(pair) = caller.pair.take() {
+            self.forget_pair(id, &pair);
+        }
+        let caller = &mut self.callers[id];
         if let Some((slot, _)) = caller.place.take() {
             self.in_slot[slot.0 as usize] = None;
             self.free_slots.push_back(slot);
@@ -528,9 +551,13 @@ impl<'s, O: Observer> World<'s, O> {
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
                 continue;
             };
-            let language = self.scene.streams[caller.stream].language;
-            let line = self.matcher.map().line(caller.queue, language, caller.step);
-            if line.is_some_and(|line| !self.matcher.anyone_for(line)) {
+            let stream = &self.scene.streams[caller.stream];
+            let one = || self.matcher.map().line(caller.queue, stream.language, caller.step);
+            let lines = match stream.interpreters {
+                Some(interpreters) => self.lines_of_pair(stream, caller.queue, interpreters).map(Vec::from),
+                None => one().map(|line| vec![line]),
+            };
+            if lines.is_some_and(|lines| lines.iter().any(|line| !self.matcher.anyone_for(*line))) {
                 self.leave(now, id, None);
                 self.nobody_here(now, id, &rules.leave_when_empty, &rules.overflow);
             }
@@ -548,10 +575,19 @@ impl<'s, O: Observer> World<'s, O> {
                 self.matcher.consider_loan(hand);
                 self.agent_changed(now, self.agent_of[hand.index()]);
             }
+            if self.matcher.take_joint_nudge(0) {
+                for id in self.pairs.values().copied().collect::<Vec<_>>() {
+                    self.step_pair(now, id);
+                }
+            }
             for slot in slots {
                 let (ContactView::Offered(hand), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize]) else {
                     continue;
                 };
+                if self.callers[id].pair.is_some() {
+                    self.step_pair(now, id);
+                    continue;
+                }
                 match self.matcher.verdict(slot) {
                     Some(Verdict::Agreed) if self.callers[id].rings.iter().all(|ring| ring.slot != slot) => {
                         self.ring(now, id, slot, hand);
@@ -586,6 +622,9 @@ impl<'s, O: Observer> World<'s, O> {
     fn answer(&mut self, now: Time, id: usize, slot: ContactSlot) {
         let caller = &mut self.callers[id];
         caller.rings.iter_mut().filter(|ring| ring.slot == slot).for_each(|ring| ring.over = None);
+        if caller.pair.is_some() {
+            return self.answer_pair(now, id);
+        }
         let (queue, talk) = (caller.queue, caller.talk);
         let Some(hand) = self.matcher.accept(slot) else { return };
         let others = self.leave_with(id, Some(slot));
@@ -605,7 +644,15 @@ impl<'s, O: Observer> World<'s, O> {
         let rings = &mut self.callers[id].rings;
         let Some(at) = rings.iter().position(|ring| ring.slot == slot) else { return };
         let hand = rings.swap_remove(at).hand;
+        if self.callers[id].pair.is_some() {
+            return self.pair_rung_in_vain(now, id, hand);
+        }
         self.put_back(id, slot);
+        self.missed(now, hand);
+    }
+
+    /// An agent did not answer.
+    fn missed(&mut self, now: Time, hand: AgentId) {
         let agent = self.let_go(now, hand, OfferOutcome::TimedOut);
         self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
     }
@@ -626,8 +673,14 @@ impl<'s, O: Observer> World<'s, O> {
     fn talk_over(&mut self, now: Time, id: usize) {
         let caller = self.callers.remove(id);
         let Some((hand, since)) = caller.talks else { return };
+        for hand in [Some(hand), caller.interpreter].into_iter().flatten() {
+            self.talked(now, hand, since, caller.queue);
+        }
+    }
+
+    fn talked(&mut self, now: Time, hand: AgentId, since: Time, queue: QueueId) {
         let own = self.scene.wrap_up.get(self.agent_of[hand.index()].index()).copied().flatten();
-        let wrap_up = own.or(self.rules(caller.queue).map(|rules| rules.wrap_up)).unwrap_or_default();
+        let wrap_up = own.or(self.rules(queue).map(|rules| rules.wrap_up)).unwrap_or_default();
         let agent = self.tell(hand, |agent| agent.talk_over(now, wrap_up));
         self.observer.talked(agent, since, now);
         self.agent_changed(now, agent);

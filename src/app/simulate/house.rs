@@ -180,7 +180,7 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
         let talks: Arc<[Duration]> = recording.talks.get(name).map_or_else(Default::default, |talks| talks[..].into());
         let talk = if talks.is_empty() { Lasting::By(Span::Exp(Duration::from_secs(180))) } else { Lasting::Among(talks) };
         let patience = recording.waits.get(name).and_then(Waits::patience).map_or(Span::Never, Span::Exp);
-        Stream { queue, language, arrivals: Arrivals::At(at), patience, talk }
+        Stream { queue, language, interpreters: None, arrivals: Arrivals::At(at), patience, talk }
     };
     let mut day = Day::plain(settings.directory.clone(), config::wrap_ups(settings), languages);
     (day.scene.streams, day.notes) = (calls.into_iter().map(stream).collect(), notes);
