@@ -1,24 +1,25 @@
 //! The file of a day for `hotline simulate`: who calls, how long they talk and wait, who works when, what must hold.
 
+mod calls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use super::names::Book;
 use super::problem::{Kind, Problem, Problems};
-use super::reader::{Section, Value};
+use super::reader::Section;
 use super::{checked, hours};
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId};
 use crate::engine::Settings;
 use crate::forecast::day::{Day, everybody};
 use crate::forecast::outlook::{Floor, Measure, Whose};
-use crate::forecast::scene::{Arrivals, Duty, Lasting, Manners, QUARTER, Scene, Stream};
+use crate::forecast::scene::{Duty, Manners, Scene, Stream};
 
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
-/// Calls in one quarter, one hour.
-const CALLS_MAX: u64 = 1_000_000;
 
 /// Reads the text of a day for the house of `settings`. `recorded` is a day whose calls hold where the file has none, and whose duties hold
 /// where it has no shifts.
@@ -29,9 +30,14 @@ pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&
     checked(text, file_name, |root| build(root, &Book::of(settings), settings, recorded))
 }
 
-/// What each call is like that does not say otherwise.
+/// What holds for all calls of a day.
 #[derive(Clone, Copy)]
 struct Usual {
+    length: Duration,
+    begins: Duration,
+    /// The date on which it begins, if it says so.
+    date: Option<Date>,
+    /// What each call is like that does not say otherwise.
     patience: Span,
     talk: Span,
 }
@@ -44,14 +50,20 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
     let length = root.duration("length", 15 * Duration::from_secs(60)..=WEEK).unwrap_or(known.map_or(DAY, |day| day.length));
     let begins = root.read("begins", clock).unwrap_or(known.map_or(Duration::ZERO, |day| day.begins));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let date = root.read("date", |text| text.parse::<Date>().map_err(|_| "write a date, such as \"2026-12-25\"".to_owned()));
     let usual = Usual {
+        length,
+        begins,
+        date,
         patience: span(root, "patience", Span::Exp(minutes(5))),
         talk: span(root, "talk", Span::LogNormal(minutes(3), minutes(3))),
     };
     let manners = known.map_or_else(Manners::default, |day| day.scene.manners);
     let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));
     let sections = root.sections("calls");
-    let mut streams: Vec<Stream> = sections.iter().filter_map(|section| calls(section, book, usual, (length, begins))).collect();
+    let mut notes = known.map(|day| day.notes.clone()).unwrap_or_default();
+    let mut streams: Vec<Stream> =
+        sections.iter().flat_map(|section| calls::read(section, book, settings, usual, &mut notes)).collect();
     if sections.is_empty() {
         match known {
             Some(day) => streams.clone_from(&day.scene.streams),
@@ -71,14 +83,22 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
         duties = recorded.unwrap_or_else(|| everybody(&settings.directory));
     }
     let floors = root.sections("floor").iter().filter_map(|section| floor(section, book)).collect();
-    let notes = known.map(|day| day.notes.clone()).unwrap_or_default();
     let scene = Scene { directory: settings.directory.clone(), wrap_up: wrap_ups(settings), streams, duties, manners };
-    Day { length, begins, scene, languages: languages(settings), floors, notes }
+    Day { length, begins, scene, languages: languages(settings), agencies: agencies(settings), floors, notes }
+}
+
+/// A day of which nothing is known but the house.
+#[must_use]
+pub fn plain(settings: &Settings) -> Day {
+    Day::plain(settings.directory.clone(), wrap_ups(settings), languages(settings), agencies(settings))
+}
+
+fn agencies(settings: &Settings) -> Vec<Arc<str>> {
+    settings.agencies.iter().map(|agency| agency.name.clone()).collect()
 }
 
 /// By agent: the wrap-up that holds instead of the queue's.
-#[must_use]
-pub fn wrap_ups(settings: &Settings) -> Vec<Option<Duration>> {
+fn wrap_ups(settings: &Settings) -> Vec<Option<Duration>> {
     settings.accounts.iter().map(|account| account.as_ref().and_then(|account| account.wrap_up)).collect()
 }
 
@@ -98,57 +118,6 @@ fn manners(section: &Section<'_>, usual: Manners) -> Manners {
     };
     section.done();
     manners
-}
-
-/// Calls of one kind, by the hour.
-fn calls(section: &Section<'_>, book: &Book, usual: Usual, (length, begins): (Duration, Duration)) -> Option<Stream> {
-    let queue = section.needed("queue", "\"...\"").and_then(|name| book.queues.find(section.report, &name.text()?));
-    let language = section.text("language").map(|name| book.skills.find(section.report, &name).map(SkillId));
-    let interpreters = section.text("interpreters").map(|name| book.queues.find(section.report, &name).map(QueueId));
-    if interpreters.is_some() && language.is_none() {
-        let remedy = "add language = \"...\": which they interpret";
-        section.report.error(
-            Kind::Missing,
-            &section.spot_of("interpreters"),
-            "nobody interprets for callers of no language",
-            remedy,
-        );
-    }
-    let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
-    let spot = section.spot_of("queue");
-    let given = [
-        section.number("per_hour", 0..=CALLS_MAX).map(|count: u64| Arrivals::Steady(count as f64 / HOUR.as_secs_f64())),
-        section.value("hours").map(|value| profile(&value, HOUR, (length, begins))),
-        section.value("quarters").map(|value| profile(&value, QUARTER, (length, begins))),
-    ];
-    section.done();
-    let mut given = given.into_iter().flatten();
-    let arrivals = given.next();
-    if arrivals.is_none() {
-        let remedy = "add per_hour = 100, hours = [...] or quarters = [...]: calls in each hour or quarter of the clock";
-        section.report.error(Kind::Missing, &spot, "nothing says how many call", remedy);
-    } else if given.next().is_some() {
-        section.report.error(Kind::Conflict, &spot, "how many call is said twice", "keep one of per_hour, hours and quarters");
-    }
-    let (queue, language, interpreters) = (QueueId(queue?), language.flatten(), interpreters.flatten());
-    Some(Stream { queue, language, interpreters, arrivals: arrivals?, patience, talk: Lasting::By(talk) })
-}
-
-/// Calls in each step of the clock, from midnight; after the last it begins again. As rates from the beginning of the day.
-fn profile(value: &Value<'_>, step: Duration, (length, begins): (Duration, Duration)) -> Arrivals {
-    let listed = value.list("a list of numbers of calls");
-    let whole = (DAY.as_secs() / step.as_secs()) as usize;
-    if listed.len() != whole {
-        value.bad(format!("{} numbers are not a day", listed.len()), format!("write {whole} numbers, from 00:00 on"));
-        return Arrivals::Steady(0.0);
-    }
-    let counts: Vec<u64> = listed.iter().map(|count| count.number(0..=CALLS_MAX).unwrap_or(0)).collect();
-    let quarters = length.as_secs().div_ceil(QUARTER.as_secs());
-    let rate = |quarter: u64| {
-        let clock = (begins + QUARTER * quarter as u32).as_secs() % DAY.as_secs();
-        counts[(clock / step.as_secs()) as usize] as f64 / step.as_secs_f64()
-    };
-    Arrivals::Quarters((0..quarters).map(rate).collect())
 }
 
 /// Some who work at the same time.

@@ -42,7 +42,7 @@ use problem::{Report, Spot};
 use prompts::Prompts;
 use reader::Section;
 
-pub use day::{languages, read as read_day, wrap_ups};
+pub use day::{languages, plain as plain_day, read as read_day};
 pub use problem::{Kind, Problem, Problems, Severity};
 
 /// What `hotline serve` and `hotline check` take when no file is named.

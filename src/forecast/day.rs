@@ -9,7 +9,7 @@ use super::sheet::Sheet;
 use super::world::{Crowded, START, World};
 use crate::acd::map::{Directory, LineId, Map};
 use crate::base::seed::Seed;
-use crate::base::span::Span;
+use crate::base::span::{Share, Span};
 use crate::base::words::Channel;
 use crate::base::{AgentId, QueueId, SkillId};
 
@@ -29,6 +29,8 @@ pub struct Day {
     pub scene: Scene,
     /// What languages are called.
     pub languages: Vec<(SkillId, Arc<str>)>,
+    /// What agencies are called.
+    pub agencies: Vec<Arc<str>>,
     /// What must hold.
     pub floors: Vec<Floor>,
     /// What was assumed, to be said with the results.
@@ -49,7 +51,12 @@ pub enum Failed {
 impl Day {
     /// A day of which nothing is known but the house: everybody works, calls come steadily and keep all agents as busy as they tend to be.
     #[must_use]
-    pub fn plain(directory: Directory, wrap_up: Vec<Option<Duration>>, languages: Vec<(SkillId, Arc<str>)>) -> Self {
+    pub fn plain(
+        directory: Directory,
+        wrap_up: Vec<Option<Duration>>,
+        languages: Vec<(SkillId, Arc<str>)>,
+        agencies: Vec<Arc<str>>,
+    ) -> Self {
         let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
@@ -83,6 +90,8 @@ impl Day {
                 queue: *queue,
                 language: *language,
                 interpreters: None,
+                windows: None,
+                returning: Share::NONE,
                 arrivals: Arrivals::Steady(PLAIN_OCCUPANCY * agents / busy(queue.0)),
                 patience: Span::Exp(patience),
                 talk: Lasting::By(Span::LogNormal(talk, talk)),
@@ -96,6 +105,7 @@ impl Day {
             begins: Duration::ZERO,
             scene,
             languages,
+            agencies,
             floors: Vec::new(),
             notes: vec![note.to_owned()],
         }

@@ -8,7 +8,7 @@ use super::single::{plain_agent, plain_queue};
 use super::world::{Ended, Observer, Outcome, World};
 use crate::acd::loan::Lending;
 use crate::base::seed::Seed;
-use crate::base::span::Span;
+use crate::base::span::{Share, Span};
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, Time};
 
 const LENDERS: u32 = 8;
@@ -29,6 +29,8 @@ fn two_agencies(rates: [f64; 2], own_agents: u32, lends: Option<Lending>) -> Sce
             queue: QueueId(index as u32),
             language: None,
             interpreters: None,
+            windows: None,
+            returning: Share::NONE,
             arrivals: Arrivals::Steady(rate),
             patience: Span::Never,
             talk: Lasting::By(Span::Uniform(TALK.0, TALK.1)),

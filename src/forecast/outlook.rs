@@ -171,6 +171,17 @@ pub struct Estimates {
     pub unknown: f64,
 }
 
+/// How an agency lent its agents.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Lent {
+    /// Which agency.
+    pub agency: Arc<str>,
+    /// So many were on loan, in the mean over the day.
+    pub mean: Figure,
+    /// At most at once.
+    pub most: u32,
+}
+
 /// What the days come to.
 #[derive(Clone, Debug)]
 pub struct Outlook {
@@ -182,6 +193,8 @@ pub struct Outlook {
     pub estimates: Vec<(Arc<str>, Estimates)>,
     /// Some of them.
     pub points: Vec<Point>,
+    /// The agencies that lend within limits.
+    pub lent: Vec<Lent>,
     /// How many days were played.
     pub days: usize,
 }
@@ -228,6 +241,7 @@ impl Outlook {
             groups: whose.into_iter().map(group).collect(),
             hours: hours(day, sheets),
             estimates,
+            lent: lent(day, sheets),
             points: sheets.iter().flat_map(|sheet| sheet.points.iter().copied()).collect(),
             days: sheets.len(),
         }
@@ -281,11 +295,17 @@ impl Outlook {
             put(&mut object, "within_share", &estimates.within);
             object
         };
+        let lent = |lent: &Lent| {
+            let mut object = json!({ "agency": &*lent.agency, "most": lent.most });
+            put(&mut object, "agents", &lent.mean);
+            object
+        };
         json!({
             "days": self.days,
             "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
             "hours": self.hours.iter().map(hour).collect::<Vec<_>>(),
             "estimates": self.estimates.iter().map(estimates).collect::<Vec<_>>(),
+            "lent": self.lent.iter().map(lent).collect::<Vec<_>>(),
         })
     }
 }
@@ -349,6 +369,19 @@ fn hours(day: &Day, sheets: &[Sheet]) -> Vec<Hour> {
         }
     };
     (0..quarters).step_by(QUARTERS).map(one).collect()
+}
+
+fn lent(day: &Day, sheets: &[Sheet]) -> Vec<Lent> {
+    let lends = day.scene.directory.lending.iter().enumerate().filter(|(_, lending)| lending.is_some());
+    let of = |(agency, _): (usize, _)| {
+        let means: Vec<f64> = sheets.iter().map(|sheet| sheet.loans[agency].lent_s / day.length.as_secs_f64()).collect();
+        Lent {
+            agency: day.agencies.get(agency).cloned().unwrap_or_else(|| "?".into()),
+            mean: Figure::mean(&means),
+            most: sheets.iter().map(|sheet| sheet.loans[agency].most).max().unwrap_or(0),
+        }
+    };
+    lends.map(of).collect()
 }
 
 fn estimates_of(sheets: &[Sheet], of: impl Fn(usize) -> bool) -> Estimates {

@@ -73,6 +73,10 @@ pub fn page(title: &str, day: &Day, outlook: &Outlook, before: Option<&Outlook>)
     text += &estimates(outlook);
     text.push_str("</div>\n");
     text += &table(outlook, before);
+    for lent in &outlook.lent {
+        let name = escaped(&lent.agency);
+        let _ = writeln!(text, "<p>On loan, of {name}: {:.2} agents in the mean, {} at most.</p>", lent.mean.value, lent.most);
+    }
     text.push_str("</body>\n</html>\n");
     text
 }

@@ -41,6 +41,24 @@ impl Lasting {
     }
 }
 
+/// When callers reach the queue whom their entry lets in by opening hours.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Windows {
+    /// From, and up to but without; in order, from the start of the play.
+    pub open: Vec<(Duration, Duration)>,
+    /// Whoever calls outside of them is told that it is closed; else these calls go elsewhere, as a stream of their own.
+    pub turns_away: bool,
+}
+
+impl Windows {
+    /// Whether it is open then.
+    #[must_use]
+    pub fn are_open(&self, at: Duration) -> bool {
+        let next = self.open.partition_point(|(_, until)| *until <= at);
+        self.open.get(next).is_some_and(|(from, _)| *from <= at)
+    }
+}
+
 /// Calls of one kind: to one queue, in one language.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stream {
@@ -50,6 +68,10 @@ pub struct Stream {
     pub language: Option<SkillId>,
     /// Whose agents interpret for them, while somebody of the queue talks to them in whatever language: both at once, or neither.
     pub interpreters: Option<QueueId>,
+    /// When they reach it; `None`: always.
+    pub windows: Option<Windows>,
+    /// How many of them have been served before, by one of those who served the queue last.
+    pub returning: Share,
     /// When they come.
     pub arrivals: Arrivals,
     /// How long a caller waits, rung for or not, before hanging up.

@@ -9,7 +9,7 @@ use super::world::{Ended, Observer, Outcome, START};
 use crate::acd::matcher::Standing;
 use crate::base::seed::Seed;
 use crate::base::words::EstimateOutcome;
-use crate::base::{AgentId, Estimate, QueueId, Time};
+use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
 
 /// What became of the calls of a quarter.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
@@ -100,6 +100,17 @@ struct Area {
     spent: u128,
 }
 
+/// How many of an agency's agents are on loan.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+pub struct Loans {
+    since: Time,
+    now: u32,
+    /// Summed over time, in seconds.
+    pub lent_s: f64,
+    /// At most at once.
+    pub most: u32,
+}
+
 /// The sheet of one day.
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -111,6 +122,8 @@ pub struct Sheet {
     pub estimated: Vec<Estimated>,
     /// Some of the estimates.
     pub points: Vec<Point>,
+    /// By agency.
+    pub loans: Vec<Loans>,
     points_seen: u64,
     /// By queue: what counts as served well, and as too short to count.
     targets: Vec<(Duration, Duration)>,
@@ -133,6 +146,7 @@ impl Sheet {
             work: vec![Work::default(); quarters],
             estimated: vec![Estimated::default(); queues.len()],
             points: Vec::new(),
+            loans: vec![Loans::default(); scene.directory.lending.len()],
             points_seen: 0,
             targets: targets.collect(),
             stream_queue: scene.streams.iter().map(|stream| stream.queue).collect(),
@@ -154,6 +168,9 @@ impl Sheet {
     pub fn close(&mut self, now: Time) {
         for agent in 0..self.standing.len() {
             self.standing(now, AgentId(agent as u32), None);
+        }
+        for agency in 0..self.loans.len() {
+            self.on_loan(now, AgencyId(agency as u32), 0);
         }
     }
 
@@ -200,6 +217,12 @@ impl Observer for Sheet {
         let area = &mut self.areas[queue.index()];
         area.under += u128::from(now.since(area.since).as_micros() as u64) * u128::from(area.length);
         (area.since, area.length) = (now, waiting);
+    }
+
+    fn on_loan(&mut self, now: Time, agency: AgencyId, agents: u32) {
+        let loans = &mut self.loans[agency.index()];
+        loans.lent_s += now.since(loans.since).as_secs_f64() * f64::from(loans.now);
+        (loans.since, loans.now, loans.most) = (now, agents, loans.most.max(agents));
     }
 
     fn left_line(&mut self, now: Time, queue: QueueId, joined: Time) {

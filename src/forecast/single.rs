@@ -10,7 +10,7 @@ use crate::acd::Directory;
 use crate::acd::map::AgentProfile;
 use crate::acd::queue::QueueRules;
 use crate::base::seed::Seed;
-use crate::base::span::Span;
+use crate::base::span::{Share, Span};
 use crate::base::{AgentId, PoolId, QueueId};
 
 /// So many may wait at once before the play is given up.
@@ -70,6 +70,8 @@ impl Single {
                 queue: QueueId(0),
                 language: None,
                 interpreters: None,
+                windows: None,
+                returning: Share::NONE,
                 arrivals: Arrivals::Steady(self.calls_per_hour / 3600.0),
                 patience: self.patience_s.map_or(Span::Never, mean),
                 talk: Lasting::By(mean(self.talk_s)),

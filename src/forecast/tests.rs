@@ -84,6 +84,8 @@ impl Design<'_> {
                 queue: QueueId(index as u32),
                 language: None,
                 interpreters: None,
+                windows: None,
+                returning: Share::NONE,
                 arrivals: Arrivals::Steady(*rate),
                 patience: *patience,
                 talk: Lasting::By(Span::Exp(Duration::from_secs_f64(self.talk_s))),
@@ -159,6 +161,42 @@ fn the_agent_whom_a_queue_names_is_waited_for_a_while() {
     let waited = after.iter().filter(|(arrived, waited, _)| *arrived > last && !waited.is_zero());
     let waited = waited.count();
     assert!(after.len() > 1000 && waited < after.len() / 100, "{waited} wait though all are free but one, who is not there");
+}
+
+/// Who waits for the one who served it before has a line of its own: the more come back, the nearer are six agents with one line to six
+/// lines of one agent each, half of whose time is talk.
+#[test]
+fn callers_come_back_to_who_served_them() {
+    let mut scene = Design { queues: &[(&[0], 0.03, Span::Never)], pools: &[6], talk_s: 100.0 }.scene();
+    scene.directory.queues[0].as_mut().unwrap().prefer_last = Some(Duration::from_secs(100_000));
+    let mut wait = |returning| {
+        scene.streams[0].returning = Share::percent(returning);
+        play(&scene, 2000)[0].mean_wait_s.value
+    };
+    let (never, half, most) = (wait(0.0), wait(50.0), wait(95.0));
+    assert!(never < 20.0 && 2.0 * never < half && 1.5 * half < most && most < 105.0, "{never} {half} {most}");
+}
+
+/// Outside of opening hours callers are turned away, or nobody calls who has somewhere else to go.
+#[test]
+fn hours_are_kept() {
+    let hour = Duration::from_secs(3600);
+    let mut scene = Design { queues: &[(&[0], 0.05, Span::Never)], pools: &[10], talk_s: 100.0 }.scene();
+    let mut in_hours = |turns_away| {
+        scene.streams[0].windows =
+            Some(super::scene::Windows { open: vec![(hour, 3 * hour), (9 * hour, 10 * hour)], turns_away });
+        let answers = World::new(&scene, 20 * hour, 1000, Seed::from_number(8), Answers::default()).run(|_| {}).unwrap();
+        let open = |at: Duration| (hour..3 * hour).contains(&at) || (9 * hour..10 * hour).contains(&at);
+        assert!(answers.0.iter().all(|(arrived, ..)| open(arrived.since(START))));
+        assert!((450..640).contains(&answers.0.len()), "{}", answers.0.len());
+        let areas = World::new(&scene, 20 * hour, 1000, Seed::from_number(8), Areas::default()).run(|_| {}).unwrap();
+        (answers.0.len(), areas.ended)
+    };
+    let (answered, ended) = in_hours(false);
+    assert_eq!(answered, ended);
+    let (as_before, ended) = in_hours(true);
+    assert_eq!(as_before, answered, "the same callers");
+    assert!((3400..3800).contains(&ended), "{ended}");
 }
 
 /// Of three who are rung at once the first to answer is three times as fast, where answers come exponentially; and while all are busy the

@@ -20,11 +20,15 @@ use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId, Map, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
+use crate::base::span::Share;
 use crate::base::words::{AgentState, BreakReason, EstimateOutcome, OfferOutcome};
-use crate::base::{AgentId, Estimate, QueueId, Time};
+use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
 
 /// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
 pub const START: Time = Time::from_secs(10_000_000);
+
+/// Whoever calls again was served by one of the last so many who served the queue, each as likely.
+const LAST_AGENTS: usize = 64;
 
 /// What became of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +72,8 @@ pub trait Observer {
     fn in_line(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
     /// A wait in `queue` turned out so, beside what could be told as it began.
     fn estimated(&mut self, _queue: QueueId, _estimate: &Estimate, _waited: Duration, _outcome: EstimateOutcome) {}
+    /// So many agents of an agency are on loan from now on.
+    fn on_loan(&mut self, _now: Time, _agency: AgencyId, _agents: u32) {}
     /// A caller who joined `queue` then is not in it any more.
     fn left_line(&mut self, _now: Time, _queue: QueueId, _joined: Time) {}
 }
@@ -122,6 +128,8 @@ struct Caller {
     arrived: Time,
     joined: Time,
     talk: Duration,
+    /// Which of those who served its queue last has served it before; `None`: nobody.
+    returns: Option<u64>,
     place: Option<(ContactSlot, Key)>,
     /// The slots of further rings.
     further: Vec<ContactSlot>,
@@ -164,6 +172,8 @@ pub struct World<'s, O> {
     further_max: u32,
     /// Who wait for two agents, by their keys.
     pairs: BTreeMap<Key, usize>,
+    /// By queue: who served it last, the last one first.
+    last_agents: Vec<VecDeque<AgentId>>,
     /// By agent.
     workers: Vec<Worker>,
     /// By hand: whose it is.
@@ -209,6 +219,7 @@ impl<'s, O: Observer> World<'s, O> {
             further_rings: 0,
             further_max: if several { Size::slots_for(line_max) - line_max } else { 0 },
             pairs: BTreeMap::new(),
+            last_agents: vec![VecDeque::new(); queues as usize],
             workers: hands.iter().map(worker).collect(),
             agent_of,
             due,
@@ -303,12 +314,19 @@ impl<'s, O: Observer> World<'s, O> {
         let kind = &self.scene.streams[stream];
         let seed = &mut self.sources[stream].seed;
         let (patience, talk) = (kind.patience.draw(seed), kind.talk.draw(seed).unwrap_or(Duration::MAX));
+        let returns = (kind.returning != Share::NONE && kind.returning.draw(seed)).then(|| seed.next_u64());
+        self.expect_arrival(stream);
+        let closed = kind.windows.as_ref().filter(|windows| !windows.are_open(now.since(START)));
+        if closed.is_some_and(|windows| !windows.turns_away) {
+            return;
+        }
         let caller = Caller {
             stream,
             queue: kind.queue,
             arrived: now,
             joined: now,
             talk,
+            returns,
             place: None,
             further: Vec::new(),
             estimate: Estimate::Needless,
@@ -321,9 +339,11 @@ impl<'s, O: Observer> World<'s, O> {
             clocks: Clocks::default(),
         };
         let id = self.callers.insert(caller);
+        if closed.is_some() {
+            return self.end(now, id, Outcome::Closed);
+        }
         self.callers[id].clocks.patience = patience.map(|patience| self.due.set(now + patience, Due::OutOfPatience(id)));
         self.join(now, id, kind.queue);
-        self.expect_arrival(stream);
     }
 
     fn join(&mut self, now: Time, id: usize, queue: QueueId) {
@@ -343,7 +363,7 @@ impl<'s, O: Observer> World<'s, O> {
             self.crowded = true;
             return self.end(now, id, Outcome::Blocked);
         };
-        let preferred = rules.prefer_agent.filter(|(agent, _)| !rules.emergency && self.matcher.may_wait_for(*agent, line));
+        let preferred = self.preferred(id, rules, line).filter(|_| !rules.emergency);
         let prefers = preferred.map(|(agent, _)| agent);
         let line = prefers.map_or(line, LineId::of_agent);
         let key = self.matcher.key(arrived, rules.head_start, rules.emergency);
@@ -369,6 +389,28 @@ impl<'s, O: Observer> World<'s, O> {
         self.ask_further(id);
         self.follow_nudges(now);
         self.tell_line(now, queue);
+    }
+
+    /// The agent whom the caller shall wait for, and for how long: who served it before, else whom the queue names, if that one is there.
+    fn preferred(&self, id: usize, rules: &QueueRules, line: LineId) -> Option<(AgentId, Duration)> {
+        let caller = &self.callers[id];
+        let last = || {
+            let (agents, which) = (&self.last_agents[caller.queue.index()], caller.returns?);
+            let agent = agents.get(which.checked_rem(agents.len() as u64)? as usize)?;
+            Some((*agent, rules.prefer_last?))
+        };
+        let may = |(agent, _): &(AgentId, Duration)| self.matcher.may_wait_for(*agent, line);
+        last().filter(may).or(rules.prefer_agent.filter(may))
+    }
+
+    /// The agent has served a caller of this queue, who may call again.
+    fn note_last(&mut self, queue: QueueId, hand: AgentId) {
+        if self.rules(queue).is_some_and(|rules| rules.prefer_last.is_some()) {
+            let agents = &mut self.last_agents[queue.index()];
+            agents.retain(|other| *other != hand);
+            agents.truncate(LAST_AGENTS - 1);
+            agents.push_front(hand);
+        }
     }
 
     /// Has the caller rung for by as many agents as its queue says.
@@ -632,6 +674,7 @@ impl<'s, O: Observer> World<'s, O> {
         let agent = self.tell(hand, |agent| agent.talk(now, slot, talk_max));
         self.give_back_place(now, id, true);
         self.callers[id].talks = Some((hand, now));
+        self.note_last(queue, hand);
         self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
         self.end(now, id, Outcome::Answered(agent));
         self.tell_line(now, queue);
@@ -742,5 +785,11 @@ impl<'s, O: Observer> World<'s, O> {
         }
         *look_again = hands.drains().then(|| self.due.set(now + DRAIN_LOOK, Due::LookAgain(agent)));
         self.observer.standing(now, agent, hands.standing());
+        let directory = &self.scene.directory;
+        if let (false, Some(Some(profile))) = (directory.lending.is_empty(), directory.agents.get(agent.index()))
+            && let Some((on_loan, _)) = self.matcher.on_loan(profile.agency)
+        {
+            self.observer.on_loan(now, profile.agency, on_loan);
+        }
     }
 }

@@ -85,6 +85,12 @@ fn mistakes_are_found_where_they_are() {
         ("[[shift]]\nfrom = \"08:00\"\n", "shift[0].until", "until"),
         ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npart = \"3/2\"\n", "shift[0].part", "1/3"),
         ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npools = [\"nobody\"]\n", "shift[0].pools[0]", "write"),
+        ("[[calls]]\nqueue = \"tax\"\nper_hour = 1\ninterpreters = \"general\"\n", "calls[0].interpreters", "add language"),
+        ("[[calls]]\nqueue = \"tax\"\nper_hour = 1\nreturning = \"many\"\n", "calls[0].returning", "5%"),
+        ("[[calls]]\nentry = \"main\"\nper_hour = 1\n", "calls[0].key", "add key"),
+        ("[[calls]]\nentry = \"main\"\nkey = \"7\"\nper_hour = 1\n", "calls[0].key", "one of 1, 2"),
+        ("[[calls]]\nentry = \"main\"\nqueue = \"tax\"\nkey = \"1\"\nper_hour = 1\n", "calls[0].queue", "leave queue out"),
+        ("date = \"tomorrow\"\n", "date", "2026-12-25"),
         ("[[floor]]\nqueue = \"tax\"\n", "floor[0]", "service_level"),
         ("[[floor]]\nservice_level = 80\nanswered = 90\n", "floor[0]", "each"),
         ("[agents]\nmiss = \"half\"\n", "agents.miss", "5%"),
@@ -95,4 +101,30 @@ fn mistakes_are_found_where_they_are() {
         let found = problems.0.iter().any(|problem| problem.key == key && problem.remedy.contains(remedy));
         assert!(found, "{text}: {problems}");
     }
+}
+
+/// The city's entry is open from nine to six; key 1 leads to tax in Korean, and whoever calls when it is closed to general, in Korean, too.
+#[test]
+fn calls_of_an_entry_go_where_it_leads_when_it_is_open() {
+    let calls = "[[calls]]\nentry = \"main\"\nkey = \"1\"\nper_hour = 60\nreturning = \"40%\"\n";
+    let windows = |text: &str| {
+        let (day, _) = read(text).unwrap_or_else(|problems| panic!("{problems}"));
+        let streams = day.scene.streams.iter().map(|stream| (stream.queue, stream.language, stream.windows.clone().unwrap()));
+        (streams.collect::<Vec<_>>(), day.notes)
+    };
+    let (streams, notes) = windows(calls);
+    let [(tax, korean, open), (general, also, closed)] = &streams[..] else { panic!("{streams:?}") };
+    assert_eq!((*tax, *korean, *general, *also), (QueueId(1), Some(SkillId(0)), QueueId(0), Some(SkillId(0))));
+    assert_eq!((&open.open[..], open.turns_away), (&[(hours(9), hours(18))][..], false));
+    assert_eq!(closed.open, [(hours(0), hours(9)), (hours(18), hours(24))]);
+    assert!(notes[0].contains("a Monday"), "{notes:?}");
+
+    let (streams, notes) = windows(&format!("date = \"2026-12-24\"\nbegins = \"12:00\"\nlength = \"48h\"\n{calls}"));
+    assert_eq!(streams[0].2.open, [(hours(0), hours(6))], "the day after is a holiday");
+    assert_eq!(notes, [""; 0]);
+
+    let settings = parse(&CITY.replace(", queue = \"general\", language = \"korean\" }", " }")).unwrap().settings;
+    let (day, _) = config::read_day(calls, "day.toml", &settings, None).unwrap();
+    let [only] = &day.scene.streams[..] else { panic!("{:?}", day.scene.streams) };
+    assert!(only.windows.as_ref().unwrap().turns_away);
 }

@@ -132,7 +132,7 @@ fn day(args: &HouseArgs, file: &Path, recording: Option<&Recording>) -> anyhow::
     };
     let recorded = recording.map(|recording| recorded(recording, &settings)).transpose()?;
     let Some(day) = &args.day else {
-        let plain = || Day::plain(settings.directory.clone(), config::wrap_ups(&settings), config::languages(&settings));
+        let plain = || config::plain_day(&settings);
         return Ok(Some(recorded.unwrap_or_else(plain)));
     };
     let text = match config::read_file(day) {
@@ -180,9 +180,18 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
         let talks: Arc<[Duration]> = recording.talks.get(name).map_or_else(Default::default, |talks| talks[..].into());
         let talk = if talks.is_empty() { Lasting::By(Span::Exp(Duration::from_secs(180))) } else { Lasting::Among(talks) };
         let patience = recording.waits.get(name).and_then(Waits::patience).map_or(Span::Never, Span::Exp);
-        Stream { queue, language, interpreters: None, arrivals: Arrivals::At(at), patience, talk }
+        Stream {
+            queue,
+            language,
+            interpreters: None,
+            windows: None,
+            returning: Share::NONE,
+            arrivals: Arrivals::At(at),
+            patience,
+            talk,
+        }
     };
-    let mut day = Day::plain(settings.directory.clone(), config::wrap_ups(settings), languages);
+    let mut day = config::plain_day(settings);
     (day.scene.streams, day.notes) = (calls.into_iter().map(stream).collect(), notes);
     let rings = &recording.rings;
     if let Some(mean) = rings.mean() {
@@ -265,6 +274,14 @@ fn table(played: &Played) -> String {
         let (wait, level) = (Measure::MeanWait.written(hour.mean_wait_s.value), hour.service_level.value * 100.0);
         let (agents, busy) = (hour.agents, hour.occupancy.value * 100.0);
         let _ = writeln!(text, "{clock:>5}{:>10.0}{wait:>14}{level:>15.1}%{agents:>10.1}{busy:>11.1}%", hour.offered);
+    }
+    if !outlook.lent.is_empty() {
+        text.push('\n');
+    }
+    for lent in &outlook.lent {
+        let (mean, around) = (lent.mean.value, lent.mean.half_width);
+        let around = if around.is_finite() { format!("{around:.2}") } else { "?".to_owned() };
+        let _ = writeln!(text, "on loan, of {}: {mean:.2} ±{around} agents in the mean, {} at most", lent.agency, lent.most);
     }
     if let Some((_, all)) = outlook.estimates.first() {
         let _ = writeln!(
