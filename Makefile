@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test setup check models bench bench-load fuzz screenshots clean
+.PHONY: demo test setup check models bench bench-load instructions fuzz screenshots clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
 demo:
@@ -31,6 +31,10 @@ setup:
 ## Runs the criterion benchmarks.
 bench:
 	$(CARGO) bench
+
+## Counts the instructions of calls and of the matcher's moves (needs valgrind): for machines on which times say little.
+instructions:
+	bash benches/instructions.sh
 
 ## Random and damaged input to everything that reads from outside: SIP, SDP, RTP, digest, configuration, the log. Some minutes; FUZZ_CASES=N for
 ## another number of cases a test than 50,000. What fails is shrunk, and kept under proptest-regressions for the next run.

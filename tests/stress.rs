@@ -65,6 +65,7 @@ fn directory(edition: u32, lends: bool) -> Directory {
         agents: (0..AGENTS).map(|number| Some(agent(number))).collect(),
         languages: Vec::new(),
         lending: if lends { LENDING.to_vec() } else { Vec::new() },
+        hands_from: None,
     }
 }
 

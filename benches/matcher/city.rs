@@ -75,6 +75,7 @@ impl City {
             agents: (0..cell.agents).map(agent).collect(),
             languages: Vec::new(),
             lending: Vec::new(),
+            hands_from: None,
         };
         // Only queues that somebody serves have callers.
         let crowded: Vec<u32> = (0..half).filter(|queue| !served_by[*queue as usize].is_empty()).collect();

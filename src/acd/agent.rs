@@ -219,6 +219,22 @@ impl Agent {
         }
     }
 
+    /// The agent has missed a ring with another of its hands: it is not to be had with this one either, once it is free of what it has.
+    pub fn missed_elsewhere(&mut self, now: Time) {
+        let at_work = !matches!(self.state, State::Offline | State::Break { .. });
+        if at_work && self.afterwards == Afterwards::Ready {
+            self.ask_break(now, BreakReason::Rona);
+        }
+    }
+
+    /// The agent who missed a ring is there again.
+    pub fn is_back(&mut self, now: Time) {
+        let missed = Afterwards::Break(BreakReason::Rona);
+        if matches!(self.state, State::Break { reason: BreakReason::Rona, .. }) || self.afterwards == missed {
+            self.ask_ready(now);
+        }
+    }
+
     /// Signs in (on break, as one who has not said more) unless already in.
     pub fn sign_in(&mut self, now: Time) {
         if self.afterwards == Afterwards::Offline || self.state == State::Offline {

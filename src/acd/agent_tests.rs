@@ -107,3 +107,29 @@ fn every_state_that_should_not_last_has_a_deadline_and_being_stuck_is_told() {
     let until = agent.state().deadline().expect("a ring ends");
     assert_eq!(agent.due(until), Due::Stuck(AgentState::Ringing));
 }
+
+/// A ring missed with one hand is a break of all, after what each has; nobody is signed in by it, and no break of the agent's own ends.
+#[test]
+fn a_ring_that_another_hand_missed_is_a_break() {
+    let (mut free, mut talks, mut gone, mut pauses, mut goes) =
+        (Agent::new(T0), ringing(), Agent::new(T0), Agent::new(T0), ringing());
+    free.ask_ready(T0);
+    talks.talk(at(2), CONTACT, Duration::from_secs(600));
+    pauses.ask_break(T0, BreakReason::Asked);
+    goes.sign_out(at(2));
+    for agent in [&mut free, &mut talks, &mut gone, &mut pauses, &mut goes] {
+        agent.missed_elsewhere(at(3));
+    }
+    let rona = State::Break { reason: BreakReason::Rona, until: None };
+    assert_eq!((free.state(), gone.state().word()), (&rona, AgentState::Offline));
+    talks.talk_over(at(9), Duration::ZERO);
+    assert_eq!(talks.state(), &rona);
+    goes.offer_over(at(9), OfferOutcome::TimedOut, Duration::ZERO);
+    goes.missed_elsewhere(at(9));
+    assert_eq!(goes.state().word(), AgentState::Offline, "it has gone home meanwhile");
+    for agent in [&mut free, &mut talks, &mut gone, &mut pauses, &mut goes] {
+        agent.is_back(at(20));
+    }
+    let words = [free, talks, gone, pauses, goes].map(|agent| agent.state().word());
+    assert_eq!(words, [AgentState::Ready, AgentState::Ready, AgentState::Offline, AgentState::Break, AgentState::Offline]);
+}

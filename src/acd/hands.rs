@@ -6,16 +6,18 @@
 //! go together, the contact that goes first stays, and the other is *declined*: its owner puts it back at its place. So whoever owns a
 //! contact that is offered to a hand rings nobody before the agent's owner has [agreed](Matcher::verdict).
 //!
-//! An agent whose small things never end all at once would never be free for a large one. So while somebody waits for whom only these stand
-//! in the way, and who goes before all for whom they do not, the agent takes no more of them: it *drains*. Of those who sit on one bench no
-//! more drain than wait for it.
+//! An agent whose chats never end all at once would never be free for a call. So an agent *drains*, which is to say that it takes nothing
+//! more of what it has: while somebody waits for whom only that stands in the way, and who goes before everybody whom the agent could still
+//! take. It begins when the owner next looks, so that one more may have come meanwhile; and of those who sit on one bench no more drain
+//! than wait for it.
 
 use std::time::Duration;
 
 use super::agent::{Agent, State};
 use super::claim::{AgentView, ContactSlot, Key};
-use super::map::{AgentProfile, BenchId, Directory};
+use super::map::{AgentProfile, BenchId, Directory, LineId, Map};
 use super::matcher::{Matcher, Standing};
+use super::shelf::Mask;
 use super::step::{Step, does};
 use super::word::AgentWord;
 use crate::base::sync::Ordering;
@@ -75,27 +77,27 @@ impl Capacity {
 }
 
 impl Directory {
-    /// The directory with a number for each hand of each agent, and those numbers by agent: first its own, which stays that of its first
-    /// hand. What follows the agents' own numbers is used for hands.
+    /// The directory with a number for each hand of each agent, and those numbers by agent: first its own, which is that of its first hand.
+    /// Further hands have numbers from `first` on, beyond all that agents can ever have for themselves. Whoever had a number `before` keeps
+    /// it, used or not, for its words are those of its owner; `before` is empty at first.
     #[must_use]
-    pub fn with_hands(&self) -> (Directory, Vec<Vec<AgentId>>) {
-        let mut directory = self.clone();
+    pub fn with_hands(&self, first: u32, before: &[Vec<AgentId>]) -> (Directory, Vec<Vec<AgentId>>) {
+        let mut directory = Directory { hands_from: Some(first), ..self.clone() };
+        let mut next = before.iter().flatten().map(|hand| hand.0 + 1).max().map_or(first, |next| next.max(first));
+        directory.agents.resize(next as usize, None);
         let mut hands = Vec::with_capacity(self.agents.len());
         for (agent, profile) in (0..).zip(&self.agents) {
-            let mut of_agent = vec![AgentId(agent)];
-            let Some(profile) = profile else {
-                hands.push(of_agent);
-                continue;
-            };
-            let channels = Channel::ALL.iter().flat_map(|channel| (0..profile.capacity.most(*channel)).map(|_| *channel));
+            let mut of_agent = before.get(agent as usize).cloned().unwrap_or_else(|| vec![AgentId(agent)]);
+            let most = |channel: &Channel| profile.as_ref().map_or(0, |profile| profile.capacity.most(*channel));
+            let channels = Channel::ALL.iter().flat_map(|channel| (0..most(channel)).map(|_| *channel));
             for (place, channel) in channels.enumerate() {
-                let hand = Some(AgentProfile { channel, ..profile.clone() });
-                if place == 0 {
-                    directory.agents[agent as usize] = hand;
-                } else {
-                    of_agent.push(AgentId(directory.agents.len() as u32));
-                    directory.agents.push(hand);
+                if place == of_agent.len() {
+                    of_agent.push(AgentId(next));
+                    directory.agents.push(None);
+                    next += 1;
                 }
+                let hand = profile.as_ref().map(|profile| AgentProfile { channel, ..profile.clone() });
+                directory.agents[of_agent[place].index()] = hand;
             }
             hands.push(of_agent);
         }
@@ -112,7 +114,7 @@ pub enum Verdict {
     Declined,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Hand {
     id: AgentId,
     channel: Channel,
@@ -120,8 +122,8 @@ struct Hand {
 }
 
 /// All that an agent may have at once, kept by its owner, who [settles](Matcher::settle_hands) them whenever one was nudged or has changed,
-/// and every [`DRAIN_LOOK`] while the agent drains.
-#[derive(Clone, Debug)]
+/// and every [`DRAIN_LOOK`] while the agent drains; [given up](Matcher::give_up_hands) when the agent is.
+#[derive(Debug)]
 pub struct Hands {
     hands: Vec<Hand>,
     capacity: Capacity,
@@ -201,6 +203,22 @@ impl Hands {
     }
 }
 
+/// A hand that is free, and not seated.
+#[derive(Clone, Copy)]
+struct FreeHand {
+    index: usize,
+    bench: BenchId,
+    /// Of those whom it could serve there, who goes first; `None`: nobody waits.
+    first: Option<Key>,
+}
+
+impl FreeHand {
+    /// Whether somebody waits for it, and goes before everybody who waits for the other.
+    fn goes_before(&self, other: Option<&FreeHand>) -> bool {
+        self.first.is_some_and(|key| other.and_then(|other| other.first).is_none_or(|first| key < first))
+    }
+}
+
 /// What is next to be done for an agent that has a hand free.
 enum Next {
     Seat(usize),
@@ -212,50 +230,56 @@ impl Matcher {
     /// *Owner.* Takes or declines what the hands were claimed for, lets go whom they are not offered to any more, seats those that may take
     /// something, and no others.
     pub fn settle_hands(&self, hands: &mut Hands, now: Time) {
-        if let Some(bench) = hands.drains_for.take() {
-            self.draining[bench.0 as usize].fetch_sub(1, Ordering::AcqRel);
-        }
+        let drained_for = hands.drains_for.take();
         loop {
             self.take_claims(hands, now);
-            let mut claimed = false;
-            for hand in &hands.hands {
-                match self.agent(hand.id) {
-                    AgentView::Ready if !hand.agent.wants_seat() || !hands.has_room_for(hand.channel) => {
-                        claimed |= self.pause(hand.id) != AgentView::Busy;
-                    }
-                    AgentView::Held { offered: false, .. } if hand.agent.state().contact().is_none() => {
-                        self.release(hand.id);
-                    }
-                    _ => {}
-                }
-            }
-            if claimed {
+            if self.unseat(hands, |hand, hands| !hand.agent.wants_seat() || !hands.has_room_for(hand.channel)) {
                 continue;
             }
-            match self.next_to_seat(hands) {
+            for hand in &hands.hands {
+                let over = hand.agent.state().contact().is_none();
+                if over && matches!(self.agent(hand.id), AgentView::Held { offered: false, .. }) {
+                    self.release(hand.id);
+                }
+            }
+            match self.next_to_seat(hands, drained_for) {
                 Next::Nothing => break,
                 Next::Seat(hand) => {
                     let Hand { id, agent, .. } = &hands.hands[hand];
-                    let (id, occupied) = (*id, agent.occupied());
-                    self.set_standing(id, Some(Standing::Free));
-                    if !self.ready(id, now, occupied) {
+                    self.set_standing(*id, Some(Standing::Free));
+                    if !self.ready(*id, now, agent.occupied()) {
                         break;
                     }
                 }
                 Next::Drain(bench) => {
-                    hands.drains_for = Some(bench);
-                    if !self.unseat(hands) {
+                    if !self.unseat(hands, |_, _| true) {
+                        hands.drains_for = Some(bench);
                         break;
                     }
-                    // Somebody was faster: what the agent has is not what it was.
-                    hands.drains_for = None;
-                    self.draining[bench.0 as usize].fetch_sub(1, Ordering::AcqRel);
+                    // A hand was claimed meanwhile: what the agent has is not what it was.
+                    if drained_for != Some(bench) {
+                        self.draining[bench.0 as usize].fetch_sub(1, Ordering::AcqRel);
+                    }
                 }
             }
         }
+        if let Some(bench) = drained_for.filter(|bench| hands.drains_for != Some(*bench)) {
+            self.draining[bench.0 as usize].fetch_sub(1, Ordering::AcqRel);
+        }
         for hand in &hands.hands {
+            // A loan ends with what it was for, whatever else the agent has.
+            let busy = hand.agent.state().standing() == Some(Standing::Busy);
+            if !busy && !matches!(self.agent(hand.id), AgentView::Held { offered: true, .. }) {
+                self.loan_over(hand.id);
+            }
             self.set_standing(hand.id, hands.standing_of(hand));
         }
+    }
+
+    /// *Owner.* The agent is there no more, and its hands are let go: nothing of them is counted any longer.
+    pub fn give_up_hands(&self, mut hands: Hands, now: Time) {
+        hands.each(|hand| hand.sign_out(now));
+        self.settle_hands(&mut hands, now);
     }
 
     /// What the owner of the agent says of the offer of a contact; `None`: nothing yet, or there is no offer.
@@ -292,15 +316,15 @@ impl Matcher {
             taken |= agrees;
         }
         if taken {
-            // Whoever has got something is the last to get something else.
-            self.unseat(hands);
+            // All hands are idle from now on only: whoever has got something goes behind the others.
+            self.unseat(hands, |_, _| true);
         }
     }
 
-    /// Takes all hands off their benches; whether one turned out to be claimed.
-    fn unseat(&self, hands: &Hands) -> bool {
-        let ready = hands.ids().filter(|id| self.agent(*id) == AgentView::Ready);
-        ready.fold(false, |claimed, id| claimed | (self.pause(id) != AgentView::Busy))
+    /// Takes some of the hands off their benches; whether one turned out to be claimed.
+    fn unseat(&self, hands: &Hands, which: impl Fn(&Hand, &Hands) -> bool) -> bool {
+        let seated = |hand: &&Hand| self.agent(hand.id) == AgentView::Ready && which(hand, hands);
+        hands.hands.iter().filter(seated).fold(false, |claimed, hand| claimed | (self.pause(hand.id) != AgentView::Busy))
     }
 
     fn say(&self, hand: AgentId, verdict: Verdict) {
@@ -311,50 +335,51 @@ impl Matcher {
         }
     }
 
-    fn next_to_seat(&self, hands: &Hands) -> Next {
+    fn next_to_seat(&self, hands: &Hands, drained_for: Option<BenchId>) -> Next {
         let map = self.kernel.map();
-        // Of those for whom somebody waits, who goes first; with room for it, and without.
-        let mut with_room: Option<(Option<Key>, usize)> = None;
-        let mut without: Option<(Key, BenchId)> = None;
-        let mut any_room = false;
+        let has_one_hand = hands.hands.len() == 1;
+        let mut takes_more = false;
+        let mut with_room: Option<FreeHand> = None;
+        let mut without_room: Option<FreeHand> = None;
         for (index, hand) in hands.hands.iter().enumerate() {
             let Some(bench) = map.bench(hand.id).filter(|_| hand.agent.wants_seat()) else { continue };
             let room = hands.has_room_for(hand.channel);
-            any_room |= room;
-            if room && self.agent(hand.id) != AgentView::Busy {
+            takes_more |= room;
+            if self.agent(hand.id) != AgentView::Busy {
                 continue;
             }
-            let only = hands.hands.len() == 1;
-            let first = if only { None } else { self.kernel.first_for(&map, hand.id.0, bench) };
-            // Those for whom nobody waits come last.
-            let order = |first: Option<Key>| (first.is_none(), first);
-            if room && with_room.is_none_or(|(best, _)| order(first) < order(best)) {
-                with_room = Some((first, index));
-            } else if let (false, Some(key)) = (room, first)
-                && without.is_none_or(|(best, _)| key < best)
-            {
-                without = Some((key, bench));
+            let first = if has_one_hand { None } else { self.kernel.first_for(&map, hand.id.0, bench) };
+            let free = FreeHand { index, bench, first };
+            let best = if room { &mut with_room } else { &mut without_room };
+            if best.is_none() || free.goes_before(best.as_ref()) {
+                *best = Some(free);
             }
         }
-        match (with_room, without) {
-            (best, Some((key, bench)))
-                if any_room
-                    && best.is_none_or(|(first, _)| first.is_none_or(|first| key < first))
-                    && self.may_drain(&map, bench) =>
-            {
-                Next::Drain(bench)
-            }
-            (Some((_, index)), _) => Next::Seat(index),
-            (None, _) => Next::Nothing,
+        if let Some(FreeHand { index, bench, .. }) =
+            without_room.filter(|free| takes_more && free.goes_before(with_room.as_ref()))
+            && self.may_drain(&map, (hands.hands[index].id, bench), drained_for)
+        {
+            return Next::Drain(bench);
         }
+        with_room.map_or(Next::Nothing, |free| Next::Seat(free.index))
     }
 
-    /// Whether one more may drain for those who wait for `bench`; it counts as one who does.
-    fn may_drain(&self, map: &super::map::Map, bench: BenchId) -> bool {
+    /// Whether one more may drain for those who wait for a hand on its bench, of whom one has been `drained_for` that bench already; if so
+    /// it is counted.
+    fn may_drain(&self, map: &Map, (hand, bench): (AgentId, BenchId), drained_for: Option<BenchId>) -> bool {
         let draining = &self.draining[bench.0 as usize];
-        let now = draining.load(Ordering::Acquire);
-        self.kernel.more_wait_than(map.lines_of(bench), now)
-            && draining.compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let counted = drained_for == Some(bench);
+        let all = draining.load(Ordering::Acquire);
+        let own_line = [Mask::one(LineId::of_agent(hand).0)];
+        let others = all - u32::from(counted);
+        (self.kernel.more_wait_than(map.lines_of(bench), others) || self.kernel.more_wait_than(&own_line, 0))
+            && (counted || draining.compare_exchange(all, all + 1, Ordering::AcqRel, Ordering::Acquire).is_ok())
+    }
+
+    /// How many drain.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn draining(&self) -> u32 {
+        self.draining.iter().map(|bench| bench.load(Ordering::Acquire)).sum()
     }
 }
 

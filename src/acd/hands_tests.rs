@@ -7,7 +7,8 @@ use super::super::map::{LineId, Map};
 use super::super::matcher::Size;
 use super::super::queue::QueueRules;
 use super::*;
-use crate::base::QueueId;
+use crate::acd::loan::Lending;
+use crate::base::{AgencyId, QueueId};
 
 const VOICE: QueueId = QueueId(0);
 const CHAT: QueueId = QueueId(1);
@@ -27,19 +28,28 @@ struct House {
 
 impl House {
     fn new(agents: &[&[Load]]) -> Self {
-        let queue = |channel| Some(QueueRules { channel, ..super::super::queue::tests::plain("q", &[], &[0]) });
+        House::that_lends(agents, Vec::new())
+    }
+
+    /// Agents and chats are of agency 0, callers call agency 1.
+    fn that_lends(agents: &[&[Load]], lending: Vec<Option<Lending>>) -> Self {
+        let queue = |channel, agency| {
+            let agency = AgencyId(agency);
+            Some(QueueRules { channel, agency, ..super::super::queue::tests::plain("q", &[], &[0]) })
+        };
         let agent = |mixtures: &&[Load]| {
             let capacity = Capacity::of(mixtures.iter().copied());
             AgentProfile { capacity, ..super::super::map::tests::agent("a", &[], &[0]).unwrap() }
         };
         let directory = Directory {
-            queues: vec![queue(Channel::Voice), queue(Channel::Chat)],
+            queues: vec![queue(Channel::Voice, 1), queue(Channel::Chat, 0)],
+            lending,
             agents: agents.iter().map(agent).map(Some).collect(),
             ..Directory::default()
         };
-        let (directory, ids) = directory.with_hands();
+        let (directory, ids) = directory.with_hands(agents.len() as u32, &[]);
         let count = directory.agents.len() as u32;
-        let size = Size { shards: 1, contacts_per_shard: 50, agents: count, queues: 2, agencies: 0 };
+        let size = Size { shards: 1, contacts_per_shard: 50, agents: count, queues: 2, agencies: 2 };
         let mut of = vec![0; count as usize];
         for (agent, ids) in ids.iter().enumerate() {
             ids.iter().for_each(|id| of[id.index()] = agent);
@@ -88,6 +98,7 @@ impl House {
             let mut slots = Vec::new();
             self.matcher.nudged_contacts(0, |slot| slots.push(slot));
             for hand in agents {
+                self.matcher.consider_loan(hand);
                 self.settle(self.of[hand.index()]);
             }
             for slot in slots {
@@ -249,4 +260,64 @@ fn who_is_on_a_break_takes_nothing_with_any_hand() {
     assert_eq!(house.agents[0].standing(), Some(Standing::Break));
     let contacts = house.arrive([VOICE, CHAT]);
     assert_eq!(contacts.map(|(slot, _)| house.agent_of(slot)), [None, None]);
+}
+
+/// A hand that was lent is not when its call is over, whatever the other hands have; and an agent is one agent, however many hands it has.
+#[test]
+fn a_loan_ends_with_its_call_and_agents_are_counted_once() {
+    let lending = Some(Lending { at_most: 5, own_percent: 50 });
+    let both = [mixture(1, 0), mixture(0, 3)];
+    let mut house = House::that_lends(&[&both, &both], vec![lending]);
+    assert_eq!(house.matcher.on_loan(AgencyId(0)), Some((0, 1)), "one of two");
+    let [(call, _), (second, _)] = house.arrive([VOICE, VOICE]);
+    assert_eq!([call, second].map(|slot| house.agent_of(slot)), [Some(0), None], "the other is kept");
+    let hand = house.answer(call);
+    house.matcher.leave(second);
+    let now = house.now;
+    house.agents[1].each(|hand| hand.ask_break(now, crate::base::words::BreakReason::Asked));
+    house.settle(1);
+    let [(chat, _)] = house.arrive([CHAT]);
+    house.hang_up(hand);
+    assert_eq!(house.agent_of(chat), Some(0));
+    assert_eq!(house.matcher.on_loan(AgencyId(0)), Some((0, 1)));
+    house.answer(chat);
+    assert_eq!(house.matcher.on_loan(AgencyId(0)), Some((0, 1)), "there is no room for a call, and no loan");
+}
+
+#[test]
+fn whoever_had_a_number_keeps_it() {
+    let agent = |mixtures: &[Load]| {
+        let capacity = Capacity::of(mixtures.iter().copied());
+        Some(AgentProfile { capacity, ..AgentProfile::default() })
+    };
+    let ids = |hands: &[Vec<AgentId>]| hands.iter().map(|ids| ids.iter().map(|id| id.0).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let mut few =
+        Directory { agents: vec![agent(&[mixture(1, 0), mixture(0, 2)]), agent(&[mixture(1, 1)])], ..Directory::default() };
+    let (_, first) = few.with_hands(10, &[]);
+    assert_eq!(ids(&first), [vec![0, 10, 11], vec![1, 12]]);
+    // The first may have less, the second more, and there is a third.
+    few.agents = vec![agent(&[mixture(1, 1)]), agent(&[mixture(1, 2)]), agent(&[mixture(1, 1)])];
+    let (directory, second) = few.with_hands(10, &first);
+    assert_eq!(ids(&second), [vec![0, 10, 11], vec![1, 12, 13], vec![2, 14]]);
+    let channel = |id: u32| directory.agents[id as usize].as_ref().map(|profile| profile.channel);
+    assert_eq!(
+        [0, 10, 11, 13, 14].map(channel),
+        [Some(Channel::Voice), Some(Channel::Chat), None, Some(Channel::Chat), Some(Channel::Chat)]
+    );
+    assert_eq!((directory.agents.len(), channel(5)), (15, None));
+}
+
+#[test]
+fn who_is_given_up_drains_no_more() {
+    let mut house = House::new(&[&[mixture(1, 0), mixture(0, 2)]]);
+    let [(chat, _), (other, _)] = house.arrive([CHAT, CHAT]);
+    let hands = [house.answer(chat), house.answer(other)];
+    house.arrive([VOICE]);
+    house.hang_up(hands[0]);
+    assert!(house.agents[0].drains());
+    let drains = |house: &House| house.matcher.draining.iter().map(|bench| bench.load(Ordering::Acquire)).sum::<u32>();
+    assert_eq!(drains(&house), 1);
+    let agent = house.agents.remove(0);
+    house.matcher.give_up_hands(agent, house.now);
+    assert_eq!(drains(&house), 0);
 }

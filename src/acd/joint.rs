@@ -122,7 +122,7 @@ pub struct Joint {
 }
 
 impl Joint {
-    /// Whether both agents are reserved.
+    /// Whether both agents are offered. They are reserved when their owners [agree](Matcher::verdict), where these may decline.
     #[must_use]
     pub fn is_together(&self) -> bool {
         self.stage == Stage::Together
@@ -189,6 +189,20 @@ impl Matcher {
         self.take_out(joint, let_go);
         self.becomes(joint, Stage::Looking);
         self.step(joint, now, let_go);
+    }
+
+    /// *Owner.* The owner of one of the agents says that it may not have the contact. Where it is the request's turn, the other is kept.
+    pub fn declined_jointly(&self, joint: &mut Joint, slot: ContactSlot, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        let line = joint.slots.iter().position(|other| *other == slot).map(|at| joint.lines[at]);
+        match (joint.stage, line) {
+            (Stage::InTurn { .. }, Some(line)) => {
+                if let Some(agent) = self.kernel.put_back(slot.0, line, joint.key) {
+                    let_go(agent);
+                }
+                self.wait_in_turn(joint, now, let_go);
+            }
+            _ => self.put_back_jointly(joint, now, let_go),
+        }
     }
 
     /// *Owner.* The contact leaves, whatever it has.

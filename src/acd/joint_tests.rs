@@ -171,6 +171,28 @@ fn nobody_who_wants_two_waits_for_ever() {
     assert!(busy.matcher.accept_jointly(&joint).is_some());
 }
 
+/// Whose turn it is keeps the one whom it holds when the other may not have it; who has not, lets both go.
+#[test]
+fn one_who_declines_costs_no_turn() {
+    let matcher = house(&[&[0], &[1], &[1]]);
+    let mut joint = wants_two(&matcher, T0);
+    let patient_until = T0 + PATIENCE.looks;
+    matcher.step(&mut joint, patient_until, &mut |agent| panic!("{agent:?} was held"));
+    ready(&matcher, 0, patient_until);
+    matcher.step(&mut joint, patient_until, &mut |agent| panic!("{agent:?} was held"));
+    ready(&matcher, 1, patient_until);
+    let mut let_go = Vec::new();
+    matcher.declined_jointly(&mut joint, SLOTS[1], patient_until, &mut |agent| let_go.push(agent));
+    assert_eq!((let_go, joint.is_together()), (vec![AgentId(1)], false));
+    assert_eq!(matcher.agent(AgentId(0)), AgentView::Held { contact: SLOTS[0], offered: true }, "it is still held");
+    ready(&matcher, 2, patient_until);
+    matcher.step(&mut joint, patient_until, &mut |agent| panic!("{agent:?} was held"));
+    assert!(joint.is_together());
+    let mut let_go = Vec::new();
+    matcher.declined_jointly(&mut joint, SLOTS[0], patient_until, &mut |agent| let_go.push(agent));
+    assert_eq!((let_go, joint.is_together()), (vec![AgentId(0), AgentId(2)], false));
+}
+
 #[test]
 fn a_turn_that_is_not_given_back_ends() {
     let joints = Joints::new(1);

@@ -93,6 +93,8 @@ pub struct Directory {
     pub queues: Vec<Option<QueueRules>>,
     /// By [`AgentId`].
     pub agents: Vec<Option<AgentProfile>>,
+    /// From this number on they are further [hands](super::hands) of agents; `None`: there are none.
+    pub hands_from: Option<u32>,
     /// The skills that are languages, by which callers choose.
     pub languages: Vec<SkillId>,
     /// By [`AgencyId`]: what it keeps for its own callers; `None`, and none at all: its agents serve whoever their pools serve.
@@ -202,6 +204,7 @@ pub struct Map {
     lending: Vec<Option<Lending>>,
     /// By bench: how many agents have that profile.
     members: Vec<u32>,
+    hands_from: u32,
     languages: Vec<SkillId>,
     profiles: Places<Profile>,
     requirements: Places<Requirement>,
@@ -303,6 +306,7 @@ impl Map {
             kept,
             lending: directory.lending.clone(),
             members,
+            hands_from: directory.hands_from.unwrap_or(u32::MAX),
             languages: directory.languages.clone(),
             profiles,
             requirements,
@@ -359,6 +363,11 @@ impl Map {
     #[must_use]
     pub fn bench(&self, agent: AgentId) -> Option<BenchId> {
         self.bench_of.get(agent.index()).copied().flatten()
+    }
+
+    /// Whether this is an agent's own number, and not that of a further hand.
+    pub(crate) fn is_agents_own(&self, agent: AgentId) -> bool {
+        agent.0 < self.hands_from
     }
 
     /// How many agents of the directory `bench` is for, signed in or not.
@@ -542,6 +551,7 @@ pub(crate) mod tests {
             ],
             languages: vec![SkillId(9)],
             lending: Vec::new(),
+            hands_from: None,
         };
         let map = Map::new(&directory, 1);
         let bench = |n| map.bench(AgentId(n)).unwrap();

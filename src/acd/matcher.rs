@@ -60,7 +60,7 @@ pub struct Matcher {
     counted: Box<[AtomicU32]>,
     /// By bench: how many are free, busy, on a break and on loan.
     standing: Box<[[AtomicU32; Counted::ALL.len()]]>,
-    /// By agent: what its owner has said of the contact that it was last held for.
+    /// By agent: what its owner has said of the contact that it was last held for: that hold, if it agreed, and the claim before it, if not.
     pub(super) verdicts: Box<[AtomicU64]>,
     /// By bench: how many agents take no more of what they have, to be free for those who wait for it.
     pub(super) draining: Box<[AtomicU32]>,
@@ -326,7 +326,9 @@ impl Matcher {
         if let Some(was_on) = was_on {
             counter(was_on).fetch_sub(1, Ordering::AcqRel);
         }
-        self.signed(on.map(|(bench, _)| bench), was_on.map(|(bench, _)| bench));
+        if self.kernel.map().is_agents_own(agent) {
+            self.signed(on.map(|(bench, _)| bench), was_on.map(|(bench, _)| bench));
+        }
     }
 
     // ---- anybody ----

@@ -18,6 +18,7 @@ fn house(agents: usize) -> House {
         agents: Vec::new(),
         languages: vec![SkillId(9)],
         lending: Vec::new(),
+        hands_from: None,
     };
     for n in 0..agents {
         directory.agents.push(agent(&format!("a{n}"), &[(1, 7), (9, 3)], &[0]));

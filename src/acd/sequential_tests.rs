@@ -64,6 +64,7 @@ fn directory(edition: u32) -> Directory {
         agents: (0..).zip(people).map(|(n, (skills, pools))| agent(&format!("a{n}"), skills, pools)).collect::<Vec<_>>(),
         languages: vec![SkillId(9)],
         lending: Vec::new(),
+        hands_from: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening hours: a week of spans in a time zone, and dated exceptions.
 
-use jiff::civil::{Date, Time as Clock, Weekday};
+use jiff::civil::{Date, DateTime, Time as Clock, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::base::Time;
@@ -36,7 +36,12 @@ impl Hours {
     #[must_use]
     pub fn open_at(&self, now: Time) -> bool {
         let Ok(moment) = jiff::Timestamp::from_microsecond(i64::try_from(now.micros()).unwrap_or(i64::MAX)) else { return true };
-        let local = self.zone.to_datetime(moment);
+        self.open_by_the_clock(self.zone.to_datetime(moment))
+    }
+
+    /// Whether it is open when the clock on its wall shows `local`.
+    #[must_use]
+    pub fn open_by_the_clock(&self, local: DateTime) -> bool {
         if let Some((_, spans)) = self.exceptions.iter().find(|(date, _)| *date == local.date()) {
             return spans.iter().any(|span| span.contains(local.time()));
         }

@@ -40,10 +40,15 @@ struct Usual {
     /// What each call is like that does not say otherwise.
     patience: Span,
     talk: Span,
+    wrap_up: Option<Span>,
+}
+
+fn span_of(section: &Section<'_>, key: &'static str) -> Option<Span> {
+    section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string()))
 }
 
 fn span(section: &Section<'_>, key: &'static str, usual: Span) -> Span {
-    section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string())).unwrap_or(usual)
+    span_of(section, key).unwrap_or(usual)
 }
 
 fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Day>) -> Day {
@@ -57,6 +62,7 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
         date,
         patience: span(root, "patience", Span::Exp(minutes(5))),
         talk: span(root, "talk", Span::LogNormal(minutes(3), minutes(3))),
+        wrap_up: span_of(root, "wrap_up"),
     };
     let manners = known.map_or_else(Manners::default, |day| day.scene.manners);
     let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));

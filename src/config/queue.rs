@@ -56,14 +56,13 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     queue.id.inspect(|id| drop(later.overflows.insert(QueueId(*id), section.spot_of("overflow"))));
     if let (Some(id), Channel::Chat) = (queue.id, rules.channel) {
         later.chat_queues.push((QueueId(id), section.spot_of("channel")));
-        if rules.prefer_agent.is_some() {
-            let remedy = "leave prefer_agent out, here and in queue_defaults";
-            cx.report.error(Kind::Conflict, &section.spot_of("prefer_agent"), "only callers wait for one agent", remedy);
+        let only_calls =
+            [("prefer_agent", "only callers wait for one agent"), ("ring_several", "chats go to one agent at a time")];
+        for (key, message) in only_calls.into_iter().filter(|(key, _)| section.has(key)) {
+            cx.report.error(Kind::Conflict, &section.spot_of(key), message, format!("leave {key} out"));
         }
-        if rules.ring_several > 1 {
-            let remedy = "write ring_several = 1";
-            cx.report.error(Kind::Conflict, &section.spot_of("ring_several"), "chats go to one agent at a time", remedy);
-        }
+        // What holds for queues in general may hold for calls alone.
+        (rules.prefer_agent, rules.prefer_last, rules.ring_several) = (None, None, 1);
     }
     let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
     if let (Some(step), Some(max)) = (never, rules.wait_max) {

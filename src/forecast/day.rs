@@ -60,7 +60,7 @@ impl Day {
         let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
-        let (all, hands) = directory.with_hands();
+        let (all, hands) = directory.with_hands(directory.agents.len() as u32, &[]);
         let map = Map::new(&all, 1);
         let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
         let spoken = if spoken.is_empty() { vec![None] } else { spoken };
@@ -90,6 +90,7 @@ impl Day {
                 queue: *queue,
                 language: *language,
                 interpreters: None,
+                wrap_up: None,
                 windows: None,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(PLAIN_OCCUPANCY * agents / busy(queue.0)),

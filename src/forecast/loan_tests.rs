@@ -29,6 +29,7 @@ fn two_agencies(rates: [f64; 2], own_agents: u32, lends: Option<Lending>) -> Sce
             queue: QueueId(index as u32),
             language: None,
             interpreters: None,
+            wrap_up: None,
             windows: None,
             returning: Share::NONE,
             arrivals: Arrivals::Steady(rate),

@@ -78,6 +78,8 @@ pub struct Stream {
     pub patience: Span,
     /// How long a talk lasts.
     pub talk: Lasting,
+    /// How long the agent takes to finish up, as far as queue and agent are allowed to; `None`: all of that.
+    pub wrap_up: Option<Lasting>,
 }
 
 /// What an agent does by the clock.

@@ -65,11 +65,18 @@ impl Single {
         let agents = (0..self.agents as usize).map(|number| Some(plain_agent(number, &[0]))).collect();
         let mean = |seconds: f64| Span::Exp(Duration::from_secs_f64(seconds));
         Scene {
-            directory: Directory { queues: vec![Some(queue)], agents, languages: Vec::new(), lending: Vec::new() },
+            directory: Directory {
+                queues: vec![Some(queue)],
+                agents,
+                languages: Vec::new(),
+                lending: Vec::new(),
+                hands_from: None,
+            },
             streams: vec![Stream {
                 queue: QueueId(0),
                 language: None,
                 interpreters: None,
+                wrap_up: None,
                 windows: None,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(self.calls_per_hour / 3600.0),

@@ -84,6 +84,7 @@ impl Design<'_> {
                 queue: QueueId(index as u32),
                 language: None,
                 interpreters: None,
+                wrap_up: None,
                 windows: None,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(*rate),
@@ -175,6 +176,24 @@ fn callers_come_back_to_who_served_them() {
     };
     let (never, half, most) = (wait(0.0), wait(50.0), wait(95.0));
     assert!(never < 20.0 && 2.0 * never < half && 1.5 * half < most && most < 105.0, "{never} {half} {most}");
+}
+
+/// Agents who finish up for an exponential time that their queue allows for are servers with two steps; and never longer than it allows.
+#[test]
+fn agents_finish_up_as_long_as_they_need_and_may() {
+    let mut scene = Design { queues: &[(&[0], 0.03, Span::Never)], pools: &[20], talk_s: 100.0 }.scene();
+    let mut busy = |may_s: u64| {
+        scene.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(may_s);
+        scene.streams[0].wrap_up = Some(Lasting::By(Span::Exp(Duration::from_secs(50))));
+        let mut sheet = super::sheet::Sheet::new(&scene, Duration::from_secs(200_000), Seed::from_number(1));
+        sheet = World::new(&scene, Duration::from_secs(200_000), 1000, Seed::from_number(5), sheet).run(|_| {}).unwrap();
+        sheet.work.iter().map(|work| work.busy_s).sum::<f64>() / 200_000.0
+    };
+    let (long, short) = (busy(100_000), busy(20));
+    assert!((long - 0.03 * 150.0).abs() < 0.25, "{long}");
+    // The mean of an exponential time of 50 s that is cut at 20.
+    let cut = 50.0 * (1.0 - (-20.0_f64 / 50.0).exp());
+    assert!((short - 0.03 * (100.0 + cut)).abs() < 0.2, "{short}");
 }
 
 /// Outside of opening hours callers are turned away, or nobody calls who has somewhere else to go.
@@ -409,6 +428,32 @@ fn callers_with_interpreters_come_through_where_nobody_is_ever_free() {
     assert!(measured[0].mean_wait_s.value < 600.0 && measured[0].answered == measured[0].offered, "{measured:?}");
     let areas = World::new(&scene, Duration::from_secs(200 * 3600), 2000, Seed::from_number(3), Areas::default());
     areas.run(|_| {}).unwrap().hold(4);
+}
+
+/// Nobody hangs up and nobody comes to work any more: whoever still wants two is told that it is closed, and the play ends.
+#[test]
+fn a_play_ends_with_callers_who_want_an_interpreter_and_nobody_there() {
+    let queues: &[(&[u32], f64, Span)] = &[(&[0], 0.05, Span::Never), (&[1], 0.00001, Span::Never)];
+    let mut scene = Design { queues, pools: &[2, 1], talk_s: 100.0 }.scene();
+    with_interpreters(&mut scene);
+    let hour = Duration::from_secs(3600);
+    scene.duties.extend([(hour, AgentId(1), Duty::Home), (hour, AgentId(2), Duty::Home)]);
+    let areas = World::new(&scene, 2 * hour, 1000, Seed::from_number(4), Areas::default()).run(|_| {}).unwrap();
+    assert!(areas.ended > 300 && areas.length[&QueueId(0)].1 == 0, "{}", areas.ended);
+}
+
+/// Who has gone home while a phone rang stays there, though nobody answered it.
+#[test]
+fn nobody_comes_back_for_a_ring_that_was_missed() {
+    let mut scene = Design { queues: &[(&[0], 0.05, Span::Const(Duration::from_secs(300)))], pools: &[3], talk_s: 100.0 }.scene();
+    scene.manners = Manners { miss: Share::ALL, back_after: Duration::from_secs(30), ..Manners::default() };
+    let hour = Duration::from_secs(3600);
+    scene.duties.extend((0..3).map(|agent| (hour, AgentId(agent), Duty::Home)));
+    let sheet = super::sheet::Sheet::new(&scene, 3 * hour, Seed::from_number(1));
+    let mut sheet = World::new(&scene, 3 * hour, 1000, Seed::from_number(5), sheet).run(|_| {}).unwrap();
+    sheet.close(START + 3 * hour);
+    let here_s = |from: usize| sheet.work[from..].iter().map(|work| work.here_s).sum::<f64>();
+    assert!(here_s(0) > 3600.0 && here_s(5) == 0.0, "{} and {}", here_s(0), here_s(5));
 }
 
 /// For each queue, the time that its callers spent in it, and its length summed over time.

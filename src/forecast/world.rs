@@ -3,6 +3,8 @@
 //! Owns each caller's way from arrival to the end of the talk, by the rules of queues that the engine follows too, and what agents do
 //! between talks. Signalling takes no time here; only people do.
 
+mod agents;
+mod line;
 mod pair;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,21 +14,22 @@ use slab::Slab;
 
 use self::pair::Pair;
 use super::scene::{Duty, Scene};
-use crate::acd::agent::{Agent, State};
-use crate::acd::claim::{ContactView, Left};
-use crate::acd::hands::{DRAIN_LOOK, Hands, Verdict};
+use crate::acd::claim::ContactView;
+use crate::acd::hands::{Hands, Verdict};
 use crate::acd::matcher::{Size, Standing};
-use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
+use crate::acd::queue::{QueueRules, WhenEmpty};
 use crate::acd::{ContactSlot, Key, LineId, Map, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
 use crate::base::span::Share;
-use crate::base::words::{AgentState, BreakReason, EstimateOutcome, OfferOutcome};
+use crate::base::words::{EstimateOutcome, OfferOutcome};
 use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
 
 /// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
 pub const START: Time = Time::from_secs(10_000_000);
 
+/// After so long, with nobody coming, talking or at work any more, nobody is looked for in the hope of an agent.
+const LOOKS_IN_VAIN: Duration = Duration::from_secs(24 * 3600);
 /// Whoever calls again was served by one of the last so many who served the queue, each as likely.
 const LAST_AGENTS: usize = 64;
 
@@ -109,6 +112,7 @@ enum Due {
 struct Ring {
     slot: ContactSlot,
     hand: AgentId,
+    /// When it is answered or given up; `None`: it has been answered.
     over: Option<DeadlineId>,
 }
 
@@ -128,6 +132,8 @@ struct Caller {
     arrived: Time,
     joined: Time,
     talk: Duration,
+    /// How long who talked to it finishes up; `None`: as long as may be.
+    finishes: Option<Duration>,
     /// Which of those who served its queue last has served it before; `None`: nobody.
     returns: Option<u64>,
     place: Option<(ContactSlot, Key)>,
@@ -151,6 +157,7 @@ struct Worker {
     /// By hand: when its wrap-up or pause is over.
     state_over: Vec<Option<DeadlineId>>,
     look_again: Option<DeadlineId>,
+    signed_in: bool,
 }
 
 struct Source {
@@ -170,6 +177,7 @@ pub struct World<'s, O> {
     /// Slots that further rings have, and the most they may have.
     further_rings: u32,
     further_max: u32,
+    line_max: u32,
     /// Who wait for two agents, by their keys.
     pairs: BTreeMap<Key, usize>,
     /// By queue: who served it last, the last one first.
@@ -189,7 +197,7 @@ pub struct World<'s, O> {
 impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
-        let (directory, hands) = scene.directory.with_hands();
+        let (directory, hands) = scene.directory.with_hands(scene.directory.agents.len() as u32, &[]);
         let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
         let mut agent_of = vec![AgentId(0); agents as usize];
         for (agent, hands) in (0..).map(AgentId).zip(&hands) {
@@ -199,6 +207,7 @@ impl<'s, O: Observer> World<'s, O> {
             hands: Hands::new(&directory, hands, START),
             state_over: vec![None; hands.len()],
             look_again: None,
+            signed_in: false,
         };
         let agencies = scene.directory.lending.len() as u32;
         let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
@@ -218,6 +227,7 @@ impl<'s, O: Observer> World<'s, O> {
             free_slots: (0..slots).map(ContactSlot).collect(),
             further_rings: 0,
             further_max: if several { Size::slots_for(line_max) - line_max } else { 0 },
+            line_max,
             pairs: BTreeMap::new(),
             last_agents: vec![VecDeque::new(); queues as usize],
             workers: hands.iter().map(worker).collect(),
@@ -243,14 +253,21 @@ impl<'s, O: Observer> World<'s, O> {
         const EVERY: u32 = 1 << 16;
         let mut steps = 0_u32;
         let mut last = START;
+        let mut last_by_people = START;
         while let Some((now, _)) = self.due.next() {
             last = now;
             if let Some((_, due)) = self.due.pop_due(now) {
+                // Who waits for two looks again and again, even when all the others have gone home.
+                if !matches!(due, Due::StepPair(_) | Due::LookAgain(_)) {
+                    last_by_people = now;
+                } else if now > self.last_arrival && now.since(last_by_people) > LOOKS_IN_VAIN {
+                    break;
+                }
                 self.happen(now, due);
                 self.follow_nudges(now);
             }
             if self.crowded {
-                return Err(Crowded(self.in_slot.len() as u32));
+                return Err(Crowded(self.line_max));
             }
             steps = steps.wrapping_add(1);
             if steps.is_multiple_of(EVERY) {
@@ -285,11 +302,8 @@ impl<'s, O: Observer> World<'s, O> {
             }
             Due::LookAgain(agent) => self.agent_changed(now, agent),
             Due::Back(agent) => {
-                let mut on_break = false;
-                self.workers[agent.index()].hands.each(|hand| on_break |= hand.state().word() == AgentState::Break);
-                if on_break {
-                    self.duty(now, agent, Duty::Ready);
-                }
+                self.workers[agent.index()].hands.each(|hand| hand.is_back(now));
+                self.agent_changed(now, agent);
             }
         }
     }
@@ -315,6 +329,7 @@ impl<'s, O: Observer> World<'s, O> {
         let seed = &mut self.sources[stream].seed;
         let (patience, talk) = (kind.patience.draw(seed), kind.talk.draw(seed).unwrap_or(Duration::MAX));
         let returns = (kind.returning != Share::NONE && kind.returning.draw(seed)).then(|| seed.next_u64());
+        let finishes = kind.wrap_up.as_ref().and_then(|wrap_up| wrap_up.draw(seed));
         self.expect_arrival(stream);
         let closed = kind.windows.as_ref().filter(|windows| !windows.are_open(now.since(START)));
         if closed.is_some_and(|windows| !windows.turns_away) {
@@ -326,6 +341,7 @@ impl<'s, O: Observer> World<'s, O> {
             arrived: now,
             joined: now,
             talk,
+            finishes,
             returns,
             place: None,
             further: Vec::new(),
@@ -391,221 +407,6 @@ impl<'s, O: Observer> World<'s, O> {
         self.tell_line(now, queue);
     }
 
-    /// The agent whom the caller shall wait for, and for how long: who served it before, else whom the queue names, if that one is there.
-    fn preferred(&self, id: usize, rules: &QueueRules, line: LineId) -> Option<(AgentId, Duration)> {
-        let caller = &self.callers[id];
-        let last = || {
-            let (agents, which) = (&self.last_agents[caller.queue.index()], caller.returns?);
-            let agent = agents.get(which.checked_rem(agents.len() as u64)? as usize)?;
-            Some((*agent, rules.prefer_last?))
-        };
-        let may = |(agent, _): &(AgentId, Duration)| self.matcher.may_wait_for(*agent, line);
-        last().filter(may).or(rules.prefer_agent.filter(may))
-    }
-
-    /// The agent has served a caller of this queue, who may call again.
-    fn note_last(&mut self, queue: QueueId, hand: AgentId) {
-        if self.rules(queue).is_some_and(|rules| rules.prefer_last.is_some()) {
-            let agents = &mut self.last_agents[queue.index()];
-            agents.retain(|other| *other != hand);
-            agents.truncate(LAST_AGENTS - 1);
-            agents.push_front(hand);
-        }
-    }
-
-    /// Has the caller rung for by as many agents as its queue says.
-    fn ask_further(&mut self, id: usize) {
-        let caller = &self.callers[id];
-        if caller.prefers.is_some() {
-            return;
-        }
-        let wanted = self.rules(caller.queue).map_or(0, |rules| usize::from(rules.ring_several - 1));
-        for _ in caller.further.len()..wanted {
-            if self.further_rings == self.further_max {
-                return;
-            }
-            let Some(slot) = self.free_slots.pop_front() else { return };
-            self.further_rings += 1;
-            self.callers[id].further.push(slot);
-            self.in_slot[slot.0 as usize] = Some(id);
-            if let Some((line, key)) = self.filing(id, slot) {
-                self.matcher.ring_further(slot, line, key);
-            }
-        }
-    }
-
-    /// The line and the key of one of the caller's slots.
-    fn filing(&self, id: usize, slot: ContactSlot) -> Option<(LineId, Key)> {
-        let caller = &self.callers[id];
-        let (own, key) = caller.place?;
-        let (map, language) = (self.matcher.map(), self.scene.streams[caller.stream].language);
-        if let (true, Some(agent)) = (own == slot, caller.prefers) {
-            return Some((LineId::of_agent(agent), key));
-        }
-        if own == slot {
-            return Some((map.line(caller.queue, language, caller.step)?, key));
-        }
-        Some((map.further_line(caller.queue, language, caller.step)?, key.of_further_ring()))
-    }
-
-    /// All slots of the caller but `kept` leave the line; who was rung for them.
-    fn leave_with(&mut self, id: usize, kept: Option<ContactSlot>) -> Vec<AgentId> {
-        let caller = &self.callers[id];
-        let slots = caller.place.map(|(slot, _)| slot).into_iter().chain(caller.further.iter().copied());
-        let left = slots.filter(|slot| Some(*slot) != kept).map(|slot| self.matcher.leave(slot));
-        left.filter_map(|left| if let Left::WasOffered(agent) = left { Some(agent) } else { None }).collect()
-    }
-
-    fn tell_line(&mut self, now: Time, queue: QueueId) {
-        self.observer.in_line(now, queue, self.matcher.waiting(queue));
-    }
-
-    /// The caller leaves the line: for good, or (without an outcome) to go on elsewhere.
-    fn leave(&mut self, now: Time, id: usize, outcome: Option<Outcome>) {
-        let caller = &self.callers[id];
-        let queue = caller.queue;
-        if caller.place.is_some() {
-            let rung = if caller.pair.is_some() { self.leave_pair(id) } else { self.leave_with(id, None) };
-            self.give_back_place(now, id, false);
-            for agent in rung {
-                self.let_go(now, agent, OfferOutcome::Withdrawn);
-            }
-            self.tell_line(now, queue);
-        }
-        if let Some(outcome) = outcome {
-            self.end(now, id, outcome);
-        }
-    }
-
-    /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
-    fn give_back_place(&mut self, now: Time, id: usize, answered: bool) {
-        let caller = &mut self.callers[id];
-        let clocks = [caller.clocks.wait_max.take(), caller.clocks.widen.take(), caller.clocks.prefer.take()];
-        let rings = std::mem::take(&mut caller.rings);
-        for clock in clocks.into_iter().chain(rings.into_iter().map(|ring| ring.over)).flatten() {
-            self.due.cancel(clock);
-        }
-        let further = std::mem::take(&mut caller.further);
-        self.further_rings -= further.len() as u32;
-        for slot in further {
-            self.in_slot[slot.0 as usize] = None;
-            self.free_slots.push_back(slot);
-        }
-        if let Some(pair) = caller.pair.take() {
-            self.forget_pair(id, &pair);
-        }
-        let caller = &mut self.callers[id];
-        if let Some((slot, _)) = caller.place.take() {
-            self.in_slot[slot.0 as usize] = None;
-            self.free_slots.push_back(slot);
-            let (queue, waited) = (caller.queue, now.since(caller.joined));
-            let language = self.scene.streams[caller.stream].language;
-            if let Some(outcome) = self.matcher.waited(now, (queue, language), &caller.estimate, waited, answered) {
-                self.observer.estimated(queue, &caller.estimate, waited, outcome);
-            }
-            self.observer.left_line(now, queue, caller.joined);
-        }
-    }
-
-    fn end(&mut self, now: Time, id: usize, outcome: Outcome) {
-        let caller = &mut self.callers[id];
-        if let Some(clock) = caller.clocks.patience.take() {
-            self.due.cancel(clock);
-        }
-        let Caller { stream, queue, arrived, .. } = *caller;
-        self.observer.ended(&Ended { stream, queue, arrived, waited: now.since(arrived), outcome });
-        if !matches!(outcome, Outcome::Answered(_)) {
-            self.callers.remove(id);
-        }
-    }
-
-    fn waited_too_long(&mut self, now: Time, id: usize) {
-        let Some(rules) = self.rules(self.callers[id].queue) else { return };
-        self.leave(now, id, None);
-        self.turned_away(now, id, &rules.overflow, Outcome::Overflowed);
-    }
-
-    fn turned_away(&mut self, now: Time, id: usize, overflow: &Overflow, outcome: Outcome) {
-        match overflow {
-            Overflow::Queue(queue) if self.callers[id].queue != *queue => self.join(now, id, *queue),
-            Overflow::Number(_) => self.end(now, id, Outcome::Overflowed),
-            Overflow::Queue(_) | Overflow::Goodbye => self.end(now, id, outcome),
-        }
-    }
-
-    fn nobody_here(&mut self, now: Time, id: usize, wanted: &WhenEmpty, overflow: &Overflow) {
-        match wanted {
-            WhenEmpty::Overflow => self.turned_away(now, id, overflow, Outcome::Closed),
-            WhenEmpty::Wait | WhenEmpty::Goodbye => self.end(now, id, Outcome::Closed),
-        }
-    }
-
-    fn widen(&mut self, now: Time, id: usize) {
-        let caller = &mut self.callers[id];
-        caller.clocks.widen = None;
-        let Some(rules) = self.scene.directory.queues.get(caller.queue.index()).and_then(Option::as_ref) else { return };
-        caller.step = rules.step_at(now.since(caller.joined));
-        if let Some(next) = rules.widening.get(caller.step) {
-            caller.clocks.widen = Some(self.due.set(caller.joined + next.after, Due::Widen(id)));
-        }
-        // Who waits for one agent joins the wider line later.
-        if caller.prefers.is_none() {
-            self.refile(id);
-        }
-    }
-
-    /// The caller has waited long enough for one agent in particular, or that one is not to be had.
-    fn prefer_nobody(&mut self, id: usize) {
-        let caller = &mut self.callers[id];
-        if let Some(clock) = caller.clocks.prefer.take() {
-            self.due.cancel(clock);
-        }
-        if caller.prefers.take().is_some() {
-            self.refile(id);
-            self.ask_further(id);
-        }
-    }
-
-    /// Files all of the caller's slots that wait where they belong now.
-    fn refile(&mut self, id: usize) {
-        let caller = &self.callers[id];
-        let own = caller.place.map(|(slot, _)| slot);
-        for slot in own.into_iter().chain(caller.further.clone()) {
-            if let Some((line, key)) = self.filing(id, slot) {
-                self.matcher.widen(slot, line, key);
-            }
-        }
-    }
-
-    /// Callers whom nobody present can serve leave, where their queue says so.
-    fn leave_empty_lines(&mut self, now: Time) {
-        let waiting: Vec<usize> = self
-            .callers
-            .iter()
-            .filter(|(_, caller)| caller.place.is_some() && caller.rings.is_empty())
-            .map(|(id, _)| id)
-            .collect();
-        for id in waiting {
-            if self.callers[id].prefers.is_some_and(|agent| !self.matcher.anyone_for(LineId::of_agent(agent))) {
-                self.prefer_nobody(id);
-            }
-            let caller = &self.callers[id];
-            let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
-                continue;
-            };
-            let stream = &self.scene.streams[caller.stream];
-            let one = || self.matcher.map().line(caller.queue, stream.language, caller.step);
-            let lines = match stream.interpreters {
-                Some(interpreters) => self.lines_of_pair(stream, caller.queue, interpreters).map(Vec::from),
-                None => one().map(|line| vec![line]),
-            };
-            if lines.is_some_and(|lines| lines.iter().any(|line| !self.matcher.anyone_for(*line))) {
-                self.leave(now, id, None);
-                self.nobody_here(now, id, &rules.leave_when_empty, &rules.overflow);
-            }
-        }
-    }
-
     // ---- what the matcher decides ----
 
     fn follow_nudges(&mut self, now: Time) {
@@ -635,7 +436,10 @@ impl<'s, O: Observer> World<'s, O> {
                         self.ring(now, id, slot, hand);
                     }
                     Some(Verdict::Declined) => {
-                        self.put_back(id, slot);
+                        // Who waits for this agent in particular goes on doing so: it has only become busy.
+                        if let Some((line, key)) = self.filing(id, slot) {
+                            self.matcher.put_back(slot, line, key);
+                        }
                         self.agent_changed(now, self.agent_of[hand.index()]);
                     }
                     Some(Verdict::Agreed) | None => {}
@@ -717,79 +521,16 @@ impl<'s, O: Observer> World<'s, O> {
         let caller = self.callers.remove(id);
         let Some((hand, since)) = caller.talks else { return };
         for hand in [Some(hand), caller.interpreter].into_iter().flatten() {
-            self.talked(now, hand, since, caller.queue);
+            self.talked(now, hand, since, (caller.queue, caller.finishes));
         }
     }
 
-    fn talked(&mut self, now: Time, hand: AgentId, since: Time, queue: QueueId) {
+    fn talked(&mut self, now: Time, hand: AgentId, since: Time, (queue, finishes): (QueueId, Option<Duration>)) {
         let own = self.scene.wrap_up.get(self.agent_of[hand.index()].index()).copied().flatten();
-        let wrap_up = own.or(self.rules(queue).map(|rules| rules.wrap_up)).unwrap_or_default();
+        let most = own.or(self.rules(queue).map(|rules| rules.wrap_up)).unwrap_or_default();
+        let wrap_up = finishes.map_or(most, |finishes| finishes.min(most));
         let agent = self.tell(hand, |agent| agent.talk_over(now, wrap_up));
         self.observer.talked(agent, since, now);
         self.agent_changed(now, agent);
-    }
-
-    // ---- agents ----
-
-    /// Tells one of an agent's hands what happened; whose it is.
-    fn tell(&mut self, hand: AgentId, happened: impl FnOnce(&mut Agent)) -> AgentId {
-        let agent = self.agent_of[hand.index()];
-        if let Some(hand) = self.workers[agent.index()].hands.hand(hand) {
-            happened(hand);
-        }
-        agent
-    }
-
-    fn duty(&mut self, now: Time, agent: AgentId, duty: Duty) {
-        let Some(Worker { hands, .. }) = self.workers.get_mut(agent.index()) else { return };
-        match duty {
-            Duty::Back if hands.standing().is_none() => {}
-            Duty::Ready | Duty::Back => hands.each(|hand| hand.ask_ready(now)),
-            Duty::Break => hands.each(|hand| hand.ask_break(now, BreakReason::Asked)),
-            Duty::Home => hands.each(|hand| hand.sign_out(now)),
-        }
-        self.agent_changed(now, agent);
-        if duty == Duty::Home {
-            self.leave_empty_lines(now);
-        }
-    }
-
-    /// An offer is over without a talk. Who missed one is not to be had with any hand.
-    fn let_go(&mut self, now: Time, hand: AgentId, outcome: OfferOutcome) -> AgentId {
-        let agent = self.tell(hand, |agent| agent.offer_over(now, outcome, Duration::ZERO));
-        if outcome == OfferOutcome::TimedOut {
-            let on_break = |hand: &mut Agent| {
-                if hand.state().word() != AgentState::Break {
-                    hand.ask_break(now, BreakReason::Rona);
-                }
-            };
-            self.workers[agent.index()].hands.each(on_break);
-        }
-        self.agent_changed(now, agent);
-        agent
-    }
-
-    /// What follows from what an agent's hands do: their ends, whether they count as present, their seats.
-    fn agent_changed(&mut self, now: Time, agent: AgentId) {
-        let Worker { hands, state_over, look_again } = &mut self.workers[agent.index()];
-        self.matcher.settle_hands(hands, now);
-        for (id, over) in hands.ids().zip(state_over.iter_mut()) {
-            if let Some(clock) = over.take() {
-                self.due.cancel(clock);
-            }
-            let state = hands.state(id).filter(|state| matches!(state.word(), AgentState::WrapUp | AgentState::Break));
-            *over = state.and_then(State::deadline).map(|until| self.due.set(until, Due::StateOver(id)));
-        }
-        if let Some(clock) = look_again.take() {
-            self.due.cancel(clock);
-        }
-        *look_again = hands.drains().then(|| self.due.set(now + DRAIN_LOOK, Due::LookAgain(agent)));
-        self.observer.standing(now, agent, hands.standing());
-        let directory = &self.scene.directory;
-        if let (false, Some(Some(profile))) = (directory.lending.is_empty(), directory.agents.get(agent.index()))
-            && let Some((on_loan, _)) = self.matcher.on_loan(profile.agency)
-        {
-            self.observer.on_loan(now, profile.agency, on_loan);
-        }
     }
 }

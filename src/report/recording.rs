@@ -7,7 +7,7 @@ use super::event::{Event, What};
 use crate::base::words::{AgentState, BreakReason, OfferOutcome, QueueOutcome};
 use crate::base::{ContactId, Time};
 
-/// So many talks of a queue are kept, which is enough to draw from.
+/// So many talks of a queue are kept, and so many times of finishing up, which is enough to draw from.
 const TALKS_MAX: usize = 100_000;
 
 /// A call that joined its first line.
@@ -84,6 +84,8 @@ pub struct Recording {
     pub talks: BTreeMap<String, Vec<Duration>>,
     /// By queue.
     pub waits: BTreeMap<String, Waits>,
+    /// How long agents finished up, after talks of any queue.
+    pub wrap_ups: Vec<Duration>,
     /// All agents together.
     pub rings: Rings,
     /// By agent: what changed, in the order of time.
@@ -123,7 +125,10 @@ impl Recording {
                     self.known.remove(&contact);
                 }
             }
-            What::Agent { agent, from, to, .. } => {
+            What::Agent { agent, from, to, lasted } => {
+                if from.0 == AgentState::WrapUp && self.wrap_ups.len() < TALKS_MAX {
+                    self.wrap_ups.push(*lasted);
+                }
                 let changes = self.agents.entry(agent.to_string()).or_default();
                 let was = changes.last().map_or_else(|| presence(from, Presence::Away), |(_, presence)| *presence);
                 if changes.is_empty() {

@@ -27,7 +27,7 @@ fn a_day_arrives() {
     let mut counts = vec!["0".to_owned(); 24];
     (counts[8], counts[9]) = ("36".to_owned(), "72".to_owned());
     let text = format!(
-        "length = \"3h\"\nbegins = \"08:00\"\npatience = \"exp:2m\"\n\n[agents]\nanswer_after = \"const:3s\"\nmiss = \"5%\"\n\n\
+        "length = \"3h\"\nbegins = \"08:00\"\npatience = \"exp:2m\"\nwrap_up = \"exp:8s\"\n\n[agents]\nanswer_after = \"const:3s\"\nmiss = \"5%\"\n\n\
          {CALLS}language = \"korean\"\ntalk = \"lognormal:90s/60s\"\n\n[[calls]]\nqueue = \"tax\"\nhours = [{}]\npatience = \"none\"\n\n\
          [[floor]]\nqueue = \"tax\"\nmean_wait = \"30s\"\n\n[[floor]]\nlanguage = \"korean\"\nservice_level = 80\n",
         counts.join(", ")
@@ -42,6 +42,7 @@ fn a_day_arrives() {
     );
     let spread = Span::LogNormal(Duration::from_secs(90), Duration::from_secs(60));
     assert_eq!((general.patience, &general.talk), (Span::Exp(Duration::from_secs(120)), &Lasting::By(spread)));
+    assert_eq!(tax.wrap_up, Some(Lasting::By(Span::Exp(Duration::from_secs(8)))));
     // From eight on, by the clock.
     let rates = [[0.01; 4], [0.02; 4], [0.0; 4]].concat();
     assert_eq!((&tax.arrivals, tax.patience), (&Arrivals::Quarters(rates), Span::Never));

@@ -65,7 +65,8 @@ impl Kernel {
         }
     }
 
-    /// Two agents who are ready, one for each line, for a contact with this key.
+    /// Two agents who are ready, one for each line, for a contact with this key. Two hands of one agent are two here: the lines must be such
+    /// that nobody has two hands for them.
     pub(crate) fn free_pair(&self, map: &Map, lines: [LineId; 2], key: Key) -> Option<[u32; 2]> {
         let ready = |line: LineId, but: Option<u32>| {
             // Of a contact that is filed nowhere the choice needs only its line and its key.

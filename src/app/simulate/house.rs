@@ -175,6 +175,8 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
         calls.entry((queue, language)).or_default().push(call.at.since(begins));
     }
     notes.extend(strange.iter().map(|(queue, count)| format!("{count} calls to {queue} are left out: there is no such queue")));
+    let wrap_ups: Arc<[Duration]> = recording.wrap_ups[..].into();
+    let wrap_up = (!wrap_ups.is_empty()).then_some(Lasting::Among(wrap_ups));
     let stream = |((queue, language), at): ((QueueId, Option<SkillId>), Vec<Duration>)| {
         let name = settings.queue(queue).map_or("", |rules| &*rules.name);
         let talks: Arc<[Duration]> = recording.talks.get(name).map_or_else(Default::default, |talks| talks[..].into());
@@ -189,6 +191,7 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
             arrivals: Arrivals::At(at),
             patience,
             talk,
+            wrap_up: wrap_up.clone(),
         }
     };
     let mut day = config::plain_day(settings);

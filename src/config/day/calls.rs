@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::civil::{Date, Time as Clock, date};
 
-use super::{DAY, Usual, span};
+use super::{DAY, Usual, span, span_of};
 use crate::base::span::Share;
-use crate::base::{QueueId, SkillId, Time};
+use crate::base::words::Channel;
+use crate::base::{QueueId, SkillId};
 use crate::call::hours::Hours;
 use crate::call::menu::{Destination, EntryRules, Then};
 use crate::config::names::Book;
@@ -49,8 +50,16 @@ pub(super) fn read(
             remedy,
         );
     }
+    let calls_only = |queue: QueueId| settings.queue(queue).is_none_or(|rules| rules.channel == Channel::Voice);
+    if let Some(Some(interpreters)) = interpreters
+        && !(calls_only(interpreters) && ways.iter().all(|way| calls_only(way.to.queue)))
+    {
+        let remedy = "leave interpreters out, or name a queue of channel voice, for callers";
+        section.report.error(Kind::Conflict, &section.spot_of("interpreters"), "chats are not interpreted", remedy);
+    }
     let returning = section.read("returning", |text| text.parse::<Share>().map_err(|error| error.to_string()));
     let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
+    let wrap_up = span_of(section, "wrap_up").or(usual.wrap_up);
     let arrivals = arrivals(section, usual);
     section.done();
     let Some(arrivals) = arrivals else { return Vec::new() };
@@ -63,6 +72,7 @@ pub(super) fn read(
         arrivals: arrivals.clone(),
         patience,
         talk: Lasting::By(talk),
+        wrap_up: wrap_up.map(Lasting::By),
     };
     ways.into_iter().map(stream).collect()
 }
@@ -124,16 +134,15 @@ fn destination(section: &Section<'_>, rules: &EntryRules) -> Option<Destination>
     }
 }
 
-/// The stretches of the day in which it is open, or those in which it is not, to the minute.
+/// The stretches of the day in which it is open, or those in which it is not, to the minute. By the clock on the wall, as shifts and
+/// profiles are, which no day sets forward or back.
 fn windows(hours: &Hours, usual: Usual, open: bool) -> Vec<(Duration, Duration)> {
     let midnight = usual.date.unwrap_or(ANY_MONDAY).to_datetime(Clock::midnight());
-    let midnight = hours.zone.to_timestamp(midnight).map_or(0, jiff::Timestamp::as_microsecond);
-    let begins = Time::from_micros(u64::try_from(midnight).unwrap_or(0)) + usual.begins;
     let mut windows: Vec<(Duration, Duration)> = Vec::new();
     let mut at = Duration::ZERO;
     while at < usual.length {
         let next = at + MINUTE;
-        if hours.open_at(begins + at) == open {
+        if hours.open_by_the_clock(midnight.saturating_add(usual.begins + at)) == open {
             match windows.last_mut().filter(|(_, until)| *until == at) {
                 Some((_, until)) => *until = next,
                 None => windows.push((at, next)),

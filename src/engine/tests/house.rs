@@ -105,6 +105,7 @@ pub(super) fn settings(agents: u32) -> Settings {
             agents: (0..agents).map(|n| Some(profile(n))).collect(),
             languages: vec![SkillId(0)],
             lending: Vec::new(),
+            hands_from: None,
         },
         agencies: vec![Agency { name: "city".into(), number: "+8221200".into(), dial: Vec::new() }],
         skills: vec![Skill { name: "korean".into(), prompts: Some("ko".into()) }],

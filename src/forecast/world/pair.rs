@@ -68,11 +68,10 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn step_pair(&mut self, now: Time, id: usize) {
         let Some(pair) = self.callers.get_mut(id).and_then(|caller| caller.pair.as_mut()) else { return };
         let mut let_go = Vec::new();
-        let declined = pair.slots.iter().any(|slot| self.matcher.verdict(*slot) == Some(Verdict::Declined));
-        if declined {
-            self.matcher.put_back_jointly(&mut pair.request, now, &mut |hand| let_go.push(hand));
-        } else {
-            self.matcher.step(&mut pair.request, now, &mut |hand| let_go.push(hand));
+        let declined = pair.slots.into_iter().find(|slot| self.matcher.verdict(*slot) == Some(Verdict::Declined));
+        match declined {
+            Some(slot) => self.matcher.declined_jointly(&mut pair.request, slot, now, &mut |hand| let_go.push(hand)),
+            None => self.matcher.step(&mut pair.request, now, &mut |hand| let_go.push(hand)),
         }
         self.pair_stepped(now, id, &let_go, None);
     }

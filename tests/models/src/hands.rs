@@ -48,7 +48,7 @@ impl House {
         for (queue, channel) in few.queues.iter_mut().flatten().zip(CHANNELS) {
             queue.channel = channel;
         }
-        let (directory, hands) = few.with_hands();
+        let (directory, hands) = few.with_hands(few.agents.len() as u32, &[]);
         let agents = directory.agents.len() as u32;
         let size =
             Size { shards: OWNERS as u16, contacts_per_shard: CONTACTS_EACH, agents, queues: CHANNELS.len() as u32, agencies: 0 };
@@ -243,6 +243,7 @@ fn check(house: &House, owners: &[Owner]) {
             ContactView::Gone | ContactView::Served => {}
         }
     }
+    assert_eq!(matcher.draining() as usize, agents().filter(|agent| agent.drains()).count());
     for agent in agents() {
         for hand in agent.ids() {
             let seated = matcher.agent(hand) == AgentView::Ready;

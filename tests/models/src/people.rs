@@ -33,6 +33,7 @@ pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
         agents: agents.iter().map(|numbers| Some(AgentProfile { pools: pools(numbers), ..AgentProfile::default() })).collect(),
         languages: Vec::new(),
         lending: Vec::new(),
+        hands_from: None,
     }
 }
 
