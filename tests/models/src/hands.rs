@@ -1,5 +1,5 @@
-//! Agents with several hands under shuttle: owners who do at random what owners do; nobody ever talks to more than go together, and at rest
-//! nobody waits whom somebody could take.
+//! Agents with several hands under shuttle, one of whom is lent for calls: owners who do at random what owners do; nobody ever talks to more
+//! than go together, nobody is on loan who does not talk, and at rest nobody waits whom somebody could take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,12 @@ use shuttle::thread;
 use crate::acd::agent::State;
 use crate::acd::claim::{AgentView, ContactView};
 use crate::acd::hands::{Capacity, Hands, Load, Verdict};
+use crate::acd::loan::Lending;
 use crate::acd::map::{Directory, LineId, Map};
-use crate::acd::matcher::Size;
+use crate::acd::matcher::{Size, Standing};
 use crate::acd::{ContactSlot, Key, Matcher};
 use crate::base::words::{BreakReason, Channel, OfferOutcome};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgencyId, AgentId, QueueId, Time};
 use crate::modelled::start_over;
 use crate::people::{agents_of, contacts_of, directory};
 
@@ -28,6 +29,8 @@ const SPAN: std::time::Duration = std::time::Duration::from_secs(600);
 const MIXTURES: [&[(u8, u8)]; 2] = [&[(1, 0), (0, 2)], &[(1, 1)]];
 /// By queue: its channel.
 const CHANNELS: [Channel; 2] = [Channel::Voice, Channel::Chat];
+
+const LENDING: [Option<Lending>; 2] = [Some(Lending { at_most: 1, own_percent: 0 }), None];
 
 struct House {
     matcher: Matcher,
@@ -48,10 +51,19 @@ impl House {
         for (queue, channel) in few.queues.iter_mut().flatten().zip(CHANNELS) {
             queue.channel = channel;
         }
+        // The second agent and the queue for calls are of another agency than the first agent and the chats.
+        few.lending = LENDING.to_vec();
+        few.agents.iter_mut().flatten().skip(1).for_each(|agent| agent.agency = AgencyId(1));
+        few.queues.iter_mut().flatten().take(1).for_each(|queue| queue.agency = AgencyId(1));
         let (directory, hands) = few.with_hands(few.agents.len() as u32, &[]);
         let agents = directory.agents.len() as u32;
-        let size =
-            Size { shards: OWNERS as u16, contacts_per_shard: CONTACTS_EACH, agents, queues: CHANNELS.len() as u32, agencies: 0 };
+        let size = Size {
+            shards: OWNERS as u16,
+            contacts_per_shard: CONTACTS_EACH,
+            agents,
+            queues: CHANNELS.len() as u32,
+            agencies: LENDING.len() as u32,
+        };
         let agent_of = |hand: AgentId| hands.iter().position(|hands| hands.contains(&hand)).expect("it is somebody's");
         let matcher = Matcher::new(size, Map::new(&directory, 1), |hand| (agent_of(hand) as u32 % OWNERS) as u16);
         House { matcher, hands, directory, talks: (0..agents).map(|_| AtomicBool::new(false)).collect() }
@@ -103,7 +115,9 @@ impl Owner {
     fn listen(&mut self) {
         let shard = self.number as u16;
         let mut slots = Vec::new();
-        self.house.matcher.nudged_agents(shard, |_| {});
+        let mut hands = Vec::new();
+        self.house.matcher.nudged_agents(shard, |hand| hands.push(hand));
+        hands.iter().for_each(|hand| self.house.matcher.consider_loan(*hand));
         self.settle();
         self.house.matcher.nudged_contacts(shard, |slot| slots.push(slot));
         for slot in slots {
@@ -233,7 +247,9 @@ fn check(house: &House, owners: &[Owner]) {
                 let line = matcher.line_in_which(slot).expect("it waits");
                 for agent in agents().filter(|agent| !agent.drains()) {
                     for hand in agent.ids() {
-                        let serves = map.bench(hand).is_some_and(|bench| map.serves(bench, line));
+                        let lends = || matcher.on_loan(AgencyId(0)).is_some_and(|(on_loan, max)| on_loan < max);
+                        let could = |bench| map.serves(bench, line) || lends() && map.to_borrow(bench, line).is_some();
+                        let serves = map.bench(hand).is_some_and(could);
                         let channel = house.directory.agents[hand.index()].as_ref().expect("it is there").channel;
                         let free = agent.state(hand) == Some(&State::Ready) && agent.has_room_for(channel);
                         assert!(!serves || !free, "contact {} waits and hand {} could take it", slot.0, hand.0);
@@ -247,6 +263,8 @@ fn check(house: &House, owners: &[Owner]) {
     for agent in agents() {
         for hand in agent.ids() {
             let seated = matcher.agent(hand) == AgentView::Ready;
+            let busy = agent.state(hand).and_then(State::standing) == Some(Standing::Busy);
+            assert!(busy || !matcher.has_right(hand), "hand {} has a right and does nothing with it", hand.0);
             let channel = house.directory.agents[hand.index()].as_ref().expect("it is there").channel;
             let may = agent.state(hand) == Some(&State::Ready) && agent.has_room_for(channel) && !agent.drains();
             assert_eq!(seated, may, "hand {} sits where it should not, or does not", hand.0);
