@@ -299,7 +299,7 @@ impl Kernel {
                     // Memory of the index that was used again may show it where it is not filed.
                     let place = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
                     match self.contact(slot) == word {
-                        true if place == line.0 => Ok(cg),
+                        true if place == line.0 || !does(Step::OwnersCounter) => Ok(cg),
                         // Offered meanwhile, perhaps, by one who has stopped since.
                         false if does(Step::AgainInLine) => continue,
                         _ => Err(Seen::Pass),
@@ -527,7 +527,10 @@ impl Kernel {
     /// A new filing of a contact; its word is still the old one.
     fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
         let contact = &self.contacts[slot as usize];
-        let cg = ContactGeneration::from_counter(contact.next_generation());
+        let cg = match does(Step::OwnersCounter) {
+            true => ContactGeneration::from_counter(contact.next_generation()),
+            false => ContactGeneration::from_counter(self.contact(slot).generation().number() + 1),
+        };
         let cell = &contact.cells[cg.cell()];
         cell.place.store(line.0, Ordering::Release);
         if does(Step::IndexBeforeWord) {

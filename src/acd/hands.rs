@@ -276,7 +276,7 @@ impl Matcher {
         }
     }
 
-    /// *Owner.* The agent is there no more, and its hands are let go: nothing of them is counted any longer.
+    /// *Owner.* The agent, who has nothing any more, is gone from the directory: nothing of its hands is counted any longer.
     pub fn give_up_hands(&self, mut hands: Hands, now: Time) {
         hands.each(|hand| hand.sign_out(now));
         self.settle_hands(&mut hands, now);

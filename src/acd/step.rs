@@ -17,6 +17,8 @@ pub(crate) enum Step {
     FenceOfReseat,
     /// The second look of `best`.
     SecondLook,
+    /// A generation comes from the owner's counter, and is not the word's plus one; nor does anything else tell two filings apart.
+    OwnersCounter,
     /// A filing is in its index before its word says so.
     IndexBeforeWord,
     /// A scan of a line settles the claim that a contact is offered by.

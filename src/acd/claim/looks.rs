@@ -164,6 +164,15 @@ impl Kernel {
         Some(BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire)))
     }
 
+    /// The line of a contact that is offered, and the bench that its agent was taken from.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn offered_from(&self, slot: u32) -> Option<(LineId, BenchId)> {
+        let ContactWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
+        let line = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
+        let bench = self.agents[agent as usize].cells[ag.cell()].place.load(Ordering::Acquire);
+        Some((LineId(line), BenchId(bench)))
+    }
+
     /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
     pub(crate) fn count_before(&self, lines: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;

@@ -48,6 +48,14 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
+        name: "a widening that is lost, put back, and an agent of the other line",
+        agents: &[&[0], &[1]],
+        queues: &[&[0], &[1]],
+        before: &[Arrive(0, 0)],
+        threads: &[&[Widen(0, 1), PutBack(0, 0)], &[Ready(0), Ready(1)]],
+        ..PLAIN
+    },
+    Model {
         name: "a widening and an agent turning ready",
         agents: &[&[1]],
         queues: &[&[0], &[0, 1]],
@@ -161,6 +169,7 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::IndexOfDirectClaim, "a lost claim and an arrival", false),
     (Step::DriveAfterLostClaim, "a lost claim and an arrival", false),
     (Step::OnlyOlderIsDead, "an arrival and an agent turning ready", false),
+    (Step::OwnersCounter, "a widening that is lost, put back, and an agent of the other line", false),
 ];
 
 /// How a run of a model went.

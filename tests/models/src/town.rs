@@ -196,6 +196,12 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
     }
 
     let map = kernel.map().clone();
+    // While maps change a claim by the old one is possible.
+    for contact in (0..CONTACTS).filter(|_| model.then.is_empty()) {
+        let Some((line, bench)) = kernel.offered_from(contact) else { continue };
+        let serves = line.agent().is_some() || map.serves(bench, line);
+        assert!(serves, "contact {contact} is offered to one who may not serve its line");
+    }
     for contact in (0..CONTACTS).filter(|contact| !contacts_behind.contains(contact)) {
         let Some(line) = kernel.line_of_waiting(contact) else { continue };
         for agent in agents.clone().filter(|agent| !agents_behind.contains(agent)) {
