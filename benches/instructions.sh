@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
-program=${1:-$($cargo bench --bench instructions --no-run --message-format=json 2>/dev/null |
+command -v valgrind >/dev/null || { echo "valgrind is missing: it is a package of that name" >&2; exit 1; }
+program=${1:-$($cargo bench --bench instructions --no-run --message-format=json |
   sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)}
 
 count() { # WHAT TIMES

@@ -11,6 +11,7 @@ use super::names::Book;
 use super::problem::{Kind, Problem, Problems};
 use super::reader::Section;
 use super::{checked, hours};
+use crate::acd::Map;
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId};
 use crate::engine::Settings;
@@ -43,33 +44,51 @@ struct Usual {
     wrap_up: Option<Span>,
 }
 
-fn span_of(section: &Section<'_>, key: &'static str) -> Option<Span> {
-    section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string()))
+/// How long agents finish up; for ever is no answer.
+fn wrap_up(section: &Section<'_>) -> Option<Span> {
+    let text = section.text("wrap_up")?;
+    match text.text.parse() {
+        Ok(Span::Never) => {
+            let remedy = "write \"const:0s\" for no wrap-up at all, or leave it out for all that queue and agent allow";
+            section.report.error(Kind::BadValue, &text.spot, "\"none\" says nothing of a wrap-up", remedy);
+            None
+        }
+        Ok(span) => Some(span),
+        Err(error) => {
+            section.report.error(Kind::BadValue, &text.spot, format!("{:?} cannot be used here", text.text), error.to_string());
+            None
+        }
+    }
 }
 
 fn span(section: &Section<'_>, key: &'static str, usual: Span) -> Span {
-    span_of(section, key).unwrap_or(usual)
+    section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string())).unwrap_or(usual)
 }
 
 fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Day>) -> Day {
     let length = root.duration("length", 15 * Duration::from_secs(60)..=WEEK).unwrap_or(known.map_or(DAY, |day| day.length));
     let begins = root.read("begins", clock).unwrap_or(known.map_or(Duration::ZERO, |day| day.begins));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let date = root.read("date", |text| text.parse::<Date>().map_err(|_| "write a date, such as \"2026-12-25\"".to_owned()));
+    let date = root.read("date", date);
     let usual = Usual {
         length,
         begins,
         date,
         patience: span(root, "patience", Span::Exp(minutes(5))),
         talk: span(root, "talk", Span::LogNormal(minutes(3), minutes(3))),
-        wrap_up: span_of(root, "wrap_up"),
+        wrap_up: wrap_up(root),
     };
     let manners = known.map_or_else(Manners::default, |day| day.scene.manners);
     let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));
     let sections = root.sections("calls");
     let mut notes = known.map(|day| day.notes.clone()).unwrap_or_default();
-    let mut streams: Vec<Stream> =
-        sections.iter().flat_map(|section| calls::read(section, book, settings, usual, &mut notes)).collect();
+    let (directory, _) = settings.directory.with_hands(settings.directory.agents.len() as u32, &[]);
+    let house = calls::House { book, settings, map: &Map::new(&directory, 1) };
+    let mut streams: Vec<Stream> = sections.iter().flat_map(|section| calls::read(section, &house, usual, &mut notes)).collect();
+    if date.is_some() && streams.iter().all(|stream| stream.windows.is_none()) && !root.report.has_errors() {
+        let remedy = "leave it out, or let calls come through an entry with hours";
+        root.report.warn(Kind::Conflict, &root.spot_of("date"), "nothing depends on the date", remedy);
+    }
     if sections.is_empty() {
         match known {
             Some(day) => streams.clone_from(&day.scene.streams),
@@ -238,6 +257,11 @@ fn part(text: &str) -> Result<(usize, usize), String> {
         (1..=of).contains(&which).then(|| (which - 1, of))
     };
     read().ok_or_else(|| "write which of how many equal parts works, such as \"1/3\"".to_owned())
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    let date = text.parse().ok().filter(|date: &Date| date.to_string() == text && date.year() > 0);
+    date.ok_or_else(|| "write a date, such as \"2026-12-25\"".to_owned())
 }
 
 /// A time of the day, from midnight.

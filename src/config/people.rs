@@ -221,22 +221,34 @@ pub(super) fn skills(cx: &Context<'_>, section: &Section<'_>) -> Vec<(SkillId, u
 }
 
 /// What an agent may have at once.
-fn capacity(cx: &Context<'_>, value: &Value<'_>) -> Capacity {
-    let mut mixtures = Vec::new();
-    for mixture in value.list("a list of mixtures").iter().filter_map(Value::section) {
+fn capacity(value: &Value<'_>) -> Capacity {
+    const EXAMPLE: &str = "write [{ voice = 1 }, { chat = 3 }] for a call or up to three chats, or leave it out for a call";
+    let (mut mixtures, mut understood) = (Vec::new(), true);
+    let listed = value.list("a list of mixtures");
+    for mixture in &listed {
+        let Some(section) = mixture.section() else { return Capacity::default() };
         let mut load = Load::default();
         for channel in Channel::ALL {
             // A phone has one talk at a time.
             let most = if *channel == Channel::Voice { 1 } else { CHATS_MAX };
-            load[channel.index()] = mixture.number(channel.label(), 0..=most).unwrap_or(0);
+            if let Some(count) = section.value(channel.label()) {
+                let count = count.number(0..=most);
+                understood &= count.is_some();
+                load[channel.index()] = count.unwrap_or(0);
+            }
         }
-        mixture.done();
+        section.done();
+        if understood && load == Load::default() {
+            mixture.bad("this mixture is empty", EXAMPLE);
+            understood = false;
+        }
         mixtures.push(load);
     }
     let capacity = Capacity::of(mixtures);
-    if capacity.most(Channel::Voice) == 0 && !cx.report.has_errors() {
-        let remedy = "add { voice = 1 }: as yet nothing but calls comes to agents";
-        value.bad("who has these mixtures takes no calls", remedy);
+    if understood && listed.is_empty() {
+        value.bad("nothing is listed", EXAMPLE);
+    } else if understood && capacity.most(Channel::Voice) == 0 {
+        value.bad("who has these mixtures takes no calls", "add { voice = 1 }: as yet nothing but calls comes to agents");
     }
     capacity
 }
@@ -251,7 +263,7 @@ impl Crew<'_> {
         let skills = skills(cx, section);
         let phone = Phone::read(cx, section);
         let wrap_up = section.duration("wrap_up", Duration::ZERO..=WRAP_UP_MAX);
-        let capacity = section.value("at_once").map(|value| capacity(cx, &value)).unwrap_or_default();
+        let capacity = section.value("at_once").map(|value| capacity(&value)).unwrap_or_default();
         section.done();
         for (number, name, id) in &self.members {
             let agency = home.unwrap_or(AgencyId(0));

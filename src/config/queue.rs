@@ -56,10 +56,17 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     queue.id.inspect(|id| drop(later.overflows.insert(QueueId(*id), section.spot_of("overflow"))));
     if let (Some(id), Channel::Chat) = (queue.id, rules.channel) {
         later.chat_queues.push((QueueId(id), section.spot_of("channel")));
-        let only_calls =
-            [("prefer_agent", "only callers wait for one agent"), ("ring_several", "chats go to one agent at a time")];
-        for (key, message) in only_calls.into_iter().filter(|(key, _)| section.has(key)) {
+        let only_calls = [
+            ("prefer_agent", rules.prefer_agent.is_some(), "only callers wait for one agent"),
+            ("prefer_last", rules.prefer_last.is_some(), "only callers wait for one agent"),
+            ("ring_several", rules.ring_several > 1, "chats go to one agent at a time"),
+        ];
+        for (key, _, message) in only_calls.into_iter().filter(|(key, asked, _)| *asked && section.has(key)) {
             cx.report.error(Kind::Conflict, &section.spot_of(key), message, format!("leave {key} out"));
+        }
+        if let Overflow::Number(_) = rules.overflow {
+            let remedy = "let it overflow to a queue of its own channel, or say \"goodbye\"";
+            cx.report.error(Kind::Conflict, &section.spot_of("overflow"), "a chat cannot go to a telephone number", remedy);
         }
         // What holds for queues in general may hold for calls alone.
         (rules.prefer_agent, rules.prefer_last, rules.ring_several) = (None, None, 1);

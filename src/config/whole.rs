@@ -159,7 +159,12 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
     for (name, id, spot) in cx.book.queues.iter() {
         if !served(QueueId(id), None) {
             hopeless.insert(QueueId(id));
-            let remedy = "put an agent with its skills into one of its pools, or add a step to widen";
+            let remedy = match settings.queue(QueueId(id)).map(|rules| rules.channel) {
+                Some(Channel::Chat) => {
+                    "give an agent of its pools at_once = [{ voice = 1 }, { chat = 3 }], and the skills it asks for"
+                }
+                _ => "put an agent with its skills into one of its pools, or add a step to widen",
+            };
             cx.report.warn(Kind::Conflict, spot, format!("no agent can ever serve queue {name:?}"), remedy);
         }
     }

@@ -92,6 +92,7 @@ impl Day {
                 interpreters: None,
                 wrap_up: None,
                 windows: None,
+                same_callers: false,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(PLAIN_OCCUPANCY * agents / busy(queue.0)),
                 patience: Span::Exp(patience),

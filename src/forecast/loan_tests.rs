@@ -31,6 +31,7 @@ fn two_agencies(rates: [f64; 2], own_agents: u32, lends: Option<Lending>) -> Sce
             interpreters: None,
             wrap_up: None,
             windows: None,
+            same_callers: false,
             returning: Share::NONE,
             arrivals: Arrivals::Steady(rate),
             patience: Span::Never,

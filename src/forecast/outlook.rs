@@ -193,6 +193,8 @@ pub struct Outlook {
     pub estimates: Vec<(Arc<str>, Estimates)>,
     /// Some of them.
     pub points: Vec<Point>,
+    /// Callers a day who found their entry closed, and are counted nowhere else.
+    pub found_closed: f64,
     /// The agencies that lend within limits.
     pub lent: Vec<Lent>,
     /// How many days were played.
@@ -241,6 +243,7 @@ impl Outlook {
             groups: whose.into_iter().map(group).collect(),
             hours: hours(day, sheets),
             estimates,
+            found_closed: sheets.iter().map(|sheet| f64::from(sheet.found_closed)).sum::<f64>() / sheets.len().max(1) as f64,
             lent: lent(day, sheets),
             points: sheets.iter().flat_map(|sheet| sheet.points.iter().copied()).collect(),
             days: sheets.len(),
@@ -262,9 +265,10 @@ impl Outlook {
             let holds = if floor.measure.is_good() { figure.value >= floor.bound } else { figure.value <= floor.bound };
             let (low, high) = figure.interval();
             let [value, low, high, bound] = [figure.value, low, high, floor.bound].map(|value| floor.measure.written(value));
+            let around = if figure.half_width.is_finite() { format!(" ({low} to {high})") } else { String::new() };
             let side = if floor.measure.is_good() { "at least" } else { "at most" };
             let label = floor.measure.label();
-            let text = format!("{}: {label} is {value} ({low} to {high}), and shall be {side} {bound}", group.name);
+            let text = format!("{}: {label} is {value}{around}, and shall be {side} {bound}", group.name);
             (!holds).then_some((floor, text))
         };
         floors.iter().filter_map(tell).collect()
@@ -305,6 +309,7 @@ impl Outlook {
             "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
             "hours": self.hours.iter().map(hour).collect::<Vec<_>>(),
             "estimates": self.estimates.iter().map(estimates).collect::<Vec<_>>(),
+            "found_closed": self.found_closed,
             "lent": self.lent.iter().map(lent).collect::<Vec<_>>(),
         })
     }

@@ -73,6 +73,9 @@ pub fn page(title: &str, day: &Day, outlook: &Outlook, before: Option<&Outlook>)
     text += &estimates(outlook);
     text.push_str("</div>\n");
     text += &table(outlook, before);
+    if outlook.found_closed > 0.0 {
+        let _ = writeln!(text, "<p>{:.0} a day found their entry closed, and are not among these.</p>", outlook.found_closed);
+    }
     for lent in &outlook.lent {
         let name = escaped(&lent.agency);
         let _ = writeln!(text, "<p>On loan, of {name}: {:.2} agents in the mean, {} at most.</p>", lent.mean.value, lent.most);

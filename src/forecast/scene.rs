@@ -70,6 +70,8 @@ pub struct Stream {
     pub interpreters: Option<QueueId>,
     /// When they reach it; `None`: always.
     pub windows: Option<Windows>,
+    /// They are the callers of the stream before, at other times: what chance decides of them is the same.
+    pub same_callers: bool,
     /// How many of them have been served before, by one of those who served the queue last.
     pub returning: Share,
     /// When they come.

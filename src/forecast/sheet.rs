@@ -122,6 +122,8 @@ pub struct Sheet {
     pub estimated: Vec<Estimated>,
     /// Some of the estimates.
     pub points: Vec<Point>,
+    /// How many found their entry closed, and joined no line: they are in no other count.
+    pub found_closed: u32,
     /// By agency.
     pub loans: Vec<Loans>,
     points_seen: u64,
@@ -146,6 +148,7 @@ impl Sheet {
             work: vec![Work::default(); quarters],
             estimated: vec![Estimated::default(); queues.len()],
             points: Vec::new(),
+            found_closed: 0,
             loans: vec![Loans::default(); scene.directory.lending.len()],
             points_seen: 0,
             targets: targets.collect(),
@@ -217,6 +220,10 @@ impl Observer for Sheet {
         let area = &mut self.areas[queue.index()];
         area.under += u128::from(now.since(area.since).as_micros() as u64) * u128::from(area.length);
         (area.since, area.length) = (now, waiting);
+    }
+
+    fn found_closed(&mut self, _stream: usize) {
+        self.found_closed += 1;
     }
 
     fn on_loan(&mut self, now: Time, agency: AgencyId, agents: u32) {

@@ -78,6 +78,7 @@ impl Single {
                 interpreters: None,
                 wrap_up: None,
                 windows: None,
+                same_callers: false,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(self.calls_per_hour / 3600.0),
                 patience: self.patience_s.map_or(Span::Never, mean),

@@ -86,6 +86,7 @@ impl Design<'_> {
                 interpreters: None,
                 wrap_up: None,
                 windows: None,
+                same_callers: false,
                 returning: Share::NONE,
                 arrivals: Arrivals::Steady(*rate),
                 patience: *patience,
@@ -209,13 +210,22 @@ fn hours_are_kept() {
         assert!(answers.0.iter().all(|(arrived, ..)| open(arrived.since(START))));
         assert!((450..640).contains(&answers.0.len()), "{}", answers.0.len());
         let areas = World::new(&scene, 20 * hour, 1000, Seed::from_number(8), Areas::default()).run(|_| {}).unwrap();
-        (answers.0.len(), areas.ended)
+        assert_eq!(areas.ended, answers.0.len());
+        (areas.ended, areas.found_closed)
     };
-    let (answered, ended) = in_hours(false);
-    assert_eq!(answered, ended);
-    let (as_before, ended) = in_hours(true);
+    let (answered, found_closed) = in_hours(false);
+    assert_eq!(found_closed, 0);
+    let (as_before, found_closed) = in_hours(true);
     assert_eq!(as_before, answered, "the same callers");
-    assert!((3400..3800).contains(&ended), "{ended}");
+    assert!((2900..3300).contains(&found_closed), "{found_closed}");
+    // Who has somewhere else to go meanwhile goes there: all the same callers.
+    scene.streams[0].windows.as_mut().unwrap().turns_away = false;
+    let mut elsewhere = scene.streams[0].clone();
+    let closed = vec![(Duration::ZERO, hour), (3 * hour, 9 * hour), (10 * hour, 20 * hour)];
+    (elsewhere.windows, elsewhere.same_callers) = (Some(super::scene::Windows { open: closed, turns_away: false }), true);
+    scene.streams.push(elsewhere);
+    let areas = World::new(&scene, 20 * hour, 1000, Seed::from_number(8), Areas::default()).run(|_| {}).unwrap();
+    assert_eq!(areas.ended, answered + found_closed);
 }
 
 /// Of three who are rung at once the first to answer is three times as fast, where answers come exponentially; and while all are busy the
@@ -463,6 +473,7 @@ struct Areas {
     under: BTreeMap<QueueId, u64>,
     length: BTreeMap<QueueId, (Time, u32)>,
     ended: usize,
+    found_closed: usize,
 }
 
 impl Areas {
@@ -482,6 +493,10 @@ impl Observer for Areas {
     }
 
     fn talked(&mut self, _: AgentId, _: Time, _: Time) {}
+
+    fn found_closed(&mut self, _: usize) {
+        self.found_closed += 1;
+    }
 
     fn in_line(&mut self, now: Time, queue: QueueId, waiting: u32) {
         let (since, length) = self.length.insert(queue, (now, waiting)).unwrap_or((now, 0));

@@ -75,6 +75,8 @@ pub trait Observer {
     fn in_line(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
     /// A wait in `queue` turned out so, beside what could be told as it began.
     fn estimated(&mut self, _queue: QueueId, _estimate: &Estimate, _waited: Duration, _outcome: EstimateOutcome) {}
+    /// A caller of this stream came when its entry was closed, and was told so: it joined no line.
+    fn found_closed(&mut self, _stream: usize) {}
     /// So many agents of an agency are on loan from now on.
     fn on_loan(&mut self, _now: Time, _agency: AgencyId, _agents: u32) {}
     /// A caller who joined `queue` then is not in it any more.
@@ -218,7 +220,14 @@ impl<'s, O: Observer> World<'s, O> {
         for (at, agent, duty) in &scene.duties {
             due.set(START + *at, Due::Duty(*agent, *duty));
         }
-        let sources = scene.streams.iter().map(|_| Source { seed: seed.fork(), count: 0, last: Duration::ZERO }).collect();
+        let mut chance = seed.fork();
+        let mut sources = Vec::with_capacity(scene.streams.len());
+        for (index, stream) in scene.streams.iter().enumerate() {
+            if index > 0 && !stream.same_callers {
+                chance = seed.fork();
+            }
+            sources.push(Source { seed: chance.clone(), count: 0, last: Duration::ZERO });
+        }
         let mut world = World {
             scene,
             matcher: Matcher::new(size, Map::new(&directory, 1), |_| 0),
@@ -331,8 +340,10 @@ impl<'s, O: Observer> World<'s, O> {
         let returns = (kind.returning != Share::NONE && kind.returning.draw(seed)).then(|| seed.next_u64());
         let finishes = kind.wrap_up.as_ref().and_then(|wrap_up| wrap_up.draw(seed));
         self.expect_arrival(stream);
-        let closed = kind.windows.as_ref().filter(|windows| !windows.are_open(now.since(START)));
-        if closed.is_some_and(|windows| !windows.turns_away) {
+        if let Some(windows) = kind.windows.as_ref().filter(|windows| !windows.are_open(now.since(START))) {
+            if windows.turns_away {
+                self.observer.found_closed(stream);
+            }
             return;
         }
         let caller = Caller {
@@ -355,9 +366,6 @@ impl<'s, O: Observer> World<'s, O> {
             clocks: Clocks::default(),
         };
         let id = self.callers.insert(caller);
-        if closed.is_some() {
-            return self.end(now, id, Outcome::Closed);
-        }
         self.callers[id].clocks.patience = patience.map(|patience| self.due.set(now + patience, Due::OutOfPatience(id)));
         self.join(now, id, kind.queue);
     }
@@ -419,9 +427,7 @@ impl<'s, O: Observer> World<'s, O> {
                 self.agent_changed(now, self.agent_of[hand.index()]);
             }
             if self.matcher.take_joint_nudge(0) {
-                for id in self.pairs.values().copied().collect::<Vec<_>>() {
-                    self.step_pair(now, id);
-                }
+                self.step_pairs(now);
             }
             for slot in slots {
                 let (ContactView::Offered(hand), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize]) else {

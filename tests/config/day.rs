@@ -80,15 +80,21 @@ fn mistakes_are_found_where_they_are() {
         ("", "", "[[calls]]"),
         ("[[calls]]\nqueue = \"generl\"\nper_hour = 1\n", "calls[0].queue", "\"general\""),
         ("[[calls]]\nqueue = \"general\"\n", "calls[0].queue", "per_hour"),
-        ("[[calls]]\nqueue = \"general\"\nper_hour = 1\nquarters = []\n", "calls[0].quarters", "96 numbers"),
+        ("[[calls]]\nqueue = \"general\"\nquarters = []\n", "calls[0].quarters", "96 numbers"),
         ("[[calls]]\nqueue = \"general\"\nper_hour = 1\ntalk = \"3m-4m\"\n", "calls[0].talk", "exp:60s"),
         ("begins = \"8:00\"\n", "begins", "08:30"),
         ("[[shift]]\nfrom = \"08:00\"\n", "shift[0].until", "until"),
         ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npart = \"3/2\"\n", "shift[0].part", "1/3"),
         ("[[shift]]\nfrom = \"08:00\"\nuntil = \"10:00\"\npools = [\"nobody\"]\n", "shift[0].pools[0]", "write"),
         ("[[calls]]\nqueue = \"tax\"\nper_hour = 1\ninterpreters = \"general\"\n", "calls[0].interpreters", "add language"),
+        ("[[calls]]\nqueue = \"tax\"\nkey = \"1\"\nper_hour = 1\n", "calls[0].key", "add entry"),
+        ("[[calls]]\nper_hour = 1\n", "calls[0]", "queue = \"...\" or entry"),
+        ("[[calls]]\nqueue = \"tax\"\nlanguage = \"tax\"\nper_hour = 1\n", "calls[0].language", "[[language]]"),
+        ("[[calls]]\nentry = \"mian\"\nkey = \"1\"\nper_hour = 1\n", "calls[0].entry", "\"main\""),
+        ("wrap_up = \"none\"\n", "wrap_up", "const:0s"),
+        ("date = \"20261225\"\n", "date", "2026-12-25"),
         ("[[calls]]\nqueue = \"tax\"\nper_hour = 1\nreturning = \"many\"\n", "calls[0].returning", "5%"),
-        ("[[calls]]\nentry = \"main\"\nper_hour = 1\n", "calls[0].key", "add key"),
+        ("[[calls]]\nentry = \"main\"\nper_hour = 1\n", "calls[0].key", "one of 1, 2"),
         ("[[calls]]\nentry = \"main\"\nkey = \"7\"\nper_hour = 1\n", "calls[0].key", "one of 1, 2"),
         ("[[calls]]\nentry = \"main\"\nqueue = \"tax\"\nkey = \"1\"\nper_hour = 1\n", "calls[0].queue", "leave queue out"),
         ("date = \"tomorrow\"\n", "date", "2026-12-25"),
@@ -101,6 +107,7 @@ fn mistakes_are_found_where_they_are() {
         let problems = read(&format!("{text}{calls}")).unwrap_err();
         let found = problems.0.iter().any(|problem| problem.key == key && problem.remedy.contains(remedy));
         assert!(found, "{text}: {problems}");
+        assert_eq!(problems.errors(), 1, "{text}: {problems}");
     }
 }
 
@@ -128,4 +135,25 @@ fn calls_of_an_entry_go_where_it_leads_when_it_is_open() {
     let (day, _) = config::read_day(calls, "day.toml", &settings, None).unwrap();
     let [only] = &day.scene.streams[..] else { panic!("{:?}", day.scene.streams) };
     assert!(only.windows.as_ref().unwrap().turns_away);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_told() {
+    let of = |calls: &str, key: &str, part: &str| {
+        let (_, warnings) = read(calls).unwrap_or_else(|problems| panic!("{problems}"));
+        let found = warnings.iter().any(|problem| &*problem.key == key && problem.message.contains(part));
+        assert!(found, "{calls}: {}", Problems(warnings));
+    };
+    of(&format!("date = \"2026-12-25\"\n{CALLS}"), "date", "nothing depends");
+    of(&format!("{CALLS}returning = \"5%\"\n"), "calls[0].returning", "no prefer_last");
+    let interpreted = "[[calls]]\nqueue = \"tax\"\nlanguage = \"english\"\ninterpreters = \"general\"\nper_hour = 1\n";
+    of(interpreted, "calls[0].interpreters", "never widens");
+    // Nobody speaks English in the pool of those who serve it alone.
+    let nobody = parse(&CITY.replace("english = 5", "english = 2")).unwrap().settings;
+    let english = "[[calls]]\nqueue = \"tax\"\nlanguage = \"english\"\nper_hour = 1\n";
+    let (_, warnings) = config::read_day(english, "day.toml", &nobody, None).unwrap();
+    assert!(warnings[0].message.contains("nobody in the house"), "{}", Problems(warnings));
+    // An entry may say what its callers speak.
+    let entry = "[[calls]]\nentry = \"main\"\nkey = \"1\"\ninterpreters = \"general\"\nper_hour = 1\n";
+    assert!(read(entry).is_ok());
 }

@@ -105,6 +105,8 @@ const MISTAKES: &[Mistake] = &[
     ("@192.0.2.7:70{n}0", "@desk{n}.example", Error, BadValue, "agents.\"desk{n}\".contact", "not looked up"),
     ("at_once = [{ voice = 1 }", "at_once = [{ voice = 2 }", Error, BadValue, "agent.anna.at_once[0].voice", "out of range"),
     ("at_once = [{ voice = 1 }, ", "at_once = [", Error, BadValue, "agent.anna.at_once", "takes no calls"),
+    ("[{ voice = 1 }, { chat = 3 }]", "[]", Error, BadValue, "agent.anna.at_once", "{ chat = 3 }"),
+    ("[{ voice = 1 }, { chat = 3 }]", "[{ voice = 1 }, {}]", Error, BadValue, "agent.anna.at_once[1]", "is empty"),
     ("{ chat = 3 }", "{ chatt = 3 }", Error, UnknownKey, "agent.anna.at_once[1].chatt", "write chat instead"),
     // Queues.
     ("name = \"tax\"\nagency", "name = \"tax\"\nchannel = \"mail\"\nagency", Error, BadValue, "queue.tax.channel", "chat"),

@@ -187,6 +187,7 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
             language,
             interpreters: None,
             windows: None,
+            same_callers: false,
             returning: Share::NONE,
             arrivals: Arrivals::At(at),
             patience,
@@ -277,6 +278,9 @@ fn table(played: &Played) -> String {
         let (wait, level) = (Measure::MeanWait.written(hour.mean_wait_s.value), hour.service_level.value * 100.0);
         let (agents, busy) = (hour.agents, hour.occupancy.value * 100.0);
         let _ = writeln!(text, "{clock:>5}{:>10.0}{wait:>14}{level:>15.1}%{agents:>10.1}{busy:>11.1}%", hour.offered);
+    }
+    if outlook.found_closed > 0.0 {
+        let _ = writeln!(text, "\n{:.0} a day found their entry closed, and are not among these", outlook.found_closed);
     }
     if !outlook.lent.is_empty() {
         text.push('\n');

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::civil::{Date, Time as Clock, date};
 
-use super::{DAY, Usual, span, span_of};
+use super::{DAY, Usual, span, wrap_up};
+use crate::acd::Map;
 use crate::base::span::Share;
 use crate::base::words::Channel;
 use crate::base::{QueueId, SkillId};
@@ -12,7 +13,7 @@ use crate::call::hours::Hours;
 use crate::call::menu::{Destination, EntryRules, Then};
 use crate::config::names::Book;
 use crate::config::problem::Kind;
-use crate::config::reader::{Section, Value};
+use crate::config::reader::{Section, Text, Value};
 use crate::config::values;
 use crate::engine::Settings;
 use crate::forecast::scene::{Arrivals, Lasting, QUARTER, Stream, Windows};
@@ -30,59 +31,108 @@ struct Way {
     windows: Option<Windows>,
 }
 
+/// The house that the calls come to.
+pub(super) struct House<'h> {
+    pub(super) book: &'h Book,
+    pub(super) settings: &'h Settings,
+    /// With all hands.
+    pub(super) map: &'h Map,
+}
+
 /// Calls of one kind, by the hour. Those of an entry with a queue for when it is closed are two kinds.
-pub(super) fn read(
-    section: &Section<'_>,
-    book: &Book,
-    settings: &Settings,
-    usual: Usual,
-    notes: &mut Vec<String>,
-) -> Vec<Stream> {
-    let ways = ways(section, book, settings, usual, notes);
-    let language = section.text("language").map(|name| book.skills.find(section.report, &name).map(SkillId));
-    let interpreters = section.text("interpreters").map(|name| book.queues.find(section.report, &name).map(QueueId));
-    if interpreters.is_some() && language.is_none() {
-        let remedy = "add language = \"...\": which they interpret";
-        section.report.error(
-            Kind::Missing,
-            &section.spot_of("interpreters"),
-            "nobody interprets for callers of no language",
-            remedy,
-        );
-    }
-    let calls_only = |queue: QueueId| settings.queue(queue).is_none_or(|rules| rules.channel == Channel::Voice);
-    if let Some(Some(interpreters)) = interpreters
-        && !(calls_only(interpreters) && ways.iter().all(|way| calls_only(way.to.queue)))
-    {
-        let remedy = "leave interpreters out, or name a queue of channel voice, for callers";
-        section.report.error(Kind::Conflict, &section.spot_of("interpreters"), "chats are not interpreted", remedy);
-    }
+pub(super) fn read(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<String>) -> Vec<Stream> {
+    let (book, settings) = (house.book, house.settings);
+    let ways = ways(section, house, usual, notes);
+    let language = section.text("language").and_then(|name| {
+        let skill = SkillId(book.skills.find(section.report, &name)?);
+        if !settings.directory.languages.contains(&skill) {
+            let remedy = "name one that is declared with [[language]]";
+            section.report.error(Kind::BadValue, &name.spot, format!("{:?} is a skill and no language", name.text), remedy);
+        }
+        Some(skill)
+    });
+    let interpreters = section.text("interpreters").and_then(|name| book.queues.find(section.report, &name).map(QueueId));
     let returning = section.read("returning", |text| text.parse::<Share>().map_err(|error| error.to_string()));
     let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
-    let wrap_up = span_of(section, "wrap_up").or(usual.wrap_up);
+    let wrap_up = wrap_up(section).or(usual.wrap_up);
     let arrivals = arrivals(section, usual);
     section.done();
     let Some(arrivals) = arrivals else { return Vec::new() };
-    let stream = |way: Way| Stream {
+    let stream = |(place, way): (usize, Way)| Stream {
         queue: way.to.queue,
-        language: language.unwrap_or(way.to.language),
-        interpreters: interpreters.flatten(),
+        language: language.or(way.to.language),
+        interpreters,
         windows: way.windows,
+        same_callers: place > 0,
         returning: returning.unwrap_or(Share::NONE),
         arrivals: arrivals.clone(),
         patience,
         talk: Lasting::By(talk),
         wrap_up: wrap_up.map(Lasting::By),
     };
-    ways.into_iter().map(stream).collect()
+    let streams: Vec<Stream> = ways.into_iter().enumerate().map(stream).collect();
+    streams.iter().for_each(|stream| doubts(section, house, stream));
+    streams
+}
+
+/// What cannot be, and what is probably not meant.
+fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
+    let report = section.report;
+    let Some(rules) = house.settings.queue(stream.queue) else { return };
+    let conflict =
+        |key: &str, message: String, remedy: &str| report.error(Kind::Conflict, &section.spot_of(key), message, remedy);
+    let doubt = |key: &str, message: String, remedy: &str| report.warn(Kind::Conflict, &section.spot_of(key), message, remedy);
+    let calls = |queue: QueueId| house.settings.queue(queue).is_none_or(|rules| rules.channel == Channel::Voice);
+    let place = if section.has("entry") { "entry" } else { "queue" };
+    if let Some(interpreters) = stream.interpreters {
+        if stream.language.is_none() {
+            let message = "nobody interprets for callers of no language".to_owned();
+            conflict("interpreters", message, "add language = \"...\": which they interpret");
+        }
+        if !calls(stream.queue) || !calls(interpreters) {
+            let remedy = "leave interpreters out, or name a queue of channel voice, for callers";
+            conflict("interpreters", "chats are not interpreted".to_owned(), remedy);
+        }
+        if !rules.widening.is_empty() {
+            let message = format!("who wants two agents never widens, as others in queue {:?} do", rules.name);
+            doubt("interpreters", message, "let the first step of the queue have enough agents, or expect longer waits");
+        }
+    }
+    if stream.returning != Share::NONE && (rules.prefer_last.is_none() || !calls(stream.queue)) {
+        let message = format!("queue {:?} has no prefer_last: nobody is given back to who served them", rules.name);
+        doubt("returning", message, "add prefer_last = \"30s\" to the queue, or leave returning out");
+    }
+    // Doubts about what is refused anyway would only distract.
+    if report.has_errors() {
+        return;
+    }
+    let served = |queue, language, step| house.map.line(queue, language, step).is_some_and(|line| house.map.anyone_serves(line));
+    let nobody = match stream.interpreters {
+        Some(interpreters) if !served(interpreters, stream.language, 0) => Some("interpreters"),
+        Some(_) if !served(stream.queue, None, 0) => Some(place),
+        None if !served(stream.queue, stream.language, usize::MAX) => Some(place),
+        _ => None,
+    };
+    if let Some(key) = nobody {
+        let message = "nobody in the house can ever serve these calls".to_owned();
+        doubt(key, message, "see hotline check --config FILE for what the queue's agents lack");
+    }
 }
 
 /// Where they lead: to a queue, or wherever an entry does.
-fn ways(section: &Section<'_>, book: &Book, settings: &Settings, usual: Usual, notes: &mut Vec<String>) -> Vec<Way> {
+fn ways(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<String>) -> Vec<Way> {
     let report = section.report;
-    let Some(entry) = section.text("entry") else {
-        let queue = section.needed("queue", "\"...\"").and_then(|name| book.queues.find(report, &name.text()?));
-        let to = queue.map(|queue| Destination { queue: QueueId(queue), language: None });
+    let (entry, queue, key) = (section.text("entry"), section.text("queue"), section.text("key"));
+    let Some(entry) = entry else {
+        if let Some(key) = key {
+            let remedy = "add entry = \"...\", or leave key out";
+            report.error(Kind::Missing, &key.spot, "a key is one of an entry's", remedy);
+        } else if !section.has("queue") && !section.has("entry") {
+            let remedy = "add queue = \"...\" or entry = \"...\"";
+            report.error(Kind::Missing, &section.spot, "nothing says whom they call", remedy);
+        }
+        let to = queue.and_then(|name| house.book.queues.find(report, &name));
+        let to = to.map(|queue| Destination { queue: QueueId(queue), language: None });
         return to.map(|to| Way { to, windows: None }).into_iter().collect();
     };
     if section.has("queue") {
@@ -90,9 +140,10 @@ fn ways(section: &Section<'_>, book: &Book, settings: &Settings, usual: Usual, n
         report.error(Kind::Conflict, &section.spot_of("queue"), "calls come to an entry or to a queue", remedy);
         return Vec::new();
     }
-    let id = book.entries.find(report, &entry);
-    let Some(rules) = id.and_then(|id| settings.entries.get(id as usize)).and_then(Option::as_ref) else { return Vec::new() };
-    let Some(to) = destination(section, rules) else { return Vec::new() };
+    let id = house.book.entries.find(report, &entry);
+    let rules = id.and_then(|id| house.settings.entries.get(id as usize)).and_then(Option::as_ref);
+    let Some(rules) = rules else { return Vec::new() };
+    let Some(to) = destination(section, rules, key) else { return Vec::new() };
     let Some(hours) = &rules.hours else { return vec![Way { to, windows: None }] };
     if usual.date.is_none() {
         let note = format!("entry {} is open as on {ANY_MONDAY}, a Monday; write date = \"...\" for another day", rules.name);
@@ -111,23 +162,29 @@ fn ways(section: &Section<'_>, book: &Book, settings: &Settings, usual: Usual, n
 }
 
 /// Where an entry leads those who choose a key.
-fn destination(section: &Section<'_>, rules: &EntryRules) -> Option<Destination> {
-    match &rules.then {
-        Then::Go(to) => {
-            if section.has("key") {
-                let message = format!("entry {:?} offers no choice", rules.name);
-                section.report.error(Kind::Conflict, &section.spot_of("key"), message, "leave key out");
+fn destination(section: &Section<'_>, rules: &EntryRules, key: Option<Text<'_>>) -> Option<Destination> {
+    let report = section.report;
+    match (&rules.then, key) {
+        (Then::Go(to), key) => {
+            if let Some(key) = key {
+                report.error(Kind::Conflict, &key.spot, format!("entry {:?} offers no choice", rules.name), "leave key out");
             }
             Some(*to)
         }
-        Then::Ask(choice) => {
+        (Then::Ask(choice), key) => {
             let keys = choice.keys.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
             let known = values::listed(keys.iter().map(String::as_str));
-            let chosen = section.needed("key", "\"1\"")?.text()?;
-            let found = choice.keys.iter().find(|(key, _)| chosen.text.chars().eq([*key]));
+            let Some(key) = key else {
+                if !section.has("key") {
+                    let message = format!("entry {:?} offers a choice", rules.name);
+                    report.error(Kind::Missing, &section.spot_of("key"), message, format!("add key = \"...\": one of {known}"));
+                }
+                return None;
+            };
+            let found = choice.keys.iter().find(|(known, _)| key.text.chars().eq([*known]));
             if found.is_none() {
-                let message = format!("{:?} is none of the entry's keys", chosen.text);
-                section.report.error(Kind::UnknownName, &chosen.spot, message, format!("write one of {known}"));
+                let message = format!("{:?} is none of the entry's keys", key.text);
+                report.error(Kind::UnknownName, &key.spot, message, format!("write one of {known}"));
             }
             found.map(|(_, to)| *to)
         }

@@ -21,6 +21,7 @@ const PATIENCE: Patience = Patience { looks: Duration::from_secs(60), holds: Dur
 pub(super) struct Pair {
     request: Joint,
     slots: [ContactSlot; 2],
+    lines: [LineId; 2],
     due: Option<DeadlineId>,
 }
 
@@ -53,7 +54,7 @@ impl<O: Observer> World<'_, O> {
         let blocked = full && !request.is_together();
         self.pairs.insert(key, id);
         self.callers[id].place = Some((first, key));
-        self.callers[id].pair = Some(Box::new(Pair { request, slots, due: None }));
+        self.callers[id].pair = Some(Box::new(Pair { request, slots, lines, due: None }));
         self.callers[id].clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         if blocked {
             self.leave(now, id, None);
@@ -62,6 +63,25 @@ impl<O: Observer> World<'_, O> {
         self.pair_stepped(now, id, &let_go, None);
         self.follow_nudges(now);
         self.tell_line(now, queue);
+    }
+
+    /// Looks at all requests again, as agents have become free; those who came first first. Where one finds nobody, the others with the same
+    /// lines need not look.
+    pub(super) fn step_pairs(&mut self, now: Time) {
+        let mut in_vain: Vec<[LineId; 2]> = Vec::new();
+        for id in self.pairs.values().copied().collect::<Vec<_>>() {
+            let Some(pair) = self.callers.get(id).and_then(|caller| caller.pair.as_ref()) else { continue };
+            let lines = pair.lines;
+            if in_vain.contains(&lines) {
+                continue;
+            }
+            self.step_pair(now, id);
+            let found =
+                self.callers.get(id).and_then(|caller| caller.pair.as_ref()).is_none_or(|pair| pair.request.is_together());
+            if !found {
+                in_vain.push(lines);
+            }
+        }
     }
 
     /// Looks at the caller's request again.
