@@ -77,6 +77,12 @@ impl Capacity {
 }
 
 impl Directory {
+    /// The [directory with hands](Self::with_hands) of a house that is never reloaded: their numbers follow the agents' own.
+    #[must_use]
+    pub fn with_first_hands(&self) -> (Directory, Vec<Vec<AgentId>>) {
+        self.with_hands(self.agents.len() as u32, &[])
+    }
+
     /// The directory with a number for each hand of each agent, and those numbers by agent: first its own, which is that of its first hand.
     /// Further hands have numbers from `first` on, beyond all that agents can ever have for themselves. Whoever had a number `before` keeps
     /// it, used or not, for its words are those of its owner; `before` is empty at first.

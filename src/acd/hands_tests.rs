@@ -47,7 +47,7 @@ impl House {
             agents: agents.iter().map(agent).map(Some).collect(),
             ..Directory::default()
         };
-        let (directory, ids) = directory.with_hands(agents.len() as u32, &[]);
+        let (directory, ids) = directory.with_first_hands();
         let count = directory.agents.len() as u32;
         let size = Size { shards: 1, contacts_per_shard: 50, agents: count, queues: 2, agencies: 2 };
         let mut of = vec![0; count as usize];

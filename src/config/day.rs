@@ -82,7 +82,7 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
     let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));
     let sections = root.sections("calls");
     let mut notes = known.map(|day| day.notes.clone()).unwrap_or_default();
-    let (directory, _) = settings.directory.with_hands(settings.directory.agents.len() as u32, &[]);
+    let (directory, _) = settings.directory.with_first_hands();
     let house = calls::House { book, settings, map: &Map::new(&directory, 1) };
     let mut streams: Vec<Stream> = sections.iter().flat_map(|section| calls::read(section, &house, usual, &mut notes)).collect();
     if date.is_some() && streams.iter().all(|stream| stream.windows.is_none()) && !root.report.has_errors() {

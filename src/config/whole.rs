@@ -136,7 +136,7 @@ fn users(cx: &Context<'_>, later: &Later) {
 
 /// Queues, and languages in queues, that no agent could serve even when everyone were signed in.
 fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
-    let (directory, _) = settings.directory.with_hands(settings.directory.agents.len() as u32, &[]);
+    let (directory, _) = settings.directory.with_first_hands();
     let map = Map::new(&directory, 0);
     let served = |queue: QueueId, language: Option<SkillId>| {
         // Past the last step the last one holds, which asks least.

@@ -60,7 +60,7 @@ impl Day {
         let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
-        let (all, hands) = directory.with_hands(directory.agents.len() as u32, &[]);
+        let (all, hands) = directory.with_first_hands();
         let map = Map::new(&all, 1);
         let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
         let spoken = if spoken.is_empty() { vec![None] } else { spoken };

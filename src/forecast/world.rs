@@ -199,7 +199,7 @@ pub struct World<'s, O> {
 impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `line_max` may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, line_max: u32, mut seed: Seed, observer: O) -> Self {
-        let (directory, hands) = scene.directory.with_hands(scene.directory.agents.len() as u32, &[]);
+        let (directory, hands) = scene.directory.with_first_hands();
         let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
         let mut agent_of = vec![AgentId(0); agents as usize];
         for (agent, hands) in (0..).map(AgentId).zip(&hands) {

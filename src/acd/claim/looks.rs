@@ -82,28 +82,27 @@ impl Kernel {
         Some([ready(lines[0], Some(second))?, second])
     }
 
-    /// The line in which the contact is filed, in line or offered.
-    pub(crate) fn line_in_which(&self, slot: u32) -> Option<LineId> {
+    /// Where a contact is filed, in line or offered, and with what key.
+    fn filed(&self, slot: u32) -> Option<(LineId, Key)> {
         loop {
             let word = self.contact(slot);
             let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
-            let line = LineId(self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire));
+            let cell = &self.contacts[slot as usize].cells[cg.cell()];
+            let filed = (LineId(cell.place.load(Ordering::Acquire)), Key(cell.key.load(Ordering::Acquire)));
             if self.contact(slot).generation() == cg {
-                return Some(line);
+                return Some(filed);
             }
         }
     }
 
+    /// The line in which the contact is filed, in line or offered.
+    pub(crate) fn line_in_which(&self, slot: u32) -> Option<LineId> {
+        self.filed(slot).map(|(line, _)| line)
+    }
+
     /// The key of a contact, in line or offered.
     pub(crate) fn key_of(&self, slot: u32) -> Option<Key> {
-        loop {
-            let word = self.contact(slot);
-            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
-            let key = Key(self.contacts[slot as usize].cells[cg.cell()].key.load(Ordering::Acquire));
-            if self.contact(slot).generation() == cg {
-                return Some(key);
-            }
-        }
+        self.filed(slot).map(|(_, key)| key)
     }
 
     /// The agent that a contact is offered to, and the word by which that one is held for it.

@@ -110,10 +110,10 @@ impl<O: Observer> World<'_, O> {
             self.due.cancel(clock);
         }
         pair.due = pair.request.due(now).map(|at| self.due.set(at.max(now), Due::StepPair(id)));
-        if !pair.request.is_together() || !self.callers[id].rings.is_empty() {
+        let (slots, is_together) = (pair.slots, pair.request.is_together());
+        if !is_together || !self.callers[id].rings.is_empty() {
             return;
         }
-        let slots = self.callers[id].pair.as_ref().map_or([ContactSlot(0); 2], |pair| pair.slots);
         if slots.iter().all(|slot| self.matcher.verdict(*slot) == Some(Verdict::Agreed)) {
             for slot in slots {
                 if let ContactView::Offered(hand) = self.matcher.contact(slot) {

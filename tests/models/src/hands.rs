@@ -55,7 +55,7 @@ impl House {
         few.lending = LENDING.to_vec();
         few.agents.iter_mut().flatten().skip(1).for_each(|agent| agent.agency = AgencyId(1));
         few.queues.iter_mut().flatten().take(1).for_each(|queue| queue.agency = AgencyId(1));
-        let (directory, hands) = few.with_hands(few.agents.len() as u32, &[]);
+        let (directory, hands) = few.with_first_hands();
         let agents = directory.agents.len() as u32;
         let size = Size {
             shards: OWNERS as u16,
