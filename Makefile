@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test setup check models bench bench-load instructions fuzz screenshots clean
+.PHONY: demo test quick setup check models bench bench-load instructions fuzz screenshots clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
 demo:
@@ -11,6 +11,12 @@ demo:
 ## Sets up what the tests need, then runs every one of them, and the checks of form. Without root it runs what it can, and fails.
 test: setup check
 	bash tests/run.sh
+
+## Between two edits: formatting, lints, and the unit tests without the long ones. Under a minute once it has been built.
+quick:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --profile quick --all-targets --quiet -- -D warnings
+	$(CARGO) nextest run --cargo-profile quick --profile quick --lib --cargo-quiet --status-level fail --hide-progress-bar
 
 ## Formatting, lints and documentation, with warnings denied.
 check:

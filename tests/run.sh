@@ -10,6 +10,10 @@ for peer in "${missing[@]}"; do
   left_out=${left_out:+$left_out or }"($filter)"
 done
 
+# Each commit plays days of its own in the simulation; HOTLINE_SEEDS=HASH plays those of another again.
+export HOTLINE_SEEDS=${HOTLINE_SEEDS:-$(git rev-parse HEAD 2>/dev/null || echo 0)}
+echo "test: the simulation's days are those of HOTLINE_SEEDS=$HOTLINE_SEEDS"
+
 status=0
 cargo nextest run --release --no-fail-fast ${left_out:+-E "not ($left_out)"} || status=1
 cargo test --release --doc --quiet || status=1

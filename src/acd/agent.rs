@@ -124,6 +124,8 @@ enum Afterwards {
 pub const RESERVED_MAX: Duration = Duration::from_secs(5);
 /// How much longer than the contact's own limit an agent's state lasts before it counts as stuck.
 pub const STUCK_MARGIN: Duration = Duration::from_secs(40);
+/// A phone that says nothing is asked for so long, and may answer at the last moment: only then can it be told to stop.
+const SILENT_PHONE: Duration = Duration::from_secs(32);
 /// The longest call of an agent's own.
 pub const OWN_CALL_MAX: Duration = Duration::from_secs(4 * 3600);
 
@@ -172,6 +174,12 @@ impl Agent {
     #[must_use]
     pub const fn occupied(&self) -> Duration {
         self.occupied
+    }
+
+    /// How many calls of the agent's own are up.
+    #[must_use]
+    pub const fn own_calls(&self) -> u8 {
+        self.own_calls
     }
 
     /// Whether the agent is to sit on the bench.
@@ -270,7 +278,7 @@ impl Agent {
 
     /// The phone is being rung for `contact`, for `ring` at the most.
     pub fn ring(&mut self, now: Time, contact: ContactSlot, ring: Duration) {
-        self.become_(now, State::Ringing { contact, until: now + ring + STUCK_MARGIN });
+        self.become_(now, State::Ringing { contact, until: now + ring.max(SILENT_PHONE) + STUCK_MARGIN });
     }
 
     /// The agent answered; the talk lasts `talk_max` at the most.

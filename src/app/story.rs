@@ -131,8 +131,12 @@ impl Call {
         }
         let name = self.agent.map_or("the agent", |agent| agent_name(settings, agent));
         Some(match (by, segment, self.talked) {
-            (EndedBy::Caller | EndedBy::Agent, Segment::Talk, Some(talked)) => {
-                let who = if by == EndedBy::Agent { name } else { "the caller" };
+            (EndedBy::Caller | EndedBy::Agent | EndedBy::Outside, Segment::Talk, Some(talked)) => {
+                let who = match by {
+                    EndedBy::Agent => name,
+                    EndedBy::Outside => "the number outside",
+                    _ => "the caller",
+                };
                 format!("{who} hangs up after a talk of {}", span(talked))
             }
             (EndedBy::Caller, Segment::Entry, _) => "hangs up during the greeting".to_owned(),
@@ -140,6 +144,7 @@ impl Call {
             (EndedBy::Caller, Segment::Queue, _) => return None,
             (EndedBy::Caller, ..) => "hangs up".to_owned(),
             (EndedBy::Agent, ..) => format!("{name} hangs up"),
+            (EndedBy::Outside, ..) => "the number outside hangs up".to_owned(),
             (EndedBy::System, Segment::Entry, _) => "has heard what there is to hear".to_owned(),
             (EndedBy::Overflow, ..) => "is told to call again later".to_owned(),
             (EndedBy::Closed, ..) => "is told that nobody is there".to_owned(),

@@ -85,6 +85,8 @@ words!(
         Caller = "caller",
         /// The agent hung up.
         Agent = "agent",
+        /// Somebody outside, reached over a trunk, hung up.
+        Outside = "outside",
         /// hotline itself: a limit, a silence, a drain.
         System = "system",
         /// The line was full or too slow, and the way out was the end.
@@ -360,7 +362,7 @@ mod tests {
         );
         assert_eq!(
             all(EndedBy::ALL.iter().map(|w| w.label()).collect()),
-            labels(&["caller", "agent", "system", "overflow", "closed", "fault", "crash"])
+            labels(&["caller", "agent", "outside", "system", "overflow", "closed", "fault", "crash"])
         );
         assert_eq!(
             all(QueueOutcome::ALL.iter().map(|w| w.label()).collect()),

@@ -103,7 +103,7 @@ impl Engine {
     /// Seats or unseats the agent as its state wants. One whose phone may still ring, or has not yet hung up, is not seated.
     pub(super) fn seat(&mut self, now: Time, agent: AgentId) {
         let record = &self.agents[agent.index()];
-        let wants = record.agent.wants_seat() && record.legs == 0;
+        let wants = record.agent.wants_seat() && (record.legs == 0 || !self.holds(Rule::SilentPhones));
         let holds = record.agent.state().contact().is_some();
         let occupied = record.agent.occupied();
         match self.matcher.agent(agent) {

@@ -7,10 +7,9 @@
 
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::leg::LegKey;
+use super::sabotage::Rule;
 use super::{Engine, TxUse};
 use crate::base::Time;
-use crate::base::words::EndedBy;
-use crate::call::leg::Role;
 use crate::sdp::{self, Direction};
 use crate::sip::message::Message;
 use crate::sip::method::Method;
@@ -51,7 +50,7 @@ impl Engine {
     pub(super) fn silent(&mut self, now: Time, key: LegKey) {
         let Some(contact) = self.leg(key).map(|leg| leg.contact) else { return };
         self.current = Some(contact);
-        let talks = self.contact(contact).is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
+        let talks = self.talks(contact);
         // A waiting caller is probed by the clock instead: phones that detect voice send nothing while music plays.
         let Some(leg) = self.leg_mut(key).filter(|leg| talks && leg.state.answered() && !leg.state.holds()) else { return };
         match leg.asked {
@@ -96,10 +95,13 @@ impl Engine {
 
     /// An answer to our OPTIONS within a dialog.
     pub(super) fn options_answered(&mut self, now: Time, key: LegKey, status: u16) {
-        let Some(leg) = self.leg_mut(key) else { return };
+        if self.asked_in_the_wait(key) {
+            return;
+        }
         if matches!(status, 408 | 481) {
             return self.nobody_there(now, key);
         }
+        let Some(leg) = self.leg_mut(key) else { return };
         if leg.asked == Asked::Options {
             leg.asked = Asked::OptionsAnswered;
         }
@@ -107,13 +109,27 @@ impl Engine {
 
     /// No answer to our OPTIONS within a dialog.
     pub(super) fn options_unanswered(&mut self, now: Time, key: LegKey) {
+        if self.asked_in_the_wait(key) {
+            return;
+        }
         let Some(leg) = self.leg(key) else { return };
-        let talks = self.contact(leg.contact).is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }));
-        if leg.asked == Asked::Options && talks {
+        if leg.asked == Asked::Options && self.talks(leg.contact) {
             self.ask_by_invite(now, key);
         } else {
             self.nobody_there(now, key);
         }
+    }
+
+    fn talks(&self, key: ContactKey) -> bool {
+        self.contact(key).is_some_and(|contact| matches!(contact.phase, Phase::Talking { .. }))
+    }
+
+    /// Whether what comes of an OPTIONS now was asked in a wait that is over. In a talk that has begun meanwhile packets show who is there, and
+    /// silence is asked into anew.
+    fn asked_in_the_wait(&self, key: LegKey) -> bool {
+        let Some(leg) = self.leg(key) else { return true };
+        let waits = self.contact(leg.contact).is_some_and(|contact| matches!(contact.phase, Phase::Waiting | Phase::Offered(_)));
+        self.holds(Rule::ProbesOfTheWait) && leg.asked != Asked::Options && !waits
     }
 
     /// An answer to our INVITE within a dialog. A 2xx is acknowledged each time it comes.
@@ -153,8 +169,6 @@ impl Engine {
     }
 
     fn nobody_there(&mut self, now: Time, key: LegKey) {
-        let Some(leg) = self.leg(key) else { return };
-        let by = if leg.role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-        self.leg_vanished(now, key, by);
+        self.leg_vanished(now, key);
     }
 }

@@ -7,6 +7,7 @@ use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::leg::{LegKey, NewLeg};
 use super::receive::{Who, user_of};
 use super::ring::SPOKEN;
+use super::sabotage::Rule;
 use super::{Engine, TxUse};
 use crate::base::words::{Channel, EndedBy, Limit};
 use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
@@ -24,10 +25,13 @@ use crate::sip::stack::counts::Rejected;
 
 /// New calls are shed once input is older than this as it is taken up, and taken again below half of it.
 const SHED_ABOVE: Duration = Duration::from_millis(100);
+/// What was late is so for this long at the most where nothing more comes the same way.
+const LATE_FOR: Duration = Duration::from_millis(500);
 /// When a shed caller may try again.
 const SHED_RETRY: Duration = Duration::from_secs(5);
 
 /// An INVITE that is not taken: the status, and how it is counted.
+#[derive(Clone, Copy)]
 pub(super) struct Refusal {
     status: u16,
     why: Rejected,
@@ -44,32 +48,65 @@ pub(super) struct Origin {
     pub(super) dialled: Arc<str>,
 }
 
+/// Whether input is too old for new calls. Datagrams and connections wait in queues of their own, so that one says nothing of the other;
+/// but all are worked off by one thread: while either is behind, new calls are shed whichever way they come.
+#[derive(Default)]
+pub(super) struct Overload {
+    datagrams: Lateness,
+    connections: Lateness,
+}
+
+/// Whether what came one way was late, and when that was last found.
+#[derive(Default)]
+struct Lateness {
+    late_at: Option<Time>,
+}
+
+impl Overload {
+    fn note(&mut self, now: Time, datagram: bool, age: Duration) {
+        let Lateness { late_at } = if datagram { &mut self.datagrams } else { &mut self.connections };
+        let above = if late_at.is_some() { SHED_ABOVE / 2 } else { SHED_ABOVE };
+        *late_at = (age > above).then_some(now);
+    }
+
+    fn sheds(&self, now: Time) -> bool {
+        [&self.datagrams, &self.connections].iter().any(|way| way.late_at.is_some_and(|at| now.since(at) < LATE_FOR))
+    }
+}
+
 pub(super) fn refuse(status: u16, why: Rejected) -> Refusal {
     Refusal { status, why, retry_after: None }
 }
 
 impl Engine {
     /// Notes how old input is: what is behind gets no further behind by taking new calls.
-    pub(super) fn note_age(&mut self, age: Duration) {
-        let above = if self.shedding { SHED_ABOVE / 2 } else { SHED_ABOVE };
-        self.shedding = age > above;
+    pub(super) fn note_age(&mut self, now: Time, flow: &Flow, age: Duration) {
+        let datagram = flow.transport.unreliable() || !self.holds(Rule::AgesApart);
+        self.overload.note(now, datagram, age);
     }
 
     /// An INVITE that begins a call.
     pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
+        let transaction = self.stack.transaction_of(message, flow);
+        if let Some(refusal) = transaction.and_then(|key| self.refused.of(key)).filter(|_| self.holds(Rule::RefusedAgain)) {
+            return match refusal.status {
+                407 => self.challenge(now, flow, message, 407, false),
+                _ => self.turn_away(flow, message, &refusal),
+            };
+        }
+        let taken = match who {
+            Who::Trunk(trunk) => self.trunk_call(now, flow, message, trunk),
+            Who::Agent(agent) => self.agent_call(now, flow, message, agent),
+            Who::Unproven { .. } => Err(refuse(407, Rejected::Unauthorized)),
+            Who::Nobody => return,
+        };
+        let Err(refusal) = taken else { return };
+        if let (Some(key), true) = (transaction, flow.transport.unreliable()) {
+            self.refused.note(now, key, refusal);
+        }
         match who {
-            Who::Trunk(trunk) => {
-                if let Err(refusal) = self.trunk_call(now, flow, message, trunk) {
-                    self.turn_away(flow, message, &refusal);
-                }
-            }
             Who::Unproven { stale } => self.challenge(now, flow, message, 407, stale),
-            Who::Agent(agent) => {
-                if let Err(refusal) = self.agent_call(now, flow, message, agent) {
-                    self.turn_away(flow, message, &refusal);
-                }
-            }
-            Who::Nobody => {}
+            _ => self.turn_away(flow, message, &refusal),
         }
     }
 
@@ -103,7 +140,7 @@ impl Engine {
         let dialled = dialled_number(message, rules);
         let target = rules.target(&dialled).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
         let emergency = self.is_emergency(target);
-        if self.shedding && !emergency {
+        if self.overload.sheds(now) && !emergency {
             return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
         }
         if self.same_call(message) {

@@ -3,22 +3,101 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::contact::Phase;
-use super::dial::DialTo;
+use super::contact::{Contact, Phase};
+use super::dial::{Dial, DialTo, Purpose};
 use crate::acd::agent::State;
-use crate::acd::claim::ContactView;
-use crate::base::AgentId;
+use crate::acd::claim::{AgentView, ContactView};
+use crate::base::{AgentId, Time, TrunkId};
 use crate::call::leg::{LegState, Role};
+use crate::sip::flow::ConnectionId;
 
 impl Engine {
     /// Whether everything is as it must be between inputs.
     ///
+    /// `lives` says which connections are there.
+    ///
     /// # Errors
     /// The first rule that is broken.
-    pub fn audit(&self) -> Result<(), String> {
+    pub fn audit(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
         self.audit_legs()?;
         self.audit_agents()?;
+        self.audit_own_calls()?;
+        self.audit_seats()?;
+        self.audit_phones(now, lives)?;
+        self.audit_trunks()?;
         self.audit_contacts()
+    }
+
+    /// An agent is busy by as many calls of their own as there are.
+    fn audit_own_calls(&self) -> Result<(), String> {
+        let mut calls: BTreeMap<AgentId, u8> = BTreeMap::new();
+        for (_, contact) in self.contacts.iter().filter(|(_, contact)| !matches!(contact.phase, Phase::Over)) {
+            let owner = contact.own.filter(|_| contact.busies_owner);
+            let colleague = match &contact.phase {
+                Phase::Dialling(Dial { to: DialTo::Agent(agent), purpose: Purpose::Own, .. }) => Some(*agent),
+                Phase::Talking { agent: Some(agent), .. } if contact.story.current().queue.is_none() => Some(*agent),
+                _ => None,
+            };
+            // Who is passed on to a colleague outside of any queue is no call of the colleague's own.
+            let colleague = colleague.filter(|agent| self.agents[agent.index()].agent.state().contact().is_none());
+            // Nor is who passes its caller on free before it is known how that goes.
+            let passing = contact.transfer.filter(|transfer| transfer.leg.is_some()).map(|transfer| transfer.from);
+            let passing = passing.filter(|agent| self.agents[agent.index()].agent.state().contact().is_none());
+            for agent in owner.into_iter().chain(colleague).chain(passing) {
+                *calls.entry(agent).or_default() += 1;
+            }
+        }
+        for (index, record) in self.agents.iter().enumerate() {
+            let (counted, is) = (record.agent.own_calls(), calls.get(&AgentId(index as u32)).copied().unwrap_or(0));
+            if counted != is {
+                return Err(format!("agent {index} counts {counted} calls of their own, and has {is}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever is ready and has no phone in use sits on the bench, and nobody else does.
+    fn audit_seats(&self) -> Result<(), String> {
+        for (index, record) in self.agents.iter().enumerate() {
+            let view = self.matcher.agent(AgentId(index as u32));
+            if view == AgentView::Busy && record.agent.wants_seat() && record.legs == 0 {
+                return Err(format!("agent {index} is ready, and not on the bench"));
+            }
+            if view == AgentView::Ready && record.legs > 0 {
+                return Err(format!("agent {index} is on the bench while {} phones may ring or talk", record.legs));
+            }
+        }
+        Ok(())
+    }
+
+    /// What an agent's phone is reached by is there, as far as can be known.
+    fn audit_phones(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+        for (index, record) in self.agents.iter().enumerate() {
+            for binding in &record.bindings {
+                if binding.expires <= now {
+                    return Err(format!("agent {index} is still registered at {}, which has lapsed", binding.uri));
+                }
+                if binding.flow.connection.is_some_and(|id| !lives(id)) {
+                    return Err(format!("agent {index} is registered at {} over a connection that is gone", binding.uri));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A trunk counts the calls that are up.
+    fn audit_trunks(&self) -> Result<(), String> {
+        for (index, record) in self.trunks.iter().enumerate() {
+            let trunk = TrunkId(index as u32);
+            let out = self.legs.iter().filter(|(_, leg)| leg.role == Role::External(trunk)).count() as u32;
+            let up = |contact: &Contact| contact.trunk == Some(trunk) && !matches!(contact.phase, Phase::Over);
+            let within = self.contacts.iter().filter(|(_, contact)| up(contact)).count() as u32;
+            if (record.load.calls_in, record.load.calls_out) != (within, out) {
+                let (counted_in, counted_out) = (record.load.calls_in, record.load.calls_out);
+                return Err(format!("trunk {index} counts {counted_in} in, {counted_out} out, and has {within} and {out}"));
+            }
+        }
+        Ok(())
     }
 
     fn audit_legs(&self) -> Result<(), String> {
@@ -85,6 +164,9 @@ impl Engine {
         for (_, contact) in &self.contacts {
             if matches!(contact.phase, Phase::Over) && contact.legs.is_empty() {
                 return Err(format!("contact {} is over and has not gone", contact.id));
+            }
+            if matches!(&contact.phase, Phase::Dialling(dial) if dial.legs.is_empty()) {
+                return Err(format!("contact {} waits for somebody who is not rung", contact.id));
             }
             let offers = match &contact.phase {
                 Phase::Waiting => &[][..],

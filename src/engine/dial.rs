@@ -9,8 +9,10 @@ use super::contact::{ContactKey, ContactTimer, Phase};
 use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
 use super::media_port::Feed;
 use super::ring::{ELSEWHERE, weight};
+use super::sabotage::Rule;
 use super::{Engine, TxUse};
-use crate::acd::agent::State;
+use crate::acd::agent::{OWN_CALL_MAX, State};
+use crate::acd::claim::AgentView;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::base::{AgentId, Time, TrunkId};
 use crate::call::leg::{LegState, Role};
@@ -48,6 +50,8 @@ pub(super) struct Dial {
     pub(super) purpose: Purpose,
     pub(super) legs: SmallVec<[LegKey; 2]>,
     worst: Option<(OfferOutcome, u16)>,
+    /// Whether whoever was called has been let go.
+    let_go: bool,
 }
 
 /// How long an agent's phone rings when somebody in particular wants it.
@@ -80,7 +84,7 @@ impl Engine {
             }
             DialTo::Number(..) => RING_OUTSIDE,
         };
-        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None };
+        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None, let_go: false };
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Dialling(dial);
         }
@@ -121,20 +125,24 @@ impl Engine {
                     return false;
                 }
                 self.matcher.pause(agent);
-                if !matches!(self.matcher.agent(agent), crate::acd::claim::AgentView::Busy) {
+                if self.matcher.agent(agent) != AgentView::Busy {
                     return false;
                 }
                 self.agents[agent.index()].agent.own_call(now);
             }
             Purpose::Overflow | Purpose::Transfer => {
-                if state != State::Ready || self.matcher.pause(agent) != crate::acd::claim::AgentView::Busy {
+                if state != State::Ready || (!self.holds(Rule::UntriedCall) && self.matcher.pause(agent) != AgentView::Busy) {
                     return false;
                 }
+                // The agent leaves the bench last: nothing that fails may leave one behind who is ready and not to be had.
                 let Some(slot) = self.slot_for(key) else { return false };
-                let agent = &mut self.agents[agent.index()].agent;
-                if !agent.reserve(now, slot) {
+                if self.matcher.pause(agent) != AgentView::Busy {
+                    self.forget_slot(key);
                     return false;
                 }
+                let agent = &mut self.agents[agent.index()].agent;
+                let reserved = agent.reserve(now, slot);
+                debug_assert!(reserved, "who is ready can be reserved");
                 agent.ring(now, slot, RING_AGENT);
             }
         }
@@ -171,25 +179,31 @@ impl Engine {
         }
         let codecs = self.codecs_for_agent(caller);
         let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
-            return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 503);
+            if self.holds(Rule::NoPorts) {
+                self.drop_ring_leg(now, key, leg);
+            }
+            return;
         };
         if let Some(leg) = self.leg_mut(leg) {
             let uri = format!("sip:{}@{}", rules.plan.write(number), out.host).into();
             leg.dialled = Some(Dialled { uri, call_id, body: body.into() });
         }
-        self.invite_outside(now, leg, 1, None);
+        if !self.invite_outside(now, leg, 1, None) {
+            self.drop_ring_leg(now, key, leg);
+        }
     }
 
     /// Sends the INVITE of a leg to the outside: the first, or again with an answer to the trunk's challenge.
-    fn invite_outside(&mut self, now: Time, leg: LegKey, cseq: u32, proof: Option<(Name, String)>) {
+    /// False where its trunk takes no calls any more: nothing is sent then.
+    fn invite_outside(&mut self, now: Time, leg: LegKey, cseq: u32, proof: Option<(Name, String)>) -> bool {
         let settings = self.settings.clone();
-        let Some(entry) = self.leg(leg) else { return };
+        let Some(entry) = self.leg(leg) else { return false };
         let (Some(Dialled { uri, call_id, body }), Role::External(trunk), flow) = (entry.dialled.clone(), entry.role, entry.flow)
         else {
-            return;
+            return false;
         };
-        let Some(rules) = settings.trunk(trunk) else { return };
-        let Some(out) = &rules.outbound else { return };
+        let Some(rules) = settings.trunk(trunk) else { return false };
+        let Some(out) = &rules.outbound else { return false };
         let hops = self.contact(entry.contact).map_or(69, |contact| contact.max_forwards);
         let shown = self.number_shown(entry.contact).unwrap_or_else(|| out.caller.to_string());
         let shown = rules.plan.write(&shown);
@@ -217,6 +231,7 @@ impl Engine {
             leg.invite_out = Some(tx);
             leg.invite_cseq = cseq;
         }
+        true
     }
 
     /// The number that an outgoing call shows: that of the agency it is made for.
@@ -246,8 +261,7 @@ impl Engine {
         let cnonce = format!("{:016x}", self.seed.next_u64());
         let account = Account { user: &login.user, password: &login.password };
         let proof = challenge.answer(account, "INVITE", &uri, 1, &cnonce);
-        self.invite_outside(now, leg, 2, Some((answer, proof)));
-        true
+        self.invite_outside(now, leg, 2, Some((answer, proof)))
     }
 
     /// A phone that was called in particular rings, or lets its caller hear something.
@@ -308,7 +322,8 @@ impl Engine {
             self.cancel_ring(now, *other, ELSEWHERE);
         }
         self.stop_all_timers(key);
-        self.set_timer(key, ContactTimer::TalkMax, now + TALK_MAX);
+        let limit = self.talk_ends(now, key, TALK_MAX);
+        self.set_timer(key, ContactTimer::TalkMax, limit);
         let agent = match dial.to {
             DialTo::Agent(agent) => Some(agent),
             DialTo::Number(..) => None,
@@ -327,6 +342,13 @@ impl Engine {
         if self.answer_caller(now, key, Some(codec)) {
             self.connect(key);
         }
+    }
+
+    /// When a talk that begins now and may last so long ends at the latest. A call of an agent's own is no longer in all than one may be,
+    /// however often it is passed on: the agent is busy by it.
+    pub(super) fn talk_ends(&self, now: Time, key: ContactKey, talk_max: Duration) -> Time {
+        let own = self.contact(key).filter(|contact| contact.busies_owner).map(|contact| contact.arrived + OWN_CALL_MAX);
+        own.into_iter().chain([now + talk_max]).min().unwrap_or(now)
     }
 
     /// One of the phones that were called in particular will not answer.
@@ -355,7 +377,12 @@ impl Engine {
     }
 
     fn dial_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome, status: u16) {
-        let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        let once = self.holds(Rule::LetGoOnce);
+        let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
+        // What follows may end the contact, which must not let the same one go once more.
+        let before = dial.clone();
+        dial.let_go = once;
+        let dial = before;
         self.stop_timer(key, ContactTimer::Ring);
         self.let_dialled_go(now, &dial, outcome);
         match dial.purpose {
@@ -378,6 +405,9 @@ impl Engine {
 
     fn let_dialled_go(&mut self, now: Time, dial: &Dial, outcome: OfferOutcome) {
         let DialTo::Agent(agent) = dial.to else { return };
+        if dial.let_go {
+            return;
+        }
         if dial.purpose == Purpose::Own {
             self.agents[agent.index()].agent.own_call_over(now);
             self.agent_changed(now, agent);

@@ -26,7 +26,7 @@ impl Engine {
                 EndedBy::Caller => QueueOutcome::Abandoned,
                 EndedBy::Overflow => QueueOutcome::Overflowed,
                 EndedBy::Closed | EndedBy::System => QueueOutcome::Closed,
-                EndedBy::Agent | EndedBy::Fault | EndedBy::Crash => QueueOutcome::Failed,
+                EndedBy::Agent | EndedBy::Outside | EndedBy::Fault | EndedBy::Crash => QueueOutcome::Failed,
             };
             self.leave_line(now, key, outcome);
         }
@@ -68,7 +68,7 @@ impl Engine {
             _ => {}
         }
         self.transfer_abandoned(now, key);
-        if let Some(owner) = owner {
+        if let Some(owner) = owner.filter(|_| self.holds(Rule::OwnCallOver)) {
             self.own_call_over(now, owner);
         }
         self.forget_slot(key);
@@ -129,17 +129,17 @@ impl Engine {
     }
 
     /// A party is there no more: no answer to a probe, no ACK, no packets.
-    pub(super) fn leg_vanished(&mut self, now: Time, leg: LegKey, by: EndedBy) {
+    pub(super) fn leg_vanished(&mut self, now: Time, leg: LegKey) {
         let Some(entry) = self.leg(leg) else { return };
-        let key = entry.contact;
+        let (key, role) = (entry.contact, entry.role);
         if entry.state.answered() {
             self.hang_up(now, leg);
         }
-        self.party_gone(now, key, leg, by);
+        self.party_gone(now, key, leg, role);
     }
 
     /// What a party's leaving means for its contact.
-    pub(super) fn party_gone(&mut self, now: Time, key: ContactKey, leg: LegKey, by: EndedBy) {
+    pub(super) fn party_gone(&mut self, now: Time, key: ContactKey, leg: LegKey, role: Role) {
         if self.transferor_gone(now, key, leg) {
             return;
         }
@@ -147,6 +147,11 @@ impl Engine {
         let caller = contact.caller == leg;
         let in_talk = matches!(contact.phase, Phase::Talking { leg: theirs, .. } if theirs == leg);
         if caller || in_talk {
+            let by = match role {
+                Role::Caller => EndedBy::Caller,
+                Role::External(_) if self.holds(Rule::EndedOutside) => EndedBy::Outside,
+                Role::Agent(_) | Role::External(_) => EndedBy::Agent,
+            };
             self.end_contact(now, key, by, Some(487));
         }
     }

@@ -47,6 +47,7 @@ mod offer;
 mod own;
 mod ports;
 mod receive;
+mod refused;
 mod register;
 mod reload;
 mod request;
@@ -63,10 +64,12 @@ pub use announce::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
 pub use settings::Settings;
 
+use arrive::Overload;
 use contact::{Contact, ContactKey, ContactTimer};
 use last_agent::LastAgents;
 use leg::{Leg, LegKey};
 use ports::{EndpointOwner, PortStock};
+use refused::Refused;
 use register::Binding;
 
 /// How often it is told that something is refused at a limit.
@@ -168,12 +171,14 @@ pub struct Engine {
     by_call: KeyedMap<u128, LegKey>,
     keyed: Keyed,
     last_agents: LastAgents,
+    /// INVITEs that were just refused, for when they come again.
+    refused: Refused,
     outputs: VecDeque<Output>,
     seed: Seed,
     serial: u64,
     draining: bool,
-    /// Input is too old: new calls are shed.
-    shedding: bool,
+    /// Whether new calls are shed, for input is too old.
+    overload: Overload,
     /// Whom the input at hand is about, for when it must be given up (rule 9).
     current: Option<ContactKey>,
     contacts_up: u32,
@@ -238,12 +243,13 @@ impl Engine {
             flows: keyed.map(),
             by_call: keyed.map(),
             last_agents: LastAgents::new(keyed),
+            refused: Refused::new(keyed),
             keyed,
             outputs: VecDeque::new(),
             seed,
             serial: 0,
             draining: false,
-            shedding: false,
+            overload: Overload::default(),
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
@@ -267,7 +273,7 @@ impl Engine {
         match input {
             Input::Time => {}
             Input::Message { flow, bytes, age } => {
-                self.note_age(age);
+                self.note_age(now, &flow, age);
                 self.receive(now, &flow, bytes);
             }
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),

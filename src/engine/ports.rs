@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::contact::{CallerHears, ContactKey};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
+use super::sabotage::Rule;
 use super::{Engine, Output};
 use crate::base::words::Limit;
 use crate::base::{ContactId, EndpointId, Time};
@@ -81,7 +82,7 @@ impl Engine {
             return true;
         }
         let contact = leg.contact;
-        let thread = self.contact(contact).and_then(|contact| contact.thread);
+        let thread = self.contact(contact).and_then(|contact| contact.thread).filter(|_| self.holds(Rule::OneThread));
         let Some(lease) = self.ports.take(thread, ipv6) else {
             self.limit_hit(now, None, Limit::MediaPorts);
             return false;

@@ -18,8 +18,8 @@ use crate::sip::write::Writer;
 /// The methods that we take.
 pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY, REGISTER";
 
-/// The extensions that we know: a replaced dialog (RFC 3891), proxies on the way to a phone (RFC 3327).
-pub(super) const SUPPORTED: &str = "replaces, path";
+/// The extensions that we know: proxies on the way to a phone (RFC 3327).
+pub(super) const SUPPORTED: &str = "path";
 
 /// Whose a request is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

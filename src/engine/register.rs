@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sabotage::Rule;
 use super::settings::Challenges;
 use super::{Engine, Reason};
 use crate::base::words::Limit;
@@ -26,7 +27,7 @@ pub(super) struct Binding {
     pub(super) flow: Flow,
     /// The proxies between us and it, as a Route value (RFC 3327); they stand at the end of `flow`.
     pub(super) path: Option<Arc<str>>,
-    expires: Time,
+    pub(super) expires: Time,
     call_id: Arc<str>,
     cseq: u32,
 }
@@ -202,6 +203,8 @@ impl Engine {
         let offline = *record.agent.state() == crate::acd::agent::State::Offline;
         match record.bindings.iter().map(|b| b.expires).min() {
             Some(next) => {
+                let next = if self.holds(Rule::Lapse) { next } else { next + Duration::from_secs(5) };
+                let record = &mut self.agents[agent.index()];
                 record.registration_deadline = Some(self.deadlines.set(next, Reason::Registration(agent)));
                 let record = &mut self.agents[agent.index()];
                 if offline && ready {
@@ -241,6 +244,9 @@ impl Engine {
 
     /// A connection broke: phones that registered over it cannot be reached until they register again.
     pub(super) fn flow_broken(&mut self, now: Time, connection: ConnectionId) {
+        if !self.holds(Rule::BrokenConnections) {
+            return;
+        }
         for index in 0..self.agents.len() {
             let bindings = &mut self.agents[index].bindings;
             let before = bindings.len();

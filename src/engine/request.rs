@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::leg::LegKey;
 use super::{Engine, TxUse};
 use crate::base::Time;
-use crate::base::words::{EndedBy, OfferOutcome, Transport};
-use crate::call::leg::{LegState, Role};
+use crate::base::words::{OfferOutcome, Transport};
+use crate::call::leg::LegState;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
@@ -163,10 +163,7 @@ impl Engine {
         let Some(entry) = self.leg_mut(leg) else { return };
         entry.acknowledged = true;
         match entry.state {
-            LegState::Answered { .. } => {
-                let by = if entry.role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-                self.leg_vanished(now, leg, by);
-            }
+            LegState::Answered { .. } => self.leg_vanished(now, leg),
             LegState::Ending if entry.dialog.is_some() => self.hang_up(now, leg),
             _ => self.leg_gone(now, leg),
         }

@@ -321,7 +321,10 @@ impl Engine {
             self.turn(now, key, Segment::Talk, Some(offer.queue), Some(offer.agent));
         }
         self.stop_all_timers(key);
-        self.set_timer(key, ContactTimer::TalkMax, now + talk_max);
+        if self.holds(Rule::TalkMax) {
+            let limit = self.talk_ends(now, key, talk_max);
+            self.set_timer(key, ContactTimer::TalkMax, limit);
+        }
         let record = &mut self.agents[offer.agent.index()];
         record.offer_ended = None;
         record.agent.talk(now, offer.slot, talk_max);
@@ -330,7 +333,8 @@ impl Engine {
         self.forget_slot(key);
     }
 
-    fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
+    /// A leg that could not be rung is gone, as if it had never been.
+    pub(super) fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
             Some(Phase::Offered(offers)) => offers.iter_mut().for_each(|offer| offer.legs.retain(|other| *other != leg)),
             Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),

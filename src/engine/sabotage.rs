@@ -26,6 +26,42 @@ pub(crate) enum Rule {
     OthersLose,
     /// The other phones of an agent, and those of a caller who left, are cancelled.
     CancelRing,
+    /// A call over a trunk outward is counted until its leg is gone.
+    CallsOut,
+    /// A call outward for which no port is free is over at once.
+    NoPorts,
+    /// Who registered over a connection is not rung over it once it is gone.
+    BrokenConnections,
+    /// A registration lapses at its time.
+    Lapse,
+    /// An agent is offered nothing while one of the agent's phones may ring.
+    SilentPhones,
+    /// An agent's own call makes the agent busy until it is over, and no longer.
+    OwnCallOver,
+    /// A caller who could not be passed on is with the agent again.
+    TransferReturns,
+    /// The longest talk is as long as its queue says.
+    TalkMax,
+    /// All endpoints of a contact are of one media thread.
+    OneThread,
+    /// A talk's limit goes on while its caller is being passed on.
+    LimitWhilePassedOn,
+    /// What was asked while the caller waited ends no talk.
+    ProbesOfTheWait,
+    /// How old datagrams are is not told by what comes over connections.
+    AgesApart,
+    /// A call that cannot be tried changes nothing for whoever was to be called.
+    UntriedCall,
+    /// A call that was refused is refused when its INVITE comes again.
+    RefusedAgain,
+    /// Who sends a further INVITE within a dialog has had our answer to the one before.
+    FurtherInvite,
+    /// Whoever was called in particular is let go once.
+    LetGoOnce,
+    /// Who was passed on to a line that does not take them is with nobody any more.
+    WithNobody,
+    /// Whoever is outside ends a talk in its own name.
+    EndedOutside,
 }
 
 impl Engine {

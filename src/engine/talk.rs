@@ -7,9 +7,8 @@ use super::ring::SPOKEN;
 use super::sabotage::Rule;
 use super::{Engine, TxUse};
 use crate::base::Time;
-use crate::base::words::EndedBy;
 use crate::call::bridge::{Hears, hears};
-use crate::call::leg::{LegState, Role};
+use crate::call::leg::LegState;
 use crate::sdp::{self, Description, Direction};
 use crate::sip::message::Message;
 use crate::sip::method::Method;
@@ -66,6 +65,11 @@ impl Engine {
         let contact = self.leg(leg).map(|leg| self.contact_uri(&leg.flow)).unwrap_or_default();
         if invite {
             self.stack.set_user(tx, TxUse::Reinvite(leg));
+            let before = self.leg(leg).and_then(|leg| leg.invite_in);
+            if let (Some((before, _)), true) = (before, self.holds(Rule::FurtherInvite)) {
+                // Whoever sends a further INVITE has had our answer to this one, though the ACK was lost or is late (RFC 3261 14.1).
+                self.stack.acknowledged(now, before);
+            }
             if let (Some(leg), Ok(cseq)) = (self.leg_mut(leg), message.cseq()) {
                 leg.invite_in = Some((tx, cseq.number));
             }
@@ -109,8 +113,7 @@ impl Engine {
         if let Some(entry) = self.leg_mut(leg) {
             entry.state = LegState::Ending;
         }
-        let by = if role == Role::Caller { EndedBy::Caller } else { EndedBy::Agent };
-        self.party_gone(now, key, leg, by);
+        self.party_gone(now, key, leg, role);
         self.leg_gone(now, leg);
     }
 

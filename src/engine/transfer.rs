@@ -8,6 +8,7 @@ use super::dial::{DialTo, Purpose};
 use super::leg::LegKey;
 use super::media_port::Feed;
 use super::receive::user_of;
+use super::sabotage::Rule;
 use super::{Engine, TxUse};
 use crate::base::words::{EndedBy, Segment, TransferKind, TransferOutcome};
 use crate::base::{AgencyId, AgentId, Time};
@@ -28,7 +29,7 @@ pub(super) struct Transfer {
     /// Who passes the caller on.
     pub(super) from: AgentId,
     /// Their leg, while it is there: it hears how it goes, and gets the caller back.
-    leg: Option<LegKey>,
+    pub(super) leg: Option<LegKey>,
     kind: TransferKind,
     to_agency: Option<AgencyId>,
 }
@@ -109,7 +110,10 @@ impl Engine {
     fn pass_on(&mut self, now: Time, key: ContactKey, destination: Destination) {
         let Some(Phase::Talking { leg, .. }) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
         self.feed(leg, Feed::Nothing);
-        self.stop_timer(key, ContactTimer::TalkMax);
+        // Who comes back goes on with the same talk, and with what is left of its time.
+        if !self.holds(Rule::LimitWhilePassedOn) {
+            self.stop_timer(key, ContactTimer::TalkMax);
+        }
         let Some(contact) = self.contact_mut(key) else { return };
         contact.hears = super::contact::CallerHears::Nothing;
         self.music(key);
@@ -118,6 +122,8 @@ impl Engine {
                 let credit = self.waited_so_far(now, key);
                 self.forget_slot(key);
                 self.transfer_done(now, key);
+                self.stop_timer(key, ContactTimer::TalkMax);
+                self.is_with_nobody(key);
                 self.join(now, key, queue, Some(credit));
                 return;
             }
@@ -129,6 +135,16 @@ impl Engine {
         };
         if !tried {
             self.transfer_failed(now, key, 480);
+        }
+    }
+
+    /// Whoever the caller was with has been let go. Should the line not take the caller, nobody is let go once more.
+    fn is_with_nobody(&mut self, key: ContactKey) {
+        if !self.holds(Rule::WithNobody) {
+            return;
+        }
+        if let Some(contact) = self.contact_mut(key) {
+            contact.phase = Phase::Waiting;
         }
     }
 
@@ -149,15 +165,21 @@ impl Engine {
         if let Some(leg) = transfer.leg {
             self.tell_transfer(now, key, &transfer, TransferOutcome::Returned);
             self.notify(now, leg, status);
+            if !self.holds(Rule::TransferReturns) {
+                return;
+            }
             if let Some(contact) = self.contact_mut(key) {
                 contact.phase = Phase::Talking { agent: Some(transfer.from), leg };
             }
-            self.set_timer(key, ContactTimer::TalkMax, now + super::dial::TALK_MAX);
+            if !self.holds(Rule::LimitWhilePassedOn) {
+                self.set_timer(key, ContactTimer::TalkMax, now + super::dial::TALK_MAX);
+            }
             return self.connect(key);
         }
         self.tell_transfer(now, key, &transfer, TransferOutcome::Failed);
         let credit = self.waited_so_far(now, key);
         self.forget_slot(key);
+        self.is_with_nobody(key);
         match self.contact(key).and_then(|contact| contact.last_queue) {
             Some(queue) => self.join(now, key, queue, Some(credit)),
             None => self.end_contact(now, key, EndedBy::System, Some(480)),
@@ -172,6 +194,7 @@ impl Engine {
         }
         transfer.leg = None;
         let from = transfer.from;
+        self.stop_timer(key, ContactTimer::TalkMax);
         self.release_agent(now, key, from);
         true
     }

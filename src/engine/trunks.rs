@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::register::Unproven;
+use super::sabotage::Rule;
 use super::{Engine, Reason, TxUse};
 use crate::base::words::Direction;
 use crate::base::{Time, TrunkId};
@@ -60,6 +61,9 @@ impl Engine {
 
     /// A call over the trunk, outwards, began or is over.
     pub(super) fn trunk_call_out(&mut self, now: Time, trunk: TrunkId, change: i32) {
+        if change < 0 && !self.holds(Rule::CallsOut) {
+            return;
+        }
         let load = &mut self.trunks[trunk.index()].load;
         load.calls_out = load.calls_out.saturating_add_signed(change);
         let up = load.calls_out;

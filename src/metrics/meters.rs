@@ -14,9 +14,10 @@ use crate::base::{AgencyId, QueueId, SkillId};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
 
-/// Who can end a contact while the process lives.
-const ENDED_BY: [EndedBy; 6] =
-    [EndedBy::Caller, EndedBy::Agent, EndedBy::System, EndedBy::Overflow, EndedBy::Closed, EndedBy::Fault];
+/// Whether somebody or something can end a contact in this way while the process lives, and so be counted by it.
+const fn ends_while_alive(by: EndedBy) -> bool {
+    !matches!(by, EndedBy::Crash)
+}
 
 struct QueueMeters {
     /// By language, the last being none.
@@ -40,7 +41,7 @@ pub struct Meters {
     contacts: Vec<Counter>,
     contacts_up: Gauge,
     /// By queue (the last being none), segment, who.
-    ended: Vec<Vec<Vec<Counter>>>,
+    ended: Vec<Vec<Vec<Option<Counter>>>>,
     /// By language (the last being none), outcome.
     language_wait: Vec<Vec<Histogram>>,
     wrap_up: Vec<Histogram>,
@@ -113,7 +114,10 @@ impl Meters {
                 let labels = [("queue", queue), ("segment", segment.label()), ("ended_by", by.label())];
                 r.counter("hotline_contacts_ended_total", &labels)
             };
-            Segment::ALL.iter().map(|segment| ENDED_BY.iter().map(|who| by(segment, who)).collect()).collect()
+            Segment::ALL
+                .iter()
+                .map(|segment| EndedBy::ALL.iter().map(|who| ends_while_alive(*who).then(|| by(segment, who))).collect())
+                .collect()
         };
         let queue_names = settings.directory.queues.iter().map(|q| q.as_ref().map_or("other", |queue| &*queue.name));
         let language_wait = |language: &str| {
@@ -176,8 +180,8 @@ impl Meters {
                 self.contacts_up.decrement(1.0);
                 let none = self.ended.len() - 1;
                 let place = queue.map_or(none, |queue| queue.index().min(none));
-                if let Some(who) = ENDED_BY.iter().position(|known| known == by) {
-                    self.ended[place][segment.index()][who].increment(1);
+                if let Some(counter) = &self.ended[place][segment.index()][by.index()] {
+                    counter.increment(1);
                 }
             }
             FactKind::Entered { queue, language, .. } => {

@@ -62,7 +62,8 @@ pub struct Bounds {
 #[derive(Debug)]
 pub(super) enum FromStream {
     Accepted(ListenerId, SocketAddr, TcpStream),
-    Message(StreamInfo, Vec<u8>),
+    /// A message, and when it was read.
+    Message(StreamInfo, Vec<u8>, Time),
     Closed(StreamInfo),
 }
 
@@ -292,12 +293,13 @@ impl<O: Outside> Shard<O> {
                     return self.streams.limits.hit(Limit::Connections);
                 }
                 let (info, sender, writes) = self.streams.register(listener, remote, None, None);
-                tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender));
+                tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender, self.clock));
             }
-            FromStream::Message(info, bytes) => {
+            FromStream::Message(info, bytes, read_at) => {
                 let (listener, remote, connection) = (info.listener, info.remote, Some(info.id));
                 let flow = Flow { transport: Transport::Tcp, listener, remote, connection };
-                self.handle(Input::Message { flow, bytes: &bytes, age: Duration::ZERO });
+                let age = self.clock.now().since(read_at);
+                self.handle(Input::Message { flow, bytes: &bytes, age });
             }
             FromStream::Closed(info) => {
                 match self.streams.writers.get(&info.id) {
@@ -360,7 +362,7 @@ impl<O: Outside> Shard<O> {
     fn connect(&mut self, flow: &Flow) -> ConnectionId {
         // One that has died is made again under its name, so that whatever depended on it hears if that fails, too.
         let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport), flow.connection);
-        tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender));
+        tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender, self.clock));
         info.id
     }
 
@@ -434,3 +436,7 @@ async fn accept(listener: ListenerId, socket: TcpListener, inbox: mpsc::Sender<F
         }
     }
 }
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

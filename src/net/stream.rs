@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
+use super::clock::Clock;
 use super::shard::FromStream;
 use crate::sip::flow::{ConnectionId, ListenerId};
 use crate::sip::{Frame, Framer};
@@ -42,8 +43,9 @@ pub(super) async fn serve(
     inbox: mpsc::Sender<FromStream>,
     writes: mpsc::Receiver<Arc<[u8]>>,
     pongs: mpsc::WeakSender<Arc<[u8]>>,
+    clock: Clock,
 ) {
-    talk(stream, info, inbox, writes, pongs, FIRST_MESSAGE_MAX).await;
+    talk(stream, info, inbox, writes, pongs, (clock, FIRST_MESSAGE_MAX)).await;
 }
 
 async fn talk(
@@ -52,13 +54,13 @@ async fn talk(
     inbox: mpsc::Sender<FromStream>,
     writes: mpsc::Receiver<Arc<[u8]>>,
     pongs: mpsc::WeakSender<Arc<[u8]>>,
-    patience: Duration,
+    (clock, patience): (Clock, Duration),
 ) {
     // Signalling is small and urgent.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     tokio::select! {
-        () = read(reader, info, &inbox, &pongs, patience) => {}
+        () = read(reader, info, &inbox, &pongs, (clock, patience)) => {}
         () = write(writer, writes) => {}
     }
     let _ = inbox.send(FromStream::Closed(info)).await;
@@ -70,9 +72,10 @@ pub(super) async fn open(
     inbox: mpsc::Sender<FromStream>,
     writes: mpsc::Receiver<Arc<[u8]>>,
     pongs: mpsc::WeakSender<Arc<[u8]>>,
+    clock: Clock,
 ) {
     match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(info.remote)).await {
-        Ok(Ok(stream)) => talk(stream, info, inbox, writes, pongs, IDLE_MAX).await,
+        Ok(Ok(stream)) => talk(stream, info, inbox, writes, pongs, (clock, IDLE_MAX)).await,
         _ => {
             let _ = inbox.send(FromStream::Closed(info)).await;
         }
@@ -85,7 +88,7 @@ async fn read(
     info: StreamInfo,
     inbox: &mpsc::Sender<FromStream>,
     pongs: &mpsc::WeakSender<Arc<[u8]>>,
-    patience: Duration,
+    (clock, patience): (Clock, Duration),
 ) {
     let mut framer = Framer::new(MESSAGE_BYTES_MAX);
     let mut chunk = vec![0; 16 * 1024];
@@ -101,13 +104,15 @@ async fn read(
         if count == 0 {
             return;
         }
+        // From here on they wait for the engine, however long.
+        let read_at = clock.now();
         framer.push(&chunk[..count]);
         loop {
             match framer.next() {
                 Ok(Some(Frame::Message(bytes))) => {
                     heard = true;
                     // A full inbox holds this peer back, and nobody else.
-                    if inbox.send(FromStream::Message(info, bytes)).await.is_err() {
+                    if inbox.send(FromStream::Message(info, bytes, read_at)).await.is_err() {
                         return;
                     }
                 }

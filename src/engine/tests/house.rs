@@ -253,6 +253,11 @@ impl House {
         self.input(Input::Media(MediaEvent::Digit { endpoint, digit }));
     }
 
+    /// The rules of the house hold.
+    pub(super) fn audit(&self) {
+        self.engine.audit(self.now, |_| true).unwrap();
+    }
+
     pub(super) fn kinds(&self) -> impl Iterator<Item = &FactKind> {
         self.facts.iter().map(|fact| &fact.kind)
     }
