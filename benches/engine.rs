@@ -8,7 +8,7 @@ mod house;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use hotline::acd::{ContactSlot, LineId};
+use hotline::acd::{ContactSlot, DemandId};
 use hotline::base::{AgentId, QueueId, Time};
 
 use self::house::{House, matcher, settings};
@@ -30,10 +30,10 @@ fn matching(c: &mut Criterion) {
         let settings = settings(agents);
         let matcher = matcher(&settings, waiting + 1);
         let (queue, now) = (QueueId(0), Time::from_secs(1_800_000_000));
-        let line: LineId = matcher.map().line(queue, None, 0).expect("the queue has a line");
+        let demand: DemandId = matcher.routing_table().demand(queue, None, 0).expect("the queue has a line");
         for slot in 0..waiting {
             let key = matcher.key(now + Duration::from_secs(60), Duration::ZERO, false);
-            matcher.arrive(ContactSlot(slot), queue, u32::MAX, line, key, now).expect("there is room");
+            matcher.arrive(ContactSlot(slot), queue, u32::MAX, demand, key, now).expect("there is room");
         }
         if waiting == 0 {
             (0..agents).for_each(|agent| assert!(matcher.ready(AgentId(agent), now, Duration::ZERO)));
@@ -47,13 +47,13 @@ fn matching(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 let key = matcher.key(now, Duration::ZERO, false);
-                matcher.arrive(slot, queue, u32::MAX, line, key, now).expect("there is room");
+                matcher.arrive(slot, queue, u32::MAX, demand, key, now).expect("there is room");
                 if waiting > 0 {
                     matcher.ready(AgentId(0), now, Duration::ZERO);
                 }
                 let agent = matcher.accept(slot).expect("the first in line is offered");
-                matcher.nudged_contacts(0, |_| {});
-                matcher.nudged_agents(0, |_| {});
+                matcher.woken_contacts(0, |_| {});
+                matcher.woken_agents(0, |_| {});
                 matcher.release(agent);
                 if waiting == 0 {
                     matcher.ready(agent, now, Duration::ZERO);

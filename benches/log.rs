@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hotline::report::{Event, Fact, read, record};
+use hotline::report::{Event, Fact, decode, encode};
 use hotline::store::{Log, LogSettings, Store, StoreSettings, recover};
 
 #[path = "../tests/store/city.rs"]
@@ -27,16 +27,16 @@ fn lines(criterion: &mut Criterion) {
     group.bench_function("write_call", |bencher| {
         bencher.iter(|| {
             buffer.clear();
-            facts.iter().for_each(|fact| record::write(&Event::of(black_box(fact), &names), &mut buffer));
+            facts.iter().for_each(|fact| encode::write(&Event::of(black_box(fact), &names), &mut buffer));
             black_box(&buffer);
         });
     });
     buffer.clear();
-    facts.iter().for_each(|fact| record::write(&Event::of(fact, &names), &mut buffer));
+    facts.iter().for_each(|fact| encode::write(&Event::of(fact, &names), &mut buffer));
     group.bench_function("read_call", |bencher| {
         bencher.iter(|| {
             for line in buffer.split_inclusive(|byte| *byte == b'\n') {
-                black_box(read::read(black_box(line)).expect("what was written is read"));
+                black_box(decode::read(black_box(line)).expect("what was written is read"));
             }
         });
     });

@@ -1,7 +1,8 @@
 //! What the matcher costs at size, beside a matcher behind one mutex and one that a single writer owns.
 //!
-//! A base cell (10,000 in line, 5,000 agents, 300 queues, 20 lines an agent), then one axis at a time. Half of the queues are crowded: all
-//! their agents are busy and all who wait are in their lines; the other half is idle: nobody waits, and agents are free. Only what is named is timed.
+//! A base cell (10,000 in a queue, 5,000 agents, 300 queues, 20 lines an agent), then one axis at a time. Half of the queues are crowded:
+//! all their agents are busy and all who wait are in their lines; the other half is idle: nobody waits, and agents are free. Only what is
+//! named is timed.
 
 #![allow(missing_docs, reason = "criterion's macro makes an undocumented function")]
 #![allow(
@@ -31,7 +32,7 @@ const OPERATIONS: [(&str, Operation); 5] = [
     ("an arrival that waits", city::arrival_that_waits),
     ("an agent turning ready", city::agent_turning_ready),
     ("a leave", city::leave),
-    ("a widening", city::widening),
+    ("a widening", city::relaxation),
 ];
 
 fn measure(
@@ -83,8 +84,8 @@ fn axes(c: &mut Criterion) {
         measure(c, &format!("{queues} queues"), &Cell { queues, ..Cell::BASE }, ours, &OPERATIONS);
     }
     for queues_an_agent in [50, 150] {
-        let lines = 2 * queues_an_agent;
-        measure(c, &format!("{lines} lines an agent"), &Cell { queues_an_agent, ..Cell::BASE }, ours, &OPERATIONS);
+        let demands = 2 * queues_an_agent;
+        measure(c, &format!("{demands} lines an agent"), &Cell { queues_an_agent, ..Cell::BASE }, ours, &OPERATIONS);
     }
     measure(c, "skewed queues", &Cell { skewed: true, ..Cell::BASE }, ours, &OPERATIONS);
 }
@@ -128,7 +129,7 @@ fn main() {
     let begun = Instant::now();
     benches();
     Criterion::default().configure_from_args().final_summary();
-    // `cargo bench` says --bench; a run of the tests does not.
+    // `cargo skill group` says --skill group; a run of the tests does not.
     if std::env::args().any(|argument| argument == "--bench") {
         tails_threads_memory();
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, PortLease, Remote, SourceRule};
-use hotline::media::{Clip, EventSink, Library, Media, Settings};
+use hotline::media::{Clip, EventSink, Library, Media, MediaSettings};
 use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn Error>;
@@ -40,7 +40,8 @@ fn main() -> Result<(), Failure> {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit })?;
 
     let address = SERVER.parse()?;
-    let settings = Settings { addresses: vec![(address, address)], ports: 10_000..=29_999, stock: legs, ..Settings::default() };
+    let settings =
+        MediaSettings { addresses: vec![(address, address)], ports: 10_000..=29_999, stock: legs, ..MediaSettings::default() };
     let (events, leases) = mpsc::channel();
     let sink: EventSink = Arc::new(move |event| {
         if let MediaEvent::Leased(leases) = event {

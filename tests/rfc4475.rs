@@ -5,7 +5,7 @@
 //! the reason says which was taken.
 
 use hotline::sip::digest::{Credentials, DigestError};
-use hotline::sip::{Contact, Message, Method, Name, Scheme, Start, Uri, text};
+use hotline::sip::{ContactHeader, Message, Method, Name, Scheme, Start, Uri, text};
 
 enum Outcome {
     /// Read, and nothing is wrong with it.
@@ -330,7 +330,7 @@ fn every_typed_value_of_a_good_message_is_readable() {
             row.file
         );
         for contact in message.contacts() {
-            let Contact::Addr(addr) = contact.unwrap() else { continue };
+            let ContactHeader::Addr(addr) = contact.unwrap() else { continue };
             addr.uri().unwrap();
         }
         assert_eq!(message.get(Name::ContentType).is_some(), message.content_type().is_some(), "{}", row.file);

@@ -89,7 +89,7 @@ impl Files {
 
 /// 144 calls an hour of 200 seconds are 8 erlang for 10 agents: what Erlang's second formula says of it, by queue and language too.
 #[test]
-fn a_house_that_is_one_line_is_erlang_c() {
+fn a_house_that_is_one_queue_is_erlang_c() {
     let files = Files::new(&[("house.toml", &house("")), ("week.toml", WEEK)]);
     let result = json(&format!("--config {} --day {} --days 40", files.path("house.toml"), files.path("week.toml")));
     let groups = result["groups"].as_array().unwrap();

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use hotline::acd::claim::{AgentView, ContactView, Left};
 use hotline::acd::loan::Lending;
-use hotline::acd::map::{AgentProfile, Directory};
 use hotline::acd::matcher::{Size, Standing};
 use hotline::acd::policy::ChoiceRule;
 use hotline::acd::queue::QueueRules;
-use hotline::acd::{ContactSlot, Key, LineId, Map, Matcher};
+use hotline::acd::routing_table::{AgentProfile, Directory};
+use hotline::acd::{ContactSlot, DemandId, Key, Matcher, RoutingTable};
 use hotline::base::seed::Seed;
 use hotline::base::{AgencyId, AgentId, PoolId, QueueId, SkillId, Time};
 
@@ -41,22 +41,22 @@ fn agency(number: u32) -> AgencyId {
     AgencyId(number % 3)
 }
 
-/// A directory; the next edition moves people and closes pools.
-fn directory(edition: u32, lends: bool) -> Directory {
+/// A directory; the next version moves people and closes pools.
+fn directory(directory_version: u32, lends: bool) -> Directory {
     let queue = |number: u32| QueueRules {
         name: format!("q{number}").into(),
         agency: agency(number),
         skills: if number.is_multiple_of(3) { vec![(SkillId(number % 2), 3)] } else { Vec::new() },
-        pools: vec![PoolId((number + edition) % POOLS), PoolId((number * 2 + 1) % POOLS)],
+        pools: vec![PoolId((number + directory_version) % POOLS), PoolId((number * 2 + 1) % POOLS)],
         choice: ChoiceRule::ALL[number as usize % ChoiceRule::ALL.len()],
-        head_start: Duration::from_secs(u64::from(number % 4)),
+        priority_boost: Duration::from_secs(u64::from(number % 4)),
         length_max: u32::MAX,
         ..QueueRules::default()
     };
     let agent = |number: u32| AgentProfile {
         name: format!("a{number}").into(),
         agency: agency(number),
-        pools: vec![PoolId((number * 7 + edition) % POOLS), PoolId(number % POOLS)],
+        pools: vec![PoolId((number * 7 + directory_version) % POOLS), PoolId(number % POOLS)],
         skills: vec![(SkillId(0), (number % 9 + 1) as u8), (SkillId(1), (number % 5 + 1) as u8)],
         ..AgentProfile::default()
     };
@@ -65,15 +65,15 @@ fn directory(edition: u32, lends: bool) -> Directory {
         agents: (0..AGENTS).map(|number| Some(agent(number))).collect(),
         languages: Vec::new(),
         lending: if lends { LENDING.to_vec() } else { Vec::new() },
-        hands_from: None,
+        agent_slots_from: None,
     }
 }
 
-/// A contact in line, as its owner filed it.
+/// A contact in a queue, as its owner entered it.
 #[derive(Clone, Copy)]
-struct Filed {
+struct Entered {
     queue: QueueId,
-    line: LineId,
+    demand: DemandId,
     key: Key,
     /// When that began, and when it was done.
     began: u64,
@@ -84,13 +84,13 @@ struct Filed {
 #[derive(Default)]
 struct Owner {
     map_version: u64,
-    filed: BTreeMap<u32, Filed>,
-    /// Told of: by contact, the agent.
+    entered: BTreeMap<u32, Entered>,
+    /// TxEvent of: by contact, the agent.
     offers: BTreeMap<u32, u32>,
-    /// Told of: by agent, the contact.
+    /// TxEvent of: by agent, the contact.
     holders: BTreeMap<u32, u32>,
-    /// Of this phase: contacts that were offered, as they were filed, and to whom.
-    offered: Vec<(Filed, u32)>,
+    /// Of this phase: contacts that were offered, as they were entered, and to whom.
+    offered: Vec<(Entered, u32)>,
     arrivals: u32,
     answers: u64,
 }
@@ -109,15 +109,15 @@ impl House {
 
     fn listen(&self, number: u16, owner: &mut Owner) {
         let (mut slots, mut agents) = (Vec::new(), Vec::new());
-        self.matcher.nudged_contacts(number, |slot| slots.push(slot));
-        self.matcher.nudged_agents(number, |agent| agents.push(agent));
+        self.matcher.woken_contacts(number, |slot| slots.push(slot));
+        self.matcher.woken_agents(number, |agent| agents.push(agent));
         for slot in slots {
             match self.matcher.contact(slot) {
                 ContactView::Offered(agent) => {
                     if owner.offers.insert(slot.0, agent.0).is_none()
-                        && let Some(filed) = owner.filed.get(&slot.0)
+                        && let Some(entered) = owner.entered.get(&slot.0)
                     {
-                        owner.offered.push((*filed, agent.0));
+                        owner.offered.push((*entered, agent.0));
                     }
                 }
                 _ => drop(owner.offers.remove(&slot.0)),
@@ -136,36 +136,36 @@ impl House {
     }
 
     fn take_up(&self, number: u32, owner: &mut Owner) {
-        let map = self.matcher.map();
-        if owner.map_version == map.version() {
+        let table = self.matcher.routing_table();
+        if owner.map_version == table.version() {
             return;
         }
-        owner.map_version = map.version();
+        owner.map_version = table.version();
         for agent in (0..AGENTS).filter(|agent| agent % self.owners == number) {
-            self.matcher.reseat(AgentId(agent));
+            self.matcher.regroup(AgentId(agent));
         }
-        for (slot, filed) in &mut owner.filed {
+        for (slot, entered) in &mut owner.entered {
             let began = self.tick();
-            let line = map.line(filed.queue, None, 0).unwrap();
-            if self.matcher.widen(ContactSlot(*slot), line, filed.key) {
-                (filed.line, filed.began, filed.done) = (line, began, self.tick());
+            let demand = table.demand(entered.queue, None, 0).unwrap();
+            if self.matcher.relax(ContactSlot(*slot), demand, entered.key) {
+                (entered.demand, entered.began, entered.done) = (demand, began, self.tick());
             }
         }
-        self.matcher.acknowledge(number as u16, map.version());
+        self.matcher.acknowledge(number as u16, table.version());
     }
 
     fn file(&self, slot: u32, queue: QueueId, arrival: Time, seed: &mut Seed, owner: &mut Owner) {
         // Some want one agent first.
         let own = seed.below(8) == 0;
-        let line = match own {
-            true => LineId::of_agent(AgentId(seed.below(AGENTS.into()) as u32)),
-            false => self.matcher.map().line(queue, None, 0).unwrap(),
+        let demand = match own {
+            true => DemandId::of_agent(AgentId(seed.below(AGENTS.into()) as u32)),
+            false => self.matcher.routing_table().demand(queue, None, 0).unwrap(),
         };
         let key = self.matcher.key(arrival, Duration::ZERO, queue.0 == 7);
         let began = self.tick();
-        owner.filed.insert(slot, Filed { queue, line, key, began, done: u64::MAX });
-        self.matcher.arrive(ContactSlot(slot), queue, u32::MAX, line, key, arrival).unwrap();
-        owner.filed.get_mut(&slot).unwrap().done = self.tick();
+        owner.entered.insert(slot, Entered { queue, demand, key, began, done: u64::MAX });
+        self.matcher.arrive(ContactSlot(slot), queue, u32::MAX, demand, key, arrival).unwrap();
+        owner.entered.get_mut(&slot).unwrap().done = self.tick();
     }
 
     /// `narrow`: all want one of two queues, so that some wait in crowds while agents of other pools wait for nobody.
@@ -179,25 +179,25 @@ impl House {
                 let arrival = Time::from_micros(1_000_000_000 + u64::from(owner.arrivals * self.owners + number) * 10_000);
                 self.file(slot, QueueId(seed.below(queues.into()) as u32), arrival, seed, owner);
             }
-            (ContactView::Waiting, which) if which > 0 && !(narrow && owner.filed[&slot].queue.0 >= NARROW) => {}
+            (ContactView::Waiting, which) if which > 0 && !(narrow && owner.entered[&slot].queue.0 >= NARROW) => {}
             (ContactView::Waiting, _) | (ContactView::Offered(_), 1) => {
                 assert_ne!(self.matcher.leave(ContactSlot(slot)), Left::NotHere, "only its owner takes a contact out");
                 owner.offers.remove(&slot);
-                owner.filed.remove(&slot);
+                owner.entered.remove(&slot);
             }
             (ContactView::Offered(_), 2..) if owner.offers.contains_key(&slot) => {
                 let agent = self.matcher.accept(ContactSlot(slot)).expect("only its owner ends an offer");
                 assert_eq!(owner.offers.remove(&slot), Some(agent.0), "offered to one, answered by another");
-                owner.filed.remove(&slot);
+                owner.entered.remove(&slot);
                 owner.answers += 1;
             }
             (ContactView::Offered(_), 0) if owner.offers.contains_key(&slot) => {
-                let Filed { queue, key, .. } = owner.filed[&slot];
-                let (began, line) = (self.tick(), self.matcher.map().line(queue, None, 0).unwrap());
+                let Entered { queue, key, .. } = owner.entered[&slot];
+                let (began, demand) = (self.tick(), self.matcher.routing_table().demand(queue, None, 0).unwrap());
                 owner.offers.remove(&slot);
-                owner.filed.insert(slot, Filed { queue, line, key, began, done: u64::MAX });
-                self.matcher.put_back(ContactSlot(slot), line, key).expect("only its owner ends an offer");
-                owner.filed.get_mut(&slot).unwrap().done = self.tick();
+                owner.entered.insert(slot, Entered { queue, demand, key, began, done: u64::MAX });
+                self.matcher.put_back(ContactSlot(slot), demand, key).expect("only its owner ends an offer");
+                owner.entered.get_mut(&slot).unwrap().done = self.tick();
             }
             _ => {}
         }
@@ -206,7 +206,7 @@ impl House {
     fn move_agent(&self, agent: u32, seed: &mut Seed, owner: &mut Owner) {
         let id = AgentId(agent);
         match self.matcher.agent(id) {
-            AgentView::Busy => self.seat(id),
+            AgentView::Busy => self.enter_index(id),
             AgentView::Ready if seed.below(4) == 0 => {
                 if self.matcher.pause(id) == AgentView::Busy {
                     self.matcher.set_standing(id, Some(Standing::Break));
@@ -215,13 +215,13 @@ impl House {
             AgentView::Held { offered: false, .. } => {
                 owner.holders.remove(&agent);
                 assert!(self.matcher.release(id), "only its owner lets an agent go");
-                self.seat(id);
+                self.enter_index(id);
             }
             AgentView::Ready | AgentView::Held { .. } => {}
         }
     }
 
-    fn seat(&self, agent: AgentId) {
+    fn enter_index(&self, agent: AgentId) {
         self.matcher.set_standing(agent, Some(Standing::Free));
         self.matcher.ready(agent, Time::from_micros(self.tick()), Duration::ZERO);
     }
@@ -239,7 +239,7 @@ struct Looked {
     loans: u64,
 }
 
-/// Whether the agent could be lent to the queue: by what they have, for the map tells only of those who need not be.
+/// Whether the agent could be lent to the queue: by what they have, for the routing table tells only of those who need not be.
 fn could_be_lent(directory: &Directory, agent: AgentId, queue: QueueId) -> bool {
     let (agent, queue) = (directory.agents[agent.index()].as_ref().unwrap(), directory.queues[queue.index()].as_ref().unwrap());
     let level = |skill: SkillId| agent.skills.iter().find(|(known, _)| *known == skill).map_or(0, |(_, level)| *level);
@@ -248,30 +248,30 @@ fn could_be_lent(directory: &Directory, agent: AgentId, queue: QueueId) -> bool 
         && queue.skills.iter().all(|(skill, least)| level(*skill) >= *least)
 }
 
-fn serves(map: &Map, agent: AgentId, line: LineId) -> bool {
-    line.agent().map_or_else(|| map.serves(map.bench(agent).unwrap(), line), |own| own == agent)
+fn serves(table: &RoutingTable, agent: AgentId, demand: DemandId) -> bool {
+    demand.agent().map_or_else(|| table.serves(table.group(agent).unwrap(), demand), |own| own == agent)
 }
 
 /// Everything that must hold while nobody moves.
 fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut Looked) {
-    let (matcher, map) = (&house.matcher, house.matcher.map());
-    let directory = directory((map.version() as u32 - 1) % 3, house.lends);
+    let (matcher, table) = (&house.matcher, house.matcher.routing_table());
+    let directory = directory((table.version() as u32 - 1) % 3, house.lends);
     let lender = |agency: AgencyId| directory.lending.get(agency.index()).copied().flatten();
     let would_lend = |agency| matcher.on_loan(agency).is_some_and(|(on_loan, max)| on_loan < max);
     let mut on_loan: BTreeMap<AgencyId, u32> = BTreeMap::new();
     let mut owners: Vec<_> = owners.iter().map(|owner| owner.lock().unwrap()).collect();
     let mut held_by: BTreeMap<u32, u32> = BTreeMap::new();
-    let mut waiting: Vec<Filed> = Vec::new();
+    let mut waiting: Vec<Entered> = Vec::new();
     let mut in_queue: BTreeMap<QueueId, u32> = BTreeMap::new();
     for owner in &owners {
-        for (slot, filed) in &owner.filed {
-            *in_queue.entry(filed.queue).or_default() += 1;
+        for (slot, entered) in &owner.entered {
+            *in_queue.entry(entered.queue).or_default() += 1;
             match matcher.contact(ContactSlot(*slot)) {
-                ContactView::Waiting => waiting.push(*filed),
+                ContactView::Waiting => waiting.push(*entered),
                 ContactView::Offered(agent) => {
                     looked.offers += 1;
-                    let (theirs, home) = (agency(filed.queue.0), agency(agent.0));
-                    if theirs != home && lender(home).is_some() && filed.line.agent().is_none() {
+                    let (theirs, home) = (agency(entered.queue.0), agency(agent.0));
+                    if theirs != home && lender(home).is_some() && entered.demand.agent().is_none() {
                         *on_loan.entry(home).or_default() += 1;
                         looked.loans += 1;
                     }
@@ -294,12 +294,13 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
         match matcher.agent(agent) {
             AgentView::Ready => {
                 looked.ready += 1;
-                let found = waiting.iter().find(|filed| serves(&map, agent, filed.line));
-                assert!(found.is_none(), "{agent:?} is ready and could serve {:?}", found.map(|filed| filed.queue));
+                let found = waiting.iter().find(|entered| serves(&table, agent, entered.demand));
+                assert!(found.is_none(), "{agent:?} is ready and could serve {:?}", found.map(|entered| entered.queue));
                 if lender(agency(agent.0)).is_some() && would_lend(agency(agent.0)) {
-                    let borrows = |filed: &&Filed| filed.line.agent().is_none() && could_be_lent(&directory, agent, filed.queue);
+                    let borrows =
+                        |entered: &&Entered| entered.demand.agent().is_none() && could_be_lent(&directory, agent, entered.queue);
                     let found = waiting.iter().find(borrows);
-                    assert!(found.is_none(), "{agent:?} is ready and could be lent to {:?}", found.map(|filed| filed.queue));
+                    assert!(found.is_none(), "{agent:?} is ready and could be lent to {:?}", found.map(|entered| entered.queue));
                 }
                 looked.pairs += waiting.len() as u64;
             }
@@ -310,17 +311,17 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
         }
     }
     for (agency, offered) in on_loan {
-        let (rights, _) = matcher.on_loan(agency).unwrap();
-        assert!(offered <= rights, "{offered} agents of {agency:?} are on loan, with {rights} rights");
-        assert!(agency.0 != 0 || rights <= 3, "{rights} agents of {agency:?} have rights");
+        let (permits, _) = matcher.on_loan(agency).unwrap();
+        assert!(offered <= permits, "{offered} agents of {agency:?} are on loan, with {permits} permits");
+        assert!(agency.0 != 0 || permits <= 3, "{permits} agents of {agency:?} have permits");
     }
     // Who was claimed had no one before it whose filing was done before its own began, whom that agent may serve, and who waits yet.
-    for (filed, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
-        for left in waiting.iter().filter(|left| left.done < filed.began) {
+    for (entered, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
+        for left in waiting.iter().filter(|left| left.done < entered.began) {
             looked.order += 1;
             // Agents who are kept for their own go by the order of these, and then of the others.
-            let passed_over = left.key < filed.key && serves(&map, AgentId(*agent), left.line);
-            assert!(!passed_over, "agent {agent} got one of {:?} before an older one of {:?}", filed.queue, left.queue);
+            let passed_over = left.key < entered.key && serves(&table, AgentId(*agent), left.demand);
+            assert!(!passed_over, "agent {agent} got one of {:?} before an older one of {:?}", entered.queue, left.queue);
         }
     }
     for owner in &mut owners {
@@ -355,7 +356,7 @@ fn nor_where_agencies_lend_their_agents() {
 fn run(phases: u32, lends: bool) -> Looked {
     let owners = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) as u32;
     let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES, agencies: 3 };
-    let matcher = Matcher::new(size, Map::new(&directory(0, lends), 1), |agent| (agent.0 % owners) as u16);
+    let matcher = Matcher::new(size, RoutingTable::new(&directory(0, lends), 1), |agent| (agent.0 % owners) as u16);
     for agent in (0..AGENTS).map(AgentId) {
         matcher.set_standing(agent, Some(Standing::Break));
     }
@@ -382,8 +383,11 @@ fn run(phases: u32, lends: bool) -> Looked {
                         house.listen(number as u16, &mut owner);
                         house.take_up(number, &mut owner);
                         if moves_the_house && turn == MOVES / 2 && phase % owners == number {
-                            let edition = phase / 5 + 1;
-                            house.matcher.publish(&directory(edition % 3, lends), u64::from(edition) + 1).unwrap();
+                            let directory_version = phase / 5 + 1;
+                            house
+                                .matcher
+                                .publish(&directory(directory_version % 3, lends), u64::from(directory_version) + 1)
+                                .unwrap();
                         }
                         if seed.below(2) == 0 {
                             let slot = number * CONTACTS_EACH + seed.below(contacts.into()) as u32;
@@ -399,7 +403,7 @@ fn run(phases: u32, lends: bool) -> Looked {
                     // What one hears may be news for another.
                     loop {
                         barrier.wait();
-                        let news = (0..owners).any(|owner| house.matcher.nudged(owner as u16));
+                        let news = (0..owners).any(|owner| house.matcher.has_wake_ups(owner as u16));
                         barrier.wait();
                         if !news {
                             break;

@@ -20,10 +20,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["base", "engine", "report", "acd", "sip"]),
     ("store", &["base", "report"]),
     ("web", &["base"]),
-    ("config", &["base", "engine", "acd", "call", "net", "media", "web", "forecast"]),
+    ("config", &["base", "engine", "acd", "call", "net", "media", "web", "simulate"]),
     ("load", &["base", "sip", "sdp", "rtp"]),
-    ("forecast", &["base", "acd"]),
-    ("sim", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),
+    ("simulate", &["base", "acd"]),
+    ("dst", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),
 ];
 
 /// Where a rule of purity is broken, and why. This list may only shrink.
@@ -34,7 +34,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// The rooms without socket, clock, thread or ambient randomness.
-const PURE: &[&str] = &["base", "sip", "sdp", "rtp", "call", "acd", "report", "engine", "forecast"];
+const PURE: &[&str] = &["base", "sip", "sdp", "rtp", "call", "acd", "report", "engine", "simulate"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

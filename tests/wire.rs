@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use hotline::sip::digest::{Challenge, Credentials};
-use hotline::sip::{Contact, Fault, Frame, Framer, FramingError, Message, Name, NameAddr, Start, Uri, Writer, text};
+use hotline::sip::{ContactHeader, Fault, Frame, Framer, FramingError, Message, Name, NameAddr, Start, Uri, Writer, text};
 
 /// Every message of RFC 4475, sorted by name.
 static CORPUS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
@@ -41,7 +41,7 @@ fn look_at_everything(message: &Message<'_>) {
         let _ = (via.branch(), via.received(), via.rport(), via.maddr(), via.ttl());
     });
     for contact in message.contacts().flatten() {
-        if let Contact::Addr(contact) = contact {
+        if let ContactHeader::Addr(contact) = contact {
             addr(contact);
         }
     }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotline::acd::map::Map;
 use hotline::acd::matcher::{Matcher, Size};
+use hotline::acd::routing_table::RoutingTable;
 use hotline::base::seed::Seed;
 use hotline::base::words::Transport;
 use hotline::base::{EndpointId, Time};
@@ -32,7 +32,7 @@ pub(crate) fn settings(agents: u32) -> Settings {
 pub(crate) fn matcher(settings: &Settings, contacts: u32) -> Arc<Matcher> {
     let size =
         Size { shards: 1, contacts_per_shard: contacts, agents: settings.directory.agents.len() as u32, queues: 1, agencies: 1 };
-    Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0))
+    Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0))
 }
 
 /// An engine with agents at desk phones, and what it sends.

@@ -9,12 +9,12 @@ use super::city::{City, Matching};
 
 /// Ordered sets, one for each queue and each profile; the wider line of a queue is a queue of its own.
 struct Heaps {
-    lines: Vec<BTreeSet<(u64, u32)>>,
-    benches: Vec<BTreeSet<(u64, u32)>>,
+    demands: Vec<BTreeSet<(u64, u32)>>,
+    groups: Vec<BTreeSet<(u64, u32)>>,
     /// By profile.
-    lines_of: Vec<Vec<usize>>,
+    demands_of: Vec<Vec<usize>>,
     /// By queue.
-    benches_of: Vec<Vec<usize>>,
+    groups_of: Vec<Vec<usize>>,
     /// By contact: its line and key, if it waits.
     waiting: Vec<Option<(usize, u64)>>,
     /// By contact: the agent.
@@ -27,14 +27,14 @@ struct Heaps {
 impl Heaps {
     fn new(city: &City) -> Self {
         let queues = city.cell.queues as usize;
-        let both = |lines: &Vec<u32>| lines.iter().flat_map(|line| [*line as usize, *line as usize + queues]).collect();
-        let benches_of: Vec<Vec<usize>> =
+        let both = |demands: &Vec<u32>| demands.iter().flat_map(|demand| [*demand as usize, *demand as usize + queues]).collect();
+        let groups_of: Vec<Vec<usize>> =
             city.served_by.iter().map(|profiles| profiles.iter().map(|profile| *profile as usize).collect()).collect();
         Heaps {
-            lines: vec![BTreeSet::new(); 2 * queues],
-            benches: vec![BTreeSet::new(); city.profiles.len()],
-            lines_of: city.profiles.iter().map(both).collect(),
-            benches_of: benches_of.iter().chain(&benches_of).cloned().collect(),
+            demands: vec![BTreeSet::new(); 2 * queues],
+            groups: vec![BTreeSet::new(); city.profiles.len()],
+            demands_of: city.profiles.iter().map(both).collect(),
+            groups_of: groups_of.iter().chain(&groups_of).cloned().collect(),
             waiting: vec![None; city.cell.waiting as usize + 64],
             offered: vec![None; city.cell.waiting as usize + 64],
             held: vec![None; city.cell.agents as usize],
@@ -44,46 +44,46 @@ impl Heaps {
 
     fn perform(&mut self, request: Request) -> Option<u32> {
         match request {
-            Request::Arrive { slot, queue, at } => self.file(slot, queue as usize, at),
+            Request::Arrive { slot, queue, at } => self.enter(slot, queue as usize, at),
             Request::Accept { slot } => return self.offered[slot as usize].take(),
-            Request::Leave { slot } => drop(self.unfile(slot)),
-            Request::Widen { slot, queue, at, wide } => {
-                self.unfile(slot);
-                self.file(slot, queue as usize + if wide { self.queues } else { 0 }, at);
+            Request::Leave { slot } => drop(self.withdraw(slot)),
+            Request::Relax { slot, queue, at, wide } => {
+                self.withdraw(slot);
+                self.enter(slot, queue as usize + if wide { self.queues } else { 0 }, at);
             }
-            Request::Ready { agent, at } => self.seat(agent, at),
+            Request::Ready { agent, at } => self.enter_index(agent, at),
             Request::Offered { agent } => return self.held[agent as usize],
             Request::Release { agent } => self.held[agent as usize] = None,
         }
         None
     }
 
-    fn file(&mut self, slot: u32, line: usize, at: u64) {
-        let idle = self.benches_of[line].iter().filter_map(|bench| self.benches[*bench].first().map(|first| (*first, *bench)));
-        if let Some(((since, agent), bench)) = idle.min() {
-            self.benches[bench].remove(&(since, agent));
+    fn enter(&mut self, slot: u32, demand: usize, at: u64) {
+        let idle = self.groups_of[demand].iter().filter_map(|group| self.groups[*group].first().map(|first| (*first, *group)));
+        if let Some(((since, agent), group)) = idle.min() {
+            self.groups[group].remove(&(since, agent));
             self.pair(slot, agent);
         } else {
-            self.lines[line].insert((at, slot));
-            self.waiting[slot as usize] = Some((line, at));
+            self.demands[demand].insert((at, slot));
+            self.waiting[slot as usize] = Some((demand, at));
         }
     }
 
-    fn unfile(&mut self, slot: u32) -> Option<(usize, u64)> {
-        let (line, at) = self.waiting[slot as usize].take()?;
-        self.lines[line].remove(&(at, slot));
-        Some((line, at))
+    fn withdraw(&mut self, slot: u32) -> Option<(usize, u64)> {
+        let (demand, at) = self.waiting[slot as usize].take()?;
+        self.demands[demand].remove(&(at, slot));
+        Some((demand, at))
     }
 
-    fn seat(&mut self, agent: u32, at: u64) {
-        let profile = agent as usize % self.benches.len();
-        let first = self.lines_of[profile].iter().filter_map(|line| self.lines[*line].first()).min().copied();
+    fn enter_index(&mut self, agent: u32, at: u64) {
+        let profile = agent as usize % self.groups.len();
+        let first = self.demands_of[profile].iter().filter_map(|demand| self.demands[*demand].first()).min().copied();
         match first {
             Some((_, slot)) => {
-                self.unfile(slot);
+                self.withdraw(slot);
                 self.pair(slot, agent);
             }
-            None => drop(self.benches[profile].insert((at, agent))),
+            None => drop(self.groups[profile].insert((at, agent))),
         }
     }
 
@@ -98,7 +98,7 @@ pub(crate) enum Request {
     Arrive { slot: u32, queue: u32, at: u64 },
     Accept { slot: u32 },
     Leave { slot: u32 },
-    Widen { slot: u32, queue: u32, at: u64, wide: bool },
+    Relax { slot: u32, queue: u32, at: u64, wide: bool },
     Ready { agent: u32, at: u64 },
     Offered { agent: u32 },
     Release { agent: u32 },
@@ -176,8 +176,8 @@ impl<T: Performs> Matching for T {
         self.perform(Request::Leave { slot });
     }
 
-    fn widen(&mut self, slot: u32, queue: u32, at: u64, wide: bool) {
-        self.perform(Request::Widen { slot, queue, at, wide });
+    fn relax(&mut self, slot: u32, queue: u32, at: u64, wide: bool) {
+        self.perform(Request::Relax { slot, queue, at, wide });
     }
 
     fn ready(&mut self, agent: u32, at: u64) {

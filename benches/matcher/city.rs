@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hotline::acd::claim::AgentView;
-use hotline::acd::map::{AgentProfile, Directory, LineId, Map};
 use hotline::acd::matcher::{Matcher, Size};
-use hotline::acd::queue::{QueueRules, WideningStep};
+use hotline::acd::queue::{QueueRules, RelaxationStep};
+use hotline::acd::routing_table::{AgentProfile, DemandId, Directory, RoutingTable};
 use hotline::acd::{ContactSlot, Key};
 use hotline::base::seed::Seed;
 use hotline::base::{AgentId, PoolId, QueueId, Time};
@@ -63,8 +63,8 @@ impl City {
             }
         }
         let queue = |n: u32| {
-            let widening = vec![WideningStep { after: Duration::from_secs(60), lower_levels_by: 1, more_pools: Vec::new() }];
-            Some(QueueRules { name: format!("q{n}").into(), pools: vec![PoolId(n)], widening, ..QueueRules::default() })
+            let relaxation = vec![RelaxationStep { after: Duration::from_secs(60), lower_levels_by: 1, more_pools: Vec::new() }];
+            Some(QueueRules { name: format!("q{n}").into(), pools: vec![PoolId(n)], relaxation, ..QueueRules::default() })
         };
         let agent = |n: u32| {
             let pools = profiles[(n % PROFILES) as usize].iter().map(|queue| PoolId(*queue)).collect();
@@ -75,7 +75,7 @@ impl City {
             agents: (0..cell.agents).map(agent).collect(),
             languages: Vec::new(),
             lending: Vec::new(),
-            hands_from: None,
+            agent_slots_from: None,
         };
         // Only queues that somebody serves have callers.
         let crowded: Vec<u32> = (0..half).filter(|queue| !served_by[*queue as usize].is_empty()).collect();
@@ -89,8 +89,8 @@ impl City {
     }
 
     /// The map of it.
-    pub(crate) fn map(&self) -> Map {
-        Map::new(&self.directory, 1)
+    pub(crate) fn routing_table(&self) -> RoutingTable {
+        RoutingTable::new(&self.directory, 1)
     }
 
     /// Contacts wait in the crowded queues, whose agents are busy; those of the idle queues are free.
@@ -133,7 +133,7 @@ pub(crate) trait Matching {
     fn accept(&mut self, slot: u32) -> Option<u32>;
     fn leave(&mut self, slot: u32);
     /// The contact moves to the wider line of its queue, or back.
-    fn widen(&mut self, slot: u32, queue: u32, at: u64, wide: bool);
+    fn relax(&mut self, slot: u32, queue: u32, at: u64, wide: bool);
     fn ready(&mut self, agent: u32, at: u64);
     /// Who is offered to the agent.
     fn offered(&mut self, agent: u32) -> Option<u32>;
@@ -144,7 +144,7 @@ pub(crate) trait Matching {
 /// Hotline's own.
 pub(crate) struct Ours {
     pub(crate) matcher: Arc<Matcher>,
-    map: Arc<Map>,
+    table: Arc<RoutingTable>,
 }
 
 impl Ours {
@@ -155,13 +155,13 @@ impl Ours {
     fn for_shards(city: &City, shards: u16) -> Self {
         let Cell { waiting, agents, queues, .. } = city.cell;
         let size = Size { shards, contacts_per_shard: (waiting + 64).div_ceil(u32::from(shards)), agents, queues, agencies: 1 };
-        let matcher = Arc::new(Matcher::new(size, city.map(), |agent| owner_of(agent.0, shards)));
-        let map = matcher.map();
-        Ours { matcher, map }
+        let matcher = Arc::new(Matcher::new(size, city.routing_table(), |agent| owner_of(agent.0, shards)));
+        let table = matcher.routing_table();
+        Ours { matcher, table }
     }
 
-    fn line(&self, queue: u32, step: usize) -> LineId {
-        self.map.line(QueueId(queue), None, step).expect("the queue has a line")
+    fn demand(&self, queue: u32, step: usize) -> DemandId {
+        self.table.demand(QueueId(queue), None, step).expect("the queue has a line")
     }
 
     fn key(&self, at: u64) -> Key {
@@ -169,15 +169,15 @@ impl Ours {
     }
 
     fn quiet(&self) {
-        self.matcher.nudged_contacts(0, |_| {});
-        self.matcher.nudged_agents(0, |_| {});
+        self.matcher.woken_contacts(0, |_| {});
+        self.matcher.woken_agents(0, |_| {});
     }
 }
 
 impl Matching for Ours {
     fn arrive(&mut self, slot: u32, queue: u32, at: u64) {
-        let (line, key) = (self.line(queue, 0), self.key(at));
-        self.matcher.arrive(ContactSlot(slot), QueueId(queue), u32::MAX, line, key, START).expect("there is room");
+        let (demand, key) = (self.demand(queue, 0), self.key(at));
+        self.matcher.arrive(ContactSlot(slot), QueueId(queue), u32::MAX, demand, key, START).expect("there is room");
     }
 
     fn accept(&mut self, slot: u32) -> Option<u32> {
@@ -190,9 +190,9 @@ impl Matching for Ours {
         self.matcher.leave(ContactSlot(slot));
     }
 
-    fn widen(&mut self, slot: u32, queue: u32, at: u64, wide: bool) {
-        let (line, key) = (self.line(queue, usize::from(wide)), self.key(at));
-        self.matcher.widen(ContactSlot(slot), line, key);
+    fn relax(&mut self, slot: u32, queue: u32, at: u64, wide: bool) {
+        let (demand, key) = (self.demand(queue, usize::from(wide)), self.key(at));
+        self.matcher.relax(ContactSlot(slot), demand, key);
     }
 
     fn ready(&mut self, agent: u32, at: u64) {
@@ -261,11 +261,11 @@ pub(crate) fn leave(matching: &mut dyn Matching, city: &City, turn: u64) -> Dura
     span
 }
 
-pub(crate) fn widening(matching: &mut dyn Matching, city: &City, turn: u64) -> Duration {
+pub(crate) fn relaxation(matching: &mut dyn Matching, city: &City, turn: u64) -> Duration {
     let slot = (turn.wrapping_mul(7919) % city.queue_of.len() as u64) as u32;
     let (queue, at) = (city.queue_of[slot as usize], later(city, turn));
-    let span = timed(|| matching.widen(slot, queue, at, true));
-    matching.widen(slot, queue, at + 1, false);
+    let span = timed(|| matching.relax(slot, queue, at, true));
+    matching.relax(slot, queue, at + 1, false);
     span
 }
 
@@ -300,7 +300,7 @@ pub(crate) fn matches_a_second(city: &City, threads: u16, span: Duration) -> f64
 struct Owner<'c> {
     city: &'c City,
     matcher: Arc<Matcher>,
-    map: Arc<Map>,
+    table: Arc<RoutingTable>,
     shard: u16,
     /// Those of its agents who are free to turn ready.
     free: VecDeque<AgentId>,
@@ -315,8 +315,8 @@ impl<'c> Owner<'c> {
     fn new(city: &'c City, ours: &Ours, shard: u16, shards: u16) -> Self {
         let busy = (0..city.cell.agents).filter(|agent| agent % PROFILES < PROFILES / 2);
         let free = busy.filter(|agent| owner_of(*agent, shards) == shard).map(AgentId).collect();
-        let (matcher, map) = (ours.matcher.clone(), ours.map.clone());
-        Owner { city, matcher, map, shard, free, offered: Vec::new(), begun: Instant::now(), turns: 0, now: START, matches: 0 }
+        let (matcher, table) = (ours.matcher.clone(), ours.table.clone());
+        Owner { city, matcher, table, shard, free, offered: Vec::new(), begun: Instant::now(), turns: 0, now: START, matches: 0 }
     }
 
     fn turn(&mut self) {
@@ -332,18 +332,18 @@ impl<'c> Owner<'c> {
         if let Some(agent) = self.free.pop_front() {
             self.matcher.ready(agent, now, Duration::ZERO);
         }
-        self.matcher.nudged_contacts(self.shard, |slot| self.offered.push(slot));
+        self.matcher.woken_contacts(self.shard, |slot| self.offered.push(slot));
         for slot in self.offered.drain(..) {
             if self.matcher.accept(slot).is_none() {
                 continue;
             }
             self.matches += 1;
             let queue = QueueId(self.city.queue_of[slot.0 as usize]);
-            let line = self.map.line(queue, None, 0).expect("the queue has a line");
+            let demand = self.table.demand(queue, None, 0).expect("the queue has a line");
             let key = self.matcher.key(now, Duration::ZERO, false);
-            self.matcher.arrive(slot, queue, u32::MAX, line, key, now).expect("there is room");
+            self.matcher.arrive(slot, queue, u32::MAX, demand, key, now).expect("there is room");
         }
-        self.matcher.nudged_agents(self.shard, |agent| {
+        self.matcher.woken_agents(self.shard, |agent| {
             if matches!(self.matcher.agent(agent), AgentView::Held { offered: false, .. }) {
                 self.matcher.release(agent);
                 self.free.push_back(agent);

@@ -1,7 +1,7 @@
 //! What an agent is doing: a state machine without a clock, whose every state that should not last has a deadline.
 //!
 //! It knows nothing of phones or of the matcher: the engine tells it what happened, and afterwards seats or unseats the agent as
-//! [`Agent::wants_seat`] says.
+//! [`Agent::wants_contacts`] says.
 
 use std::time::Duration;
 
@@ -182,9 +182,9 @@ impl Agent {
         self.own_calls
     }
 
-    /// Whether the agent is to sit on the bench.
+    /// Whether the agent is to sit on the skill group.
     #[must_use]
-    pub const fn wants_seat(&self) -> bool {
+    pub const fn wants_contacts(&self) -> bool {
         matches!(self.state, State::Ready)
     }
 
@@ -227,7 +227,8 @@ impl Agent {
         }
     }
 
-    /// The agent has missed a ring with another of its hands: it is not to be had with this one either, once it is free of what it has.
+    /// The agent has missed a ring with another of its agent slots: it is not to be had with this one either, once it is free of what it
+    /// has.
     pub fn missed_elsewhere(&mut self, now: Time) {
         let at_work = !matches!(self.state, State::Offline | State::Break { .. });
         if at_work && self.afterwards == Afterwards::Ready {
@@ -287,7 +288,7 @@ impl Agent {
     }
 
     /// The offer is over without a talk (telephony.md: what a ring's end means).
-    pub fn offer_over(&mut self, now: Time, outcome: OfferOutcome, refused_pause: Duration) {
+    pub fn ring_over(&mut self, now: Time, outcome: OfferOutcome, refused_pause: Duration) {
         if !matches!(self.state, State::Reserved { .. } | State::Ringing { .. }) {
             return;
         }

@@ -24,14 +24,14 @@ fn a_talk_leads_through_wrap_up_to_ready() {
     assert_eq!(agent.occupied(), Duration::from_secs(60));
     assert_eq!(agent.due(at(74)), Due::Nothing);
     assert_eq!(agent.due(at(75)), Due::Over);
-    assert!(agent.wants_seat());
+    assert!(agent.wants_contacts());
 }
 
 #[test]
 fn what_a_rings_end_means() {
     let end = |outcome| {
         let mut agent = ringing();
-        agent.offer_over(at(3), outcome, Duration::from_secs(10));
+        agent.ring_over(at(3), outcome, Duration::from_secs(10));
         *agent.state()
     };
     let refused = State::Break { reason: BreakReason::Refused, until: Some(at(13)) };
@@ -55,7 +55,7 @@ fn what_is_asked_during_a_talk_happens_after_it() {
     let mut agent = ringing();
     agent.sign_out(at(2));
     assert_eq!(agent.state().word(), AgentState::Ringing);
-    agent.offer_over(at(3), OfferOutcome::Unreachable, Duration::ZERO);
+    agent.ring_over(at(3), OfferOutcome::Unreachable, Duration::ZERO);
     assert_eq!(agent.state(), &State::Offline);
 }
 
@@ -83,7 +83,7 @@ fn own_calls_are_counted_and_end_where_they_began() {
 }
 
 #[test]
-fn a_call_of_their_own_that_outlasts_a_talk_keeps_the_agent_from_the_bench() {
+fn a_call_of_their_own_that_outlasts_a_talk_keeps_the_agent_from_the_ready_index() {
     let mut agent = ringing();
     agent.talk(at(1), CONTACT, Duration::from_secs(600));
     agent.own_call(at(2));
@@ -91,9 +91,9 @@ fn a_call_of_their_own_that_outlasts_a_talk_keeps_the_agent_from_the_bench() {
     agent.talk_over(at(3), Duration::ZERO);
     assert_eq!(agent.state().word(), AgentState::Busy);
     agent.ask_ready(at(4));
-    assert!(!agent.wants_seat());
+    assert!(!agent.wants_contacts());
     agent.own_call_over(at(5));
-    assert!(agent.wants_seat());
+    assert!(agent.wants_contacts());
 }
 
 #[test]
@@ -102,15 +102,16 @@ fn every_state_that_should_not_last_has_a_deadline_and_being_stuck_is_told() {
     agent.ask_ready(T0);
     assert!(agent.reserve(T0, CONTACT));
     assert_eq!(agent.due(T0 + RESERVED_MAX), Due::Stuck(AgentState::Reserved));
-    assert!(agent.wants_seat());
+    assert!(agent.wants_contacts());
     let mut agent = ringing();
     let until = agent.state().deadline().expect("a ring ends");
     assert_eq!(agent.due(until), Due::Stuck(AgentState::Ringing));
 }
 
-/// A ring missed with one hand is a break of all, after what each has; nobody is signed in by it, and no break of the agent's own ends.
+/// A ring missed with one agent slot is a break of all, after what each has; nobody is signed in by it, and no break of the agent's own
+/// ends.
 #[test]
-fn a_ring_that_another_hand_missed_is_a_break() {
+fn a_ring_that_another_slot_missed_is_a_break() {
     let (mut free, mut talks, mut gone, mut pauses, mut goes) =
         (Agent::new(T0), ringing(), Agent::new(T0), Agent::new(T0), ringing());
     free.ask_ready(T0);
@@ -124,7 +125,7 @@ fn a_ring_that_another_hand_missed_is_a_break() {
     assert_eq!((free.state(), gone.state().word()), (&rona, AgentState::Offline));
     talks.talk_over(at(9), Duration::ZERO);
     assert_eq!(talks.state(), &rona);
-    goes.offer_over(at(9), OfferOutcome::TimedOut, Duration::ZERO);
+    goes.ring_over(at(9), OfferOutcome::TimedOut, Duration::ZERO);
     goes.missed_elsewhere(at(9));
     assert_eq!(goes.state().word(), AgentState::Offline, "it has gone home meanwhile");
     for agent in [&mut free, &mut talks, &mut gone, &mut pauses, &mut goes] {

@@ -3,10 +3,10 @@
 //! **The words are the truth.** Each party has one atomic word and one owner. Only its owner moves a party; anybody may claim, and
 //! anybody finishes a claim that they meet. A claim names its contact, and the contact's word alone decides it.
 //!
-//! Where a party is filed (which line or bench, with which key) stands in one of two cells beside its word, chosen by the parity of
-//! its generation, so that a new filing can be written while the old one is still being read; a reader takes the word before and
-//! after. An index (`shelf`) finds the filings of a line or bench again; it is only a hint at where to look: it has each
-//! filing before its word says so, and loses it only when the word never will again.
+//! Where a party is entered (which demand or skill group, with which key) stands in one of two cells beside its word, chosen by the parity
+//! of its generation, so that a new entry can be written while the old one is still being read; a reader takes the word before and after.
+//! An index (`ready index`) finds the entries of a demand or skill group again; it is only a hint at where to look: it has each entry
+//! before its word says so, and loses it only when the word never will again.
 //!
 //! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing
 //! and scanning, so that of two that come at once at least one sees the other.
@@ -16,29 +16,29 @@ mod looks;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::lane::{Entry, Seen};
-use super::map::{BenchId, Directory, LINES_MAX, LineId, Map, Served, TooMany, benches_max};
-#[cfg(not(hotline_loom))]
-use super::nudge::Nudges;
 use super::policy::{self, Candidate, ChoiceRule};
+use super::priority_list::{IndexEntry, Seen};
 use super::published::Published;
 #[cfg(not(hotline_loom))]
-use super::shelf::Shelf;
-use super::shelf::{Filing, Mask, Order};
+use super::ready_index::ReadyIndex;
+use super::ready_index::{Location, Mask, Order};
+use super::routing_table::{DEMANDS_MAX, DemandId, Directory, RoutingTable, Served, SkillGroupId, TooMany, skill_groups_max};
+use super::state_word::{AgentGeneration, AgentStateWord, ContactGeneration, ContactStateWord, INDEX_LIMIT};
 use super::step::{Step, does};
-use super::word::{AgentGeneration, AgentWord, ContactGeneration, ContactWord, INDEX_LIMIT};
+#[cfg(not(hotline_loom))]
+use super::wake_up::WakeUps;
 use crate::base::padded::Padded;
-use crate::base::sync::{AtomicU32, AtomicU64, FiledU32, FiledU64, Ordering, OwnedU32, OwnedU64, fence};
+use crate::base::sync::{AtomicU32, AtomicU64, EntryU32, EntryU64, Ordering, OwnedU32, OwnedU64, fence};
 use crate::base::{AgentId, Time};
-/// Lanes and nudges have models of their own; loom sees the claim over plain ones.
+/// Priority lists and wake-ups have models of their own; loom sees the claim over plain ones.
 #[cfg(hotline_loom)]
-use crate::modelled::{Plain as Shelf, PlainNudges as Nudges};
+use crate::modelled::{Plain as ReadyIndex, PlainWakeUps as WakeUps};
 
 /// A place for a contact in the matcher. The engine that owns it gives them out, first in, first out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ContactSlot(pub u32);
 
-/// The order in a line: the least goes first. Emergency calls go before all others, then whoever arrived first after credit; further
+/// The order in a demand: the least goes first. Emergency calls go before all others, then whoever arrived first after credit; further
 /// rings for one for whom somebody is rung already go last of all. 63 bits: two of class, 52 of microseconds, nine of sequence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(u64);
@@ -67,21 +67,21 @@ impl Key {
     }
 }
 
-/// A filing: where a party waits and with what key. Written only by the slot's owner, before the word that names its generation.
+/// An entry: where a party waits and with what key. Written only by the slot's owner, before the word that names its generation.
 struct Cell {
-    place: FiledU32,
+    bucket: EntryU32,
     /// Agents only: seconds talked since signing in.
-    occupied: FiledU32,
-    key: FiledU64,
+    occupied: EntryU32,
+    key: EntryU64,
     /// Where the index has it.
-    filing: OwnedU64,
+    location: OwnedU64,
 }
 
-/// A cache line: whoever looks at one party has all of it, and nothing of another's.
+/// A cache demand: whoever looks at one party has all of it, and nothing of another's.
 #[repr(align(64))]
 struct Slot {
-    word: AtomicU64,
-    /// The owner's counter of filings. Never set back, so that an old entry is dead by itself.
+    state_word: AtomicU64,
+    /// The owner's counter of entries. Never set back, so that an old entry is dead by itself.
     generation: OwnedU32,
     cells: [Cell; 2],
 }
@@ -89,8 +89,8 @@ struct Slot {
 impl Slot {
     fn new() -> Self {
         let cell =
-            || Cell { place: FiledU32::new(0), occupied: FiledU32::new(0), key: FiledU64::new(0), filing: OwnedU64::new(0) };
-        Slot { word: AtomicU64::new(0), generation: OwnedU32::new(0), cells: [cell(), cell()] }
+            || Cell { bucket: EntryU32::new(0), occupied: EntryU32::new(0), key: EntryU64::new(0), location: OwnedU64::new(0) };
+        Slot { state_word: AtomicU64::new(0), generation: OwnedU32::new(0), cells: [cell(), cell()] }
     }
 
     /// The next generation; only the slot's owner calls this.
@@ -101,7 +101,7 @@ impl Slot {
     }
 
     fn swap(&self, from: u64, to: u64) -> bool {
-        self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state_word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -110,7 +110,7 @@ impl Slot {
 struct Waiting {
     slot: u32,
     cg: ContactGeneration,
-    line: LineId,
+    demand: DemandId,
     key: Key,
 }
 
@@ -118,8 +118,8 @@ struct Waiting {
 #[derive(Clone, Copy, Debug)]
 struct Free {
     slot: u32,
-    bench: BenchId,
-    word: AgentWord,
+    group: SkillGroupId,
+    word: AgentStateWord,
 }
 
 /// What became of a contact that leaves.
@@ -129,7 +129,7 @@ pub enum Left {
     Waited,
     /// It was offered to this agent, whose owner must be told.
     WasOffered(AgentId),
-    /// It was not in line.
+    /// It was not in a queue.
     NotHere,
 }
 
@@ -138,13 +138,13 @@ pub enum Left {
 pub enum AgentView {
     /// Not to be had.
     Busy,
-    /// On the bench.
+    /// On the skill group.
     Ready,
     /// Reserved for a contact; `offered` tells whether that contact is still offered to it.
     Held {
         /// For which.
         contact: ContactSlot,
-        /// Whether the contact's word still names this agent with this filing.
+        /// Whether the contact's word still names this agent with this entry.
         offered: bool,
     },
 }
@@ -152,9 +152,9 @@ pub enum AgentView {
 /// What a contact's word says now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ContactView {
-    /// Not in line.
+    /// Not in a queue.
     Gone,
-    /// In line.
+    /// In a queue.
     Waiting,
     /// Offered to an agent.
     Offered(AgentId),
@@ -163,244 +163,245 @@ pub enum ContactView {
 }
 
 /// The words of all parties, and the moves that are allowed.
-pub(crate) struct Kernel {
+pub(crate) struct ClaimProtocol {
     agents: Box<[Slot]>,
     contacts: Box<[Slot]>,
-    lines: Shelf,
-    benches: Shelf,
-    /// By line: whom its round robin chose last.
+    demands: ReadyIndex,
+    groups: ReadyIndex,
+    /// By demand: whom its round robin chose last.
     chosen: Box<[AtomicU32]>,
     agent_owner: Box<[u16]>,
     contacts_per_shard: u32,
-    pub(crate) agent_nudges: Nudges,
-    pub(crate) contact_nudges: Nudges,
-    map: Published<Map>,
-    /// By shard: the edition of the directory that it has taken up.
+    pub(crate) agent_wake_ups: WakeUps,
+    pub(crate) contact_wake_ups: WakeUps,
+    table: Published<RoutingTable>,
+    /// By shard: the version of the directory that it has taken up.
     acknowledged: Box<[Padded<AtomicU64>]>,
 }
 
-impl Kernel {
+impl ClaimProtocol {
     /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
-    pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, map: Map) -> Self {
+    pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, table: RoutingTable) -> Self {
         let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
         let contacts = contacts_per_shard * u32::from(shards);
         assert!(agents <= INDEX_LIMIT && contacts <= INDEX_LIMIT, "checked by the configuration");
-        Kernel {
+        ClaimProtocol {
             agents: (0..agents).map(|_| Slot::new()).collect(),
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
-            lines: Shelf::new(contacts, LINES_MAX + agents),
-            benches: Shelf::new(agents, benches_max(agents)),
+            demands: ReadyIndex::new(contacts, DEMANDS_MAX + agents),
+            groups: ReadyIndex::new(agents, skill_groups_max(agents)),
             // Agents are counted from 0: before the first turn the last one has had it.
-            chosen: (0..LINES_MAX).map(|_| AtomicU32::new(u32::MAX)).collect(),
+            chosen: (0..DEMANDS_MAX).map(|_| AtomicU32::new(u32::MAX)).collect(),
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
-            agent_nudges: Nudges::new(agents, shards),
-            contact_nudges: Nudges::new(contacts, shards),
-            acknowledged: (0..shards).map(|_| Padded(AtomicU64::new(map.version()))).collect(),
-            map: Published::new(map),
+            agent_wake_ups: WakeUps::new(agents, shards),
+            contact_wake_ups: WakeUps::new(contacts, shards),
+            acknowledged: (0..shards).map(|_| Padded(AtomicU64::new(table.version()))).collect(),
+            table: Published::new(table),
         }
     }
 
-    pub(crate) fn map(&self) -> impl Deref<Target = Arc<Map>> {
-        self.map.load()
+    pub(crate) fn routing_table(&self) -> impl Deref<Target = Arc<RoutingTable>> {
+        self.table.load()
     }
 
-    /// Puts the directory, its edition `version`, in force. By one publisher at a time.
+    /// Puts the directory, its version `version`, in force. By one publisher at a time.
     ///
     /// # Errors
-    /// When its map has more lines or benches than there is room for.
+    /// When its map has more demands or skill groups than there is room for.
     pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
         let acknowledged = self.acknowledged.iter().map(|owner| owner.0.load(Ordering::Acquire)).min().unwrap_or(0);
-        let map = self.map.load().following(directory, version, acknowledged);
-        map.fits(self.agents.len() as u32)?;
-        self.map.store(map);
+        let table = self.table.load().following(directory, version, acknowledged);
+        table.fits(self.agents.len() as u32)?;
+        self.table.store(table);
         Ok(())
     }
 
-    /// The owner's parties are where this edition of the directory has them, and it looks by no older map any more.
+    /// The owner's parties are where this version of the directory has them, and it looks by no older map any more.
     pub(crate) fn acknowledge(&self, shard: u16, version: u64) {
         self.acknowledged[usize::from(shard)].0.store(version, Ordering::Release);
     }
 
-    fn agent(&self, slot: u32) -> AgentWord {
-        AgentWord::unpack(self.agents[slot as usize].word.load(Ordering::Acquire))
+    fn agent(&self, slot: u32) -> AgentStateWord {
+        AgentStateWord::unpack(self.agents[slot as usize].state_word.load(Ordering::Acquire))
     }
 
-    fn contact(&self, slot: u32) -> ContactWord {
-        ContactWord::unpack(self.contacts[slot as usize].word.load(Ordering::Acquire))
+    fn contact(&self, slot: u32) -> ContactStateWord {
+        ContactStateWord::unpack(self.contacts[slot as usize].state_word.load(Ordering::Acquire))
     }
 
-    fn swap_agent(&self, slot: u32, from: AgentWord, to: AgentWord) -> bool {
+    fn swap_agent(&self, slot: u32, from: AgentStateWord, to: AgentStateWord) -> bool {
         self.agents[slot as usize].swap(from.pack(), to.pack())
     }
 
-    fn swap_contact(&self, slot: u32, from: ContactWord, to: ContactWord) -> bool {
+    fn swap_contact(&self, slot: u32, from: ContactStateWord, to: ContactStateWord) -> bool {
         self.contacts[slot as usize].swap(from.pack(), to.pack())
     }
 
-    pub(crate) fn nudge_agent(&self, slot: u32) {
-        self.agent_nudges.push(self.agent_owner[slot as usize], slot);
+    pub(crate) fn wake_agent(&self, slot: u32) {
+        self.agent_wake_ups.push(self.agent_owner[slot as usize], slot);
     }
 
-    pub(crate) fn nudge_contact(&self, slot: u32) {
-        self.contact_nudges.push((slot / self.contacts_per_shard) as u16, slot);
+    pub(crate) fn wake_contact(&self, slot: u32) {
+        self.contact_wake_ups.push((slot / self.contacts_per_shard) as u16, slot);
     }
 
     // ---- anybody ----
 
     /// Finishes the claim that `slot`'s word said it was under.
-    fn settle(&self, slot: u32, claim: AgentWord) {
-        let AgentWord::Claim { contact, cg, ag } = claim else { return };
-        let offered = ContactWord::Offered { agent: slot, ag, cg };
-        if self.swap_contact(contact, ContactWord::Waiting(cg), offered) || self.contact(contact) == offered {
+    fn settle(&self, slot: u32, claim: AgentStateWord) {
+        let AgentStateWord::Claim { contact, cg, ag } = claim else { return };
+        let offered = ContactStateWord::Offered { agent: slot, ag, cg };
+        if self.swap_contact(contact, ContactStateWord::Waiting(cg), offered) || self.contact(contact) == offered {
             if self.agent(slot) == claim {
-                let nudge = || {
-                    self.nudge_contact(contact);
-                    self.nudge_agent(slot);
+                let wake = || {
+                    self.wake_contact(contact);
+                    self.wake_agent(slot);
                 };
-                let held = AgentWord::Held { contact, cg, ag };
+                let held = AgentStateWord::Held { contact, cg, ag };
                 if does(Step::OfferBeforeHeld) {
-                    nudge();
+                    wake();
                     self.swap_agent(slot, claim, held);
                 } else if self.swap_agent(slot, claim, held) {
-                    nudge();
+                    wake();
                 }
             }
         } else {
-            self.swap_agent(slot, claim, AgentWord::Ready(ag));
+            self.swap_agent(slot, claim, AgentStateWord::Ready(ag));
         }
     }
 
     /// Settles the claim by which a contact is offered, if it is not finished.
     fn settle_offer(&self, contact: u32, agent: u32, ag: AgentGeneration, cg: ContactGeneration) {
-        let claim = AgentWord::Claim { contact, cg, ag };
+        let claim = AgentStateWord::Claim { contact, cg, ag };
         if self.agent(agent) == claim {
             self.settle(agent, claim);
         }
     }
 
-    /// The filing of a contact that is waiting.
+    /// The entry of a contact that is waiting.
     fn waiting(&self, slot: u32) -> Option<Waiting> {
         let word = self.contact(slot);
-        let ContactWord::Waiting(cg) = word else { return None };
+        let ContactStateWord::Waiting(cg) = word else { return None };
         let cell = &self.contacts[slot as usize].cells[cg.cell()];
-        let line = LineId(cell.place.load(Ordering::Acquire));
+        let demand = DemandId(cell.bucket.load(Ordering::Acquire));
         let key = Key(cell.key.load(Ordering::Acquire));
-        (self.contact(slot) == word).then_some(Waiting { slot, cg, line, key })
+        (self.contact(slot) == word).then_some(Waiting { slot, cg, demand, key })
     }
 
-    /// Whether an entry found in `line` is of a contact that waits there. Finishes the claim that it is under.
-    fn look_at_contact(&self, line: LineId, entry: Entry) -> Result<ContactGeneration, Seen> {
-        let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+    /// Whether an entry found in `demand` is of a contact that waits there. Finishes the claim that it is under.
+    fn look_at_contact(&self, demand: DemandId, entry: IndexEntry) -> Result<ContactGeneration, Seen> {
+        let (slot, entered) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
         loop {
             let word = self.contact(slot);
             return match word {
-                ContactWord::Waiting(cg) if cg == filed => {
-                    // Memory of the index that was used again may show it where it is not filed.
-                    let place = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
+                ContactStateWord::Waiting(cg) if cg == entered => {
+                    // Memory of the index that was used again may show it where it is not entered.
+                    let bucket = self.contacts[slot as usize].cells[cg.cell()].bucket.load(Ordering::Acquire);
                     match self.contact(slot) == word {
-                        true if place == line.0 || !does(Step::OwnersCounter) => Ok(cg),
+                        true if bucket == demand.0 || !does(Step::OwnersCounter) => Ok(cg),
                         // Offered meanwhile, perhaps, by one who has stopped since.
-                        false if does(Step::AgainInLine) => continue,
+                        false if does(Step::AgainInScan) => continue,
                         _ => Err(Seen::Pass),
                     }
                 }
-                ContactWord::Offered { agent, ag, cg } if cg == filed => {
-                    if does(Step::SettleInLine) {
+                ContactStateWord::Offered { agent, ag, cg } if cg == entered => {
+                    if does(Step::SettleInScan) {
                         self.settle_offer(slot, agent, ag, cg);
                     }
                     Err(Seen::Dead)
                 }
-                word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+                word if word.generation() == entered || word.generation().after(entered) => Err(Seen::Dead),
                 _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
                 _ => Err(Seen::Pass),
             };
         }
     }
 
-    /// The contact that has waited longest of those that `agent`, sitting on `bench`, may serve, unless nobody has waited longer than `best`.
-    fn look(&self, map: &Map, (agent, bench): (u32, BenchId), best: Option<Waiting>) -> Option<Waiting> {
-        let best = self.look_in(map.lines_of(bench), best);
-        self.look_in(&[Mask::one(LineId::of_agent(AgentId(agent)).0)], best)
+    /// The contact that has waited longest of those that `agent`, sitting on `skill group`, may serve, unless nobody has waited longer than
+    /// `best`.
+    fn look(&self, table: &RoutingTable, (agent, group): (u32, SkillGroupId), best: Option<Waiting>) -> Option<Waiting> {
+        let best = self.look_in(table.demands_of(group), best);
+        self.look_in(&[Mask::one(DemandId::of_agent(AgentId(agent)).0)], best)
     }
 
-    /// The contact that has waited longest in `lines`, unless nobody has waited longer than `best`.
-    fn look_in(&self, lines: &[Mask], mut best: Option<Waiting>) -> Option<Waiting> {
+    /// The contact that has waited longest in `demands`, unless nobody has waited longer than `best`.
+    fn look_in(&self, demands: &[Mask], mut best: Option<Waiting>) -> Option<Waiting> {
         let reach = |best: &Option<Waiting>| best.map_or(u64::MAX, |best| best.key.0);
-        let visit = |best: &mut Option<Waiting>, line, key, entry: Entry| {
-            let (line, key) = (LineId(line), Key(key));
+        let visit = |best: &mut Option<Waiting>, demand, key, entry: IndexEntry| {
+            let (demand, key) = (DemandId(demand), Key(key));
             if best.is_some_and(|best| best.key <= key) {
                 return Seen::Stop;
             }
-            match self.look_at_contact(line, entry) {
+            match self.look_at_contact(demand, entry) {
                 Ok(cg) => {
-                    *best = Some(Waiting { slot: entry.slot(), cg, line, key });
+                    *best = Some(Waiting { slot: entry.slot(), cg, demand, key });
                     Seen::Stop
                 }
                 Err(seen) => seen,
             }
         };
-        self.lines.scan(lines, Order::ByKey, &mut best, reach, visit);
+        self.demands.scan(demands, Order::ByKey, &mut best, reach, visit);
         best
     }
 
-    /// The contact that has waited longest of those that `seat`, an agent on its bench, may serve; looks again until a look finds none
-    /// before it, which is where order comes from.
-    fn best(&self, map: &Map, seat: (u32, BenchId)) -> Option<Waiting> {
-        let mut best = self.look(map, seat, None)?;
+    /// The contact that has waited longest of those that `seat`, an agent on its skill group, may serve; looks again until a look finds
+    /// none before it, which is where order comes from.
+    fn best(&self, table: &RoutingTable, member: (u32, SkillGroupId)) -> Option<Waiting> {
+        let mut best = self.look(table, member, None)?;
         if !does(Step::SecondLook) {
             return Some(best);
         }
         loop {
-            let again = self.look(map, seat, Some(best))?;
+            let again = self.look(table, member, Some(best))?;
             let before = again != best;
             best = again;
             if !before {
-                if self.contact(best.slot) == ContactWord::Waiting(best.cg) {
+                if self.contact(best.slot) == ContactStateWord::Waiting(best.cg) {
                     return Some(best);
                 }
-                best = self.look(map, seat, None)?;
+                best = self.look(table, member, None)?;
             }
         }
     }
 
-    /// The word of an agent whose entry was found on `bench`: ready there, or under a claim that may yet fail.
-    fn look_at_agent(&self, bench: BenchId, entry: Entry) -> Result<(AgentWord, AgentGeneration), Seen> {
-        let (slot, filed) = (entry.slot(), AgentGeneration::from_counter(entry.generation()));
+    /// The word of an agent whose entry was found on `skill group`: ready there, or under a claim that may yet fail.
+    fn look_at_agent(&self, group: SkillGroupId, entry: IndexEntry) -> Result<(AgentStateWord, AgentGeneration), Seen> {
+        let (slot, entered) = (entry.slot(), AgentGeneration::from_counter(entry.generation()));
         let word = self.agent(slot);
         match word {
-            AgentWord::Ready(ag) | AgentWord::Claim { ag, .. } if ag == filed => {
-                let place = self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire);
-                if place == bench.0 && self.agent(slot).generation() == ag { Ok((word, ag)) } else { Err(Seen::Pass) }
+            AgentStateWord::Ready(ag) | AgentStateWord::Claim { ag, .. } if ag == entered => {
+                let bucket = self.agents[slot as usize].cells[ag.cell()].bucket.load(Ordering::Acquire);
+                if bucket == group.0 && self.agent(slot).generation() == ag { Ok((word, ag)) } else { Err(Seen::Pass) }
             }
-            word if word.generation() == filed || word.generation().after(filed) => Err(Seen::Dead),
+            word if word.generation() == entered || word.generation().after(entered) => Err(Seen::Dead),
             _ if !does(Step::OnlyOlderIsDead) => Err(Seen::Dead),
             _ => Err(Seen::Pass),
         }
     }
 
-    /// The best agent for the line of `waiting`, ready or under a claim that may yet fail.
-    fn head(&self, map: &Map, waiting: &Waiting) -> Option<Free> {
-        if let Some(agent) = waiting.line.agent() {
+    /// The best agent for the demand of `waiting`, ready or under a claim that may yet fail.
+    fn head(&self, table: &RoutingTable, waiting: &Waiting) -> Option<Free> {
+        if let Some(agent) = waiting.demand.agent() {
             return self.free(agent.0);
         }
-        let served = |bench| map.served(bench, waiting.line);
-        self.choose(map, waiting, map.benches_of(waiting.line), served, None)
+        let served = |group| table.served(group, waiting.demand);
+        self.choose(table, waiting, table.groups_of(waiting.demand), served, None)
     }
 
-    /// The best agent for `waiting` of those on `benches`, as far as they are `served`, but not this one: ready, or under a claim that may
-    /// yet fail.
+    /// The best agent for `waiting` of those on `skill groups`, as far as they are `served`, but not this one: ready, or under a claim that
+    /// may yet fail.
     fn choose(
         &self,
-        map: &Map,
+        table: &RoutingTable,
         waiting: &Waiting,
-        benches: &[Mask],
-        served: impl Fn(BenchId) -> Option<Served>,
+        groups: &[Mask],
+        served: impl Fn(SkillGroupId) -> Option<Served>,
         but: Option<u32>,
     ) -> Option<Free> {
-        let rule = map.rule(waiting.line);
+        let rule = table.rule(waiting.demand);
         let salt = match rule {
-            ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.line.0 as usize].load(Ordering::Relaxed)),
+            ChoiceRule::RoundRobin => u64::from(self.chosen[waiting.demand.0 as usize].load(Ordering::Relaxed)),
             _ => waiting.key.salt(),
         };
         let order = if rule.by_idleness() { Order::ByKey } else { Order::Any };
@@ -410,18 +411,18 @@ impl Kernel {
             Some(((0, idle_since, _), _)) if rule == ChoiceRule::LongestIdle => *idle_since,
             _ => u64::MAX,
         };
-        // Neighbours share a bench, so the last answer mostly holds.
+        // Neighbours share a skill group, so the last answer mostly holds.
         let mut last: Option<Served> = None;
-        self.benches.scan(benches, order, &mut best, reach, |best, bench, idle_since, entry| {
-            let bench = BenchId(bench);
-            if last.is_none_or(|last| last.bench != bench) {
-                last = served(bench);
+        self.groups.scan(groups, order, &mut best, reach, |best, group, idle_since, entry| {
+            let group = SkillGroupId(group);
+            if last.is_none_or(|last| last.group != group) {
+                last = served(group);
             }
             let Some(served) = last else { return Seen::Stop };
             if but == Some(entry.slot()) {
                 return Seen::Pass;
             }
-            let (word, ag) = match self.look_at_agent(bench, entry) {
+            let (word, ag) = match self.look_at_agent(group, entry) {
                 Ok(found) => found,
                 Err(seen) => return seen,
             };
@@ -435,7 +436,7 @@ impl Kernel {
             };
             let rank = policy::rank(rule, &candidate, salt);
             if best.is_none_or(|(least, _)| rank < least) {
-                *best = Some((rank, Free { slot: entry.slot(), bench, word }));
+                *best = Some((rank, Free { slot: entry.slot(), group, word }));
             }
             Seen::Stop
         });
@@ -446,54 +447,54 @@ impl Kernel {
     fn free(&self, slot: u32) -> Option<Free> {
         loop {
             let word = self.agent(slot);
-            let (AgentWord::Ready(ag) | AgentWord::Claim { ag, .. }) = word else { return None };
-            let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
+            let (AgentStateWord::Ready(ag) | AgentStateWord::Claim { ag, .. }) = word else { return None };
+            let group = SkillGroupId(self.agents[slot as usize].cells[ag.cell()].bucket.load(Ordering::Acquire));
             if self.agent(slot).generation() == ag {
-                return Some(Free { slot, bench, word });
+                return Some(Free { slot, group, word });
             }
         }
     }
 
-    /// The agent has had its turn in a line that is served in turns. Only a hint: a claim that is lost counts, too.
-    fn note_turn(&self, map: &Map, line: LineId, agent: u32) {
-        if map.rule(line) == ChoiceRule::RoundRobin {
-            self.chosen[line.0 as usize].store(agent, Ordering::Relaxed);
+    /// The agent has had its turn in a demand that is served in turns. Only a hint: a claim that is lost counts, too.
+    fn note_turn(&self, table: &RoutingTable, demand: DemandId, agent: u32) {
+        if table.rule(demand) == ChoiceRule::RoundRobin {
+            self.chosen[demand.0 as usize].store(agent, Ordering::Relaxed);
         }
     }
 
     /// Finds an agent for the contact, serving first whoever goes before it.
-    fn match_contact(&self, slot: u32, cg: ContactGeneration, early: Option<&Map>) {
+    fn match_contact(&self, slot: u32, cg: ContactGeneration, early: Option<&RoutingTable>) {
         'again: loop {
             match self.contact(slot) {
-                ContactWord::Offered { agent, ag, cg } => return self.settle_offer(slot, agent, ag, cg),
-                ContactWord::Waiting(now) if now == cg => {}
+                ContactStateWord::Offered { agent, ag, cg } => return self.settle_offer(slot, agent, ag, cg),
+                ContactStateWord::Waiting(now) if now == cg => {}
                 _ => return,
             }
             let Some(mut turn) = self.waiting(slot) else { continue };
             loop {
-                let loaded = self.map.load();
-                let map = early.unwrap_or(&loaded);
-                let Some(agent) = self.head(map, &turn) else {
+                let loaded = self.table.load();
+                let table = early.unwrap_or(&loaded);
+                let Some(agent) = self.head(table, &turn) else {
                     if turn.slot == slot {
                         return;
                     }
                     continue 'again;
                 };
-                let AgentWord::Ready(ag) = agent.word else {
+                let AgentStateWord::Ready(ag) = agent.word else {
                     if !does(Step::SettleInMatch) {
                         return;
                     }
                     self.settle(agent.slot, agent.word);
                     continue 'again;
                 };
-                let Some(first) = self.best(map, (agent.slot, agent.bench)) else { continue 'again };
+                let Some(first) = self.best(table, (agent.slot, agent.group)) else { continue 'again };
                 if first.slot != turn.slot || first.cg != turn.cg {
                     turn = first;
                     continue;
                 }
-                let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+                let claim = AgentStateWord::Claim { contact: first.slot, cg: first.cg, ag };
                 if self.swap_agent(agent.slot, agent.word, claim) {
-                    self.note_turn(map, first.line, agent.slot);
+                    self.note_turn(table, first.demand, agent.slot);
                     self.settle(agent.slot, claim);
                 }
                 continue 'again;
@@ -501,19 +502,19 @@ impl Kernel {
         }
     }
 
-    /// Finds a contact for the agent, for as long as it stays on the bench with this filing.
+    /// Finds a contact for the agent, for as long as it stays on the skill group with this entry.
     fn drive(&self, slot: u32, ag: AgentGeneration) {
         loop {
             let word = self.agent(slot);
             match word {
-                AgentWord::Claim { ag: now, .. } if now == ag && does(Step::SettleInDrive) => self.settle(slot, word),
-                AgentWord::Ready(now) if now == ag => {
-                    let map = self.map.load();
-                    let bench = BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire));
-                    let Some(first) = self.best(&map, (slot, bench)) else { return };
-                    let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+                AgentStateWord::Claim { ag: now, .. } if now == ag && does(Step::SettleInDrive) => self.settle(slot, word),
+                AgentStateWord::Ready(now) if now == ag => {
+                    let table = self.table.load();
+                    let group = SkillGroupId(self.agents[slot as usize].cells[ag.cell()].bucket.load(Ordering::Acquire));
+                    let Some(first) = self.best(&table, (slot, group)) else { return };
+                    let claim = AgentStateWord::Claim { contact: first.slot, cg: first.cg, ag };
                     if self.swap_agent(slot, word, claim) {
-                        self.note_turn(&map, first.line, slot);
+                        self.note_turn(&table, first.demand, slot);
                         self.settle(slot, claim);
                     }
                 }
@@ -524,99 +525,99 @@ impl Kernel {
 
     // ---- by the party's owner ----
 
-    /// A new filing of a contact; its word is still the old one.
-    fn file_contact(&self, slot: u32, line: LineId, key: Key) -> ContactGeneration {
+    /// A new entry of a contact; its word is still the old one.
+    fn enter_contact(&self, slot: u32, demand: DemandId, key: Key) -> ContactGeneration {
         let contact = &self.contacts[slot as usize];
         let cg = match does(Step::OwnersCounter) {
             true => ContactGeneration::from_counter(contact.next_generation()),
             false => ContactGeneration::from_counter(self.contact(slot).generation().number() + 1),
         };
         let cell = &contact.cells[cg.cell()];
-        cell.place.store(line.0, Ordering::Release);
-        if does(Step::IndexBeforeWord) {
-            self.index_contact(slot, cg, line, key);
+        cell.bucket.store(demand.0, Ordering::Release);
+        if does(Step::IndexBeforeStateWord) {
+            self.index_contact(slot, cg, demand, key);
         } else {
             cell.key.store(key.0, Ordering::Release);
         }
         cg
     }
 
-    fn index_contact(&self, slot: u32, cg: ContactGeneration, line: LineId, key: Key) {
+    fn index_contact(&self, slot: u32, cg: ContactGeneration, demand: DemandId, key: Key) {
         let cell = &self.contacts[slot as usize].cells[cg.cell()];
-        let (filing, key) = self.lines.file(line.0, key.0, Entry::new(slot, cg.number()));
+        let (location, key) = self.demands.enter(demand.0, key.0, IndexEntry::new(slot, cg.number()));
         cell.key.store(key, Ordering::Release);
-        cell.filing.store(filing.word(), Ordering::Relaxed);
+        cell.location.store(location.word(), Ordering::Relaxed);
     }
 
     /// What a contact does once its word says that it waits, in this order: publish, fence, scan.
-    fn published(&self, slot: u32, cg: ContactGeneration, (line, key): (LineId, Key), fenced: Step) {
-        if !does(Step::IndexBeforeWord) {
-            self.index_contact(slot, cg, line, key);
+    fn published(&self, slot: u32, cg: ContactGeneration, (demand, key): (DemandId, Key), fenced: Step) {
+        if !does(Step::IndexBeforeStateWord) {
+            self.index_contact(slot, cg, demand, key);
         }
-        let early = (!does(Step::MapAfterFence)).then(|| self.map.load().clone());
+        let early = (!does(Step::TableAfterFence)).then(|| self.table.load().clone());
         if does(fenced) {
             fence(Ordering::SeqCst);
         }
         self.match_contact(slot, cg, early.as_deref());
     }
 
-    /// A filing of a contact is over: its entry need not be met any more.
+    /// An entry of a contact is over: its entry need not be met any more.
     fn retire_contact(&self, slot: u32, cg: ContactGeneration) {
         let cell = &self.contacts[slot as usize].cells[cg.cell()];
-        let filing = Filing::from_word(cell.filing.load(Ordering::Relaxed));
-        self.lines.retire(cell.place.load(Ordering::Relaxed), filing, Entry::new(slot, cg.number()));
+        let location = Location::from_word(cell.location.load(Ordering::Relaxed));
+        self.demands.retire(cell.bucket.load(Ordering::Relaxed), location, IndexEntry::new(slot, cg.number()));
     }
 
-    /// A new filing of an agent; its word is still the old one.
-    fn file_agent(&self, slot: u32, bench: BenchId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
+    /// A new entry of an agent; its word is still the old one.
+    fn enter_agent(&self, slot: u32, group: SkillGroupId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
         let agent = &self.agents[slot as usize];
         let ag = AgentGeneration::from_counter(agent.next_generation());
         let cell = &agent.cells[ag.cell()];
-        cell.place.store(bench.0, Ordering::Release);
+        cell.bucket.store(group.0, Ordering::Release);
         cell.occupied.store(occupied_secs, Ordering::Release);
         cell.key.store(idle_since.micros(), Ordering::Release);
-        let (filing, _) = self.benches.file(bench.0, idle_since.micros(), Entry::new(slot, ag.number()));
-        cell.filing.store(filing.word(), Ordering::Relaxed);
+        let (location, _) = self.groups.enter(group.0, idle_since.micros(), IndexEntry::new(slot, ag.number()));
+        cell.location.store(location.word(), Ordering::Relaxed);
         ag
     }
 
     fn retire_agent(&self, slot: u32, ag: AgentGeneration) {
         let cell = &self.agents[slot as usize].cells[ag.cell()];
-        let filing = Filing::from_word(cell.filing.load(Ordering::Relaxed));
-        self.benches.retire(cell.place.load(Ordering::Relaxed), filing, Entry::new(slot, ag.number()));
+        let location = Location::from_word(cell.location.load(Ordering::Relaxed));
+        self.groups.retire(cell.bucket.load(Ordering::Relaxed), location, IndexEntry::new(slot, ag.number()));
     }
 
-    /// A contact joins its line.
-    pub(crate) fn arrive(&self, slot: u32, line: LineId, key: Key) {
-        let cg = self.file_contact(slot, line, key);
-        self.contacts[slot as usize].word.store(ContactWord::Waiting(cg).pack(), Ordering::Release);
-        self.published(slot, cg, (line, key), Step::FenceOfArrival);
+    /// A contact joins its demand.
+    pub(crate) fn arrive(&self, slot: u32, demand: DemandId, key: Key) {
+        let cg = self.enter_contact(slot, demand, key);
+        self.contacts[slot as usize].state_word.store(ContactStateWord::Waiting(cg).pack(), Ordering::Release);
+        self.published(slot, cg, (demand, key), Step::FenceOfArrival);
     }
 
-    /// An agent who was busy or held (and whose offer is over) takes a seat on its bench.
-    pub(crate) fn ready(&self, slot: u32, bench: BenchId, now: Time, occupied_secs: u32) {
-        if let AgentWord::Held { ag, .. } = self.agent(slot) {
+    /// An agent who was busy or held (and whose offer is over) takes a seat on its skill group.
+    pub(crate) fn ready(&self, slot: u32, group: SkillGroupId, now: Time, occupied_secs: u32) {
+        if let AgentStateWord::Held { ag, .. } = self.agent(slot) {
             self.retire_agent(slot, ag);
         }
-        let ag = self.file_agent(slot, bench, now, occupied_secs);
-        let word = &self.agents[slot as usize].word;
-        let map = self.map.load();
-        if let Some(first) = self.best(&map, (slot, bench)) {
-            let claim = AgentWord::Claim { contact: first.slot, cg: first.cg, ag };
+        let ag = self.enter_agent(slot, group, now, occupied_secs);
+        let word = &self.agents[slot as usize].state_word;
+        let table = self.table.load();
+        if let Some(first) = self.best(&table, (slot, group)) {
+            let claim = AgentStateWord::Claim { contact: first.slot, cg: first.cg, ag };
             if !does(Step::IndexOfDirectClaim) {
                 self.retire_agent(slot, ag);
             }
             word.store(claim.pack(), Ordering::Release);
-            self.note_turn(&map, first.line, slot);
+            self.note_turn(&table, first.demand, slot);
             self.settle(slot, claim);
-            if matches!(self.agent(slot), AgentWord::Held { ag: held, .. } if held == ag) {
+            if matches!(self.agent(slot), AgentStateWord::Held { ag: held, .. } if held == ag) {
                 return;
             }
             if !does(Step::DriveAfterLostClaim) {
                 return;
             }
         } else {
-            word.store(AgentWord::Ready(ag).pack(), Ordering::Release);
+            word.store(AgentStateWord::Ready(ag).pack(), Ordering::Release);
         }
         if does(Step::FenceOfReady) {
             fence(Ordering::SeqCst);
@@ -624,19 +625,19 @@ impl Kernel {
         self.drive(slot, ag);
     }
 
-    /// Takes an agent off its bench. `Busy` afterwards, unless it is held by a contact.
+    /// Takes an agent off its skill group. `Busy` afterwards, unless it is held by a contact.
     pub(crate) fn pause(&self, slot: u32) -> AgentView {
         loop {
             let word = self.agent(slot);
             match word {
-                AgentWord::Ready(ag) => {
-                    if self.swap_agent(slot, word, AgentWord::Busy(ag)) {
+                AgentStateWord::Ready(ag) => {
+                    if self.swap_agent(slot, word, AgentStateWord::Busy(ag)) {
                         self.retire_agent(slot, ag);
                         return AgentView::Busy;
                     }
                 }
-                AgentWord::Claim { .. } => self.settle(slot, word),
-                AgentWord::Held { .. } | AgentWord::Busy(_) => return self.view_agent(slot),
+                AgentStateWord::Claim { .. } => self.settle(slot, word),
+                AgentStateWord::Held { .. } | AgentStateWord::Busy(_) => return self.view_agent(slot),
             }
         }
     }
@@ -645,9 +646,9 @@ impl Kernel {
     pub(crate) fn release(&self, slot: u32) -> bool {
         let word = self.agent(slot);
         match word {
-            AgentWord::Held { ag, .. } => {
+            AgentStateWord::Held { ag, .. } => {
                 self.retire_agent(slot, ag);
-                self.swap_agent(slot, word, AgentWord::Busy(ag))
+                self.swap_agent(slot, word, AgentStateWord::Busy(ag))
             }
             _ => false,
         }
@@ -656,43 +657,43 @@ impl Kernel {
     /// The agent that the contact is offered to has answered.
     pub(crate) fn accept(&self, slot: u32) -> Option<AgentId> {
         let word = self.contact(slot);
-        let ContactWord::Offered { agent, ag, cg } = word else { return None };
+        let ContactStateWord::Offered { agent, ag, cg } = word else { return None };
         self.settle_offer(slot, agent, ag, cg);
-        if !self.swap_contact(slot, word, ContactWord::Served(cg)) {
+        if !self.swap_contact(slot, word, ContactStateWord::Served(cg)) {
             return None;
         }
         self.retire_contact(slot, cg);
-        self.nudge_agent(agent);
+        self.wake_agent(agent);
         Some(AgentId(agent))
     }
 
-    /// The contact leaves the line.
+    /// The contact leaves the demand.
     pub(crate) fn leave(&self, slot: u32) -> Left {
         loop {
             let word = self.contact(slot);
             let (cg, left) = match word {
-                ContactWord::Waiting(cg) => (cg, Left::Waited),
-                ContactWord::Offered { agent, ag, cg } => {
+                ContactStateWord::Waiting(cg) => (cg, Left::Waited),
+                ContactStateWord::Offered { agent, ag, cg } => {
                     self.settle_offer(slot, agent, ag, cg);
                     (cg, Left::WasOffered(AgentId(agent)))
                 }
-                ContactWord::Gone(_) | ContactWord::Served(_) => return Left::NotHere,
+                ContactStateWord::Gone(_) | ContactStateWord::Served(_) => return Left::NotHere,
             };
-            if self.swap_contact(slot, word, ContactWord::Gone(cg)) {
+            if self.swap_contact(slot, word, ContactStateWord::Gone(cg)) {
                 self.retire_contact(slot, cg);
                 if let Left::WasOffered(agent) = left {
-                    self.nudge_agent(agent.0);
+                    self.wake_agent(agent.0);
                 }
                 return left;
             }
         }
     }
 
-    /// The contact leaves the line, unless it is offered to somebody; whether it has left.
+    /// The contact leaves the demand, unless it is offered to somebody; whether it has left.
     pub(crate) fn leave_unoffered(&self, slot: u32) -> bool {
         let word = self.contact(slot);
-        let ContactWord::Waiting(cg) = word else { return false };
-        let left = self.swap_contact(slot, word, ContactWord::Gone(cg));
+        let ContactStateWord::Waiting(cg) = word else { return false };
+        let left = self.swap_contact(slot, word, ContactStateWord::Gone(cg));
         if left {
             self.retire_contact(slot, cg);
         }
@@ -700,59 +701,59 @@ impl Kernel {
     }
 
     /// The offer came to nothing: the contact waits again, with the key given.
-    pub(crate) fn put_back(&self, slot: u32, line: LineId, key: Key) -> Option<AgentId> {
+    pub(crate) fn put_back(&self, slot: u32, demand: DemandId, key: Key) -> Option<AgentId> {
         let word = self.contact(slot);
-        let ContactWord::Offered { agent, ag, cg } = word else { return None };
+        let ContactStateWord::Offered { agent, ag, cg } = word else { return None };
         self.settle_offer(slot, agent, ag, cg);
         self.retire_contact(slot, cg);
-        let cg = self.file_contact(slot, line, key);
-        if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+        let cg = self.enter_contact(slot, demand, key);
+        if !self.swap_contact(slot, word, ContactStateWord::Waiting(cg)) {
             self.retire_contact(slot, cg);
             return None;
         }
-        self.nudge_agent(agent);
-        self.published(slot, cg, (line, key), Step::FenceOfPutBack);
+        self.wake_agent(agent);
+        self.published(slot, cg, (demand, key), Step::FenceOfPutBack);
         Some(AgentId(agent))
     }
 
-    /// A waiting contact moves to a wider line, or to the one that follows its own in a new map.
-    pub(crate) fn widen(&self, slot: u32, line: LineId, key: Key) -> bool {
+    /// A waiting contact moves to a wider demand, or to the one that follows its own in a new routing table.
+    pub(crate) fn relax(&self, slot: u32, demand: DemandId, key: Key) -> bool {
         let word = self.contact(slot);
-        let ContactWord::Waiting(old) = word else { return false };
-        let cg = self.file_contact(slot, line, key);
-        if !self.swap_contact(slot, word, ContactWord::Waiting(cg)) {
+        let ContactStateWord::Waiting(old) = word else { return false };
+        let cg = self.enter_contact(slot, demand, key);
+        if !self.swap_contact(slot, word, ContactStateWord::Waiting(cg)) {
             self.retire_contact(slot, cg);
             return false;
         }
         self.retire_contact(slot, old);
-        self.published(slot, cg, (line, key), Step::FenceOfWidening);
+        self.published(slot, cg, (demand, key), Step::FenceOfRelaxation);
         true
     }
 
-    /// A ready agent takes the seat that a new map gives it, and looks at the lines again. One filing serves however often a claim
-    /// that fails comes between: to file again would write over the cell that is still being read.
-    pub(crate) fn reseat(&self, slot: u32, bench: BenchId) {
-        let mut filed = None;
+    /// A ready agent takes the seat that a new routing table gives it, and looks at the demands again. One entry serves however often a
+    /// claim that fails comes between: to file again would write over the cell that is still being read.
+    pub(crate) fn regroup(&self, slot: u32, group: SkillGroupId) {
+        let mut entered = None;
         loop {
             let word = self.agent(slot);
             match word {
-                AgentWord::Claim { .. } => self.settle(slot, word),
-                AgentWord::Ready(old) => {
-                    let ag = *filed.get_or_insert_with(|| {
+                AgentStateWord::Claim { .. } => self.settle(slot, word),
+                AgentStateWord::Ready(old) => {
+                    let ag = *entered.get_or_insert_with(|| {
                         let cell = &self.agents[slot as usize].cells[old.cell()];
                         let idle_since = Time::from_micros(cell.key.load(Ordering::Acquire));
-                        self.file_agent(slot, bench, idle_since, cell.occupied.load(Ordering::Acquire))
+                        self.enter_agent(slot, group, idle_since, cell.occupied.load(Ordering::Acquire))
                     });
-                    if self.swap_agent(slot, word, AgentWord::Ready(ag)) {
+                    if self.swap_agent(slot, word, AgentStateWord::Ready(ag)) {
                         self.retire_agent(slot, old);
-                        if does(Step::FenceOfReseat) {
+                        if does(Step::FenceOfRegroup) {
                             fence(Ordering::SeqCst);
                         }
                         return self.drive(slot, ag);
                     }
                 }
-                AgentWord::Busy(_) | AgentWord::Held { .. } => {
-                    if let Some(ag) = filed {
+                AgentStateWord::Busy(_) | AgentStateWord::Held { .. } => {
+                    if let Some(ag) = entered {
                         self.retire_agent(slot, ag);
                     }
                     return;
@@ -761,21 +762,21 @@ impl Kernel {
         }
     }
 
-    /// What an agent's word says. A claim that is met is finished first: the owner may have been nudged for it, and is not nudged again
+    /// What an agent's word says. A claim that is met is finished first: the owner may have been woken for it, and is not woken again
     /// once the agent is held.
     pub(crate) fn view_agent(&self, slot: u32) -> AgentView {
         loop {
             let word = self.agent(slot);
             return match word {
-                AgentWord::Claim { .. } if does(Step::SettleInView) => {
+                AgentStateWord::Claim { .. } if does(Step::SettleInView) => {
                     self.settle(slot, word);
                     continue;
                 }
-                AgentWord::Busy(_) => AgentView::Busy,
-                AgentWord::Ready(_) | AgentWord::Claim { .. } => AgentView::Ready,
-                AgentWord::Held { contact, cg, ag } => AgentView::Held {
+                AgentStateWord::Busy(_) => AgentView::Busy,
+                AgentStateWord::Ready(_) | AgentStateWord::Claim { .. } => AgentView::Ready,
+                AgentStateWord::Held { contact, cg, ag } => AgentView::Held {
                     contact: ContactSlot(contact),
-                    offered: self.contact(contact) == ContactWord::Offered { agent: slot, ag, cg },
+                    offered: self.contact(contact) == ContactStateWord::Offered { agent: slot, ag, cg },
                 },
             };
         }
@@ -783,10 +784,10 @@ impl Kernel {
 
     pub(crate) fn view_contact(&self, slot: u32) -> ContactView {
         match self.contact(slot) {
-            ContactWord::Gone(_) => ContactView::Gone,
-            ContactWord::Waiting(_) => ContactView::Waiting,
-            ContactWord::Offered { agent, .. } => ContactView::Offered(AgentId(agent)),
-            ContactWord::Served(_) => ContactView::Served,
+            ContactStateWord::Gone(_) => ContactView::Gone,
+            ContactStateWord::Waiting(_) => ContactView::Waiting,
+            ContactStateWord::Offered { agent, .. } => ContactView::Offered(AgentId(agent)),
+            ContactStateWord::Served(_) => ContactView::Served,
         }
     }
 }

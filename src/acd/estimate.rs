@@ -1,13 +1,13 @@
-//! How long whoever joins a line will wait: from how many wait, how fast the line moves, how soon people give up, and who is there.
+//! How long whoever joins a demand will wait: from how many wait, how fast the demand moves, how soon people give up, and who is there.
 //!
-//! A line of `k` others is left behind in `k + 1` steps, each as long as answers are apart while somebody waits; for those steps there is a
-//! sum of exponential times, whose quantiles are found by Wilson and Hilferty's cube (1931). How far out on it the ends of the range lie is
-//! not assumed but learnt, queue by queue, from how waits turned out: each that ends beyond an end moves that end a little out, each
-//! other one moves it in by so much less that one in ten stays beyond it (the adaptive conformal inference of Gibbs and Candes, 2021).
-//! So the range holds eight of ten waits however wrong the model is; a better model only makes it narrower.
+//! A demand of `k` others is left behind in `k + 1` steps, each as long as answers are apart while somebody waits; for those steps there is
+//! a sum of exponential times, whose quantiles are found by Wilson and Hilferty's cube (1931). How far out on it the ends of the range lie
+//! is not assumed but learnt, queue by queue, from how waits turned out: each that ends beyond an end moves that end a little out, each
+//! other one moves it in by so much less that one in ten stays beyond it (the adaptive conformal inference of Gibbs and Candes, 2021). So
+//! the range holds eight of ten waits however wrong the model is; a better model only makes it narrower.
 //!
-//! Measures decide nothing. Each is one word, replaced by compare-and-swap; whatever is lost between two words (a line that seems empty for
-//! a moment) makes an estimate a little worse. Nothing here is on the way of a match: it is read and written as a wait begins and ends.
+//! Measures decide nothing. Each is one word, replaced by compare-and-swap; whatever is lost between two words (a demand that seems empty
+//! for a moment) makes an estimate a little worse. Nothing here is on the way of a match: it is read and written as a wait begins and ends.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::base::sync::{MeasuredU32, MeasuredU64, Ordering};
 use crate::base::words::EstimateOutcome;
 use crate::base::{Estimate, Range, Time};
 
-/// Languages (and none) whose lines are measured apart, by queue; those beyond share the last.
+/// Languages (and none) whose demands are measured apart, by queue; those beyond share the last.
 const TONGUES: usize = 8;
 /// So many answers must have been seen before anything is known.
 const KNOWN_FROM: u8 = 3;
@@ -39,7 +39,7 @@ const GAP_MIN_S: f64 = 1e-4;
 /// More or fewer agents than usual change the pace by no more than this.
 const SCALE_MAX: f64 = 16.0;
 
-/// How fast a line moves: the mean time between answers of those who waited, and who was there meanwhile.
+/// How fast a demand moves: the mean time between answers of those who waited, and who was there meanwhile.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
 struct Pace {
     gap_s: f32,
@@ -82,7 +82,7 @@ impl Pace {
     }
 }
 
-/// How soon people leave a line unanswered: of all who leave it, their share and the mean wait.
+/// How soon people leave a demand unanswered: of all who leave it, their share and the mean wait.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
 struct Patience {
     gave_up: f32,
@@ -144,7 +144,7 @@ fn seconds(of: f64) -> Duration {
 /// What one may expect who is behind `ahead` others, where answers are `gap_s` apart and those who wait leave at `hazard` a second.
 fn range(ahead: u32, gap_s: f64, seen: u8, hazard: f64, ends: Ends) -> Range {
     let steps = f64::from(ahead) + 1.0;
-    // Of those ahead some give up: the line is 1/hazard ln(1 + steps gap hazard) long instead of steps gap.
+    // Of those ahead some give up: the demand is 1/hazard ln(1 + steps gap hazard) long instead of steps gap.
     let given_up = steps * gap_s * hazard;
     let mean_s = steps * gap_s * if given_up > 1e-6 { given_up.ln_1p() / given_up } else { 1.0 };
     let variance = 1.0 / steps + 1.0 / f64::from(seen.max(1));
@@ -154,7 +154,7 @@ fn range(ahead: u32, gap_s: f64, seen: u8, hazard: f64, ends: Ends) -> Range {
 }
 
 /// What is measured of those of a queue who speak one language.
-struct Line {
+struct LanguageStats {
     pace: MeasuredU64,
     patience: MeasuredU64,
     /// When the last of those who waited was answered, or somebody began to wait where nobody did; whichever is later.
@@ -165,13 +165,13 @@ struct Line {
 
 struct Queue {
     ends: MeasuredU64,
-    lines: [Line; TONGUES],
+    by_language: [LanguageStats; TONGUES],
 }
 
-/// What is measured of all lines.
+/// What is measured of all demands.
 pub(super) struct Estimates(Box<[Queue]>);
 
-/// Whose wait is estimated: a queue, and the number of a language in the map.
+/// Whose wait is estimated: a queue, and the number of a language in the routing table.
 pub(super) type Whose = (usize, usize);
 
 fn change(word: &MeasuredU64, to: impl Fn(u64) -> u64) {
@@ -182,56 +182,56 @@ fn change(word: &MeasuredU64, to: impl Fn(u64) -> u64) {
 impl Estimates {
     pub(super) fn new(queues: u32) -> Self {
         let word = || MeasuredU64::new(0);
-        let line = |_| Line { pace: word(), patience: word(), since: word(), waiting: MeasuredU32::new(0) };
-        let queue = |_| Queue { ends: MeasuredU64::new(Ends::AT_FIRST.pack()), lines: std::array::from_fn(line) };
+        let stats = |_| LanguageStats { pace: word(), patience: word(), since: word(), waiting: MeasuredU32::new(0) };
+        let queue = |_| Queue { ends: MeasuredU64::new(Ends::AT_FIRST.pack()), by_language: std::array::from_fn(stats) };
         Estimates((0..queues).map(queue).collect())
     }
 
-    fn line(&self, (queue, tongue): Whose) -> &Line {
-        &self.0[queue].lines[tongue.min(TONGUES - 1)]
+    fn stats(&self, (queue, tongue): Whose) -> &LanguageStats {
+        &self.0[queue].by_language[tongue.min(TONGUES - 1)]
     }
 
     /// How many wait who were not offered at once.
     pub(super) fn waiting(&self, whose: Whose) -> u32 {
-        self.line(whose).waiting.load(Ordering::Relaxed)
+        self.stats(whose).waiting.load(Ordering::Relaxed)
     }
 
     /// One more waits; how many did before.
     pub(super) fn begin(&self, now: Time, whose: Whose) -> u32 {
-        let line = self.line(whose);
-        let before = line.waiting.fetch_add(1, Ordering::Relaxed);
+        let stats = self.stats(whose);
+        let before = stats.waiting.fetch_add(1, Ordering::Relaxed);
         if before == 0 {
-            line.since.fetch_max(now.micros(), Ordering::Relaxed);
+            stats.since.fetch_max(now.micros(), Ordering::Relaxed);
         }
         before
     }
 
     /// What one may expect who is behind `ahead` others now, with so many agents `present`.
     pub(super) fn behind(&self, now: Time, whose: Whose, ahead: u32, present: u32) -> Estimate {
-        let line = self.line(whose);
-        let pace = Pace::unpack(line.pace.load(Ordering::Relaxed));
+        let stats = self.stats(whose);
+        let pace = Pace::unpack(stats.pace.load(Ordering::Relaxed));
         if present == 0 || pace.seen < KNOWN_FROM {
             return Estimate::Unknown;
         }
-        let waited = match line.waiting.load(Ordering::Relaxed) {
+        let waited = match stats.waiting.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
-            _ => now.since(Time::from_micros(line.since.load(Ordering::Relaxed))),
+            _ => now.since(Time::from_micros(stats.since.load(Ordering::Relaxed))),
         };
-        let hazard = Patience::unpack(line.patience.load(Ordering::Relaxed)).hazard();
+        let hazard = Patience::unpack(stats.patience.load(Ordering::Relaxed)).hazard();
         let ends = Ends::unpack(self.0[whose.0].ends.load(Ordering::Relaxed));
         Estimate::Known(range(ahead, pace.gap_with(present, waited.as_secs_f64()), pace.seen, hazard, ends))
     }
 
     /// One waits no more: it was answered, while so many agents were `present`, or it left.
     pub(super) fn end(&self, now: Time, whose: Whose, waited: Duration, answered: Option<u32>) {
-        let line = self.line(whose);
-        let _ = line.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| waiting.checked_sub(1));
-        change(&line.patience, |word| Patience::unpack(word).after(answered.is_some(), waited).pack());
+        let stats = self.stats(whose);
+        let _ = stats.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| waiting.checked_sub(1));
+        change(&stats.patience, |word| Patience::unpack(word).after(answered.is_some(), waited).pack());
         if let Some(present) = answered {
-            let since = Time::from_micros(line.since.fetch_max(now.micros(), Ordering::Relaxed));
+            let since = Time::from_micros(stats.since.fetch_max(now.micros(), Ordering::Relaxed));
             // Where two shards' clocks or stores cross, as long as its own wait at the most.
             let gap = now.since(since).min(waited);
-            change(&line.pace, |word| Pace::unpack(word).after(gap.as_secs_f64(), present).pack());
+            change(&stats.pace, |word| Pace::unpack(word).after(gap.as_secs_f64(), present).pack());
         }
     }
 

@@ -9,7 +9,7 @@ fn at(seconds: f64) -> Time {
     Time::from_secs(1_000_000) + Duration::from_secs_f64(seconds)
 }
 
-/// Answers every `gap_s` seconds in a line that is never empty, with `present` agents.
+/// Answers every `gap_s` seconds in a demand that is never empty, with `present` agents.
 fn learnt(gap_s: f64, present: u32, answers: u32) -> (Estimates, Time) {
     let estimates = Estimates::new(1);
     estimates.begin(at(0.0), WHOSE);
@@ -37,7 +37,7 @@ fn who_knows_nothing_says_so() {
 }
 
 #[test]
-fn the_wait_follows_the_line_and_who_is_there() {
+fn the_wait_follows_the_queue_and_who_is_there() {
     let (estimates, now) = learnt(10.0, 4, 100);
     let nine = likely(estimates.behind(now, WHOSE, 9, 4));
     assert!((90.0..101.0).contains(&nine), "ten steps of ten seconds: {nine}");
@@ -109,7 +109,7 @@ fn words_keep_what_they_are_given() {
     assert_eq!(Ends::unpack(Ends::AT_FIRST.pack()), Ends::AT_FIRST);
 }
 
-/// Two threads begin, end and score at once: whatever was lost, the words make sense, and nobody is left in line.
+/// Two threads begin, end and score at once: whatever was lost, the words make sense, and nobody is left in a queue.
 #[test]
 fn a_lost_race_does_no_harm() {
     let estimates = Estimates::new(1);
@@ -159,10 +159,10 @@ proptest! {
             }
         }
         // Nor words that nobody wrote.
-        let line = estimates.line(WHOSE);
-        line.pace.store(words.0, Ordering::Relaxed);
-        line.patience.store(words.1, Ordering::Relaxed);
-        line.since.store(words.2, Ordering::Relaxed);
+        let stats = estimates.stats(WHOSE);
+        stats.pace.store(words.0, Ordering::Relaxed);
+        stats.patience.store(words.1, Ordering::Relaxed);
+        stats.since.store(words.2, Ordering::Relaxed);
         estimates.behind(Time::from_micros(u64::from(ahead)), WHOSE, ahead, 3);
     }
 }

@@ -1,48 +1,48 @@
 //! Joint requests: two agents for one contact, one to talk and one to interpret, reserved together or not at all.
 //!
-//! A request has two slots, one for each line. While it *looks* neither is filed, and nobody is held for it: when somebody is free for
-//! either line at once its owner files each slot in such an agent's own line, and unless both are offered takes both out again. Agents who
-//! stay free have the owners of requests look again.
+//! A request has two slots, one for each demand. While it *looks* neither is entered, and nobody is held for it: when somebody is free for
+//! either demand at once its owner files each slot in such an agent's own demand, and unless both are offered takes both out again. Agents
+//! who stay free have the owners of requests look again.
 //!
-//! Where there are always others in line nobody stays free. So a request that has waited long enough may take the *turn*, of which there is
-//! one in the house: it files both slots at their place in their lines, as anybody else, and holds who comes first while it waits for the
-//! other, for a limited time; then it lets that one go, waits until it has the other, and may hold that one twice as long. With one turn
-//! no two requests hold what the other wants; who goes by arrival comes to the front of both lines; and since what may be held grows, there
-//! comes a time when it is long enough. A turn has an end, so that nobody waits for an owner who does not come back.
+//! Where there are always others in a queue nobody stays free. So a request that has waited long enough may take the *turn*, of which there
+//! is one in the house: it files both slots at their place in their demands, as anybody else, and holds who comes first while it waits for
+//! the other, for a limited time; then it lets that one go, waits until it has the other, and may hold that one twice as long. With one
+//! turn no two requests hold what the other wants; who goes by arrival comes to the front of both demands; and since what may be held
+//! grows, there comes a time when it is long enough. A turn has an end, so that nobody waits for an owner who does not come back.
 
 use std::time::Duration;
 
 use super::claim::{ContactSlot, ContactView, Key, Left};
-use super::map::LineId;
 use super::matcher::Matcher;
+use super::routing_table::DemandId;
 use super::step::{Step, does};
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::{AgentId, QueueId, Time};
 
 /// How much longer than the longest hold a turn lasts before another request may have it.
-const TURN_MARGIN: Duration = Duration::from_secs(60);
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// Who looks, and whose turn it is.
 pub(super) struct Joints {
     /// By shard: how many of its requests look.
     looking: Box<[Padded<AtomicU32>]>,
     /// By shard: whether they should look again.
-    nudged: Box<[Padded<AtomicU32>]>,
+    woken: Box<[Padded<AtomicU32>]>,
     /// The first slot of whose turn it is plus one, and when that ends in milliseconds; zero: nobody's.
-    turn: Padded<AtomicU64>,
+    lease: Padded<AtomicU64>,
 }
 
-const TURN_SHIFT: u32 = 42;
+const LEASE_SHIFT: u32 = 42;
 
 impl Joints {
     pub(super) fn new(shards: u16) -> Self {
         let zeroes = || (0..shards).map(|_| Padded(AtomicU32::new(0))).collect();
-        Joints { looking: zeroes(), nudged: zeroes(), turn: Padded(AtomicU64::new(0)) }
+        Joints { looking: zeroes(), woken: zeroes(), lease: Padded(AtomicU64::new(0)) }
     }
 
-    pub(super) fn is_nudged(&self, shard: u16) -> bool {
-        self.nudged[usize::from(shard)].0.load(Ordering::Acquire) != 0
+    pub(super) fn has_wake_up(&self, shard: u16) -> bool {
+        self.woken[usize::from(shard)].0.load(Ordering::Acquire) != 0
     }
 
     fn any_looks(&self) -> bool {
@@ -51,36 +51,36 @@ impl Joints {
 
     /// Has all who look do so again.
     fn wake(&self) {
-        for (looking, nudged) in self.looking.iter().zip(&self.nudged) {
+        for (looking, woken) in self.looking.iter().zip(&self.woken) {
             if looking.0.load(Ordering::Acquire) != 0 {
-                nudged.0.store(1, Ordering::Release);
+                woken.0.store(1, Ordering::Release);
             }
         }
     }
 
-    fn take_turn(&self, slot: ContactSlot, now: Time, until: Time) -> bool {
-        let turn = self.turn.0.load(Ordering::Acquire);
-        let over = turn & ((1 << TURN_SHIFT) - 1) < now.millis() || !does(Step::OneTurn);
-        let mine = Self::turn_of(slot, until);
-        (turn == 0 || over) && self.turn.0.compare_exchange(turn, mine, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn take_lease(&self, slot: ContactSlot, now: Time, until: Time) -> bool {
+        let lease = self.lease.0.load(Ordering::Acquire);
+        let over = lease & ((1 << LEASE_SHIFT) - 1) < now.millis() || !does(Step::OneLease);
+        let mine = Self::lease_of(slot, until);
+        (lease == 0 || over) && self.lease.0.compare_exchange(lease, mine, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The turn, if it is still the slot's, lasts until then.
-    fn keep_turn(&self, slot: ContactSlot, until: Time) -> bool {
-        let turn = self.turn.0.load(Ordering::Acquire);
-        turn >> TURN_SHIFT == u64::from(slot.0 + 1)
-            && self.turn.0.compare_exchange(turn, Self::turn_of(slot, until), Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn keep_lease(&self, slot: ContactSlot, until: Time) -> bool {
+        let lease = self.lease.0.load(Ordering::Acquire);
+        lease >> LEASE_SHIFT == u64::from(slot.0 + 1)
+            && self.lease.0.compare_exchange(lease, Self::lease_of(slot, until), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn turn_of(slot: ContactSlot, until: Time) -> u64 {
-        u64::from(slot.0 + 1) << TURN_SHIFT | until.millis() & ((1 << TURN_SHIFT) - 1)
+    fn lease_of(slot: ContactSlot, until: Time) -> u64 {
+        u64::from(slot.0 + 1) << LEASE_SHIFT | until.millis() & ((1 << LEASE_SHIFT) - 1)
     }
 
     /// The slot's turn, if it has it, is over.
-    fn give_turn(&self, slot: ContactSlot) {
-        let turn = self.turn.0.load(Ordering::Acquire);
-        if turn >> TURN_SHIFT == u64::from(slot.0 + 1)
-            && self.turn.0.compare_exchange(turn, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn end_lease(&self, slot: ContactSlot) {
+        let lease = self.lease.0.load(Ordering::Acquire);
+        if lease >> LEASE_SHIFT == u64::from(slot.0 + 1)
+            && self.lease.0.compare_exchange(lease, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
         {
             fence(Ordering::SeqCst);
             self.wake();
@@ -101,20 +101,20 @@ pub struct Patience {
 enum Stage {
     /// It has not joined yet, or has left.
     Away,
-    /// Nothing is filed.
+    /// Nothing is entered.
     Looking,
-    /// It is its turn: which of the slots are filed, and since when one is held alone.
-    InTurn { filed: [bool; 2], held_since: Option<Time>, holds: Duration },
+    /// It is its turn: which of the slots are entered, and since when one is held alone.
+    Leased { entered: [bool; 2], held_since: Option<Time>, holds: Duration },
     /// Both are offered.
     Together,
 }
 
-/// A request for two agents, kept by its owner, who [steps](Matcher::step) it when one of its slots is nudged, when
-/// [requests are](Matcher::take_joint_nudge), and when it is [due](Joint::due); older requests first.
+/// A request for two agents, kept by its owner, who [steps](Matcher::step) it when one of its slots is woken, when
+/// [requests are](Matcher::take_joint_wake_up), and when it is [due](Joint::due); older requests first.
 #[derive(Clone, Debug)]
 pub struct Joint {
     slots: [ContactSlot; 2],
-    lines: [LineId; 2],
+    demands: [DemandId; 2],
     key: Key,
     since: Time,
     patience: Patience,
@@ -135,30 +135,30 @@ impl Joint {
         match self.stage {
             Stage::Looking if patient_until > now => Some(patient_until),
             // It is told of the end of another's turn, unless that one does not come back.
-            Stage::Looking => Some(now + TURN_MARGIN),
-            Stage::InTurn { held_since: Some(since), holds, .. } => Some((since + holds).min(now + TURN_MARGIN / 2)),
-            Stage::InTurn { held_since: None, .. } => Some(now + TURN_MARGIN / 2),
+            Stage::Looking => Some(now + LEASE_MARGIN),
+            Stage::Leased { held_since: Some(since), holds, .. } => Some((since + holds).min(now + LEASE_MARGIN / 2)),
+            Stage::Leased { held_since: None, .. } => Some(now + LEASE_MARGIN / 2),
             Stage::Together | Stage::Away => None,
         }
     }
 }
 
 impl Matcher {
-    /// *Owner.* A contact joins `queue` with a request for an agent of each of these lines. `let_go` hears of agents who were held for it
+    /// *Owner.* A contact joins `queue` with a request for an agent of each of these demands. `let_go` hears of agents who were held for it
     /// and are not any more, here and below: their owners must be told.
     #[expect(clippy::too_many_arguments, reason = "each says something else of the request")]
     pub fn arrive_jointly(
         &self,
         queue: QueueId,
         slots: [ContactSlot; 2],
-        lines: [LineId; 2],
+        demands: [DemandId; 2],
         key: Key,
         patience: Patience,
         now: Time,
         let_go: &mut impl FnMut(AgentId),
     ) -> Joint {
-        self.enter(slots[0], queue, now);
-        let mut joint = Joint { slots, lines, key, since: now, patience, stage: Stage::Away };
+        self.count_contact(slots[0], queue, now);
+        let mut joint = Joint { slots, demands, key, since: now, patience, stage: Stage::Away };
         self.becomes(&mut joint, Stage::Looking);
         self.step(&mut joint, now, let_go);
         joint
@@ -169,8 +169,8 @@ impl Matcher {
         if joint.stage == Stage::Looking {
             self.look_jointly(joint, now, let_go);
         }
-        if let Stage::InTurn { .. } = joint.stage {
-            self.wait_in_turn(joint, now, let_go);
+        if let Stage::Leased { .. } = joint.stage {
+            self.wait_with_lease(joint, now, let_go);
         }
     }
 
@@ -179,8 +179,8 @@ impl Matcher {
         if !joint.is_together() {
             return None;
         }
-        let [first, second] = joint.slots.map(|slot| self.kernel.accept(slot.0));
-        self.uncount(joint.slots[0]);
+        let [first, second] = joint.slots.map(|slot| self.protocol.accept(slot.0));
+        self.uncount_contact(joint.slots[0]);
         Some([first?, second?])
     }
 
@@ -193,13 +193,13 @@ impl Matcher {
 
     /// *Owner.* The owner of one of the agents says that it may not have the contact. Where it is the request's turn, the other is kept.
     pub fn declined_jointly(&self, joint: &mut Joint, slot: ContactSlot, now: Time, let_go: &mut impl FnMut(AgentId)) {
-        let line = joint.slots.iter().position(|other| *other == slot).map(|at| joint.lines[at]);
-        match (joint.stage, line) {
-            (Stage::InTurn { .. }, Some(line)) => {
-                if let Some(agent) = self.kernel.put_back(slot.0, line, joint.key) {
+        let demand = joint.slots.iter().position(|other| *other == slot).map(|at| joint.demands[at]);
+        match (joint.stage, demand) {
+            (Stage::Leased { .. }, Some(demand)) => {
+                if let Some(agent) = self.protocol.put_back(slot.0, demand, joint.key) {
                     let_go(agent);
                 }
-                self.wait_in_turn(joint, now, let_go);
+                self.wait_with_lease(joint, now, let_go);
             }
             _ => self.put_back_jointly(joint, now, let_go),
         }
@@ -209,28 +209,30 @@ impl Matcher {
     pub fn leave_jointly(&self, mut joint: Joint, let_go: &mut impl FnMut(AgentId)) {
         self.take_out(&joint, let_go);
         self.becomes(&mut joint, Stage::Away);
-        self.uncount(joint.slots[0]);
+        self.uncount_contact(joint.slots[0]);
     }
 
-    /// *Owner.* The directory has changed: these are the lines from now on.
-    pub fn refile_jointly(&self, joint: &mut Joint, lines: [LineId; 2]) {
-        joint.lines = lines;
-        if let Stage::InTurn { .. } = joint.stage {
-            for (slot, line) in joint.slots.iter().zip(lines) {
-                self.kernel.widen(slot.0, line, joint.key);
+    /// *Owner.* The directory has changed: these are the demands from now on.
+    pub fn reenter_jointly(&self, joint: &mut Joint, demands: [DemandId; 2]) {
+        joint.demands = demands;
+        if let Stage::Leased { .. } = joint.stage {
+            for (slot, demand) in joint.slots.iter().zip(demands) {
+                self.protocol.relax(slot.0, demand, joint.key);
             }
         }
     }
 
     /// Whether the requests of `shard` are to be stepped, once.
     #[must_use]
-    pub fn take_joint_nudge(&self, shard: u16) -> bool {
-        self.joints.nudged[usize::from(shard)].0.swap(0, Ordering::AcqRel) != 0
+    pub fn take_joint_wake_up(&self, shard: u16) -> bool {
+        self.joints.woken[usize::from(shard)].0.swap(0, Ordering::AcqRel) != 0
     }
 
     /// An agent is ready, or sits elsewhere: if it stays free, whoever wants two looks again.
     pub(super) fn wake_joints(&self, agent: AgentId) {
-        if does(Step::WakeJoints) && self.joints.any_looks() && self.kernel.view_agent(agent.0) == super::claim::AgentView::Ready
+        if does(Step::WakeJoints)
+            && self.joints.any_looks()
+            && self.protocol.view_agent(agent.0) == super::claim::AgentView::Ready
         {
             self.joints.wake();
         }
@@ -245,20 +247,20 @@ impl Matcher {
             _ => {}
         }
         joint.stage = stage;
-        if !matches!(stage, Stage::InTurn { .. }) {
-            self.joints.give_turn(joint.slots[0]);
+        if !matches!(stage, Stage::Leased { .. }) {
+            self.joints.end_lease(joint.slots[0]);
         }
         // Those who become ready from now on know of it.
         fence(Ordering::SeqCst);
     }
 
     fn offered(&self, joint: &Joint) -> [bool; 2] {
-        joint.slots.map(|slot| matches!(self.kernel.view_contact(slot.0), ContactView::Offered(_)))
+        joint.slots.map(|slot| matches!(self.protocol.view_contact(slot.0), ContactView::Offered(_)))
     }
 
     fn take_out(&self, joint: &Joint, let_go: &mut impl FnMut(AgentId)) {
         for slot in joint.slots {
-            if let Left::WasOffered(agent) = self.kernel.leave(slot.0) {
+            if let Left::WasOffered(agent) = self.protocol.leave(slot.0) {
                 let_go(agent);
             }
         }
@@ -266,10 +268,10 @@ impl Matcher {
 
     fn look_jointly(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
         loop {
-            let pair = self.kernel.free_pair(&self.kernel.map(), joint.lines, joint.key);
+            let pair = self.protocol.free_pair(&self.protocol.routing_table(), joint.demands, joint.key);
             let Some(pair) = pair else { break };
             for (slot, agent) in joint.slots.iter().zip(pair) {
-                self.kernel.arrive(slot.0, LineId::of_agent(AgentId(agent)), joint.key);
+                self.protocol.arrive(slot.0, DemandId::of_agent(AgentId(agent)), joint.key);
             }
             if self.offered(joint) == [true, true] {
                 return self.becomes(joint, Stage::Together);
@@ -281,26 +283,26 @@ impl Matcher {
             self.take_out(joint, let_go);
         }
         let holds = joint.patience.holds;
-        if now >= joint.since + joint.patience.looks && self.joints.take_turn(joint.slots[0], now, now + holds + TURN_MARGIN) {
-            self.becomes(joint, Stage::InTurn { filed: [true, true], held_since: None, holds });
-            for (slot, line) in joint.slots.iter().zip(joint.lines) {
-                self.kernel.arrive(slot.0, line, joint.key);
+        if now >= joint.since + joint.patience.looks && self.joints.take_lease(joint.slots[0], now, now + holds + LEASE_MARGIN) {
+            self.becomes(joint, Stage::Leased { entered: [true, true], held_since: None, holds });
+            for (slot, demand) in joint.slots.iter().zip(joint.demands) {
+                self.protocol.arrive(slot.0, demand, joint.key);
             }
         }
     }
 
-    fn wait_in_turn(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
-        let Stage::InTurn { mut filed, mut held_since, mut holds } = joint.stage else { return };
-        if !self.joints.keep_turn(joint.slots[0], now + holds + TURN_MARGIN) {
+    fn wait_with_lease(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
+        let Stage::Leased { mut entered, mut held_since, mut holds } = joint.stage else { return };
+        if !self.joints.keep_lease(joint.slots[0], now + holds + LEASE_MARGIN) {
             // It came too late, and another has it.
             return self.put_back_jointly(joint, now, let_go);
         }
-        // Who is held has the other filed before it can be let go: what is seen here holds below, whoever is offered meanwhile.
+        // Who is held has the other entered before it can be let go: what is seen here holds below, whoever is offered meanwhile.
         let offered = loop {
             let offered = self.offered(joint);
-            let Some(other) = [1, 0].into_iter().find(|other| offered[1 - *other] && !filed[*other]) else { break offered };
-            filed[other] = true;
-            self.kernel.arrive(joint.slots[other].0, joint.lines[other], joint.key);
+            let Some(other) = [1, 0].into_iter().find(|other| offered[1 - *other] && !entered[*other]) else { break offered };
+            entered[other] = true;
+            self.protocol.arrive(joint.slots[other].0, joint.demands[other], joint.key);
         };
         match offered {
             [true, true] => return self.becomes(joint, Stage::Together),
@@ -309,14 +311,14 @@ impl Matcher {
                 let since = *held_since.get_or_insert(now);
                 if now >= since + holds {
                     let held = usize::from(!first);
-                    if let Left::WasOffered(agent) = self.kernel.leave(joint.slots[held].0) {
+                    if let Left::WasOffered(agent) = self.protocol.leave(joint.slots[held].0) {
                         let_go(agent);
                     }
-                    (filed[held], held_since, holds) = (false, None, holds * 2);
+                    (entered[held], held_since, holds) = (false, None, holds * 2);
                 }
             }
         }
-        joint.stage = Stage::InTurn { filed, held_since, holds };
+        joint.stage = Stage::Leased { entered, held_since, holds };
     }
 }
 

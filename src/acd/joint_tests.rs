@@ -1,8 +1,8 @@
 use super::super::claim::AgentView;
-use super::super::map::tests::agent;
-use super::super::map::{Directory, Map};
 use super::super::matcher::{Size, Standing};
 use super::super::queue::tests::plain;
+use super::super::routing_table::tests::agent;
+use super::super::routing_table::{Directory, RoutingTable};
 use super::*;
 
 const T0: Time = Time::from_secs(1_000_000);
@@ -17,11 +17,11 @@ fn house(agents: &[&[u32]]) -> Matcher {
         ..Directory::default()
     };
     let size = Size { shards: 1, contacts_per_shard: 50, agents: 8, queues: 2, agencies: 0 };
-    Matcher::new(size, Map::new(&directory, 1), |_| 0)
+    Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0)
 }
 
-fn line(matcher: &Matcher, queue: u32) -> LineId {
-    matcher.map().line(QueueId(queue), None, 0).unwrap()
+fn demand(matcher: &Matcher, queue: u32) -> DemandId {
+    matcher.routing_table().demand(QueueId(queue), None, 0).unwrap()
 }
 
 fn ready(matcher: &Matcher, agent: u32, now: Time) {
@@ -31,8 +31,8 @@ fn ready(matcher: &Matcher, agent: u32, now: Time) {
 
 fn wants_two(matcher: &Matcher, now: Time) -> Joint {
     let key = matcher.key(now, Duration::ZERO, false);
-    let lines = [line(matcher, 0), line(matcher, 1)];
-    matcher.arrive_jointly(QueueId(0), SLOTS, lines, key, PATIENCE, now, &mut |agent| panic!("{agent:?} was held"))
+    let demands = [demand(matcher, 0), demand(matcher, 1)];
+    matcher.arrive_jointly(QueueId(0), SLOTS, demands, key, PATIENCE, now, &mut |agent| panic!("{agent:?} was held"))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn both_or_nobody() {
     let at = |seconds| T0 + Duration::from_secs(seconds);
     assert_eq!([joint.due(at(50)), joint.due(at(60))], [Some(at(60)), Some(at(120))], "its patience, or a turn that never ends");
     ready(&matcher, 1, T0);
-    assert!(matcher.take_joint_nudge(0) && !matcher.take_joint_nudge(0));
+    assert!(matcher.take_joint_wake_up(0) && !matcher.take_joint_wake_up(0));
     matcher.step(&mut joint, T0, &mut |_| {});
     assert_eq!((joint.is_together(), joint.due(T0)), (true, None));
 
@@ -56,7 +56,7 @@ fn both_or_nobody() {
     assert_eq!((let_go, joint.is_together()), (vec![AgentId(0), AgentId(1)], false));
     assert!(matcher.release(AgentId(0)));
     ready(&matcher, 0, T0);
-    assert!(matcher.take_joint_nudge(0));
+    assert!(matcher.take_joint_wake_up(0));
     matcher.step(&mut joint, T0, &mut |_| {});
     assert_eq!(matcher.accept_jointly(&joint), Some([AgentId(0), AgentId(2)]));
     assert_eq!(matcher.waiting(QueueId(0)), 0);
@@ -68,7 +68,7 @@ fn one_who_can_do_either_cannot_do_both() {
     ready(&matcher, 0, T0);
     let mut joint = wants_two(&matcher, T0);
     assert!(!joint.is_together());
-    // Idle longest and best for the first line, but the only one for the second.
+    // Idle longest and best for the first demand, but the only one for the second.
     ready(&matcher, 1, T0 + Duration::from_secs(1));
     matcher.step(&mut joint, T0, &mut |_| {});
     assert_eq!(matcher.accept_jointly(&joint), Some([AgentId(1), AgentId(0)]));
@@ -80,7 +80,7 @@ fn who_leaves_leaves_nobody_held() {
     ready(&matcher, 0, T0);
     matcher.leave_jointly(wants_two(&matcher, T0), &mut |agent| panic!("{agent:?} was held"));
     ready(&matcher, 1, T0);
-    assert!(!matcher.take_joint_nudge(0), "nobody looks any more");
+    assert!(!matcher.take_joint_wake_up(0), "nobody looks any more");
     let joint = wants_two(&matcher, T0);
     assert!(joint.is_together());
     let mut let_go = Vec::new();
@@ -109,8 +109,8 @@ impl Busy {
         for slot in 2..8 {
             if matches!(self.matcher.contact(ContactSlot(slot)), ContactView::Gone | ContactView::Served) {
                 let (queue, key) = (slot % 2, self.matcher.key(self.now, Duration::ZERO, false));
-                let line = line(&self.matcher, queue);
-                self.matcher.arrive(ContactSlot(slot), QueueId(queue), 100, line, key, self.now).unwrap();
+                let demand = demand(&self.matcher, queue);
+                self.matcher.arrive(ContactSlot(slot), QueueId(queue), 100, demand, key, self.now).unwrap();
             }
         }
     }
@@ -134,8 +134,8 @@ impl Busy {
             }
         }
         self.fill();
-        let mut news = self.matcher.take_joint_nudge(0);
-        self.matcher.nudged_contacts(0, |slot| news |= SLOTS.contains(&slot));
+        let mut news = self.matcher.take_joint_wake_up(0);
+        self.matcher.woken_contacts(0, |slot| news |= SLOTS.contains(&slot));
         let mut let_go = Vec::new();
         if news || self.due.is_some_and(|due| due <= self.now) {
             self.matcher.step(joint, self.now, &mut |agent| let_go.push(agent));
@@ -173,7 +173,7 @@ fn nobody_who_wants_two_waits_for_ever() {
 
 /// Whose turn it is keeps the one whom it holds when the other may not have it; who has not, lets both go.
 #[test]
-fn one_who_declines_costs_no_turn() {
+fn one_who_declines_costs_no_lease() {
     let matcher = house(&[&[0], &[1], &[1]]);
     let mut joint = wants_two(&matcher, T0);
     let patient_until = T0 + PATIENCE.looks;
@@ -194,13 +194,13 @@ fn one_who_declines_costs_no_turn() {
 }
 
 #[test]
-fn a_turn_that_is_not_given_back_ends() {
+fn a_lease_that_is_not_given_back_ends() {
     let joints = Joints::new(1);
     let at = |seconds| T0 + Duration::from_secs(seconds);
-    assert!(joints.take_turn(SLOTS[0], at(0), at(10)));
-    assert!(!joints.take_turn(SLOTS[1], at(9), at(99)));
-    assert!(joints.keep_turn(SLOTS[0], at(20)) && !joints.keep_turn(SLOTS[1], at(20)));
-    assert!(!joints.take_turn(SLOTS[1], at(19), at(99)) && joints.take_turn(SLOTS[1], at(21), at(99)));
-    joints.give_turn(SLOTS[0]);
-    assert!(!joints.keep_turn(SLOTS[0], at(30)) && joints.keep_turn(SLOTS[1], at(30)), "it is another's by now");
+    assert!(joints.take_lease(SLOTS[0], at(0), at(10)));
+    assert!(!joints.take_lease(SLOTS[1], at(9), at(99)));
+    assert!(joints.keep_lease(SLOTS[0], at(20)) && !joints.keep_lease(SLOTS[1], at(20)));
+    assert!(!joints.take_lease(SLOTS[1], at(19), at(99)) && joints.take_lease(SLOTS[1], at(21), at(99)));
+    joints.end_lease(SLOTS[0]);
+    assert!(!joints.keep_lease(SLOTS[0], at(30)) && joints.keep_lease(SLOTS[1], at(30)), "it is another's by now");
 }

@@ -1,17 +1,18 @@
 //! Loans: agents of one agency in the calls of another's queues, within what their agency keeps for its own callers.
 //!
-//! An agency that lends has two benches for each profile of its agents. They sit on the one that serves their own agency's lines alone.
-//! Only when a caller of another agency waits whom nobody else can have, and nobody of their own, an agent's owner takes a *right*, of
-//! which the agency has so many, and moves the agent to the bench that serves all lines. If that comes to nothing the agent goes back, and
-//! the right too; else the right is the agent's until the talk is over and what follows it. So a right is only ever in the hands of an
-//! agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be. Emergencies need no loan.
+//! An agency that lends has two skill groups for each profile of its agents. They sit on the one that serves their own agency's demands
+//! alone. Only when a caller of another agency waits whom nobody else can have, and nobody of their own, an agent's owner takes a *permit*,
+//! of which the agency has so many, and moves the agent to the skill group that serves all demands. If that comes to nothing the agent goes
+//! back, and the permit too; else the permit is the agent's until the talk is over and what follows it. So a permit is only ever in the
+//! agent slots of an agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be. Emergencies
+//! need no loan.
 //!
-//! Who has to be asked is told by nudges, after a fence each: a contact that waits nudges an agent who might be lent; whoever gives a right
-//! back, or makes there be more of them, looks for an agent for whom somebody waits.
+//! Who has to be asked is told by wake-ups, after a fence each: a contact that waits wake-ups an agent who might be lent; whoever gives a
+//! permit back, or makes there be more of them, looks for an agent for whom somebody waits.
 
 use super::claim::{AgentView, ContactSlot};
-use super::map::{BenchId, Map};
 use super::matcher::Matcher;
+use super::routing_table::{RoutingTable, SkillGroupId};
 use super::step::{Step, does};
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, Ordering, fence};
@@ -53,8 +54,8 @@ pub(super) struct Loans {
     /// 1 once any agency lends within limits: in most houses there is nothing to look at.
     any: AtomicU32,
     accounts: Box<[Padded<Account>]>,
-    /// By agent: the agency whose right it has, plus one. Written by the agent's owner alone.
-    rights: Box<[AtomicU32]>,
+    /// By agent: the agency whose permit it has, plus one. Written by the agent's owner alone.
+    permits: Box<[AtomicU32]>,
 }
 
 impl Loans {
@@ -64,7 +65,7 @@ impl Loans {
         Loans {
             any,
             accounts: (0..agencies).map(|_| account()).collect(),
-            rights: (0..agents).map(|_| AtomicU32::new(0)).collect(),
+            permits: (0..agents).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
@@ -80,39 +81,39 @@ impl Loans {
     }
 
     /// Whether the agent is on loan, or about to be.
-    pub(super) fn has_right(&self, agent: AgentId) -> bool {
-        self.rights[agent.index()].load(Ordering::Acquire) != 0
+    pub(super) fn has_permit(&self, agent: AgentId) -> bool {
+        self.permits[agent.index()].load(Ordering::Acquire) != 0
     }
 
     /// How many of the agency's agents are on loan, and how many may be.
-    fn standing(&self, map: &Map, agency: AgencyId) -> (u32, u32) {
-        let (Some(account), Some(lending)) = (self.account(agency), map.lending(agency)) else { return (0, 0) };
+    fn standing(&self, table: &RoutingTable, agency: AgencyId) -> (u32, u32) {
+        let (Some(account), Some(lending)) = (self.account(agency), table.lending(agency)) else { return (0, 0) };
         (account.on_loan.load(Ordering::Acquire), lending.limit(account.signed_in.load(Ordering::Acquire)))
     }
 
     /// Whether the agency would lend one more.
-    pub(super) fn would_lend(&self, map: &Map, agency: AgencyId) -> bool {
-        let (on_loan, limit) = self.standing(map, agency);
+    pub(super) fn would_lend(&self, table: &RoutingTable, agency: AgencyId) -> bool {
+        let (on_loan, limit) = self.standing(table, agency);
         on_loan < limit
     }
 
-    fn take(&self, map: &Map, agency: AgencyId, agent: AgentId) -> bool {
+    fn take(&self, table: &RoutingTable, agency: AgencyId, agent: AgentId) -> bool {
         let Some(account) = self.account(agency) else { return false };
         loop {
-            let (on_loan, limit) = self.standing(map, agency);
+            let (on_loan, limit) = self.standing(table, agency);
             if on_loan >= limit {
                 return false;
             }
             if account.on_loan.compare_exchange(on_loan, on_loan + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                self.rights[agent.index()].store(agency.0 + 1, Ordering::Release);
+                self.permits[agent.index()].store(agency.0 + 1, Ordering::Release);
                 return true;
             }
         }
     }
 
-    /// The agency whose right the agent had, and has no more.
+    /// The agency whose permit the agent had, and has no more.
     fn give_back(&self, agent: AgentId) -> Option<AgencyId> {
-        let agency = AgencyId(self.rights[agent.index()].swap(0, Ordering::AcqRel).checked_sub(1)?);
+        let agency = AgencyId(self.permits[agent.index()].swap(0, Ordering::AcqRel).checked_sub(1)?);
         self.account(agency)?.on_loan.fetch_sub(1, Ordering::AcqRel);
         Some(agency)
     }
@@ -129,60 +130,60 @@ impl Loans {
 }
 
 impl Matcher {
-    /// *Owner.* The agent was nudged, for whatever reason, or has become ready: if it is free, its agency lends, and somebody waits for it
+    /// *Owner.* The agent was woken, for whatever reason, or has become ready: if it is free, its agency lends, and somebody waits for it
     /// elsewhere, it is lent. If it is free no more, somebody else may be wanted in its stead.
     pub fn consider_loan(&self, agent: AgentId) {
         if self.loans.any.load(Ordering::Acquire) == 0 {
             return;
         }
-        let map = self.kernel.map();
-        let Some((agency, own, lent)) = map.bench(agent).and_then(|own| Some((map.kept_for(own)?, own, map.lent_as(own)?)))
+        let table = self.protocol.routing_table();
+        let Some((agency, own, lent)) = table.group(agent).and_then(|own| Some((table.kept_for(own)?, own, table.lent_as(own)?)))
         else {
             return;
         };
-        if self.kernel.view_agent(agent.0) != AgentView::Ready {
+        if self.protocol.view_agent(agent.0) != AgentView::Ready {
             if does(Step::AnotherIsAsked) {
-                self.look_for_loans(&map, agency);
+                self.look_for_loans(&table, agency);
             }
             return;
         }
-        if !self.kernel.is_wanted(&map, agent.0, lent) || !self.loans.take(&map, agency, agent) {
+        if !self.protocol.is_wanted(&table, agent.0, lent) || !self.loans.take(&table, agency, agent) {
             return;
         }
-        self.kernel.reseat(agent.0, lent);
-        if does(Step::BackToOwnBench) {
-            self.kernel.reseat(agent.0, own);
+        self.protocol.regroup(agent.0, lent);
+        if does(Step::BackToOwnGroup) {
+            self.protocol.regroup(agent.0, own);
         }
-        if self.is_on_loan(&map, own, agent) {
+        if self.is_on_loan(&table, own, agent) {
             // Where more may be lent, more may be wanted.
-            return self.look_for_loans(&map, agency);
+            return self.look_for_loans(&table, agency);
         }
         self.loan_over(agent);
     }
 
-    /// Whether the agent, whose own bench this is, is held for a contact whom it could not serve from there.
-    fn is_on_loan(&self, map: &Map, own: BenchId, agent: AgentId) -> bool {
-        let AgentView::Held { contact, offered: true } = self.kernel.view_agent(agent.0) else { return false };
-        self.kernel.line_in_which(contact.0).is_some_and(|line| map.to_borrow(own, line).is_some())
+    /// Whether the agent, whose own skill group this is, is held for a contact whom it could not serve from there.
+    fn is_on_loan(&self, table: &RoutingTable, own: SkillGroupId, agent: AgentId) -> bool {
+        let AgentView::Held { contact, offered: true } = self.protocol.view_agent(agent.0) else { return false };
+        self.protocol.demand_of_contact(contact.0).is_some_and(|demand| table.to_borrow(own, demand).is_some())
     }
 
-    /// *Owner.* The agent's right, if it has one, is free for another.
+    /// *Owner.* The agent's permit, if it has one, is free for another.
     pub(super) fn loan_over(&self, agent: AgentId) {
         if let Some(agency) = self.loans.give_back(agent) {
-            let map = self.kernel.map();
+            let table = self.protocol.routing_table();
             fence(Ordering::SeqCst);
             if does(Step::LookAfterLoan) {
-                self.look_for_loans(&map, agency);
+                self.look_for_loans(&table, agency);
             }
         }
     }
 
     /// Has the owner of an agent who might be lent to somebody who waits look at it, if the agency would lend one more.
-    pub(super) fn look_for_loans(&self, map: &Map, agency: AgencyId) {
-        if self.loans.would_lend(map, agency)
-            && let Some(agent) = self.kernel.wanted_of(map, map.kept_benches(agency))
+    pub(super) fn look_for_loans(&self, table: &RoutingTable, agency: AgencyId) {
+        if self.loans.would_lend(table, agency)
+            && let Some(agent) = self.protocol.wanted_of(table, table.kept_groups(agency))
         {
-            self.kernel.nudge_agent(agent);
+            self.protocol.wake_agent(agent);
         }
     }
 
@@ -191,24 +192,25 @@ impl Matcher {
         if self.loans.any.load(Ordering::Acquire) == 0 {
             return;
         }
-        let map = self.kernel.map();
-        let Some(line) = self.kernel.line_in_which(slot.0) else { return };
+        let table = self.protocol.routing_table();
+        let Some(demand) = self.protocol.demand_of_contact(slot.0) else { return };
         let shard = (slot.0 / self.size.contacts_per_shard.max(1)) as u16;
-        for agency in map.lenders_to(line) {
-            let of_agency = |bench: BenchId| map.kept_for(bench) == Some(*agency);
-            let agent = if self.loans.would_lend(&map, *agency) { self.kernel.to_borrow(&map, slot.0, of_agency) } else { None };
+        for agency in table.lenders_to(demand) {
+            let of_agency = |group: SkillGroupId| table.kept_for(group) == Some(*agency);
+            let agent =
+                if self.loans.would_lend(&table, *agency) { self.protocol.to_borrow(&table, slot.0, of_agency) } else { None };
             match agent {
-                Some(agent) if self.kernel.owner_of_agent(agent) == shard => self.consider_loan(AgentId(agent)),
-                Some(agent) => self.kernel.nudge_agent(agent),
+                Some(agent) if self.protocol.owner_of_agent(agent) == shard => self.consider_loan(AgentId(agent)),
+                Some(agent) => self.protocol.wake_agent(agent),
                 None => {}
             }
         }
     }
 
-    /// An agent is signed in on this bench, and was on that one.
-    pub(super) fn signed(&self, on: Option<BenchId>, was_on: Option<BenchId>) {
-        let map = self.kernel.map();
-        let keeper = |bench: Option<BenchId>| bench.and_then(|bench| map.kept_for(bench));
+    /// An agent is signed in on this skill group, and was on that one.
+    pub(super) fn signed(&self, on: Option<SkillGroupId>, was_on: Option<SkillGroupId>) {
+        let table = self.protocol.routing_table();
+        let keeper = |group: Option<SkillGroupId>| group.and_then(|group| table.kept_for(group));
         let (on, was_on) = (keeper(on), keeper(was_on));
         if on == was_on {
             return;
@@ -219,27 +221,27 @@ impl Matcher {
         if let Some(on) = on {
             self.loans.sign(on, true);
             fence(Ordering::SeqCst);
-            self.look_for_loans(&map, on);
+            self.look_for_loans(&table, on);
         }
     }
 
-    /// Whether the agent has a right.
+    /// Whether the agent has a permit.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn has_right(&self, agent: AgentId) -> bool {
-        self.loans.has_right(agent)
+    pub(crate) fn has_permit(&self, agent: AgentId) -> bool {
+        self.loans.has_permit(agent)
     }
 
-    /// The line in which a contact is filed, in line or offered.
+    /// The demand in which a contact is entered, in a queue or offered.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn line_in_which(&self, slot: ContactSlot) -> Option<super::LineId> {
-        self.kernel.line_in_which(slot.0)
+    pub(crate) fn demand_of_contact(&self, slot: ContactSlot) -> Option<super::DemandId> {
+        self.protocol.demand_of_contact(slot.0)
     }
 
     /// How many of the agency's agents are on loan, and how many may be now; `None` for one that lends without limits.
     #[must_use]
     pub fn on_loan(&self, agency: AgencyId) -> Option<(u32, u32)> {
-        let map = self.kernel.map();
-        map.lending(agency).map(|_| self.loans.standing(&map, agency))
+        let table = self.protocol.routing_table();
+        table.lending(agency).map(|_| self.loans.standing(&table, agency))
     }
 }
 

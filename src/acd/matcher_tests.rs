@@ -1,5 +1,5 @@
-use super::super::map::{Directory, tests::agent};
-use super::super::queue::{WideningStep, tests::plain};
+use super::super::queue::{RelaxationStep, tests::plain};
+use super::super::routing_table::{Directory, tests::agent};
 use super::*;
 use crate::base::{PoolId, SkillId};
 
@@ -12,26 +12,26 @@ struct House {
 
 fn house(agents: usize) -> House {
     let mut tax = plain("tax", &[(1, 5)], &[0]);
-    tax.widening = vec![WideningStep { after: Duration::from_secs(30), lower_levels_by: 4, more_pools: vec![PoolId(1)] }];
+    tax.relaxation = vec![RelaxationStep { after: Duration::from_secs(30), lower_levels_by: 4, more_pools: vec![PoolId(1)] }];
     let mut directory = Directory {
         queues: vec![Some(tax), Some(plain("any", &[], &[0]))],
         agents: Vec::new(),
         languages: vec![SkillId(9)],
         lending: Vec::new(),
-        hands_from: None,
+        agent_slots_from: None,
     };
     for n in 0..agents {
         directory.agents.push(agent(&format!("a{n}"), &[(1, 7), (9, 3)], &[0]));
     }
     let size = Size { shards: 1, contacts_per_shard: 200, agents: 64, queues: 2, agencies: 4 };
-    House { matcher: Matcher::new(size, Map::new(&directory, 1), |_| 0), directory }
+    House { matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0), directory }
 }
 
 impl House {
     fn arrive(&self, slot: u32, queue: u32, secs: u64) -> Key {
         let key = self.matcher.key(Time::from_secs(1000 + secs), Duration::ZERO, false);
-        let line = self.matcher.map().line(QueueId(queue), None, 0).unwrap();
-        self.matcher.arrive(ContactSlot(slot), QueueId(queue), 100, line, key, Time::from_secs(1000 + secs)).unwrap();
+        let demand = self.matcher.routing_table().demand(QueueId(queue), None, 0).unwrap();
+        self.matcher.arrive(ContactSlot(slot), QueueId(queue), 100, demand, key, Time::from_secs(1000 + secs)).unwrap();
         key
     }
 
@@ -66,16 +66,16 @@ fn who_comes_first_goes_first_whichever_side_waits() {
 }
 
 #[test]
-fn both_owners_are_nudged_once() {
+fn both_owners_are_woken_once() {
     let house = house(1);
     house.arrive(0, 0, 0);
-    assert!(!house.matcher.nudged(0), "waiting alone is no news");
+    assert!(!house.matcher.has_wake_ups(0), "waiting alone is no news");
     house.ready(0);
     let (mut contacts, mut agents) = (Vec::new(), Vec::new());
-    house.matcher.nudged_contacts(0, |c| contacts.push(c.0));
-    house.matcher.nudged_agents(0, |a| agents.push(a.0));
+    house.matcher.woken_contacts(0, |c| contacts.push(c.0));
+    house.matcher.woken_agents(0, |a| agents.push(a.0));
     assert_eq!((contacts, agents), (vec![0], vec![0]));
-    assert!(!house.matcher.nudged(0));
+    assert!(!house.matcher.has_wake_ups(0));
     assert_eq!(house.matcher.agent(AgentId(0)), AgentView::Held { contact: ContactSlot(0), offered: true });
 }
 
@@ -103,8 +103,8 @@ fn one_put_back_keeps_its_place() {
     let key = house.arrive(0, 0, 0);
     house.arrive(1, 0, 1);
     house.ready(0);
-    let line = house.matcher.map().line(QueueId(0), None, 0).unwrap();
-    assert_eq!(house.matcher.put_back(ContactSlot(0), line, key), Some(AgentId(0)));
+    let demand = house.matcher.routing_table().demand(QueueId(0), None, 0).unwrap();
+    assert_eq!(house.matcher.put_back(ContactSlot(0), demand, key), Some(AgentId(0)));
     assert_eq!(house.matcher.waiting(QueueId(0)), 2);
     house.ready(1);
     assert_eq!(house.offered(0), Some(1), "before the one who came after");
@@ -113,36 +113,36 @@ fn one_put_back_keeps_its_place() {
 }
 
 #[test]
-fn a_wider_line_reaches_more_agents_and_an_emergency_goes_before_all() {
+fn a_relaxed_demand_reaches_more_agents_and_an_emergency_goes_before_all() {
     let mut house = house(0);
     house.directory.agents.push(agent("low", &[(1, 2)], &[1]));
     house.matcher.publish(&house.directory, 2).unwrap();
     house.ready(0);
     let key = house.arrive(0, 0, 0);
     assert_eq!(house.offered(0), None);
-    let wider = house.matcher.map().line(QueueId(0), None, 1).unwrap();
-    assert!(house.matcher.widen(ContactSlot(0), wider, key));
+    let wider = house.matcher.routing_table().demand(QueueId(0), None, 1).unwrap();
+    assert!(house.matcher.relax(ContactSlot(0), wider, key));
     assert_eq!(house.offered(0), Some(0));
 
     let house = self::house(1);
     house.arrive(0, 0, 0);
-    let line = house.matcher.map().line(QueueId(0), None, 0).unwrap();
+    let demand = house.matcher.routing_table().demand(QueueId(0), None, 0).unwrap();
     let key = house.matcher.key(T0 + Duration::from_secs(500), Duration::ZERO, true);
-    house.matcher.arrive(ContactSlot(1), QueueId(0), 100, line, key, T0).unwrap();
+    house.matcher.arrive(ContactSlot(1), QueueId(0), 100, demand, key, T0).unwrap();
     house.ready(0);
     assert_eq!(house.offered(1), Some(0));
 }
 
 #[test]
-fn pausing_takes_the_seat_away_and_a_full_line_is_told() {
+fn pausing_takes_the_entry_away_and_a_full_queue_is_reported() {
     let house = house(1);
     house.ready(0);
     assert_eq!(house.matcher.pause(AgentId(0)), AgentView::Busy);
     house.arrive(0, 0, 0);
     assert_eq!(house.offered(0), None);
     let key = house.matcher.key(T0, Duration::ZERO, false);
-    let line = house.matcher.map().line(QueueId(0), None, 0).unwrap();
-    assert_eq!(house.matcher.arrive(ContactSlot(1), QueueId(0), 1, line, key, T0), Err(LineFull));
+    let demand = house.matcher.routing_table().demand(QueueId(0), None, 0).unwrap();
+    assert_eq!(house.matcher.arrive(ContactSlot(1), QueueId(0), 1, demand, key, T0), Err(QueueFull));
     assert_eq!(house.matcher.waiting(QueueId(0)), 1);
     assert_eq!(house.matcher.longest(), [(QueueId(0), T0)]);
 }
@@ -150,10 +150,10 @@ fn pausing_takes_the_seat_away_and_a_full_line_is_told() {
 #[test]
 fn presence_answers_whether_anyone_could_serve() {
     let house = house(1);
-    let line = house.matcher.map().line(QueueId(0), None, 0).unwrap();
-    assert!(!house.matcher.anyone_for(line));
+    let demand = house.matcher.routing_table().demand(QueueId(0), None, 0).unwrap();
+    assert!(!house.matcher.anyone_for(demand));
     house.matcher.set_standing(AgentId(0), Some(Standing::Break));
-    assert!(house.matcher.anyone_for(line));
+    assert!(house.matcher.anyone_for(demand));
 }
 
 /// Two threads bring contacts and agents at once: everyone is served exactly once, and at rest nobody waits beside a free agent.
@@ -194,21 +194,22 @@ fn two_threads_lose_nobody_and_serve_nobody_twice() {
 }
 
 #[test]
-fn nobody_is_turned_away_from_a_full_line_who_need_not_wait() {
+fn nobody_is_turned_away_from_a_full_queue_who_need_not_wait() {
     let house = house(2);
     let join = |slot: u32, length_max| {
-        let (line, at) = (house.matcher.map().line(QueueId(0), None, 0).unwrap(), T0 + Duration::from_secs(u64::from(slot)));
+        let (demand, at) =
+            (house.matcher.routing_table().demand(QueueId(0), None, 0).unwrap(), T0 + Duration::from_secs(u64::from(slot)));
         let key = house.matcher.key(at, Duration::ZERO, false);
-        house.matcher.arrive(ContactSlot(slot), QueueId(0), length_max, line, key, at)
+        house.matcher.arrive(ContactSlot(slot), QueueId(0), length_max, demand, key, at)
     };
-    assert_eq!(join(0, 0), Err(LineFull), "nobody is there");
+    assert_eq!(join(0, 0), Err(QueueFull), "nobody is there");
     assert_eq!((house.matcher.waiting(QueueId(0)), house.matcher.contact(ContactSlot(0))), (0, ContactView::Gone));
     house.ready(0);
     house.ready(1);
     assert_eq!(join(1, 0), Ok(()));
     assert_eq!(join(2, 1), Ok(()), "one is in the queue, but rung for");
     assert_eq!((house.offered(1), house.offered(2)), (Some(0), Some(1)));
-    assert_eq!(join(3, 2), Err(LineFull));
+    assert_eq!(join(3, 2), Err(QueueFull));
     assert_eq!(house.matcher.waiting(QueueId(0)), 2);
     house.matcher.accept(ContactSlot(1));
     house.matcher.release(AgentId(0));

@@ -1,4 +1,4 @@
-//! The choice among the agents who may serve a line, as a pure function.
+//! The choice among the agents who may serve a demand, as a pure function.
 
 use crate::base::Time;
 
@@ -16,7 +16,7 @@ pub enum ChoiceRule {
     FixedOrder,
     /// By chance.
     Random,
-    /// In the order of the configuration file, from the one after whoever was chosen last for the line; then from the first again.
+    /// In the order of the configuration file, from the one after whoever was chosen last for the demand; then from the first again.
     RoundRobin,
 }
 
@@ -50,9 +50,9 @@ impl ChoiceRule {
 pub struct Candidate {
     /// The agent's index, which is its order in the configuration.
     pub agent: u32,
-    /// Which of the line's pools the agent is in, counted from 0: the pools stand in the order of preference.
+    /// Which of the demand's pools the agent is in, counted from 0: the pools stand in the order of preference.
     pub pool: u8,
-    /// The sum of the agent's levels in the skills that the line asks for.
+    /// The sum of the agent's levels in the skills that the demand asks for.
     pub level_sum: u16,
     /// Since when the agent is ready.
     pub idle_since: Time,

@@ -17,7 +17,7 @@ pub enum Answer {
     Late,
 }
 
-/// What a caller in line is told.
+/// What a caller in a queue is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Announce {
     /// Which place it has.
@@ -29,7 +29,7 @@ pub enum Announce {
     PlaceAndWait,
 }
 
-/// What happens in a line that nobody can serve.
+/// What happens in a demand that nobody can serve.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum WhenEmpty {
     /// Wait all the same.
@@ -55,8 +55,8 @@ pub enum Overflow {
 
 /// One step by which the requirement relaxes. Steps add up. The caller's language is never relaxed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WideningStep {
-    /// After so long in line.
+pub struct RelaxationStep {
+    /// After so long in a queue.
     pub after: Duration,
     /// By how much the least levels are lowered (never below 1).
     pub lower_levels_by: u8,
@@ -79,8 +79,8 @@ pub struct QueueRules {
     pub language_level: u8,
     /// The pools that may serve it; in the order of preference.
     pub pools: Vec<PoolId>,
-    /// Head start over other queues: a caller here is served as if having arrived so much earlier.
-    pub head_start: Duration,
+    /// Priority boost over other queues: a caller here is served as if having arrived so much earlier.
+    pub priority_boost: Duration,
     /// Calls of this queue go before all others, and are shed last.
     pub emergency: bool,
     /// For so long a caller waits for the agent who served it last, if that one is there; `None`: for whoever comes.
@@ -88,7 +88,7 @@ pub struct QueueRules {
     /// The agent whom callers wait for first who have no such agent, if that one is there, and for how long; `None`: for whoever comes.
     pub prefer_agent: Option<(AgentId, Duration)>,
     /// How the requirement relaxes with time, in order.
-    pub widening: Vec<WideningStep>,
+    pub relaxation: Vec<RelaxationStep>,
     /// How to choose among agents.
     pub choice: ChoiceRule,
     /// So many agents are rung for a caller at once, of whom the first to answer wins; the others only where nobody else needs them.
@@ -97,7 +97,7 @@ pub struct QueueRules {
     pub answer: Answer,
     /// The music, a name in the prompt library.
     pub music: Arc<str>,
-    /// What is said to those in line.
+    /// What is said to those in a queue.
     pub announce: Announce,
     /// How often it is said; `None`: never.
     pub announce_every: Option<Duration>,
@@ -109,7 +109,7 @@ pub struct QueueRules {
     pub wrap_up: Duration,
     /// The longest wait, then overflow.
     pub wait_max: Option<Duration>,
-    /// The longest line; whoever would wait behind it overflows. Zero: nobody waits.
+    /// The longest demand; whoever would wait behind it overflows. Zero: nobody waits.
     pub length_max: u32,
     /// Where callers go who cannot stay.
     pub overflow: Overflow,
@@ -137,11 +137,11 @@ impl Default for QueueRules {
             skills: Vec::new(),
             language_level: 1,
             pools: Vec::new(),
-            head_start: Duration::ZERO,
+            priority_boost: Duration::ZERO,
             emergency: false,
             prefer_last: None,
             prefer_agent: None,
-            widening: Vec::new(),
+            relaxation: Vec::new(),
             choice: ChoiceRule::LongestIdle,
             ring_several: 1,
             answer: Answer::AtOnce,
@@ -168,13 +168,13 @@ impl QueueRules {
     /// The step that holds after `waited`: 0 is the requirement as written.
     #[must_use]
     pub fn step_at(&self, waited: Duration) -> usize {
-        self.widening.iter().take_while(|step| step.after <= waited).count()
+        self.relaxation.iter().take_while(|step| step.after <= waited).count()
     }
 
     /// The skills asked for at `step`, with their least levels; the language, when there is one, among them.
     #[must_use]
     pub fn requirement(&self, language: Option<SkillId>, step: usize) -> Vec<(SkillId, u8)> {
-        let lowered: u8 = self.widening.iter().take(step).fold(0, |sum: u8, step| sum.saturating_add(step.lower_levels_by));
+        let lowered: u8 = self.relaxation.iter().take(step).fold(0, |sum: u8, step| sum.saturating_add(step.lower_levels_by));
         let mut skills: Vec<_> =
             self.skills.iter().map(|(skill, level)| (*skill, level.saturating_sub(lowered).max(1))).collect();
         if let Some(language) = language {
@@ -188,7 +188,7 @@ impl QueueRules {
 
     /// The pools that may serve at `step`.
     pub fn pools_at(&self, step: usize) -> impl Iterator<Item = PoolId> + '_ {
-        self.pools.iter().copied().chain(self.widening.iter().take(step).flat_map(|step| step.more_pools.iter().copied()))
+        self.pools.iter().copied().chain(self.relaxation.iter().take(step).flat_map(|step| step.more_pools.iter().copied()))
     }
 }
 
@@ -210,12 +210,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn widening_lowers_levels_and_adds_pools_but_keeps_the_language() {
+    fn relaxation_lowers_levels_and_adds_pools_but_keeps_the_language() {
         let mut rules = plain("q", &[(1, 5), (2, 2)], &[0]);
         rules.language_level = 4;
-        rules.widening = vec![
-            WideningStep { after: Duration::from_secs(30), lower_levels_by: 2, more_pools: vec![] },
-            WideningStep { after: Duration::from_secs(60), lower_levels_by: 9, more_pools: vec![PoolId(7)] },
+        rules.relaxation = vec![
+            RelaxationStep { after: Duration::from_secs(30), lower_levels_by: 2, more_pools: vec![] },
+            RelaxationStep { after: Duration::from_secs(60), lower_levels_by: 9, more_pools: vec![PoolId(7)] },
         ];
         assert_eq!(rules.step_at(Duration::from_secs(29)), 0);
         assert_eq!(rules.step_at(Duration::from_secs(30)), 1);

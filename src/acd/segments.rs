@@ -1,11 +1,11 @@
-//! The memory of the lanes: segments that are used again and again and never freed.
+//! The memory of the priority lists: segments that are used again and again and never freed.
 //!
 //! Handed out by a stack with a tagged head (Treiber's); allocated a chunk at a time when the stack is empty, until there are as many
-//! as were allowed. A reference to a segment names the incarnation that it means (see [`super::lane`]).
+//! as were allowed. A reference to a segment names the reuse epoch that it means (see [`super::priority_list`]).
 
 use once_cell::race::OnceBox;
 
-use super::lane::{EMPTY, NONE, SEGMENT};
+use super::priority_list::{EMPTY, NONE, SEGMENT};
 use super::step::{Step, does};
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
@@ -19,11 +19,11 @@ pub(crate) const SEGMENTS_LIMIT: u32 = 1 << 24;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SegmentRef {
     pub(super) index: u32,
-    pub(super) incarnation: u32,
+    pub(super) epoch: u32,
 }
 
 pub(super) struct Segment {
-    pub(super) incarnation: AtomicU32,
+    pub(super) epoch: AtomicU32,
     /// How many entries are dead: a hint of when to look.
     pub(super) dead: AtomicU32,
     /// The last key of the segment before this one.
@@ -38,7 +38,7 @@ pub(super) struct Segment {
 impl Segment {
     fn new() -> Self {
         Segment {
-            incarnation: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
             dead: AtomicU32::new(0),
             floor: AtomicU64::new(0),
             next: AtomicU64::new(NONE),
@@ -50,14 +50,14 @@ impl Segment {
 
     /// Ends this life: whoever still holds words of it finds out.
     fn renew(&self) {
-        let next = u32::from(does(Step::NewIncarnation));
-        let incarnation = self.incarnation.load(Ordering::Acquire).wrapping_add(next);
-        self.incarnation.store(incarnation, Ordering::Release);
+        let next = u32::from(does(Step::NewReuseEpoch));
+        let epoch = self.epoch.load(Ordering::Acquire).wrapping_add(next);
+        self.epoch.store(epoch, Ordering::Release);
         for (key, entry) in self.keys.iter().zip(&self.entries) {
-            key.store(EMPTY | u64::from(incarnation), Ordering::Release);
-            entry.store(EMPTY | u64::from(incarnation), Ordering::Release);
+            key.store(EMPTY | u64::from(epoch), Ordering::Release);
+            entry.store(EMPTY | u64::from(epoch), Ordering::Release);
         }
-        self.next.store(NONE | u64::from(incarnation), Ordering::Release);
+        self.next.store(NONE | u64::from(epoch), Ordering::Release);
         self.dead.store(0, Ordering::Release);
     }
 }
@@ -89,7 +89,7 @@ impl Segments {
     /// An empty segment that nobody else has; `None` when there are as many as were allowed.
     pub(super) fn take(&self) -> Option<SegmentRef> {
         let index = self.pop().or_else(|| self.begin())?;
-        Some(SegmentRef { index, incarnation: self.get(index).incarnation.load(Ordering::Acquire) })
+        Some(SegmentRef { index, epoch: self.get(index).epoch.load(Ordering::Acquire) })
     }
 
     fn pop(&self) -> Option<u32> {

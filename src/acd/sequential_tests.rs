@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::map::tests::agent;
-use super::super::map::{BenchId, Directory, LineId};
 use super::super::policy::{self, Candidate, ChoiceRule};
-use super::super::queue::{WideningStep, tests::plain};
+use super::super::queue::{RelaxationStep, tests::plain};
+use super::super::routing_table::tests::agent;
+use super::super::routing_table::{DemandId, Directory, SkillGroupId};
 use super::*;
 use crate::base::{PoolId, SkillId};
 
@@ -17,7 +17,7 @@ const SLOTS: u32 = 12;
 const QUEUES: u32 = 6;
 
 /// One of three directories: in the second people have moved and levels have changed, in the third a pool is closed.
-fn directory(edition: u32) -> Directory {
+fn directory(directory_version: u32) -> Directory {
     let mut queues = vec![
         plain("tax", &[(1, 5)], &[0]),
         plain("any", &[], &[0, 1]),
@@ -26,11 +26,11 @@ fn directory(edition: u32) -> Directory {
         plain("tax-abroad", &[(1, 3), (9, 2)], &[0, 2]),
         plain("turns", &[], &[2, 1]),
     ];
-    queues[0].widening = vec![
-        WideningStep { after: Duration::from_secs(30), lower_levels_by: 3, more_pools: vec![] },
-        WideningStep { after: Duration::from_secs(60), lower_levels_by: 3, more_pools: vec![PoolId(1), PoolId(2)] },
+    queues[0].relaxation = vec![
+        RelaxationStep { after: Duration::from_secs(30), lower_levels_by: 3, more_pools: vec![] },
+        RelaxationStep { after: Duration::from_secs(60), lower_levels_by: 3, more_pools: vec![PoolId(1), PoolId(2)] },
     ];
-    queues[2].head_start = Duration::from_secs(20);
+    queues[2].priority_boost = Duration::from_secs(20);
     queues[3].emergency = true;
     for (queue, rule) in queues.iter_mut().zip(ChoiceRule::ALL) {
         queue.choice = rule;
@@ -45,7 +45,7 @@ fn directory(edition: u32) -> Directory {
         (&[(2, 1)], &[0, 2]),
         (&[(1, 7)], &[0]),
     ];
-    match edition {
+    match directory_version {
         1 => {
             people[0].1 = &[1];
             people[3] = (&[(2, 4)], &[2, 0]);
@@ -64,52 +64,52 @@ fn directory(edition: u32) -> Directory {
         agents: (0..).zip(people).map(|(n, (skills, pools))| agent(&format!("a{n}"), skills, pools)).collect::<Vec<_>>(),
         languages: vec![SkillId(9)],
         lending: Vec::new(),
-        hands_from: None,
+        agent_slots_from: None,
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Waiting {
-    line: LineId,
+    demand: DemandId,
     key: Key,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Seat {
-    bench: BenchId,
+struct ReadyAgent {
+    group: SkillGroupId,
     since: Time,
     occupied_secs: u32,
 }
 
 /// The model.
 struct Plain {
-    map: Arc<Map>,
+    table: Arc<RoutingTable>,
     waiting: BTreeMap<u32, Waiting>,
-    seats: BTreeMap<u32, Seat>,
+    ready: BTreeMap<u32, ReadyAgent>,
     /// Contact and agent.
     offers: BTreeMap<u32, u32>,
-    /// By line: who was chosen last.
-    chosen: BTreeMap<LineId, u32>,
+    /// By demand: who was chosen last.
+    chosen: BTreeMap<DemandId, u32>,
 }
 
 impl Plain {
-    fn best(&self, bench: BenchId) -> Option<u32> {
-        let served = self.waiting.iter().filter(|(_, it)| self.map.serves(bench, it.line));
+    fn best(&self, group: SkillGroupId) -> Option<u32> {
+        let served = self.waiting.iter().filter(|(_, it)| self.table.serves(group, it.demand));
         served.min_by_key(|(_, it)| it.key).map(|(slot, _)| *slot)
     }
 
     fn head(&self, it: Waiting) -> Option<u32> {
-        let rule = self.map.rule(it.line);
-        let last = self.chosen.get(&it.line).copied().unwrap_or(u32::MAX);
+        let rule = self.table.rule(it.demand);
+        let last = self.chosen.get(&it.demand).copied().unwrap_or(u32::MAX);
         let salt = if rule == ChoiceRule::RoundRobin { u64::from(last) } else { it.key.salt() };
-        let ranked = self.seats.iter().filter_map(|(agent, seat)| {
-            let served = self.map.served(seat.bench, it.line)?;
+        let ranked = self.ready.iter().filter_map(|(agent, agent_ready)| {
+            let served = self.table.served(agent_ready.group, it.demand)?;
             let candidate = Candidate {
                 agent: *agent,
                 pool: served.pool,
                 level_sum: served.level_sum,
-                idle_since: seat.since,
-                occupied_secs: seat.occupied_secs,
+                idle_since: agent_ready.since,
+                occupied_secs: agent_ready.occupied_secs,
             };
             Some((policy::rank(rule, &candidate, salt), *agent))
         });
@@ -118,8 +118,8 @@ impl Plain {
 
     fn pair(&mut self, slot: u32, agent: u32) {
         let it = self.waiting.remove(&slot).expect("it waits");
-        self.chosen.insert(it.line, agent);
-        self.seats.remove(&agent);
+        self.chosen.insert(it.demand, agent);
+        self.ready.remove(&agent);
         self.offers.insert(slot, agent);
     }
 
@@ -133,7 +133,7 @@ impl Plain {
                     }
                     continue 'again;
                 };
-                let first = self.best(self.seats[&agent].bench).expect("one is there");
+                let first = self.best(self.ready[&agent].group).expect("one is there");
                 if first == turn {
                     self.pair(first, agent);
                     continue 'again;
@@ -143,14 +143,14 @@ impl Plain {
         }
     }
 
-    fn file(&mut self, slot: u32, line: LineId, key: Key) {
-        self.waiting.insert(slot, Waiting { line, key });
+    fn enter_contact(&mut self, slot: u32, demand: DemandId, key: Key) {
+        self.waiting.insert(slot, Waiting { demand, key });
         self.match_contact(slot);
     }
 
-    fn seat(&mut self, agent: u32, seat: Seat) {
-        self.seats.insert(agent, seat);
-        if let Some(first) = self.best(seat.bench) {
+    fn enter_agent(&mut self, agent: u32, agent_ready: ReadyAgent) {
+        self.ready.insert(agent, agent_ready);
+        if let Some(first) = self.best(agent_ready.group) {
             self.pair(first, agent);
         }
     }
@@ -179,20 +179,20 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let size = Size { shards: 1, contacts_per_shard: SLOTS, agents: AGENTS, queues: QUEUES, agencies: 4 };
-        let map = Map::new(&directory(0), 1);
+        let table = RoutingTable::new(&directory(0), 1);
         let plain = Plain {
-            map: Arc::new(map.clone()),
+            table: Arc::new(table.clone()),
             waiting: BTreeMap::new(),
-            seats: BTreeMap::new(),
+            ready: BTreeMap::new(),
             offers: BTreeMap::new(),
             chosen: BTreeMap::new(),
         };
-        let real = Matcher::new(size, map, |_| 0);
+        let real = Matcher::new(size, table, |_| 0);
         Pair { real, plain, tickets: BTreeMap::new(), talking: Vec::new(), now: Time::from_secs(10_000), version: 1 }
     }
 
-    fn line(&self, ticket: &Ticket) -> LineId {
-        self.plain.map.line(QueueId(ticket.queue), ticket.language, ticket.step).expect("the queue has lines")
+    fn demand(&self, ticket: &Ticket) -> DemandId {
+        self.plain.table.demand(QueueId(ticket.queue), ticket.language, ticket.step).expect("the queue has lines")
     }
 
     fn perform(&mut self, (kind, who, what): (u8, u8, u8)) {
@@ -221,15 +221,15 @@ impl Pair {
             5 => {
                 let Some(agent) = self.plain.offers.remove(&slot) else { return };
                 let ticket = self.tickets[&slot];
-                self.real.put_back(ContactSlot(slot), self.line(&ticket), ticket.key);
+                self.real.put_back(ContactSlot(slot), self.demand(&ticket), ticket.key);
                 self.real.release(AgentId(agent));
-                let line = self.line(&ticket);
-                self.plain.file(slot, line, ticket.key);
+                let demand = self.demand(&ticket);
+                self.plain.enter_contact(slot, demand, ticket.key);
             }
             6 => self.ready(agent, u32::from(what)),
             7 => {
                 self.real.pause(AgentId(agent));
-                self.plain.seats.remove(&agent);
+                self.plain.ready.remove(&agent);
             }
             8 => {
                 if self.plain.waiting.contains_key(&slot) {
@@ -248,44 +248,44 @@ impl Pair {
         let (queue, language) = (u32::from(what) % QUEUES, (what & 64 != 0).then_some(SkillId(9)));
         let credit = Duration::from_secs(u64::from(what >> 3 & 3) * 40);
         let rules = directory(0).queues[queue as usize].clone().expect("it is there");
-        let key = self.real.key(self.now - credit, rules.head_start, rules.emergency);
+        let key = self.real.key(self.now - credit, rules.priority_boost, rules.emergency);
         let ticket = Ticket { queue, language, step: 0, key };
-        let line = self.line(&ticket);
+        let demand = self.demand(&ticket);
         self.tickets.insert(slot, ticket);
-        self.real.arrive(ContactSlot(slot), QueueId(queue), u32::MAX, line, key, self.now).expect("there is room");
-        self.plain.file(slot, line, key);
+        self.real.arrive(ContactSlot(slot), QueueId(queue), u32::MAX, demand, key, self.now).expect("there is room");
+        self.plain.enter_contact(slot, demand, key);
     }
 
     fn ready(&mut self, agent: u32, occupied_secs: u32) {
         let held = self.plain.offers.values().any(|holds| *holds == agent);
-        if held || self.plain.seats.contains_key(&agent) {
+        if held || self.plain.ready.contains_key(&agent) {
             return;
         }
         self.talking.retain(|talking| *talking != agent);
         assert!(self.real.ready(AgentId(agent), self.now, Duration::from_secs(u64::from(occupied_secs))));
-        let bench = self.plain.map.bench(AgentId(agent)).expect("all are known");
-        self.plain.seat(agent, Seat { bench, since: self.now, occupied_secs });
+        let group = self.plain.table.group(AgentId(agent)).expect("all are known");
+        self.plain.enter_agent(agent, ReadyAgent { group, since: self.now, occupied_secs });
     }
 
     fn refile(&mut self, slot: u32) {
         let ticket = self.tickets[&slot];
-        let line = self.line(&ticket);
-        self.real.widen(ContactSlot(slot), line, ticket.key);
+        let demand = self.demand(&ticket);
+        self.real.relax(ContactSlot(slot), demand, ticket.key);
         if self.plain.waiting.contains_key(&slot) {
-            self.plain.file(slot, line, ticket.key);
+            self.plain.enter_contact(slot, demand, ticket.key);
         }
     }
 
-    /// As the engine takes a new map up: agents first, then contacts.
-    fn reload(&mut self, edition: u32) {
+    /// As the engine takes a new routing table up: agents first, then contacts.
+    fn reload(&mut self, directory_version: u32) {
         self.version += 1;
-        self.real.publish(&directory(edition), self.version).expect("there is room");
-        self.plain.map = self.real.map();
+        self.real.publish(&directory(directory_version), self.version).expect("there is room");
+        self.plain.table = self.real.routing_table();
         for agent in 0..AGENTS {
-            self.real.reseat(AgentId(agent));
-            if let Some(seat) = self.plain.seats.get(&agent).copied() {
-                let bench = self.plain.map.bench(AgentId(agent)).expect("all are known");
-                self.plain.seat(agent, Seat { bench, ..seat });
+            self.real.regroup(AgentId(agent));
+            if let Some(agent_ready) = self.plain.ready.get(&agent).copied() {
+                let group = self.plain.table.group(AgentId(agent)).expect("all are known");
+                self.plain.enter_agent(agent, ReadyAgent { group, ..agent_ready });
             }
         }
         let waiting: Vec<u32> = self.plain.waiting.keys().copied().collect();
@@ -312,7 +312,7 @@ impl Pair {
             let holder = self.plain.offers.iter().find(|(_, holds)| **holds == agent).map(|(slot, _)| *slot);
             let expected = match holder {
                 Some(slot) => AgentView::Held { contact: ContactSlot(slot), offered: true },
-                None if self.plain.seats.contains_key(&agent) => AgentView::Ready,
+                None if self.plain.ready.contains_key(&agent) => AgentView::Ready,
                 None => AgentView::Busy,
             };
             assert_eq!(self.real.agent(AgentId(agent)), expected, "agent {agent}");

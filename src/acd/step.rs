@@ -11,27 +11,27 @@ pub(crate) enum Step {
     FenceOfReady,
     /// The fence of a contact that is put back.
     FenceOfPutBack,
-    /// The fence of a contact that moves to a wider line.
-    FenceOfWidening,
+    /// The fence of a contact that moves to a wider demand.
+    FenceOfRelaxation,
     /// The fence of an agent that takes a new seat.
-    FenceOfReseat,
+    FenceOfRegroup,
     /// The second look of `best`.
     SecondLook,
-    /// A generation comes from the owner's counter, and is not the word's plus one; nor does anything else tell two filings apart.
+    /// A generation comes from the owner's counter, and is not the word's plus one; nor does anything else tell two entries apart.
     OwnersCounter,
-    /// A filing is in its index before its word says so.
-    IndexBeforeWord,
-    /// A scan of a line settles the claim that a contact is offered by.
-    SettleInLine,
-    /// A scan of a line looks again at a contact whose word has changed meanwhile.
-    AgainInLine,
+    /// An entry is in its index before its word says so.
+    IndexBeforeStateWord,
+    /// A scan of a demand settles the claim that a contact is offered by.
+    SettleInScan,
+    /// A scan of a demand looks again at a contact whose word has changed meanwhile.
+    AgainInScan,
     /// A contact that looks for an agent settles the claim that the agent is under.
     SettleInMatch,
     /// An agent that looks for a contact settles the claim that it is under.
     SettleInDrive,
     /// An owner that looks at its agent settles the claim that it is under.
     SettleInView,
-    /// Both owners are nudged before the agent is held.
+    /// Both owners are woken before the agent is held.
     OfferBeforeHeld,
     /// An agent that claims as it turns ready is in its index all the same, should the claim be lost.
     IndexOfDirectClaim,
@@ -39,15 +39,15 @@ pub(crate) enum Step {
     DriveAfterLostClaim,
     /// An entry is taken for dead only when it is older than its party's word.
     OnlyOlderIsDead,
-    /// The map is loaded after the fence, not before.
-    MapAfterFence,
-    /// A segment that is used again has a new incarnation.
-    NewIncarnation,
+    /// The routing table is loaded after the fence, not before.
+    TableAfterFence,
+    /// A segment that is used again has a new reuse epoch.
+    NewReuseEpoch,
     /// Whoever files raises the version of its place's head.
     NewHeadVersion,
-    /// A line or bench that no edition names is dropped only when all owners have taken such an edition up.
+    /// A demand or skill group that no version names is dropped only when all owners have taken such a version up.
     DropAcknowledged,
-    /// The number of one that was dropped is used again only when all have taken up an edition without it.
+    /// The number of one that was dropped is used again only when all have taken up a version without it.
     ReuseAcknowledged,
     /// Whoever gives a right back looks for an agent who may have it now.
     LookAfterLoan,
@@ -58,13 +58,13 @@ pub(crate) enum Step {
     /// Who wants two and has one holds nobody, unless it is its turn.
     TakeBothOut,
     /// Only one who wants two has the turn.
-    OneTurn,
-    /// A hand is reserved only for what goes with what the agent has.
+    OneLease,
+    /// An agent slot is reserved only for what goes with what the agent has.
     KeepCapacity,
-    /// A contact that a hand was claimed for, and that is not taken, is told so.
+    /// A contact that an agent slot was claimed for, and that is not taken, is told so.
     SayDeclined,
-    /// An agent whose loan came to nothing goes back to the bench of those who are kept.
-    BackToOwnBench,
+    /// An agent whose loan came to nothing goes back to the skill group of those who are kept.
+    BackToOwnGroup,
 }
 
 /// Whether the step is done.

@@ -18,7 +18,7 @@ use crate::store;
 
 /// The switchboard of a city: a SIP automatic call distributor.
 ///
-/// Calls come in on SIP trunks, are greeted, wait in line with music, and are led
+/// Calls come in on SIP trunks, are greeted, wait in a queue with music, and are led
 /// to the best free agent of whichever agency can help. Everything is set in one
 /// TOML file; without one, a small embedded configuration is used, which stays on
 /// this machine's loopback.

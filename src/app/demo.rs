@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::records::Keep;
+use super::narrator::Narrator;
+use super::records::Recorder;
 use super::running::{Listen, Running, StartError, start};
-use super::story::Story;
 use crate::config::{self, Config};
 use crate::load::{self, Account, Event, Keys, Plan, Share, Span, Summary, duration};
 use crate::media::Library;
@@ -66,12 +66,12 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let listen = Listen {
         sip: server.listeners.clone(),
         media: server.media.clone(),
-        web: web::Settings { bind: server.http.bind, token: None },
-        keep: Keep::default(),
+        web: web::WebSettings { bind: server.http.bind, token: None },
+        recorder: Recorder::default(),
     };
-    let mut story = Story::new(GUEST);
+    let mut narrator = Narrator::new(GUEST);
     let observer = Box::new(move |fact: &_, settings: &_| {
-        if let Some(line) = story.tell(fact, settings) {
+        if let Some(line) = narrator.tell(fact, settings) {
             // Whoever listens may have gone, as `head` does: the calls go on.
             let _ = writeln!(std::io::stdout(), "{line}");
         }

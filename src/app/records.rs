@@ -14,14 +14,14 @@ use crate::store::{self, Log, LogHealth, LogSettings, Store, StoreSettings};
 
 /// What is kept, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Keep {
+pub struct Recorder {
     /// The event log; `None`: nothing is kept.
     pub log: Option<LogSettings>,
     /// The SQLite file that it is projected into; `None`: none.
     pub store: Option<PathBuf>,
 }
 
-impl Keep {
+impl Recorder {
     /// What a configuration asks for.
     #[must_use]
     pub fn of(server: &Server) -> Self {
@@ -30,7 +30,7 @@ impl Keep {
             rotate_bytes: u64::from(server.events.rotate_mb) << 20,
             sync_every: server.events.sync_every,
         });
-        Keep { log, store: server.store.clone() }
+        Recorder { log, store: server.store.clone() }
     }
 }
 
@@ -42,8 +42,8 @@ pub(super) struct Records {
 }
 
 /// Closes what a process that died left open, and begins to write.
-pub(super) fn start(keep: &Keep, settings: &Settings, now: Time) -> Result<(Option<Log>, Records), StartError> {
-    let Some(log) = &keep.log else { return Ok((None, Records::default())) };
+pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Result<(Option<Log>, Records), StartError> {
+    let Some(log) = &recorder.log else { return Ok((None, Records::default())) };
     let failed = |source| StartError::Log { directory: log.directory.clone(), source };
     let recovered = store::recover(&log.directory).map_err(failed)?;
     if recovered.closed > 0 || recovered.bad_lines > 0 || recovered.torn_bytes > 0 {
@@ -51,7 +51,7 @@ pub(super) fn start(keep: &Keep, settings: &Settings, now: Time) -> Result<(Opti
         tracing::warn!(closed, bad_lines, torn_bytes, "the last process died: what it left open is closed in the event log");
     }
     let settings_of = |file: &PathBuf| StoreSettings { log: log.directory.clone(), file: file.clone() };
-    let store = keep.store.as_ref().map(|file| Store::start(settings_of(file), now)).transpose()?;
+    let store = recorder.store.as_ref().map(|file| Store::start(settings_of(file), now)).transpose()?;
     let waker = store.as_ref().map(Store::waker);
     let writer = Log::start(log, names(settings), &recovered, now, waker).map_err(failed)?;
     let records = Records { log: Some(writer.health().clone()), store };

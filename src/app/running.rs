@@ -10,11 +10,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use super::outside::{Observer, ShardOutside};
-use super::records::{self, Keep, Records};
+use super::records::{self, Recorder, Records};
+use super::sink::{Observer, ShardSink};
 use super::web_backend::WebBackend;
-use crate::acd::map::{Map, TooMany};
 use crate::acd::matcher::{Matcher, Size};
+use crate::acd::routing_table::{RoutingTable, TooMany};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Limit;
@@ -39,11 +39,11 @@ pub struct Listen {
     /// For SIP.
     pub sip: Vec<ListenerSettings>,
     /// For media.
-    pub media: crate::media::Settings,
+    pub media: crate::media::MediaSettings,
     /// For HTTP.
-    pub web: web::Settings,
+    pub web: web::WebSettings,
     /// What is kept, and where.
-    pub keep: Keep,
+    pub recorder: Recorder,
 }
 
 /// Why the process cannot start.
@@ -158,7 +158,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let settings = Arc::new(settings);
-    let (log, records) = records::start(&listen.keep, &settings, clock.now())?;
+    let (log, records) = records::start(&listen.recorder, &settings, clock.now())?;
     let size = Size {
         shards: 1,
         contacts_per_shard: Size::slots_for(settings.limits.contacts),
@@ -166,7 +166,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
         agencies: settings.agencies.len() as u32 + AGENCIES_SPARE,
     };
-    let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, settings.version), |_| 0));
+    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, settings.version), |_| 0));
     let counts = Arc::new(SipCounts::default());
     let limits = Arc::new(LimitBoard::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
@@ -216,7 +216,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         shard: inbox.clone(),
         draining: draining.clone(),
         log: records.log(),
-        events: listen.keep.log.as_ref().map(|log| log.directory.clone()),
+        events: listen.recorder.log.as_ref().map(|log| log.directory.clone()),
     };
     let router = web::router(backend, listen.web.token.clone());
     std::thread::Builder::new().name("http".to_owned()).spawn({
@@ -234,7 +234,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         counts,
         limits: limits.clone(),
     };
-    let outside = ShardOutside { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
+    let outside = ShardSink { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
     let bounds = Bounds { limits, connections_max: descriptors.connections_max };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())
@@ -256,7 +256,7 @@ fn wait_for_ports(leases: &AtomicUsize, threads: usize, inbox: &mpsc::Sender<ToS
 
 fn run_shard(
     mut parts: Parts,
-    outside: ShardOutside,
+    outside: ShardSink,
     clock: Clock,
     listeners: Vec<Listener>,
     inbox: mpsc::Receiver<ToShard>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::records::Keep;
+use super::records::Recorder;
 use super::running::{Listen, start};
 use crate::config::{self, Config};
 use crate::media::Library;
@@ -33,8 +33,8 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let listen = Listen {
         sip: server.listeners.clone(),
         media: server.media.clone(),
-        web: web::Settings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
-        keep: Keep::of(&server),
+        web: web::WebSettings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
+        recorder: Recorder::of(&server),
     };
     let running = start(settings, &listen, library, None)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {

@@ -13,8 +13,8 @@ use clap::{ArgGroup, Args};
 use serde_json::Value;
 
 use self::house::HouseArgs;
-use crate::forecast::single::Single;
-use crate::forecast::tally::Measured;
+use crate::simulate::single::Single;
+use crate::simulate::tally::Measured;
 
 /// The arguments of `hotline simulate`.
 #[derive(Args, Debug)]
@@ -87,7 +87,8 @@ pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         return house::simulate(&args.house, args.seed, args.json.as_deref());
     };
     let warm_up_hours = warm_up_h.unwrap_or(hours / 10.0);
-    let single = Single { calls_per_hour, talk_s, agents, patience_s, line_max, hours, warm_up_hours, seed: args.seed };
+    let single =
+        Single { calls_per_hour, talk_s, agents, patience_s, queue_max: line_max, hours, warm_up_hours, seed: args.seed };
     if single.calls_per_hour * single.hours < 100.0 {
         eprintln!("warning: some {:.0} calls are too few to tell much; give more --hours", single.calls_per_hour * single.hours);
     }
@@ -139,7 +140,7 @@ fn table(single: &Single, measured: &Measured) -> String {
         single.talk_s,
         single.agents,
         single.patience_s.map_or("nobody hangs up".to_owned(), |patience| format!("patience {patience} s")),
-        single.line_max.map_or("any number may wait".to_owned(), |max| format!("{max} may wait")),
+        single.queue_max.map_or("any number may wait".to_owned(), |max| format!("{max} may wait")),
         single.hours,
         single.warm_up_hours,
         single.seed,

@@ -1,4 +1,4 @@
-//! What a decision about a contact in line weighed.
+//! What a decision about a contact in a queue weighed.
 
 /// How those who may serve a line stand, at a moment. Of a fixed size: a decision leaves one, and allocates nothing for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -65,7 +65,7 @@ words!(
     Segment {
         /// Greeting, choice, opening hours.
         Entry = "entry",
-        /// In line, until an agent has answered.
+        /// In a queue, until an agent has answered.
         Queue = "queue",
         /// Talking to an agent.
         Talk = "talk",
@@ -211,7 +211,7 @@ words!(
         Completed = "completed",
         /// It failed and the caller is back with the agent who sent them.
         Returned = "returned",
-        /// It failed and the caller is in line again.
+        /// It failed and the caller is in a queue again.
         Failed = "failed",
         /// The caller left meanwhile.
         Abandoned = "abandoned",
@@ -255,7 +255,7 @@ words!(
         Entered = "entered",
         /// A contact left a line.
         Left = "left",
-        /// A contact in line may be served by more.
+        /// A contact in a queue may be served by more.
         Widened = "widened",
         /// An agent is about to be rung.
         Offered = "offered",

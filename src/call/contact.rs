@@ -22,15 +22,15 @@ pub struct Stretch {
 
 /// The segments of a contact, of which the last is still open. Each begins where the one before ended.
 #[derive(Clone, Debug)]
-pub struct Story {
+pub struct Timeline {
     current: Stretch,
 }
 
-impl Story {
+impl Timeline {
     /// A contact that arrived at `now`.
     #[must_use]
     pub fn begin(now: Time) -> Self {
-        Story { current: Stretch { segment: Segment::Entry, queue: None, agent: None, began: now, ended: now } }
+        Timeline { current: Stretch { segment: Segment::Entry, queue: None, agent: None, began: now, ended: now } }
     }
 
     /// The open segment.
@@ -54,7 +54,7 @@ impl Story {
     }
 }
 
-/// The proof of a contact's place in line. It outlives a transfer and an offer that came to nothing.
+/// The proof of a contact's place in the queue. It outlives a transfer and an offer that came to nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ticket {
     /// The queue.
@@ -63,7 +63,7 @@ pub struct Ticket {
     pub joined: Time,
     /// When it counts as having arrived: earlier than `joined` by the credit of earlier waits.
     pub arrival: Time,
-    /// The widening step that it has reached.
+    /// The relaxation step that it has reached.
     pub step: usize,
     /// The agent whom it waits for, and nobody else for a while.
     pub prefers: Option<AgentId>,
@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn segments_tile_the_contact() {
         let at = Time::from_secs;
-        let mut story = Story::begin(at(10));
+        let mut timeline = Timeline::begin(at(10));
         let stretches = [
-            story.turn(at(15), Segment::Queue, Some(QueueId(1)), None),
-            story.turn(at(40), Segment::Talk, Some(QueueId(1)), Some(AgentId(3))),
-            story.close(at(100)),
+            timeline.turn(at(15), Segment::Queue, Some(QueueId(1)), None),
+            timeline.turn(at(40), Segment::Talk, Some(QueueId(1)), Some(AgentId(3))),
+            timeline.close(at(100)),
         ];
         assert!(stretches.windows(2).all(|pair| pair[0].ended == pair[1].began));
         let sum: Duration = stretches.iter().map(|s| s.ended.since(s.began)).sum();

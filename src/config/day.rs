@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use super::names::Book;
+use super::names::IdAllocator;
 use super::problem::{Kind, Problem, Problems};
 use super::reader::Section;
 use super::{checked, hours};
-use crate::acd::Map;
+use crate::acd::RoutingTable;
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId};
 use crate::engine::Settings;
-use crate::forecast::day::{Day, everybody};
-use crate::forecast::outlook::{Floor, Measure, Whose};
-use crate::forecast::scene::{Duty, Manners, Scene, Stream};
+use crate::simulate::day::{Day, everybody};
+use crate::simulate::outlook::{Floor, Measure, Whose};
+use crate::simulate::scene::{Duty, Manners, Scene, Stream};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -28,7 +28,7 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
-    checked(text, file_name, |root| build(root, &Book::of(settings), settings, recorded))
+    checked(text, file_name, |root| build(root, &IdAllocator::of(settings), settings, recorded))
 }
 
 /// What holds for all calls of a day.
@@ -65,7 +65,7 @@ fn span(section: &Section<'_>, key: &'static str, usual: Span) -> Span {
     section.read(key, |text| text.parse().map_err(|error: crate::base::span::BadSpan| error.to_string())).unwrap_or(usual)
 }
 
-fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Day>) -> Day {
+fn build(root: &Section<'_>, ids: &IdAllocator, settings: &Settings, known: Option<&Day>) -> Day {
     let length = root.duration("length", 15 * Duration::from_secs(60)..=WEEK).unwrap_or(known.map_or(DAY, |day| day.length));
     let begins = root.read("begins", clock).unwrap_or(known.map_or(Duration::ZERO, |day| day.begins));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -82,8 +82,8 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
     let manners = root.section("agents").map_or(manners, |section| self::manners(&section, manners));
     let sections = root.sections("calls");
     let mut notes = known.map(|day| day.notes.clone()).unwrap_or_default();
-    let (directory, _) = settings.directory.with_first_hands();
-    let house = calls::House { book, settings, map: &Map::new(&directory, 1) };
+    let (directory, _) = settings.directory.with_first_agent_slots();
+    let house = calls::House { ids, settings, table: &RoutingTable::new(&directory, 1) };
     let mut streams: Vec<Stream> = sections.iter().flat_map(|section| calls::read(section, &house, usual, &mut notes)).collect();
     if date.is_some() && streams.iter().all(|stream| stream.windows.is_none()) && !root.report.has_errors() {
         let remedy = "leave it out, or let calls come through an entry with hours";
@@ -101,13 +101,13 @@ fn build(root: &Section<'_>, book: &Book, settings: &Settings, known: Option<&Da
     let mut duties: Vec<(Duration, AgentId, Duty)> = Vec::new();
     let shifts = root.sections("shift");
     for section in &shifts {
-        shift(section, book, settings, (length, begins), &mut duties);
+        shift(section, ids, settings, (length, begins), &mut duties);
     }
     if shifts.is_empty() {
         let recorded = known.map(|day| day.scene.duties.clone()).filter(|duties| !duties.is_empty());
         duties = recorded.unwrap_or_else(|| everybody(&settings.directory));
     }
-    let floors = root.sections("floor").iter().filter_map(|section| floor(section, book)).collect();
+    let floors = root.sections("floor").iter().filter_map(|section| floor(section, ids)).collect();
     let scene = Scene { directory: settings.directory.clone(), wrap_up: wrap_ups(settings), streams, duties, manners };
     Day { length, begins, scene, languages: languages(settings), agencies: agencies(settings), floors, notes }
 }
@@ -148,16 +148,16 @@ fn manners(section: &Section<'_>, usual: Manners) -> Manners {
 /// Some who work at the same time.
 fn shift(
     section: &Section<'_>,
-    book: &Book,
+    ids: &IdAllocator,
     settings: &Settings,
     (length, begins): (Duration, Duration),
     duties: &mut Vec<(Duration, AgentId, Duty)>,
 ) {
     let report = section.report;
-    let ids = |key: &'static str, names: &super::names::Names| -> Option<Vec<u32>> {
+    let found = |key: &'static str, names: &super::names::Names| -> Option<Vec<u32>> {
         Some(section.texts(key)?.iter().filter_map(|name| names.find(report, name)).collect())
     };
-    let (agents, pools, agencies) = (ids("agents", &book.agents), ids("pools", &book.pools), ids("agencies", &book.agencies));
+    let (agents, pools, agencies) = (found("agents", &ids.agents), found("pools", &ids.pools), found("agencies", &ids.agencies));
     let among = |list: &Option<Vec<u32>>, one: u32| list.as_ref().is_none_or(|list| list.contains(&one));
     let (part, parts) = section.read("part", part).unwrap_or((0, 1));
     let here: Vec<AgentId> = settings
@@ -216,11 +216,11 @@ fn shift(
     section.done();
 }
 
-fn floor(section: &Section<'_>, book: &Book) -> Option<Floor> {
+fn floor(section: &Section<'_>, ids: &IdAllocator) -> Option<Floor> {
     let report = section.report;
-    let queue = section.text("queue").map(|name| book.queues.find(report, &name).map(|id| Whose::Queue(QueueId(id))));
+    let queue = section.text("queue").map(|name| ids.queues.find(report, &name).map(|id| Whose::Queue(QueueId(id))));
     let language =
-        section.text("language").map(|name| book.skills.find(report, &name).map(|id| Whose::Language(Some(SkillId(id)))));
+        section.text("language").map(|name| ids.skills.find(report, &name).map(|id| Whose::Language(Some(SkillId(id)))));
     if queue.is_some() && language.is_some() {
         let remedy = "keep one of queue and language; without both it holds for all calls";
         report.error(Kind::Conflict, &section.spot_of("language"), "a floor is for a queue or for a language", remedy);

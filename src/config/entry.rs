@@ -54,7 +54,7 @@ fn prompts(cx: &Context<'_>, section: &Section<'_>, key: &'static str) -> Option
 /// The keys `queue` and `language` of a table.
 fn destination(cx: &Context<'_>, section: &Section<'_>, later: &mut Later) -> Option<Destination> {
     let queue = section.needed("queue", "\"...\"").and_then(|value| value.text());
-    let queue = queue.and_then(|name| cx.book.queues.find(cx.report, &name));
+    let queue = queue.and_then(|name| cx.ids.queues.find(cx.report, &name));
     let language = section.text("language").and_then(|name| language(cx, &name));
     let destination = Destination { queue: QueueId(queue?), language };
     later.destinations.push((destination, section.spot_of("queue")));
@@ -62,7 +62,7 @@ fn destination(cx: &Context<'_>, section: &Section<'_>, later: &mut Later) -> Op
 }
 
 fn language(cx: &Context<'_>, name: &Text<'_>) -> Option<SkillId> {
-    let skill = SkillId(cx.book.skills.find(cx.report, name)?);
+    let skill = SkillId(cx.ids.skills.find(cx.report, name)?);
     if !cx.languages.contains(&skill) {
         let message = format!("{:?} is a skill and no language", name.text);
         cx.report.error(Kind::BadValue, &name.spot, message, format!("declare it with [[language]] name = {:?}", name.text));
@@ -121,7 +121,7 @@ fn key_destination(cx: &Context<'_>, key: &Text<'_>, value: &Value<'_>, later: &
         return destination;
     }
     let name = value.text()?;
-    let destination = Destination { queue: QueueId(cx.book.queues.find(cx.report, &name)?), language: None };
+    let destination = Destination { queue: QueueId(cx.ids.queues.find(cx.report, &name)?), language: None };
     later.destinations.push((destination, key.spot.clone()));
     Some(destination)
 }

@@ -37,7 +37,7 @@ use crate::call::trunk::Prefix;
 use crate::engine::Settings;
 use crate::media;
 use crate::net::ListenerSettings;
-use names::{Book, place};
+use names::{IdAllocator, place};
 use problem::{Report, Spot};
 use prompts::Prompts;
 use reader::Section;
@@ -87,7 +87,7 @@ pub struct Server {
     /// Where SIP is listened for.
     pub listeners: Vec<ListenerSettings>,
     /// The media threads.
-    pub media: media::Settings,
+    pub media: media::MediaSettings,
     /// A directory of recordings, beside the embedded ones.
     pub prompts: Option<PathBuf>,
     /// Pages, metrics, API.
@@ -170,7 +170,7 @@ pub enum LogFormat {
 /// What a table's reader needs to know of the rest of the file.
 struct Context<'r> {
     report: &'r Report<'r>,
-    book: &'r Book,
+    ids: &'r IdAllocator,
     prompts: &'r Prompts,
     languages: &'r BTreeSet<SkillId>,
 }
@@ -268,15 +268,15 @@ fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Serv
     let report = root.report;
     let (mut server, engine) = server::read(root, base);
     let prompts = Prompts::read(root, base);
-    let mut book = Book::after(running);
-    let groups = people::Groups::declare(root, &mut book);
+    let mut ids = IdAllocator::after(running);
+    let groups = people::Groups::declare(root, &mut ids);
     let languages = groups.languages();
-    let crews = people::crews(root, &mut book);
-    let queues = book.queues.declare_all(root.sections("queue"));
-    let entries = book.entries.declare_all(root.sections("entry"));
-    let trunks = book.trunks.declare_all(root.sections("trunk"));
+    let rosters = people::rosters(root, &mut ids);
+    let queues = ids.queues.declare_all(root.sections("queue"));
+    let entries = ids.entries.declare_all(root.sections("entry"));
+    let trunks = ids.trunks.declare_all(root.sections("trunk"));
 
-    let cx = Context { report, book: &book, prompts: &prompts, languages: &languages };
+    let cx = Context { report, ids: &ids, prompts: &prompts, languages: &languages };
     let mut later = Later::default();
     let mut settings = Settings {
         version: running.version + 1,
@@ -292,8 +292,8 @@ fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Serv
         ..Settings::default()
     };
     groups.read(&cx, &mut settings);
-    for crew in &crews {
-        crew.read(&cx, &mut settings);
+    for roster in &rosters {
+        roster.read(&cx, &mut settings);
     }
     let defaults = queue::defaults(&cx, root, &mut later);
     for queue in &queues {
@@ -309,11 +309,11 @@ fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Serv
         let rules = trunk::read(&cx, trunk, &mut later);
         trunk.id.inspect(|id| place(&mut settings.trunks, *id, rules));
     }
-    settings.directory.queues.resize(book.queues.slots(), None);
-    settings.directory.agents.resize(book.agents.slots(), None);
-    settings.accounts.resize(book.agents.slots(), None);
-    settings.entries.resize(book.entries.slots(), None);
-    settings.trunks.resize(book.trunks.slots(), None);
+    settings.directory.queues.resize(ids.queues.slots(), None);
+    settings.directory.agents.resize(ids.agents.slots(), None);
+    settings.accounts.resize(ids.agents.slots(), None);
+    settings.entries.resize(ids.entries.slots(), None);
+    settings.trunks.resize(ids.trunks.slots(), None);
     whole::check(&cx, &settings, &later);
     server.prompts = prompts.directory;
     (settings, server)

@@ -135,7 +135,7 @@ pub(super) struct Declared<'r> {
 }
 
 /// All names of a file.
-pub(super) struct Book {
+pub(super) struct IdAllocator {
     pub(super) agencies: Names,
     pub(super) pools: Names,
     pub(super) skills: Names,
@@ -145,11 +145,11 @@ pub(super) struct Book {
     pub(super) trunks: Names,
 }
 
-impl Book {
+impl IdAllocator {
     /// A book that keeps the indexes of `running`.
     pub(super) fn after(running: &Settings) -> Self {
         let directory = &running.directory;
-        Book {
+        IdAllocator {
             agencies: Names::new(
                 ("agency", 10_000),
                 &["other", "none", "external"],
@@ -173,11 +173,11 @@ impl Book {
     }
 }
 
-impl Book {
+impl IdAllocator {
     /// The names that stand in `settings`, for a file that only refers to them.
     pub(super) fn of(settings: &Settings) -> Self {
-        let Book { agencies, pools, skills, agents, queues, entries, trunks } = Book::after(settings);
-        Book {
+        let IdAllocator { agencies, pools, skills, agents, queues, entries, trunks } = IdAllocator::after(settings);
+        IdAllocator {
             agencies: agencies.found(),
             pools: pools.found(),
             skills: skills.found(),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
-use super::names::{Book, Declared, place};
+use super::names::{Declared, IdAllocator, place};
 use super::problem::{Kind, Report};
 use super::reader::{Section, Text, Value};
 use super::values;
-use crate::acd::hands::{Capacity, Load};
+use crate::acd::agent_slots::{Capacity, Load};
 use crate::acd::loan::Lending;
-use crate::acd::map::AgentProfile;
+use crate::acd::routing_table::AgentProfile;
 use crate::base::words::Channel;
 use crate::base::{AgencyId, PoolId, SkillId};
 use crate::call::numbers;
@@ -39,7 +39,7 @@ enum Ready {
 }
 
 /// Agents that share everything but `{n}`.
-pub(super) struct Crew<'r> {
+pub(super) struct Roster<'r> {
     /// Number, name and index of each.
     members: Vec<(Option<u64>, Arc<str>, u32)>,
     section: Section<'r>,
@@ -51,10 +51,10 @@ fn fill(text: &str, number: Option<u64>) -> String {
 }
 
 /// The tables `[[agent]]` and `[[agents]]`, with the names of their agents declared.
-pub(super) fn crews<'r>(root: &Section<'r>, book: &mut Book) -> Vec<Crew<'r>> {
-    let mut crews: Vec<Crew<'r>> = Vec::new();
-    for Declared { id, name, section } in book.agents.declare_all(root.sections("agent")) {
-        crews.push(Crew { members: id.map(|id| (None, name, id)).into_iter().collect(), section });
+pub(super) fn rosters<'r>(root: &Section<'r>, ids: &mut IdAllocator) -> Vec<Roster<'r>> {
+    let mut rosters: Vec<Roster<'r>> = Vec::new();
+    for Declared { id, name, section } in ids.agents.declare_all(root.sections("agent")) {
+        rosters.push(Roster { members: id.map(|id| (None, name, id)).into_iter().collect(), section });
     }
     for section in root.sections("agents") {
         let count = section.needed("count", "10").and_then(|value| value.number(1..=TEMPLATE_MAX)).unwrap_or(0);
@@ -62,14 +62,20 @@ pub(super) fn crews<'r>(root: &Section<'r>, book: &mut Book) -> Vec<Crew<'r>> {
         let name = section.needed("name", "\"agent{n}\"").and_then(|name| name.text());
         let mut members = Vec::new();
         if let Some(name) = name {
-            members = team(section.report, book, &name, first, count);
+            members = team(section.report, ids, &name, first, count);
         }
-        crews.push(Crew { members, section });
+        rosters.push(Roster { members, section });
     }
-    crews
+    rosters
 }
 
-fn team(report: &Report<'_>, book: &mut Book, name: &Text<'_>, first: u64, count: u64) -> Vec<(Option<u64>, Arc<str>, u32)> {
+fn team(
+    report: &Report<'_>,
+    ids: &mut IdAllocator,
+    name: &Text<'_>,
+    first: u64,
+    count: u64,
+) -> Vec<(Option<u64>, Arc<str>, u32)> {
     if !name.text.contains("{n}") {
         let remedy = format!("write {:?}: each agent needs a name of its own", format!("{}{{n}}", name.text));
         report.error(Kind::BadValue, &name.spot, "{n}, the agent's number, is missing", remedy);
@@ -78,7 +84,7 @@ fn team(report: &Report<'_>, book: &mut Book, name: &Text<'_>, first: u64, count
     // The first that cannot be declared is reported, and stands for those after it.
     let member = |n: u64| {
         let name_n = fill(name.text, Some(n));
-        let id = book.agents.declare(report, &name_n, &name.spot)?;
+        let id = ids.agents.declare(report, &name_n, &name.spot)?;
         Some((Some(n), name_n.into(), id))
     };
     (first..first + count).map_while(member).collect()
@@ -94,12 +100,12 @@ pub(super) struct Groups<'r> {
 
 impl<'r> Groups<'r> {
     /// Declares their names.
-    pub(super) fn declare(root: &Section<'r>, book: &mut Book) -> Self {
+    pub(super) fn declare(root: &Section<'r>, ids: &mut IdAllocator) -> Self {
         Groups {
-            agencies: book.agencies.declare_all(root.sections("agency")),
-            pools: book.pools.declare_all(root.sections("pool")),
-            languages: book.skills.declare_all(root.sections("language")),
-            skills: book.skills.declare_all(root.sections("skill")),
+            agencies: ids.agencies.declare_all(root.sections("agency")),
+            pools: ids.pools.declare_all(root.sections("pool")),
+            languages: ids.skills.declare_all(root.sections("language")),
+            skills: ids.skills.declare_all(root.sections("skill")),
         }
     }
 
@@ -192,14 +198,14 @@ fn dial_list(section: &Section<'_>) -> Vec<String> {
 /// The agency of a table that must have one.
 pub(super) fn agency(cx: &Context<'_>, section: &Section<'_>) -> Option<AgencyId> {
     let name = section.needed("agency", "\"...\"")?.text()?;
-    cx.book.agencies.find(cx.report, &name).map(AgencyId)
+    cx.ids.agencies.find(cx.report, &name).map(AgencyId)
 }
 
 /// Pools by name, each once.
 pub(super) fn pools(cx: &Context<'_>, value: &Value<'_>) -> Vec<PoolId> {
     let mut pools = Vec::new();
     for name in value.list("a list of pools").iter().filter_map(Value::text) {
-        let Some(pool) = cx.book.pools.find(cx.report, &name).map(PoolId) else { continue };
+        let Some(pool) = cx.ids.pools.find(cx.report, &name).map(PoolId) else { continue };
         if pools.contains(&pool) {
             cx.report.error(Kind::Duplicate, &name.spot, format!("{:?} is in this list already", name.text), "leave it out");
         } else {
@@ -213,7 +219,7 @@ pub(super) fn pools(cx: &Context<'_>, value: &Value<'_>) -> Vec<PoolId> {
 pub(super) fn skills(cx: &Context<'_>, section: &Section<'_>) -> Vec<(SkillId, u8)> {
     let pairs = section.pairs("skills").unwrap_or_default();
     let skill = |(name, level): &(Text<'_>, Value<'_>)| {
-        let id = cx.book.skills.find(cx.report, name);
+        let id = cx.ids.skills.find(cx.report, name);
         let level = level.number(1..=10);
         Some((SkillId(id?), level?))
     };
@@ -253,7 +259,7 @@ fn capacity(value: &Value<'_>) -> Capacity {
     capacity
 }
 
-impl Crew<'_> {
+impl Roster<'_> {
     /// Reads the agents into `settings`.
     pub(super) fn read(&self, cx: &Context<'_>, settings: &mut Settings) {
         let section = &self.section;

@@ -87,7 +87,7 @@ impl Prompts {
         }
     }
 
-    /// Where those in line are told how long it may take, each folder that says places should say that, too.
+    /// Where those in a queue are told how long it may take, each folder that says places should say that, too.
     pub(super) fn check_waits(&self, report: &Report<'_>, spot: &Spot) {
         let Some(known) = &self.known else { return };
         let speaks = |folder: &&str| known.contains(&format!("{folder}/place-1"));

@@ -9,7 +9,7 @@ use super::problem::Kind;
 use super::reader::{Section, Text, Value};
 use super::{Context, Later, people, values};
 use crate::acd::policy::ChoiceRule;
-use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty, WideningStep};
+use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, RelaxationStep, WhenEmpty};
 use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, QueueId};
 use crate::call::numbers;
@@ -49,7 +49,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
         rules.pools = people::pools(cx, &value);
     }
     if let Some(value) = section.value("widen") {
-        rules.widening = widening(cx, &value);
+        rules.relaxation = relaxation(cx, &value);
     }
     promises(cx, section, &mut rules, later);
     section.done();
@@ -71,7 +71,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
         // What holds for queues in general may hold for calls alone.
         (rules.prefer_agent, rules.prefer_last, rules.ring_several) = (None, None, 1);
     }
-    let never = rules.widening.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
+    let never = rules.relaxation.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
     if let (Some(step), Some(max)) = (never, rules.wait_max) {
         let (after, max) = (values::written(step.after), values::written(max));
         let message = format!("the step after {after} is never reached: nobody waits longer than {max}");
@@ -80,7 +80,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     rules
 }
 
-/// Whoever is in line came by the queue's channel: a reload does not change it.
+/// Whoever is in a queue came by the queue's channel: a reload does not change it.
 pub(super) fn keeps_channel(cx: &Context<'_>, queue: &Declared<'_>, rules: &QueueRules, running: &Settings) {
     let before = queue.id.and_then(|id| running.queue(QueueId(id))).map(|before| before.channel);
     if let Some(before) = before.filter(|before| *before != rules.channel) {
@@ -98,10 +98,10 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     }
     let empty = [("wait", WhenEmptyWord::Wait), ("overflow", WhenEmptyWord::Overflow), ("goodbye", WhenEmptyWord::Goodbye)];
     set(&mut rules.language_level, section.number("language_level", 1..=10));
-    set(&mut rules.head_start, section.duration("head_start", ANY));
+    set(&mut rules.priority_boost, section.duration("head_start", ANY));
     set(&mut rules.prefer_last, section.duration_or_never("prefer_last", SECOND..=HOUR));
     if let Some(wanted) = section.section("prefer_agent") {
-        let name = wanted.needed("name", "\"anna\"").and_then(|value| cx.book.agents.find(cx.report, &value.text()?));
+        let name = wanted.needed("name", "\"anna\"").and_then(|value| cx.ids.agents.find(cx.report, &value.text()?));
         let wait = wanted.needed("wait", "\"30s\"").and_then(|value| value.duration(&(SECOND..=HOUR)));
         wanted.done();
         rules.prefer_agent = name.map(AgentId).zip(wait);
@@ -155,7 +155,7 @@ fn overflow(cx: &Context<'_>, value: &Value<'_>, later: &mut Later) -> Option<Ov
         None if text.text == "goodbye" => Some(Overflow::Goodbye),
         Some(("queue", name)) => {
             let name = Text { text: name, spot: text.spot };
-            cx.book.queues.find(cx.report, &name).map(|queue| Overflow::Queue(QueueId(queue)))
+            cx.ids.queues.find(cx.report, &name).map(|queue| Overflow::Queue(QueueId(queue)))
         }
         Some(("number", number)) if numbers::is_number(number) && (number.starts_with('+') || numbers::is_short_code(number)) => {
             let number: Arc<str> = number.into();
@@ -170,8 +170,8 @@ fn overflow(cx: &Context<'_>, value: &Value<'_>, later: &mut Later) -> Option<Ov
     }
 }
 
-fn widening(cx: &Context<'_>, value: &Value<'_>) -> Vec<WideningStep> {
-    let mut steps: Vec<WideningStep> = Vec::new();
+fn relaxation(cx: &Context<'_>, value: &Value<'_>) -> Vec<RelaxationStep> {
+    let mut steps: Vec<RelaxationStep> = Vec::new();
     let list = value.list("a list of steps");
     if list.len() > STEPS_MAX {
         value.bad(format!("{} steps are too many", list.len()), format!("write at most {STEPS_MAX}"));
@@ -193,7 +193,7 @@ fn widening(cx: &Context<'_>, value: &Value<'_>) -> Vec<WideningStep> {
                 format!("write the steps in order: this one after \"{}\" or later", values::written(before.after + SECOND));
             cx.report.error(Kind::BadValue, &spot, "this step comes before the one above it", remedy);
         }
-        steps.push(WideningStep { after, lower_levels_by, more_pools });
+        steps.push(RelaxationStep { after, lower_levels_by, more_pools });
     }
     steps
 }

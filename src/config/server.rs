@@ -147,8 +147,8 @@ fn domain_names(section: &Section<'_>) -> Option<Vec<Arc<str>>> {
     Some(list.iter().filter_map(|value| value.read(bare)).collect())
 }
 
-fn media(section: &Section<'_>) -> media::Settings {
-    let default = media::Settings::default();
+fn media(section: &Section<'_>) -> media::MediaSettings {
+    let default = media::MediaSettings::default();
     let addresses = section.value("addresses").map(|value| {
         let list = value.list("a list of addresses");
         if list.is_empty() {
@@ -156,7 +156,7 @@ fn media(section: &Section<'_>) -> media::Settings {
         }
         list.iter().filter_map(media_address).collect()
     });
-    let mut settings = media::Settings {
+    let mut settings = media::MediaSettings {
         addresses: addresses.filter(|addresses: &Vec<_>| !addresses.is_empty()).unwrap_or(default.addresses),
         ports: section.read("ports", values::ports).unwrap_or(default.ports),
         threads: section.number("threads", 1..=64).unwrap_or(default.threads),
@@ -327,7 +327,7 @@ impl Default for Server {
         let listener = |transport| ListenerSettings { transport, bind, advertised: None };
         Server {
             listeners: vec![listener(Transport::Udp), listener(Transport::Tcp)],
-            media: media::Settings::default(),
+            media: media::MediaSettings::default(),
             prompts: None::<PathBuf>,
             http: Http::default(),
             events: EventLog::default(),

@@ -183,17 +183,17 @@ fn target(cx: &Context<'_>, value: &Value<'_>, later: &mut Later) -> Option<Numb
     let named = |name| Text { text: name, spot: text.spot.clone() };
     match text.text.split_once(':') {
         Some(("entry", name)) => {
-            let entry = cx.book.entries.find(cx.report, &named(name))?;
+            let entry = cx.ids.entries.find(cx.report, &named(name))?;
             later.entries_used.insert(entry);
             Some(NumberTarget::Entry(EntryId(entry)))
         }
         Some(("queue", name)) => {
-            let queue = QueueId(cx.book.queues.find(cx.report, &named(name))?);
+            let queue = QueueId(cx.ids.queues.find(cx.report, &named(name))?);
             later.called.push((queue, text.spot));
             Some(NumberTarget::Queue(queue))
         }
         _ => {
-            let (kind, name) = if cx.book.queues.has(text.text) { ("queue", text.text) } else { ("entry", text.text) };
+            let (kind, name) = if cx.ids.queues.has(text.text) { ("queue", text.text) } else { ("entry", text.text) };
             value.bad(format!("{:?} leads nowhere", text.text), format!("write \"{kind}:{name}\""));
             None
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::names::Names;
 use super::problem::{Kind, Spot};
 use super::{Context, Later};
-use crate::acd::map::Map;
 use crate::acd::queue::{Overflow, QueueRules};
+use crate::acd::routing_table::RoutingTable;
 use crate::base::words::Channel;
 use crate::base::{QueueId, SkillId};
 use crate::call::trunk::Prefix;
@@ -101,7 +101,7 @@ fn overlaps(cx: &Context<'_>, later: &Later) {
                 let message = format!("{narrow} lies in {wide}, at line {line}, already");
                 cx.report.warn(Kind::Duplicate, spot, message, "leave it out");
             } else {
-                let name = name_of(&cx.book.trunks, *other);
+                let name = name_of(&cx.ids.trunks, *other);
                 let message = format!("{narrow} overlaps with {wide} of trunk {name:?}, at line {line}");
                 let remedy = "leave it out of one of the two: the source tells whose call it is";
                 cx.report.error(Kind::Conflict, spot, message, remedy);
@@ -127,7 +127,7 @@ fn users(cx: &Context<'_>, later: &Later) {
             let message = format!("user {user:?} is another trunk's, at line {}", cx.report.line(first));
             cx.report.error(Kind::Duplicate, spot, message, "give each trunk a user of its own");
         }
-        if cx.book.agents.has(user) {
+        if cx.ids.agents.has(user) {
             let message = format!("user {user:?} is an agent's name");
             cx.report.error(Kind::Duplicate, spot, message, "give the trunk a user of its own");
         }
@@ -136,14 +136,14 @@ fn users(cx: &Context<'_>, later: &Later) {
 
 /// Queues, and languages in queues, that no agent could serve even when everyone were signed in.
 fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
-    let (directory, _) = settings.directory.with_first_hands();
-    let map = Map::new(&directory, 0);
+    let (directory, _) = settings.directory.with_first_agent_slots();
+    let table = RoutingTable::new(&directory, 0);
     let served = |queue: QueueId, language: Option<SkillId>| {
         // Past the last step the last one holds, which asks least.
-        let line = map.line(queue, language, usize::MAX);
-        line.is_some_and(|line| map.anyone_serves(line))
+        let demand = table.demand(queue, language, usize::MAX);
+        demand.is_some_and(|demand| table.anyone_serves(demand))
     };
-    if let (Err(too_many), Some((.., spot))) = (map.fits(directory.agents.len() as u32), cx.book.queues.iter().next()) {
+    if let (Err(too_many), Some((.., spot))) = (table.fits(directory.agents.len() as u32), cx.ids.queues.iter().next()) {
         let message = format!(
             "queues, their steps and languages come to {} lines, and there is room for {}",
             too_many.wanted, too_many.max
@@ -156,7 +156,7 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
         );
     }
     let mut hopeless = BTreeSet::new();
-    for (name, id, spot) in cx.book.queues.iter() {
+    for (name, id, spot) in cx.ids.queues.iter() {
         if !served(QueueId(id), None) {
             hopeless.insert(QueueId(id));
             let remedy = match settings.queue(QueueId(id)).map(|rules| rules.channel) {
@@ -172,11 +172,11 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
         let serves = |(index, rules): (usize, &Option<QueueRules>)| {
             let prefers =
                 rules.as_ref().is_some_and(|rules| rules.prefer_agent.is_some_and(|(preferred, _)| preferred == *agent));
-            let line = map.line(QueueId(index as u32), None, 0).filter(|_| prefers);
-            map.bench(*agent).zip(line).is_some_and(|(bench, line)| map.serves(bench, line))
+            let demand = table.demand(QueueId(index as u32), None, 0).filter(|_| prefers);
+            table.group(*agent).zip(demand).is_some_and(|(group, demand)| table.serves(group, demand))
         };
         if !settings.directory.queues.iter().enumerate().any(serves) {
-            let name = name_of(&cx.book.agents, agent.0);
+            let name = name_of(&cx.ids.agents, agent.0);
             let remedy = "put them into one of its pools with the skills that it asks for, or name another";
             cx.report.warn(
                 Kind::Conflict,
@@ -204,7 +204,7 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
 
 /// Entries that no number leads to, and a switchboard that nobody can call.
 fn unused(cx: &Context<'_>, later: &Later) {
-    for (name, id, spot) in cx.book.entries.iter() {
+    for (name, id, spot) in cx.ids.entries.iter() {
         if !later.entries_used.contains(&id) {
             let remedy = format!("add a number to a trunk: numbers = {{ 120 = \"entry:{name}\" }}, or leave the entry out");
             cx.report.warn(Kind::Conflict, spot, format!("no number leads to entry {name:?}"), remedy);

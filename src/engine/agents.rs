@@ -1,10 +1,10 @@
-//! Agents of this engine: their states, their seats on the bench, what they are told.
+//! Agents of this engine: their states, their entries in the ready index, what is reported of them.
 
 use std::time::Duration;
 
 use super::io::AgentCommand;
 use super::sabotage::Rule;
-use super::{AgentRecord, Engine, Reason, StateTold};
+use super::{AgentRecord, Engine, Reason, ReportedState};
 use crate::acd::ContactSlot;
 use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
@@ -20,8 +20,8 @@ impl AgentRecord {
             flows: Vec::new(),
             bindings_noted: 0,
             legs: 0,
-            offer_ended: None,
-            told: StateTold { word: AgentState::Offline, reason: None, since: now, contact: None },
+            ring_ended: None,
+            reported: ReportedState { word: AgentState::Offline, reason: None, since: now, contact: None },
             state_deadline: None,
             registration_deadline: None,
         }
@@ -36,7 +36,7 @@ fn reason_of(state: &State) -> Option<BreakReason> {
 }
 
 impl Engine {
-    /// Agents with desk phones that are ready from the start take their seats.
+    /// Agents with desk phones that are ready from the start enter the ready index.
     pub(super) fn start_agents(&mut self, now: Time) {
         let settings = self.settings.clone();
         for index in 0..settings.accounts.len() {
@@ -65,19 +65,19 @@ impl Engine {
         self.agent_changed(now, agent);
     }
 
-    /// What follows from whatever the agent's state has become: told, a deadline, a seat or none.
+    /// What follows from whatever the agent's state has become: a report, a deadline, an entry in the ready index or none.
     pub(super) fn agent_changed(&mut self, now: Time, agent: AgentId) {
         let record = &mut self.agents[agent.index()];
         let state = *record.agent.state();
         let (word, reason) = (state.word(), reason_of(&state));
-        let old = record.told;
+        let old = record.reported;
         if (word, reason) != (old.word, old.reason) {
             if let Some(id) = record.state_deadline.take() {
                 self.deadlines.cancel(id);
             }
             let held_by = state.contact().and_then(|slot| self.contact_in(slot));
             let contact = if word == AgentState::WrapUp { old.contact } else { held_by };
-            self.agents[agent.index()].told = StateTold { word, reason, since: now, contact };
+            self.agents[agent.index()].reported = ReportedState { word, reason, since: now, contact };
             let (from, to) = ((old.word, old.reason), (word, reason));
             self.fact(now, contact.or(old.contact), FactKind::Agent { agent, from, to, lasted: now.since(old.since) });
         }
@@ -88,9 +88,9 @@ impl Engine {
         }
         let present = word != AgentState::Offline;
         self.matcher.set_standing(agent, state.standing());
-        self.seat(now, agent);
+        self.enter_index(now, agent);
         if !present && old.word != AgentState::Offline {
-            self.leave_empty_lines(now);
+            self.leave_empty_queues(now);
         }
     }
 
@@ -100,10 +100,11 @@ impl Engine {
         self.contact(*key).map(|contact| contact.id)
     }
 
-    /// Seats or unseats the agent as its state wants. One whose phone may still ring, or has not yet hung up, is not seated.
-    pub(super) fn seat(&mut self, now: Time, agent: AgentId) {
+    /// Enters the agent into the ready index, or takes it out, as its state wants. One whose phone may still ring, or has not yet hung up,
+    /// is not entered.
+    pub(super) fn enter_index(&mut self, now: Time, agent: AgentId) {
         let record = &self.agents[agent.index()];
-        let wants = record.agent.wants_seat() && (record.legs == 0 || !self.holds(Rule::SilentPhones));
+        let wants = record.agent.wants_contacts() && (record.legs == 0 || !self.holds(Rule::SilentPhones));
         let holds = record.agent.state().contact().is_some();
         let occupied = record.agent.occupied();
         match self.matcher.agent(agent) {
@@ -123,18 +124,18 @@ impl Engine {
         }
     }
 
-    /// The agent's offer is over. While one of the agent's phones may still ring, that is only noted.
+    /// The ringing of the agent is over. While one of the agent's phones may still ring, that is only noted.
     pub(super) fn agent_let_go(&mut self, now: Time, agent: AgentId, outcome: OfferOutcome, pause: Duration) {
         if !self.holds(Rule::LetGo) {
             return;
         }
         let record = &mut self.agents[agent.index()];
         if record.legs > 0 {
-            record.offer_ended = Some((outcome, pause));
+            record.ring_ended = Some((outcome, pause));
             return;
         }
-        record.offer_ended = None;
-        record.agent.offer_over(now, outcome, pause);
+        record.ring_ended = None;
+        record.agent.ring_over(now, outcome, pause);
         self.matcher.release(agent);
         self.agent_changed(now, agent);
     }
@@ -146,9 +147,9 @@ impl Engine {
         if record.legs > 0 {
             return;
         }
-        match record.offer_ended.take() {
+        match record.ring_ended.take() {
             Some((outcome, pause)) => self.agent_let_go(now, agent, outcome, pause),
-            None => self.seat(now, agent),
+            None => self.enter_index(now, agent),
         }
     }
 
@@ -157,7 +158,7 @@ impl Engine {
         record.state_deadline = None;
         match record.agent.due(now) {
             Due::Stuck(_) => {
-                record.offer_ended = None;
+                record.ring_ended = None;
                 self.matcher.release(agent);
                 self.fact(now, None, FactKind::Repaired { kind: "agent_stuck" });
             }

@@ -1,4 +1,4 @@
-//! What a contact in line hears beside the music: early media, its place, how long it may take.
+//! What a contact in a queue hears beside the music: early media, its place, how long it may take.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Engine {
         self.answer_caller(now, key, None);
     }
 
-    /// Says the place in line, or how long it may take, in the caller's language.
+    /// Says the place in the queue, or how long it may take, in the caller's language.
     pub(super) fn announce(&mut self, now: Time, key: ContactKey) {
         let settings = self.settings.clone();
         let Some(contact) = self.contact(key) else { return };

@@ -35,7 +35,7 @@ impl Engine {
             let owner = contact.own.filter(|_| contact.busies_owner);
             let colleague = match &contact.phase {
                 Phase::Dialling(Dial { to: DialTo::Agent(agent), purpose: Purpose::Own, .. }) => Some(*agent),
-                Phase::Talking { agent: Some(agent), .. } if contact.story.current().queue.is_none() => Some(*agent),
+                Phase::Talking { agent: Some(agent), .. } if contact.timeline.current().queue.is_none() => Some(*agent),
                 _ => None,
             };
             // Who is passed on to a colleague outside of any queue is no call of the colleague's own.
@@ -60,7 +60,7 @@ impl Engine {
     fn audit_seats(&self) -> Result<(), String> {
         for (index, record) in self.agents.iter().enumerate() {
             let view = self.matcher.agent(AgentId(index as u32));
-            if view == AgentView::Busy && record.agent.wants_seat() && record.legs == 0 {
+            if view == AgentView::Busy && record.agent.wants_contacts() && record.legs == 0 {
                 return Err(format!("agent {index} is ready, and not on the bench"));
             }
             if view == AgentView::Ready && record.legs > 0 {
@@ -120,8 +120,8 @@ impl Engine {
         let mut held: BTreeMap<AgentId, u32> = BTreeMap::new();
         for (_, contact) in &self.contacts {
             let agent = match &contact.phase {
-                Phase::Offered(offers) => {
-                    offers.iter().for_each(|offer| *held.entry(offer.agent).or_default() += 1);
+                Phase::Ringing(rings) => {
+                    rings.iter().for_each(|ringing| *held.entry(ringing.agent).or_default() += 1);
                     None
                 }
                 Phase::Talking { agent, .. } => *agent,
@@ -168,16 +168,16 @@ impl Engine {
             if matches!(&contact.phase, Phase::Dialling(dial) if dial.legs.is_empty()) {
                 return Err(format!("contact {} waits for somebody who is not rung", contact.id));
             }
-            let offers = match &contact.phase {
+            let rings = match &contact.phase {
                 Phase::Waiting => &[][..],
-                Phase::Offered(offers) => offers,
+                Phase::Ringing(rings) => rings,
                 _ if contact.further.is_empty() => continue,
                 _ => return Err(format!("contact {} is not in line, and has further rings", contact.id)),
             };
             let Some(slot) = contact.slot else { return Err(format!("contact {} is in line without a slot", contact.id)) };
             for slot in contact.further.iter().copied().chain([slot]) {
-                let offered = offers.iter().find(|offer| offer.slot == slot);
-                let known = offered.map_or(ContactView::Waiting, |offer| ContactView::Offered(offer.agent));
+                let offered = rings.iter().find(|ringing| ringing.slot == slot);
+                let known = offered.map_or(ContactView::Waiting, |ringing| ContactView::Offered(ringing.agent));
                 let word = self.matcher.contact(slot);
                 if word != known {
                     return Err(format!("contact {} is {:?}, and in the line it is {word:?}", contact.id, contact.phase));

@@ -14,7 +14,7 @@ use crate::acd::{ContactSlot, Key};
 use crate::base::deadline::DeadlineId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::base::{AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
-use crate::call::contact::{Story, Ticket};
+use crate::call::contact::{Ticket, Timeline};
 use crate::call::menu::Menu;
 use crate::report::{FactKind, Next};
 
@@ -30,13 +30,13 @@ pub struct ContactKey {
 pub enum ContactTimer {
     /// No key came in the entry.
     Key,
-    /// The line's requirement relaxes.
-    Widen,
+    /// The queue's requirement relaxes.
+    Relax,
     /// The wait for one agent in particular is over.
     Prefer,
     /// The longest wait is over.
     WaitMax,
-    /// The place in line is said.
+    /// The place in the queue is said.
     Announce,
     /// A ring has lasted long enough.
     Ring,
@@ -54,12 +54,12 @@ pub enum ContactTimer {
     GoodbyeMax,
 }
 
-/// The offer of a contact to an agent.
+/// The ringing of an agent for a contact.
 #[derive(Clone, Debug)]
-pub(super) struct Offer {
+pub(super) struct Ringing {
     pub(super) agent: AgentId,
     pub(super) queue: QueueId,
-    /// Which of the contact's slots is offered.
+    /// The contact's slot in the matcher that the agent is reserved for.
     pub(super) slot: ContactSlot,
     pub(super) since: Time,
     /// When the ring has lasted long enough, or is tried again where it could not begin.
@@ -70,18 +70,18 @@ pub(super) struct Offer {
     pub(super) worst: Option<OfferOutcome>,
 }
 
-/// The offers of a contact: one, unless its queue rings several agents at once.
-pub(super) type Offers = SmallVec<[Offer; 1]>;
+/// The agents that ring for a contact: one, unless its queue rings several agents at once.
+pub(super) type Rings = SmallVec<[Ringing; 1]>;
 
 /// Where in the house a contact is.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     /// In its entry.
     Entry(EntryId, Menu),
-    /// In line, with nobody rung.
+    /// In a queue, with nobody rung.
     Waiting,
-    /// In line, and an agent is rung, or several.
-    Offered(Offers),
+    /// In a queue, and an agent is rung, or several.
+    Ringing(Rings),
     /// Somebody in particular is being called.
     Dialling(Dial),
     /// With an agent; with somebody outside where there is none.
@@ -116,7 +116,7 @@ pub(super) struct Contact {
     pub(super) legs: SmallVec<[LegKey; 3]>,
     pub(super) legs_ever: u32,
     pub(super) phase: Phase,
-    pub(super) story: Story,
+    pub(super) timeline: Timeline,
     pub(super) slot: Option<ContactSlot>,
     /// The slots of further rings.
     pub(super) further: SmallVec<[ContactSlot; 2]>,
@@ -172,7 +172,7 @@ impl Engine {
     pub(super) fn turn(&mut self, now: Time, key: ContactKey, segment: Segment, queue: Option<QueueId>, agent: Option<AgentId>) {
         let Some(contact) = self.contact_mut(key) else { return };
         let id = contact.id;
-        let closed = contact.story.turn(now, segment, queue, agent);
+        let closed = contact.timeline.turn(now, segment, queue, agent);
         let kind = FactKind::SegmentEnded {
             segment: closed.segment,
             queue: closed.queue,
@@ -189,7 +189,7 @@ impl Engine {
         self.current = Some(key);
         match timer {
             ContactTimer::Key => self.menu_event(now, key, crate::call::menu::Event::TimedOut),
-            ContactTimer::Widen => self.widen(now, key),
+            ContactTimer::Relax => self.relax(now, key),
             ContactTimer::Prefer => self.prefer_nobody(now, key),
             ContactTimer::WaitMax => self.overflow(now, key),
             ContactTimer::Announce => self.announce(now, key),

@@ -1,4 +1,4 @@
-//! Calling somebody in particular, past the line: an agent's own call, an overflow to a number, a transfer to an agent or a number.
+//! Calling somebody in particular, past the queue: an agent's own call, an overflow to a number, a transfer to an agent or a number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
 use super::media_port::Feed;
 use super::ring::{ELSEWHERE, weight};
 use super::sabotage::Rule;
-use super::{Engine, TxUse};
+use super::{Engine, TxUser};
 use crate::acd::agent::{OWN_CALL_MAX, State};
 use crate::acd::claim::AgentView;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
@@ -37,7 +37,7 @@ pub(super) enum DialTo {
 pub(super) enum Purpose {
     /// An agent calls.
     Own,
-    /// The way out of a line.
+    /// The overflow of a queue.
     Overflow,
     /// An agent passes the caller on.
     Transfer,
@@ -111,8 +111,8 @@ impl Engine {
         true
     }
 
-    /// Takes an agent off the bench for a direct call. A caller who is passed on needs one who is ready; a colleague may also disturb one
-    /// who is on a break.
+    /// Takes an agent out of the ready index for a direct call. A caller who is passed on needs one who is ready; a colleague may also
+    /// disturb one who is on a break.
     fn take_agent(&mut self, now: Time, key: ContactKey, agent: AgentId, purpose: Purpose) -> bool {
         let Some(record) = self.agents.get(agent.index()) else { return false };
         if record.legs > 0 || self.settings.directory.agents.get(agent.index()).is_none_or(Option::is_none) {
@@ -150,7 +150,7 @@ impl Engine {
         true
     }
 
-    /// A slot that stands for a contact which is not in line, so that an agent's state can name it.
+    /// A slot that stands for a contact that is in no queue, so that an agent's state can name it.
     fn slot_for(&mut self, key: ContactKey) -> Option<crate::acd::ContactSlot> {
         if let Some(slot) = self.contact(key)?.slot {
             return Some(slot);
@@ -178,7 +178,7 @@ impl Engine {
             dial.legs.push(leg);
         }
         let codecs = self.codecs_for_agent(caller);
-        let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
+        let Some(body) = self.sdp_offer_to(now, leg, &codecs, caller) else {
             if self.holds(Rule::NoPorts) {
                 self.drop_ring_leg(now, key, leg);
             }
@@ -212,14 +212,14 @@ impl Engine {
         let trusted = rules.trusted;
         let body: &[u8] = &body;
         let request = (Method::Invite, &*uri);
-        let tx = self.stack.request(now, flow, request, TxUse::Invite(leg), Some(("application/sdp", body)), |writer| {
+        let tx = self.stack.request(now, flow, request, TxUser::Invite(leg), Some(("application/sdp", body)), |writer| {
             writer.fmt(Name::MaxForwards, format_args!("{hops}"));
             writer.fmt(Name::From, format_args!("<sip:{shown}@{host}>;tag={tag}"));
             writer.fmt(Name::To, format_args!("<{uri}>"));
             writer.field(Name::CallId, &*call_id);
             writer.fmt(Name::CSeq, format_args!("{cseq} INVITE"));
             writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-            writer.field(Name::Allow, super::receive::ALLOW);
+            writer.field(Name::Allow, super::dispatch::ALLOW);
             if trusted {
                 writer.fmt(Name::PAssertedIdentity, format_args!("<sip:{shown}@{host}>"));
             }
@@ -282,13 +282,15 @@ impl Engine {
     /// it. The first fork that does so is. False when there is nothing to hear.
     fn pass_early_media(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) -> bool {
         let outside = self.leg(leg).filter(|leg| matches!(leg.role, Role::External(_)) && !body.is_empty());
-        let Some(offered) = outside.and_then(|leg| leg.media.as_ref()?.offered.clone()) else { return false };
-        let Some(agreement) = sdp::read(body).ok().and_then(|answer| sdp::agreed(&offered, &answer).ok()) else { return false };
+        let Some(sdp_offered) = outside.and_then(|leg| leg.media.as_ref()?.sdp_offered.clone()) else { return false };
+        let Some(agreement) = sdp::read(body).ok().and_then(|answer| sdp::agreed(&sdp_offered, &answer).ok()) else {
+            return false;
+        };
         let codec = agreement.codec;
         self.agree(leg, agreement);
         // The 200 may describe it again, or differently where another fork answers.
         if let Some(media) = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()) {
-            media.offered = Some(offered);
+            media.sdp_offered = Some(sdp_offered);
         }
         let Some(caller) = self.contact(key).map(|contact| contact.caller) else { return false };
         if !self.answer_early(now, key, Some(codec)) {
@@ -309,8 +311,8 @@ impl Engine {
             _ => return self.hang_up(now, leg),
         };
         let media = self.leg_mut(leg).and_then(|leg| leg.media.as_mut());
-        let (offered, early) = media.map_or((None, None), |media| (media.offered.take(), media.agreement.clone()));
-        let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
+        let (sdp_offered, early) = media.map_or((None, None), |media| (media.sdp_offered.take(), media.agreement.clone()));
+        let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(body).ok()?).ok());
         // What was described in a 183 need not be described again (RFC 3261 13.2.1).
         let Some(agreement) = agreed.or(early.filter(|_| body.is_empty())) else {
             self.hang_up(now, leg);

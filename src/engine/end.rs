@@ -1,7 +1,7 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
 use super::Engine;
-use super::TxUse;
+use super::TxUser;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
 use super::sabotage::Rule;
@@ -14,27 +14,27 @@ use crate::sip::method::Method;
 use crate::sip::name::Name;
 
 impl Engine {
-    /// Ends a contact: its place in line, its segments, its legs. A caller who was never answered is refused with `status`.
+    /// Ends a contact: its place in the queue, its segments, its legs. A caller who was never answered is refused with `status`.
     pub(super) fn end_contact(&mut self, now: Time, key: ContactKey, by: EndedBy, status: Option<u16>) {
         let Some(contact) = self.contact(key) else { return };
         let phase = contact.phase.clone();
         if matches!(phase, Phase::Over) {
             return;
         }
-        if matches!(phase, Phase::Waiting | Phase::Offered(_)) {
+        if matches!(phase, Phase::Waiting | Phase::Ringing(_)) {
             let outcome = match by {
                 EndedBy::Caller => QueueOutcome::Abandoned,
                 EndedBy::Overflow => QueueOutcome::Overflowed,
                 EndedBy::Closed | EndedBy::System => QueueOutcome::Closed,
                 EndedBy::Agent | EndedBy::Outside | EndedBy::Fault | EndedBy::Crash => QueueOutcome::Failed,
             };
-            self.leave_line(now, key, outcome);
+            self.leave_queue(now, key, outcome);
         }
         let Some(contact) = self.contact_mut(key) else { return };
         let refused = status.filter(|_| !contact.ever_answered);
         let (id, queue, arrived) = (contact.id, contact.last_queue, contact.arrived);
         let (trunk, emergency) = (contact.trunk, contact.emergency);
-        let closed = contact.story.close(now);
+        let closed = contact.timeline.close(now);
         contact.phase = Phase::Over;
         let legs = contact.legs.clone();
         let (own, busies_owner) = (contact.own, contact.busies_owner);
@@ -123,7 +123,7 @@ impl Engine {
         entry.state = LegState::Ending;
         let acknowledged = entry.acknowledged;
         self.close_media(now, leg);
-        if acknowledged && self.in_dialog(now, leg, Method::Bye, TxUse::Bye(leg), None).is_none() {
+        if acknowledged && self.in_dialog(now, leg, Method::Bye, TxUser::Bye(leg), None).is_none() {
             self.leg_gone(now, leg);
         }
     }

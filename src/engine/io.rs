@@ -57,7 +57,7 @@ pub enum Input<'a> {
         /// What.
         command: AgentCommand,
     },
-    /// The configuration has changed; the map of it is published.
+    /// The configuration has changed; its routing table is published.
     Reload(Arc<Settings>),
     /// No new calls from here on.
     Drain,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::alive::Asked;
 use super::contact::ContactKey;
+use super::liveness::Asked;
 use super::media_port::PortLease;
-use super::{Engine, TxUse};
+use super::{Engine, TxUser};
 use crate::base::seed::Seed;
 use crate::base::{Codec, EndpointId, Time};
 use crate::call::leg::{LegState, Role};
@@ -45,8 +45,8 @@ pub(super) struct LegMedia {
     pub(super) lease: PortLease,
     pub(super) session_id: u64,
     pub(super) version: u64,
-    /// What we offered, while no answer has come.
-    pub(super) offered: Option<Formats>,
+    /// The formats of our SDP offer, while no answer has come.
+    pub(super) sdp_offered: Option<Formats>,
     pub(super) agreement: Option<Agreement>,
     /// The description that we last sent, for a provisional answer's repetition in the final one.
     pub(super) described: Option<Arc<[u8]>>,
@@ -84,8 +84,8 @@ pub(super) struct Leg {
     pub(super) dialled: Option<Dialled>,
     /// An INVITE within the dialog that we sent and that is not yet answered.
     pub(super) reinvite_out: Option<ClientTx>,
-    /// Their offer that we have not answered.
-    pub(super) offer: Option<Box<Description>>,
+    /// Their SDP offer that we have not answered.
+    pub(super) sdp_offer: Option<Box<Description>>,
     /// Our ACK to their 2xx and its way, for when that comes again.
     pub(super) ack: Option<(Flow, Arc<[u8]>)>,
     /// Their ACK to our 2xx came; before it, no BYE may go (RFC 3261 15).
@@ -165,7 +165,7 @@ impl Engine {
             invite_cseq: 1,
             dialled: None,
             reinvite_out: None,
-            offer: None,
+            sdp_offer: None,
             ack: None,
             acknowledged: false,
             status: None,
@@ -182,12 +182,14 @@ pub(super) fn new_call_id(shard: u16, seed: &mut Seed) -> Arc<str> {
     format!("{shard:02x}{:016x}{:016x}", seed.next_u64(), seed.next_u64()).into()
 }
 
-impl TxUse {
+impl TxUser {
     /// The leg that the transaction belongs to.
     pub(super) fn leg(self) -> Option<LegKey> {
         match self {
-            TxUse::Invite(leg) | TxUse::Reinvite(leg) | TxUse::Bye(leg) | TxUse::Alive(leg) | TxUse::Notify(leg) => Some(leg),
-            TxUse::Probe(_) | TxUse::Fork => None,
+            TxUser::Invite(leg) | TxUser::Reinvite(leg) | TxUser::Bye(leg) | TxUser::Alive(leg) | TxUser::Notify(leg) => {
+                Some(leg)
+            }
+            TxUser::Probe(_) | TxUser::Fork => None,
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct PortLease {
     pub advertised: IpAddr,
 }
 
-/// From where an endpoint takes packets before the first has come (telephony.md's source lock).
+/// From where an endpoint takes packets before the first has come: the source lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SourceRule {
     /// A trunk's or fixed contact's leg: the description's address; any port of it until the first packet, then that one.

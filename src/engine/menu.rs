@@ -71,7 +71,7 @@ impl Engine {
         contact.hears = CallerHears::Nothing;
         match contact.phase {
             Phase::Entry(..) => self.menu_event(now, key, Event::Played),
-            Phase::Waiting | Phase::Offered(_) | Phase::Dialling(_) => self.music(key),
+            Phase::Waiting | Phase::Ringing(_) | Phase::Dialling(_) => self.music(key),
             Phase::Goodbye(_) => self.goodbye_over(now, key),
             Phase::Talking { .. } | Phase::Over => {}
         }

@@ -1,4 +1,4 @@
-//! The engine of a shard: joins SIP, calls, the line and media, as one pure state machine.
+//! The engine of a shard: joins SIP, calls, the queues and media, as one pure state machine.
 //!
 //! `handle(now, Input)`, then `poll()` until it is `None`; call `handle(now, Input::Time)` at [`Engine::next_deadline`]. It owns the contacts
 //! whose first Call-ID hashes to its shard, and the agents whose id does; nobody else changes them. It does no I/O, knows no
@@ -28,29 +28,29 @@ use crate::sip::nonce::Nonces;
 use crate::sip::stack::counts::SipCounts;
 use crate::sip::stack::{ListenerName, Stack};
 
+mod agent_calls;
 mod agents;
-mod alive;
 mod announce;
-mod arrive;
 mod audit;
 mod contact;
 mod dial;
+mod dispatch;
 mod end;
+mod in_dialog;
+mod inbound;
 pub mod io;
 mod last_agent;
 mod leg;
 mod limits;
-mod line;
+mod liveness;
+mod media;
 pub mod media_port;
 mod menu;
 mod offer;
-mod own;
-mod ports;
-mod receive;
+mod queue;
 mod refused;
 mod register;
 mod reload;
-mod request;
 mod ring;
 pub(crate) mod sabotage;
 pub mod settings;
@@ -64,11 +64,11 @@ pub use announce::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
 pub use settings::Settings;
 
-use arrive::Overload;
 use contact::{Contact, ContactKey, ContactTimer};
+use inbound::Overload;
 use last_agent::LastAgents;
 use leg::{Leg, LegKey};
-use ports::{EndpointOwner, PortStock};
+use media::{EndpointOwner, PortStock};
 use refused::Refused;
 use register::Binding;
 
@@ -90,7 +90,7 @@ pub enum Reason {
 
 /// What a transaction is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum TxUse {
+enum TxUser {
     /// The INVITE that a leg begins with, whichever side sent it.
     Invite(LegKey),
     /// An INVITE within a leg's dialog.
@@ -109,7 +109,7 @@ enum TxUse {
 
 /// An agent's state as it was last told as a fact.
 #[derive(Clone, Copy)]
-struct StateTold {
+struct ReportedState {
     word: AgentState,
     reason: Option<BreakReason>,
     since: Time,
@@ -127,9 +127,9 @@ struct AgentRecord {
     bindings_noted: usize,
     /// Legs to the agent's phones that have not ended: while there is one, the phone may still ring.
     legs: u32,
-    /// How the offer ended, once it has and until the last phone is silent.
-    offer_ended: Option<(OfferOutcome, Duration)>,
-    told: StateTold,
+    /// How the ringing ended, once it has and until the last phone is silent.
+    ring_ended: Option<(OfferOutcome, Duration)>,
+    reported: ReportedState,
     state_deadline: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
 }
@@ -145,7 +145,7 @@ struct TrunkRecord {
 pub struct Engine {
     shard: u16,
     settings: Arc<Settings>,
-    stack: Stack<TxUse>,
+    stack: Stack<TxUser>,
     counts: Arc<SipCounts>,
     legs: Slab<Leg>,
     contacts: Slab<Contact>,
@@ -179,7 +179,7 @@ pub struct Engine {
     draining: bool,
     /// Whether new calls are shed, for input is too old.
     overload: Overload,
-    /// Whom the input at hand is about, for when it must be given up (rule 9).
+    /// Whom the input at hand is about, for when it must be given up after a panic.
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
@@ -200,7 +200,7 @@ pub struct Parts {
     pub shard: u16,
     /// The checked configuration.
     pub settings: Arc<Settings>,
-    /// The line, shared by all shards.
+    /// The matcher, shared by all shards.
     pub matcher: Arc<Matcher>,
     /// The listeners, by `ListenerId`.
     pub listeners: Vec<ListenerName>,
@@ -213,7 +213,7 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// An engine without calls. Agents with fixed contacts that are ready from the start take their seats.
+    /// An engine without calls. Agents with fixed contacts that are ready from the start enter the ready index.
     #[must_use]
     pub fn new(parts: Parts, now: Time) -> Self {
         let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
@@ -306,8 +306,8 @@ impl Engine {
 
     /// Whether another shard's match concerns a party of ours.
     #[must_use]
-    pub fn nudged(&self) -> bool {
-        self.matcher.nudged(self.shard)
+    pub fn has_wake_ups(&self) -> bool {
+        self.matcher.has_wake_ups(self.shard)
     }
 
     /// Contacts up.
@@ -328,7 +328,7 @@ impl Engine {
         self.contacts.is_empty() && self.legs.is_empty() && self.stack.is_empty() && self.endpoints.is_empty()
     }
 
-    /// What a contact's end by a broken invariant of ours leaves to do (rule 9): it ends, its agent comes back. To be called after a
+    /// What a contact's end by a broken invariant of ours leaves to do: it ends, its agent comes back. To be called after a
     /// panic in [`Engine::handle`] was caught. Which contact it is, if the input was about one.
     pub fn fault(&mut self, now: Time) -> Option<ContactId> {
         let key = self.current.take();
@@ -357,10 +357,10 @@ impl Engine {
         }
     }
 
-    /// Follows up what the line has decided meanwhile, until it decides nothing more.
+    /// Follows up what the matcher has decided meanwhile, until it decides nothing more.
     fn settle(&mut self, now: Time) {
-        while self.matcher.nudged(self.shard) {
-            self.follow_nudges(now);
+        while self.matcher.has_wake_ups(self.shard) {
+            self.follow_wake_ups(now);
         }
     }
 

@@ -1,39 +1,39 @@
 //! Offers: what the matcher decides, and how it ends.
 //!
-//! A queue may ring several agents for a caller at once. Each further ring has a slot of its own in the matcher, filed behind everybody
-//! who waits, so that it takes only agents whom nobody else needs. All slots of a contact are owned by this engine, which takes the
-//! answers one after the other: the first wins, and with it all other slots leave.
+//! A queue may ring several agents for a caller at once. Each further ring has a slot of its own in the matcher, with an entry behind
+//! everybody who waits, so that it takes only agents whom nobody else needs. All slots of a contact are owned by this engine, which takes
+//! the answers one after the other: the first wins, and with it all other slots leave.
 
 use std::time::Duration;
 
 use super::Engine;
-use super::contact::{ContactKey, ContactTimer, Offer, Offers, Phase};
+use super::contact::{ContactKey, ContactTimer, Phase, Ringing, Rings};
 use super::leg::LegKey;
 use super::ring::{ELSEWHERE, weight};
 use super::sabotage::Rule;
 use crate::acd::claim::{AgentView, ContactView, Left};
-use crate::acd::{ContactSlot, Key, LineId};
+use crate::acd::{ContactSlot, DemandId, Key};
 use crate::base::words::{Limit, OfferOutcome};
 use crate::base::{AgentId, Time, Weighed};
 use crate::report::FactKind;
 
 impl Engine {
     /// Looks again at every party that the matcher has touched.
-    pub(super) fn follow_nudges(&mut self, now: Time) {
+    pub(super) fn follow_wake_ups(&mut self, now: Time) {
         let matcher = self.matcher.clone();
         let mut agents: smallvec::SmallVec<[AgentId; 4]> = smallvec::SmallVec::new();
-        matcher.nudged_agents(self.shard, |agent| agents.push(agent));
+        matcher.woken_agents(self.shard, |agent| agents.push(agent));
         for agent in agents {
-            self.agent_nudged(now, agent);
+            self.agent_woken(now, agent);
         }
         let mut slots: smallvec::SmallVec<[ContactSlot; 4]> = smallvec::SmallVec::new();
-        matcher.nudged_contacts(self.shard, |slot| slots.push(slot));
+        matcher.woken_contacts(self.shard, |slot| slots.push(slot));
         for slot in slots {
-            self.contact_nudged(now, slot);
+            self.contact_woken(now, slot);
         }
     }
 
-    fn agent_nudged(&mut self, now: Time, agent: AgentId) {
+    fn agent_woken(&mut self, now: Time, agent: AgentId) {
         self.matcher.consider_loan(agent);
         let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) else { return };
         let record = &mut self.agents[agent.index()];
@@ -45,46 +45,46 @@ impl Engine {
         }
     }
 
-    fn contact_nudged(&mut self, now: Time, slot: ContactSlot) {
+    fn contact_woken(&mut self, now: Time, slot: ContactSlot) {
         let Some(key) = self.in_slot[(slot.0 - self.first_slot) as usize] else { return };
         let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
         let Some(contact) = self.contact(key) else { return };
         let Some(ticket) = contact.ticket else { return };
         match &contact.phase {
             Phase::Waiting => {}
-            Phase::Offered(offers) if offers.iter().all(|offer| offer.slot != slot) => {}
+            Phase::Ringing(rings) if rings.iter().all(|ringing| ringing.slot != slot) => {}
             _ => return,
         }
         let id = contact.id;
         self.current = Some(key);
-        // The agent's owner reads the same words: an agent who turned away meanwhile is not reserved, and the place is kept.
+        // The agent's owner reads the same state words: an agent who turned away meanwhile is not reserved, and the place is kept.
         if self.agents[agent.index()].agent.state().contact() != Some(slot) {
             self.put_back(now, key, slot);
             self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
             return;
         }
         let (queue, legs) = (ticket.queue, smallvec::SmallVec::new());
-        let offer = Offer { agent, queue, slot, since: now, until: None, legs, worst: None };
+        let ringing = Ringing { agent, queue, slot, since: now, until: None, legs, worst: None };
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offers)) => offers.push(offer),
-            Some(phase) => *phase = Phase::Offered(Offers::from_iter([offer])),
+            Some(Phase::Ringing(rings)) => rings.push(ringing),
+            Some(phase) => *phase = Phase::Ringing(Rings::from_iter([ringing])),
             None => {}
         }
-        let line = self.filing(key, slot).map(|(line, _)| line);
-        let weighed = line.map_or_else(Weighed::default, |line| self.matcher.weigh(line));
+        let demand = self.demand_and_key(key, slot).map(|(demand, _)| demand);
+        let weighed = demand.map_or_else(Weighed::default, |demand| self.matcher.weigh(demand));
         self.fact(now, Some(id), FactKind::Offered { queue, agent, weighed });
         self.ring(now, key, agent);
     }
 
-    /// The line and the key of one of the contact's slots; `None` for a further ring that its queue does not want any more.
-    fn filing(&self, key: ContactKey, slot: ContactSlot) -> Option<(LineId, Key)> {
+    /// The demand and the key of one of the contact's slots; `None` for a further ring that its queue does not want any more.
+    fn demand_and_key(&self, key: ContactKey, slot: ContactSlot) -> Option<(DemandId, Key)> {
         let contact = self.contact(key)?;
         if contact.slot == Some(slot) {
-            return self.line_at(key).map(|(_, line, place)| (line, place));
+            return self.demand_at(key).map(|(_, demand, place)| (demand, place));
         }
         let ticket = contact.ticket?;
-        let line = self.matcher.map().further_line(ticket.queue, contact.language, ticket.step)?;
-        Some((line, contact.place?.of_further_ring()))
+        let demand = self.matcher.routing_table().further_demand(ticket.queue, contact.language, ticket.step)?;
+        Some((demand, contact.place?.of_further_ring()))
     }
 
     // ---- further rings ----
@@ -101,8 +101,8 @@ impl Engine {
                 return;
             }
             let (id, place, language) = (contact.id, contact.place, contact.language);
-            let line = self.matcher.map().further_line(ticket.queue, language, ticket.step);
-            let (Some(line), Some(place)) = (line, place) else { return };
+            let demand = self.matcher.routing_table().further_demand(ticket.queue, language, ticket.step);
+            let (Some(demand), Some(place)) = (demand, place) else { return };
             // Of the slots that contacts need for themselves none is taken.
             let slot = if self.further_rings < self.further_max { self.free_slots.pop_front() } else { None };
             let Some(slot) = slot else { return self.limit_hit(now, Some(id), Limit::LineSlots) };
@@ -111,16 +111,17 @@ impl Engine {
             if let Some(contact) = self.contact_mut(key) {
                 contact.further.push(slot);
             }
-            self.matcher.ring_further(slot, line, place.of_further_ring());
+            self.matcher.ring_further(slot, demand, place.of_further_ring());
         }
     }
 
-    /// Files the further rings that nobody has taken in the line that they are for now; those that their queue does not want any more end.
-    pub(super) fn refile_further(&mut self, now: Time, key: ContactKey) {
+    /// Moves the further rings that nobody has taken to the demand that they are for now; those that their queue does not want any more
+    /// end.
+    pub(super) fn reenter_further(&mut self, now: Time, key: ContactKey) {
         for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
-            match self.filing(key, slot) {
-                Some((line, place)) => drop(self.matcher.widen(slot, line, place)),
-                None if self.offers(key).iter().any(|offer| offer.slot == slot) => {}
+            match self.demand_and_key(key, slot) {
+                Some((demand, place)) => drop(self.matcher.relax(slot, demand, place)),
+                None if self.rings(key).iter().any(|ringing| ringing.slot == slot) => {}
                 None => {
                     self.leave_with(now, slot);
                     self.forget_further(key, slot);
@@ -129,7 +130,7 @@ impl Engine {
         }
     }
 
-    /// Gives the slot of a further ring that has left the line back.
+    /// Gives the slot of a further ring that has left the matcher back.
     fn forget_further(&mut self, key: ContactKey, slot: ContactSlot) {
         let Some(contact) = self.contact_mut(key) else { return };
         let Some(at) = contact.further.iter().position(|further| *further == slot) else { return };
@@ -139,28 +140,28 @@ impl Engine {
         self.free_slots.push_back(slot);
     }
 
-    // ---- how offers end ----
+    // ---- how ringing ends ----
 
-    pub(super) fn offers(&self, key: ContactKey) -> &[Offer] {
+    pub(super) fn rings(&self, key: ContactKey) -> &[Ringing] {
         match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Offered(offers)) => offers,
+            Some(Phase::Ringing(rings)) => rings,
             _ => &[],
         }
     }
 
-    pub(super) fn offers_mut(&mut self, key: ContactKey) -> &mut [Offer] {
+    pub(super) fn rings_mut(&mut self, key: ContactKey) -> &mut [Ringing] {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offers)) => offers,
+            Some(Phase::Ringing(rings)) => rings,
             _ => &mut [],
         }
     }
 
-    /// Takes an offer out of the contact's, which waits again if there is no other.
-    fn take_offer(&mut self, key: ContactKey, slot: ContactSlot) {
+    /// Takes a ringing agent out of the contact's, which waits again if there is no other.
+    fn take_ring(&mut self, key: ContactKey, slot: ContactSlot) {
         let Some(contact) = self.contact_mut(key) else { return };
-        if let Phase::Offered(offers) = &mut contact.phase {
-            offers.retain(|offer| offer.slot != slot);
-            if offers.is_empty() {
+        if let Phase::Ringing(rings) = &mut contact.phase {
+            rings.retain(|ringing| ringing.slot != slot);
+            if rings.is_empty() {
                 contact.phase = Phase::Waiting;
             }
         }
@@ -169,7 +170,7 @@ impl Engine {
 
     /// Wakes the contact when the first of its rings has lasted long enough.
     pub(super) fn expect_ring(&mut self, key: ContactKey) {
-        match self.offers(key).iter().filter_map(|offer| offer.until).min() {
+        match self.rings(key).iter().filter_map(|ringing| ringing.until).min() {
             Some(at) => self.set_timer(key, ContactTimer::Ring, at),
             None => self.stop_timer(key, ContactTimer::Ring),
         }
@@ -181,9 +182,9 @@ impl Engine {
         if let Some(ticket) = self.contact_mut(key).and_then(|contact| contact.ticket.as_mut()) {
             ticket.prefers = None;
         }
-        self.take_offer(key, slot);
-        match self.filing(key, slot) {
-            Some((line, place)) if self.holds(Rule::PutBack) => drop(self.matcher.put_back(slot, line, place)),
+        self.take_ring(key, slot);
+        match self.demand_and_key(key, slot) {
+            Some((demand, place)) if self.holds(Rule::PutBack) => drop(self.matcher.put_back(slot, demand, place)),
             Some(_) => {}
             None => {
                 self.matcher.leave(slot);
@@ -193,36 +194,36 @@ impl Engine {
         self.ask_further(now, key);
     }
 
-    /// An offer came to nothing: the contact waits again at its place, the agent's state says why.
-    pub(super) fn offer_failed(&mut self, now: Time, key: ContactKey, agent: AgentId, outcome: OfferOutcome) {
+    /// The ringing of an agent came to nothing: the contact waits again at its place, the agent's state says why.
+    pub(super) fn ring_failed(&mut self, now: Time, key: ContactKey, agent: AgentId, outcome: OfferOutcome) {
         let settings = self.settings.clone();
         let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
-        let Some(offer) = self.offers(key).iter().find(|offer| offer.agent == agent) else { return };
-        let (queue, slot, rang) = (offer.queue, offer.slot, now.since(offer.since));
+        let Some(ringing) = self.rings(key).iter().find(|ringing| ringing.agent == agent) else { return };
+        let (queue, slot, rang) = (ringing.queue, ringing.slot, now.since(ringing.since));
         let pause = settings.queue(queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
         self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
-        // The contact's word first: only then may the agent leave.
+        // The contact's state word first: only then may the agent leave.
         self.put_back(now, key, slot);
         self.agent_let_go(now, agent, outcome, pause);
     }
 
-    /// The contact leaves its line: whoever is rung for it is not rung any more.
+    /// The contact leaves its queue: whoever is rung for it is not rung any more.
     pub(super) fn withdraw_all(&mut self, now: Time, key: ContactKey) {
         let Some(contact) = self.contact_mut(key) else { return };
-        if let Phase::Offered(offers) = std::mem::replace(&mut contact.phase, Phase::Waiting) {
-            for offer in &offers {
-                self.withdraw(now, key, offer, None);
+        if let Phase::Ringing(rings) = std::mem::replace(&mut contact.phase, Phase::Waiting) {
+            for ringing in &rings {
+                self.withdraw(now, key, ringing, None);
             }
         }
     }
 
-    /// An agent has answered for one of the contact's slots: the others leave the line, and whoever is rung for them is let go.
+    /// An agent has answered for one of the contact's slots: the others leave the matcher, and whoever is rung for them is let go.
     pub(super) fn others_lose(&mut self, now: Time, key: ContactKey, winner: ContactSlot) {
         if !self.holds(Rule::OthersLose) {
             return;
         }
-        for offer in self.offers(key).to_vec().iter().filter(|offer| offer.slot != winner) {
-            self.withdraw(now, key, offer, ELSEWHERE);
+        for ringing in self.rings(key).to_vec().iter().filter(|ringing| ringing.slot != winner) {
+            self.withdraw(now, key, ringing, ELSEWHERE);
         }
         let Some(contact) = self.contact(key) else { return };
         for slot in contact.further.clone().into_iter().chain(contact.slot).filter(|slot| *slot != winner) {
@@ -230,17 +231,17 @@ impl Engine {
         }
     }
 
-    fn withdraw(&mut self, now: Time, key: ContactKey, offer: &Offer, reason: Option<&'static str>) {
+    fn withdraw(&mut self, now: Time, key: ContactKey, ringing: &Ringing, reason: Option<&'static str>) {
         let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
-        let (queue, agent, rang) = (offer.queue, offer.agent, now.since(offer.since));
+        let (queue, agent, rang) = (ringing.queue, ringing.agent, now.since(ringing.since));
         let outcome = OfferOutcome::Withdrawn;
         self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
-        for leg in &offer.legs {
+        for leg in &ringing.legs {
             self.cancel_ring(now, *leg, reason);
         }
     }
 
-    /// One of a contact's slots leaves the line; the agent whom it is offered to, known of or not yet, is let go.
+    /// One of a contact's slots leaves the matcher; the agent whom it is offered to, known of or not yet, is let go.
     pub(super) fn leave_with(&mut self, now: Time, slot: ContactSlot) -> Left {
         let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
         if let Left::WasOffered(agent) = left {
@@ -249,16 +250,16 @@ impl Engine {
         left
     }
 
-    /// A phone will not answer. When it was the last that rang for an agent, that offer has failed.
+    /// A phone will not answer. When it was the last that rang for an agent, that ringing has failed.
     pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome) {
-        let Some(offer) = self.offers_mut(key).iter_mut().find(|offer| offer.legs.contains(&leg)) else { return };
-        offer.legs.retain(|other| *other != leg);
-        if offer.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
-            offer.worst = Some(outcome);
+        let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.legs.contains(&leg)) else { return };
+        ringing.legs.retain(|other| *other != leg);
+        if ringing.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
+            ringing.worst = Some(outcome);
         }
-        if offer.legs.is_empty() {
-            let (agent, outcome) = (offer.agent, offer.worst.unwrap_or(outcome));
-            self.offer_failed(now, key, agent, outcome);
+        if ringing.legs.is_empty() {
+            let (agent, outcome) = (ringing.agent, ringing.worst.unwrap_or(outcome));
+            self.ring_failed(now, key, agent, outcome);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::arrive::Refusal;
+use super::inbound::Refusal;
 use crate::base::Time;
 use crate::base::hash::{Keyed, KeyedMap};
 
@@ -50,7 +50,7 @@ impl Refused {
 mod tests {
     use super::*;
     use crate::base::seed::Seed;
-    use crate::engine::arrive::refuse;
+    use crate::engine::inbound::refuse;
     use crate::sip::stack::counts::Rejected;
 
     #[test]

@@ -13,7 +13,7 @@ use crate::sip::digest::{Algorithm, Credentials, ha1};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
 use crate::sip::name::Name;
-use crate::sip::name_addr::{Contact, NameAddr};
+use crate::sip::name_addr::{ContactHeader, NameAddr};
 use crate::sip::nonce::Freshness;
 use crate::sip::stack::counts::Rejected;
 use crate::sip::uri::Uri;
@@ -152,15 +152,15 @@ impl Engine {
         let in_order = |b: &Binding| b.call_id != call_id || cseq > b.cseq;
         for contact in message.contacts() {
             let address = match contact.map_err(|_| 400u16)? {
-                Contact::Star if message.expires() == Some(0) => {
+                ContactHeader::Star if message.expires() == Some(0) => {
                     if !bindings.iter().all(in_order) {
                         return Err(500);
                     }
                     bindings.clear();
                     continue;
                 }
-                Contact::Star => return Err(400),
-                Contact::Addr(address) => address,
+                ContactHeader::Star => return Err(400),
+                ContactHeader::Addr(address) => address,
             };
             let uri = address.uri().map_err(|_| 400u16)?;
             let asked = address.param("expires").flatten().and_then(|text| text.parse().ok()).or_else(|| message.expires());

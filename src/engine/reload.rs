@@ -1,7 +1,7 @@
 //! Taking up a changed configuration: only what differs is touched, and no call ends.
 //!
-//! The map is published before this runs (matcher.md, step 1), with every old line and bench in it. Here the owner takes it up: its agents
-//! take the seats, its contacts the lines that the new map gives them.
+//! The routing table is published before this runs, with every old demand and skill group in it. Here the owner takes it up: its agents
+//! take the skill groups, its contacts the demands that the new table gives them.
 
 use std::sync::Arc;
 
@@ -40,13 +40,13 @@ impl Engine {
             } else if old.directory.agents[index] != settings.directory.agents[index]
                 || old.directory.lending != settings.directory.lending
             {
-                self.matcher.reseat(agent);
+                self.matcher.regroup(agent);
             }
         }
-        let in_line = |contact: &Contact| matches!(contact.phase, Phase::Waiting | Phase::Offered(_));
-        let waiting: Vec<ContactKey> = self.contacts.iter().filter(|(_, c)| in_line(c)).map(|(_, c)| c.key).collect();
+        let in_queue = |contact: &Contact| matches!(contact.phase, Phase::Waiting | Phase::Ringing(_));
+        let waiting: Vec<ContactKey> = self.contacts.iter().filter(|(_, c)| in_queue(c)).map(|(_, c)| c.key).collect();
         for key in waiting {
-            self.refile(now, key);
+            self.reenter(now, key);
         }
         self.matcher.acknowledge(self.shard, settings.version);
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contact::{ContactKey, ContactTimer, Offer, Phase};
+use super::contact::{ContactKey, ContactTimer, Phase, Ringing};
 use super::leg::{LegKey, NewLeg, new_call_id};
 use super::sabotage::Rule;
-use super::{Engine, TxUse};
+use super::{Engine, TxUser};
 use crate::base::words::{OfferOutcome, QueueOutcome, Segment, Transport};
 use crate::base::{AgentId, Codec, Time};
 use crate::call::leg::{LegState, Role};
@@ -47,7 +47,7 @@ pub(super) fn weight(outcome: OfferOutcome) -> u8 {
     }
 }
 
-/// What a ring's final status means (telephony.md's table).
+/// What the final status of a ring means for the agent.
 fn meaning(status: u16) -> OfferOutcome {
     match status {
         486 => OfferOutcome::Busy,
@@ -77,7 +77,7 @@ impl Engine {
         let ring_timeout = rules.ring_timeout;
         let phones = self.phones_of(agent);
         if phones.is_empty() {
-            return self.offer_failed(now, key, agent, OfferOutcome::Unreachable);
+            return self.ring_failed(now, key, agent, OfferOutcome::Unreachable);
         }
         let mut rung = false;
         for phone in phones {
@@ -86,9 +86,9 @@ impl Engine {
         // For want of ports, which are not the agent's: there will be some in a moment.
         let until = now + if rung { ring_timeout } else { PORTS_RETRY };
         let bounded = self.holds(Rule::RingDeadline);
-        let Some(offer) = self.offers_mut(key).iter_mut().find(|offer| offer.agent == agent) else { return };
-        offer.until = bounded.then_some(until);
-        let slot = offer.slot;
+        let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.agent == agent) else { return };
+        ringing.until = bounded.then_some(until);
+        let slot = ringing.slot;
         if rung {
             self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
             self.agent_changed(now, agent);
@@ -105,7 +105,7 @@ impl Engine {
             codecs.extend(SPOKEN.into_iter().filter(|other| *other != codec && codec.transcodable()));
             return codecs;
         }
-        leg.offer.as_ref().map_or_else(|| Codecs::from_slice(&SPOKEN), |offer| sdp::ordered_for(offer, &Codec::ALL))
+        leg.sdp_offer.as_ref().map_or_else(|| Codecs::from_slice(&SPOKEN), |sdp_offer| sdp::ordered_for(sdp_offer, &Codec::ALL))
     }
 
     pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
@@ -128,13 +128,13 @@ impl Engine {
         );
         let codecs = self.codecs_for_agent(caller);
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offers)) => {
-                offers.iter_mut().filter(|offer| offer.agent == agent).for_each(|offer| offer.legs.push(leg));
+            Some(Phase::Ringing(rings)) => {
+                rings.iter_mut().filter(|ringing| ringing.agent == agent).for_each(|ringing| ringing.legs.push(leg));
             }
             Some(Phase::Dialling(dial)) => dial.legs.push(leg),
             _ => {}
         }
-        let Some(body) = self.offer_to(now, leg, &codecs, caller) else {
+        let Some(body) = self.sdp_offer_to(now, leg, &codecs, caller) else {
             self.drop_ring_leg(now, key, leg);
             return false;
         };
@@ -147,7 +147,7 @@ impl Engine {
             now,
             phone.flow,
             (Method::Invite, &phone.uri),
-            TxUse::Invite(leg),
+            TxUser::Invite(leg),
             Some(("application/sdp", &body)),
             |writer| {
                 if let Some(path) = &phone.path {
@@ -159,8 +159,8 @@ impl Engine {
                 writer.field(Name::CallId, &*call_id);
                 writer.field(Name::CSeq, "1 INVITE");
                 writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-                writer.field(Name::Allow, super::receive::ALLOW);
-                writer.field(Name::Supported, super::receive::SUPPORTED);
+                writer.field(Name::Allow, super::dispatch::ALLOW);
+                writer.field(Name::Supported, super::dispatch::SUPPORTED);
                 if let Some(alert) = &headers.alert_info {
                     writer.field(Name::AlertInfo, &**alert);
                 }
@@ -175,19 +175,19 @@ impl Engine {
         true
     }
 
-    /// Our offer on a new leg to somebody who shall talk to `caller`.
-    pub(super) fn offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
+    /// Our SDP offer on a new leg to somebody who shall talk to `caller`.
+    pub(super) fn sdp_offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
         let ipv6 = self.leg(leg)?.flow.remote.is_ipv6();
         if !self.open_media(now, leg, ipv6) {
             return None;
         }
-        let formats = match self.leg(caller).and_then(|leg| leg.offer.as_deref()) {
+        let formats = match self.leg(caller).and_then(|leg| leg.sdp_offer.as_deref()) {
             Some(theirs) => sdp::formats_like(codecs, theirs),
             None => sdp::formats(codecs),
         };
         let local = self.local(leg, Direction::SendRecv)?;
         let body = sdp::offer(&local, &formats);
-        self.leg_mut(leg)?.media.as_mut()?.offered = Some(formats);
+        self.leg_mut(leg)?.media.as_mut()?.sdp_offered = Some(formats);
         Some(body)
     }
 
@@ -263,7 +263,7 @@ impl Engine {
         }
         match self.contact(key).map(|contact| &contact.phase) {
             Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, message.body),
-            _ => self.offer_answered(now, key, leg, message.body),
+            _ => self.ring_answered(now, key, leg, message.body),
         }
     }
 
@@ -278,65 +278,65 @@ impl Engine {
     }
 
     /// An agent's phone has answered.
-    fn offer_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
-        let Some(offer) = self.offers(key).iter().find(|offer| offer.legs.contains(&leg)).cloned() else {
+    fn ring_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
+        let Some(ringing) = self.rings(key).iter().find(|ringing| ringing.legs.contains(&leg)).cloned() else {
             return self.hang_up(now, leg);
         };
-        let offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.offered.take());
-        let agreed = offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
+        let sdp_offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.sdp_offered.take());
+        let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(body).ok()?).ok());
         let Some(agreement) = agreed else {
             self.hang_up(now, leg);
             return self.phone_failed(now, key, leg, OfferOutcome::Unreachable);
         };
         let codec = agreement.codec;
         self.agree(leg, agreement);
-        if self.matcher.accept(offer.slot) != Some(offer.agent) {
+        if self.matcher.accept(ringing.slot) != Some(ringing.agent) {
             return self.hang_up(now, leg);
         }
-        for other in offer.legs.iter().filter(|other| **other != leg) {
+        for other in ringing.legs.iter().filter(|other| **other != leg) {
             self.cancel_ring(now, *other, ELSEWHERE);
         }
-        self.others_lose(now, key, offer.slot);
-        self.begin_talk(now, key, &offer, leg);
+        self.others_lose(now, key, ringing.slot);
+        self.begin_talk(now, key, &ringing, leg);
         if !self.answer_caller(now, key, Some(codec)) {
             return;
         }
         self.connect(key);
     }
 
-    fn begin_talk(&mut self, now: Time, key: ContactKey, offer: &Offer, leg: LegKey) {
+    fn begin_talk(&mut self, now: Time, key: ContactKey, ringing: &Ringing, leg: LegKey) {
         let settings = self.settings.clone();
-        let talk_max = settings.queue(offer.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
+        let talk_max = settings.queue(ringing.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
         let Some(contact) = self.contact_mut(key) else { return };
         let (id, number) = (contact.id, contact.number.clone());
-        contact.phase = Phase::Talking { agent: Some(offer.agent), leg };
-        if settings.queue(offer.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
-            self.last_agents.note(&number, offer.queue, offer.agent);
+        contact.phase = Phase::Talking { agent: Some(ringing.agent), leg };
+        if settings.queue(ringing.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
+            self.last_agents.note(&number, ringing.queue, ringing.agent);
         }
-        let rang = now.since(offer.since);
-        let ended = FactKind::OfferEnded { queue: offer.queue, agent: offer.agent, outcome: OfferOutcome::Accepted, rang };
+        let rang = now.since(ringing.since);
+        let ended = FactKind::OfferEnded { queue: ringing.queue, agent: ringing.agent, outcome: OfferOutcome::Accepted, rang };
         self.fact(now, Some(id), ended);
         self.tell_left(now, key, QueueOutcome::Answered);
         if self.holds(Rule::TalkSegment) {
-            self.turn(now, key, Segment::Talk, Some(offer.queue), Some(offer.agent));
+            self.turn(now, key, Segment::Talk, Some(ringing.queue), Some(ringing.agent));
         }
         self.stop_all_timers(key);
         if self.holds(Rule::TalkMax) {
             let limit = self.talk_ends(now, key, talk_max);
             self.set_timer(key, ContactTimer::TalkMax, limit);
         }
-        let record = &mut self.agents[offer.agent.index()];
-        record.offer_ended = None;
-        record.agent.talk(now, offer.slot, talk_max);
-        self.matcher.release(offer.agent);
-        self.agent_changed(now, offer.agent);
+        let record = &mut self.agents[ringing.agent.index()];
+        record.ring_ended = None;
+        record.agent.talk(now, ringing.slot, talk_max);
+        self.matcher.release(ringing.agent);
+        self.agent_changed(now, ringing.agent);
         self.forget_slot(key);
     }
 
     /// A leg that could not be rung is gone, as if it had never been.
     pub(super) fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Offered(offers)) => offers.iter_mut().for_each(|offer| offer.legs.retain(|other| *other != leg)),
+            Some(Phase::Ringing(rings)) => rings.iter_mut().for_each(|ringing| ringing.legs.retain(|other| *other != leg)),
             Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),
             _ => {}
         }
@@ -345,20 +345,20 @@ impl Engine {
 
     /// Some agent was rung long enough.
     pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
-        for offer in self.offers(key).to_vec() {
-            if offer.until.is_none_or(|until| until > now) {
+        for ringing in self.rings(key).to_vec() {
+            if ringing.until.is_none_or(|until| until > now) {
                 continue;
             }
-            if !offer.legs.is_empty() {
-                for leg in &offer.legs {
+            if !ringing.legs.is_empty() {
+                for leg in &ringing.legs {
                     self.cancel_ring(now, *leg, None);
                 }
-                self.offer_failed(now, key, offer.agent, OfferOutcome::TimedOut);
-            } else if now.since(offer.since) < PORTS_PATIENCE {
+                self.ring_failed(now, key, ringing.agent, OfferOutcome::TimedOut);
+            } else if now.since(ringing.since) < PORTS_PATIENCE {
                 // Not rung yet.
-                self.ring(now, key, offer.agent);
+                self.ring(now, key, ringing.agent);
             } else {
-                self.offer_failed(now, key, offer.agent, OfferOutcome::Withdrawn);
+                self.ring_failed(now, key, ringing.agent, OfferOutcome::Withdrawn);
             }
         }
         self.expect_ring(key);

@@ -10,11 +10,11 @@ pub(crate) enum Rule {
     ByeToAgent,
     /// A ring has a deadline.
     RingDeadline,
-    /// An agent whose offer failed is let go.
+    /// An agent whose ringing failed is let go.
     LetGo,
-    /// A caller whose offer failed is put back into the line.
+    /// A caller whose agent did not answer is put back into the queue.
     PutBack,
-    /// A caller who leaves is taken out of the line.
+    /// A caller who leaves is taken out of the queue.
     Leave,
     /// A talk begins a segment of its own.
     TalkSegment,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::acd::map::Directory;
 use crate::acd::queue::QueueRules;
+use crate::acd::routing_table::Directory;
 use crate::base::words::{Channel, Transport};
 use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
 use crate::call::menu::EntryRules;

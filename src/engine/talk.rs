@@ -5,7 +5,7 @@ use super::leg::LegKey;
 use super::media_port::Feed;
 use super::ring::SPOKEN;
 use super::sabotage::Rule;
-use super::{Engine, TxUse};
+use super::{Engine, TxUser};
 use crate::base::Time;
 use crate::call::bridge::{Hears, hears};
 use crate::call::leg::LegState;
@@ -59,12 +59,12 @@ impl Engine {
                 writer.fmt(Name::Contact, format_args!("<{contact}>"));
             });
         }
-        let Some(body) = sdp::read(message.body).ok().and_then(|offer| self.answer_within(now, leg, &offer)) else {
+        let Some(body) = sdp::read(message.body).ok().and_then(|sdp_offer| self.answer_within(now, leg, &sdp_offer)) else {
             return self.stack.respond(now, tx, 488, None, None, |_| {});
         };
         let contact = self.leg(leg).map(|leg| self.contact_uri(&leg.flow)).unwrap_or_default();
         if invite {
-            self.stack.set_user(tx, TxUse::Reinvite(leg));
+            self.stack.set_user(tx, TxUser::Reinvite(leg));
             let before = self.leg(leg).and_then(|leg| leg.invite_in);
             if let (Some((before, _)), true) = (before, self.holds(Rule::FurtherInvite)) {
                 // Whoever sends a further INVITE has had our answer to this one, though the ACK was lost or is late (RFC 3261 14.1).
@@ -76,19 +76,19 @@ impl Engine {
         }
         self.stack.respond(now, tx, 200, None, Some(("application/sdp", &body)), |writer| {
             writer.fmt(Name::Contact, format_args!("<{contact}>"));
-            writer.field(Name::Allow, super::receive::ALLOW);
+            writer.field(Name::Allow, super::dispatch::ALLOW);
         });
         self.connect(key);
     }
 
-    /// Our answer to an offer within a dialog: the codec in use if it is still offered, else another that can be transcoded.
-    fn answer_within(&mut self, _now: Time, leg: LegKey, offer: &Description) -> Option<Vec<u8>> {
+    /// Our answer to an SDP offer within a dialog: the codec in use if it is still offered, else another that can be transcoded.
+    fn answer_within(&mut self, _now: Time, leg: LegKey, sdp_offer: &Description) -> Option<Vec<u8>> {
         let current = self.leg(leg)?.codec();
-        let kept = current.filter(|codec| sdp::choose(offer, &[*codec]).is_some());
-        let codec = kept.or_else(|| sdp::choose(offer, &SPOKEN))?;
+        let kept = current.filter(|codec| sdp::choose(sdp_offer, &[*codec]).is_some());
+        let codec = kept.or_else(|| sdp::choose(sdp_offer, &SPOKEN))?;
         let local = self.local(leg, Direction::SendRecv)?;
-        let (body, agreement) = sdp::answer(&local, offer, codec).ok()?;
-        let holds = offer.audio.as_ref().is_some_and(sdp::Audio::holds);
+        let (body, agreement) = sdp::answer(&local, sdp_offer, codec).ok()?;
+        let holds = sdp_offer.audio.as_ref().is_some_and(sdp::Audio::holds);
         self.agree(leg, agreement);
         if let Some(LegState::Answered { holds: held, .. }) = self.leg_mut(leg).map(|leg| &mut leg.state) {
             *held = holds;

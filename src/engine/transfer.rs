@@ -1,15 +1,15 @@
 //! Passing a caller on: REFER from the agent's phone (RFC 3515), to a queue, another agent or a number outside. It stays the same contact; a
-//! failure brings the caller back to the agent, or into the line, and never ends the call.
+//! failure brings the caller back to the agent, or into the queue, and never ends the call.
 
 use std::sync::Arc;
 
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::dial::{DialTo, Purpose};
+use super::dispatch::user_of;
 use super::leg::LegKey;
 use super::media_port::Feed;
-use super::receive::user_of;
 use super::sabotage::Rule;
-use super::{Engine, TxUse};
+use super::{Engine, TxUser};
 use crate::base::words::{EndedBy, Segment, TransferKind, TransferOutcome};
 use crate::base::{AgencyId, AgentId, Time};
 use crate::call::leg::Role;
@@ -159,7 +159,7 @@ impl Engine {
         }
     }
 
-    /// The caller could not be passed on: back to the agent if still there, else into the line with credit.
+    /// The caller could not be passed on: back to the agent if still there, else into the queue with credit.
     pub(super) fn transfer_failed(&mut self, now: Time, key: ContactKey, status: u16) {
         let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.take()) else { return };
         if let Some(leg) = transfer.leg {
@@ -211,9 +211,9 @@ impl Engine {
 
     fn release_agent(&mut self, now: Time, key: ContactKey, agent: AgentId) {
         let queue = self.contact(key).and_then(|contact| contact.last_queue);
-        if self.contact(key).is_some_and(|contact| contact.story.current().segment == Segment::Talk) {
+        if self.contact(key).is_some_and(|contact| contact.timeline.current().segment == Segment::Talk) {
             let id = self.contact(key).map(|contact| contact.id);
-            let began = self.contact(key).map_or(now, |contact| contact.story.current().began);
+            let began = self.contact(key).map_or(now, |contact| contact.timeline.current().began);
             self.fact(now, id, FactKind::TalkEnded { queue, agent: Some(agent), lasted: now.since(began) });
         }
         self.agent_hung_up(now, agent, queue);
@@ -231,6 +231,6 @@ impl Engine {
         let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
         let extra = [(Name::Event, "refer"), (Name::SubscriptionState, state)];
         let body = Some(("message/sipfrag;version=2.0", body.as_bytes()));
-        self.in_dialog_with(now, leg, Method::Notify, TxUse::Notify(leg), body, &extra);
+        self.in_dialog_with(now, leg, Method::Notify, TxUser::Notify(leg), body, &extra);
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::register::Unproven;
 use super::sabotage::Rule;
-use super::{Engine, Reason, TxUse};
+use super::{Engine, Reason, TxUser};
 use crate::base::words::Direction;
 use crate::base::{Time, TrunkId};
 use crate::call::trunk::TrunkRules;
@@ -94,7 +94,7 @@ impl Engine {
         let uri = format!("sip:{}", out.host);
         let (call_id, tag) = (super::leg::new_call_id(self.shard, &mut self.seed), self.seed.next_u64());
         let sent_by = self.stack.listener(listener).sent_by.clone();
-        self.stack.request(now, flow, (Method::Options, &uri), TxUse::Probe(trunk), None, |writer| {
+        self.stack.request(now, flow, (Method::Options, &uri), TxUser::Probe(trunk), None, |writer| {
             writer.field(Name::MaxForwards, "70");
             writer.fmt(Name::From, format_args!("<sip:hotline@{sent_by}>;tag={tag:016x}"));
             writer.fmt(Name::To, format_args!("<{uri}>"));

@@ -8,7 +8,7 @@ use super::event::Outcome;
 use super::player::{Act, Player, Use};
 use super::socket::{AGENTS, CALLERS, for_voice};
 use super::sound::Side;
-use super::talk::Line;
+use super::talk::VoicePath;
 use super::voice::Command;
 use crate::base::Codec;
 use crate::rtp::g711::Law;
@@ -151,7 +151,7 @@ impl Player<'_> {
     fn speak_by(&mut self, id: CallId, agreed: &Agreement) {
         let Some(call) = self.calls.get(id) else { return };
         let Some(voice) = call.voice else { return };
-        let line = Line {
+        let path = VoicePath {
             to: agreed.rtp,
             law: if agreed.codec == Codec::Pcma { Law::A } else { Law::Mu },
             payload_type: agreed.send_payload_type,
@@ -159,7 +159,7 @@ impl Player<'_> {
             // Whoever puts the other on hold stops speaking.
             speaks: agreed.may_send && call.direction == Direction::SendRecv,
         };
-        self.voices.send(Command::Speak(voice, Some(line)));
+        self.voices.send(Command::Speak(voice, Some(path)));
     }
 
     /// A person hangs up: a call that is up, or one that waits.

@@ -22,7 +22,7 @@ use crate::base::words::{Direction, Transport};
 use crate::sip::flow::{Flow, ListenerId};
 use crate::sip::message::Message;
 use crate::sip::stack::counts::SipCounts;
-use crate::sip::stack::{ListenerName, Routed, Stack, Told};
+use crate::sip::stack::{ListenerName, Routed, Stack, TxEvent};
 
 /// How long signing out, or registering, may take.
 const SIGNING_MAX: Duration = Duration::from_secs(40);
@@ -261,10 +261,10 @@ impl<'p> Player<'p> {
     /// Does what is due.
     fn fire(&mut self) {
         while self.stack.due(self.now) {}
-        while let Some(told) = self.stack.poll_told() {
-            match told {
-                Told::Timeout { user } | Told::Broken { user } => self.unanswered(user),
-                Told::Unacknowledged { user } => self.unacknowledged(user),
+        while let Some(event) = self.stack.poll_event() {
+            match event {
+                TxEvent::Timeout { user } | TxEvent::Broken { user } => self.unanswered(user),
+                TxEvent::Unacknowledged { user } => self.unacknowledged(user),
             }
         }
         while let Some((_, act)) = self.acts.pop_due(self.now) {

@@ -20,7 +20,7 @@ const KEYS_MAX: usize = 32;
 
 /// Where a voice speaks to, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Line {
+pub(super) struct VoicePath {
     pub(super) to: SocketAddr,
     pub(super) law: Law,
     pub(super) payload_type: u8,
@@ -53,7 +53,7 @@ impl Talked {
 
 pub(super) struct Talk {
     side: Side,
-    line: Option<Line>,
+    path: Option<VoicePath>,
     law: Law,
     frame: [u8; FRAME],
     stream: Continuity,
@@ -70,7 +70,7 @@ impl Talk {
         let law = Law::Mu;
         Talk {
             side,
-            line: None,
+            path: None,
             law,
             frame: side.frame(law),
             stream,
@@ -86,11 +86,11 @@ impl Talk {
         self.side
     }
 
-    pub(super) fn speak_to(&mut self, line: Option<Line>) {
-        if let Some(line) = line.filter(|line| line.law != self.law) {
-            (self.law, self.frame) = (line.law, self.side.frame(line.law));
+    pub(super) fn speak_to(&mut self, path: Option<VoicePath>) {
+        if let Some(path) = path.filter(|path| path.law != self.law) {
+            (self.law, self.frame) = (path.law, self.side.frame(path.law));
         }
-        self.line = line;
+        self.path = path;
     }
 
     pub(super) fn press(&mut self, key: char) {
@@ -101,17 +101,17 @@ impl Talk {
 
     /// The packet that is due now, and where it goes. To be asked every 20 ms.
     pub(super) fn next_packet(&mut self, now: Time) -> Option<(SocketAddr, &[u8])> {
-        let line = self.line?;
-        if self.pressing.is_none() && line.key_type.is_some() {
+        let path = self.path?;
+        if self.pressing.is_none() && path.key_type.is_some() {
             self.pressing = self.keys.pop_front().and_then(|key| KeyWriter::new(key, CLOCK_HZ));
         }
         let press = self.pressing.as_mut().and_then(|press| press.next(&mut self.stream, now));
         if press.is_none() {
             self.pressing = None;
         }
-        let (place, payload_type, payload): (_, _, &[u8]) = match (&press, line.key_type) {
+        let (place, payload_type, payload): (_, _, &[u8]) = match (&press, path.key_type) {
             (Some((place, payload)), Some(key_type)) => (*place, key_type, payload),
-            _ if line.speaks => (self.stream.own(FRAME as u32, now), line.payload_type, &self.frame),
+            _ if path.speaks => (self.stream.own(FRAME as u32, now), path.payload_type, &self.frame),
             _ => return None,
         };
         let (sequence, timestamp, ssrc) = (place.sequence, place.timestamp, self.stream.ssrc());
@@ -120,7 +120,7 @@ impl Talk {
         self.packet.extend_from_slice(&header.bytes());
         self.packet.extend_from_slice(payload);
         self.talked.sent += 1;
-        Some((line.to, &self.packet))
+        Some((path.to, &self.packet))
     }
 
     /// Takes a packet; whether the other side is now heard that was not before.

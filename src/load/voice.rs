@@ -17,7 +17,7 @@ use slab::Slab;
 
 use super::call::CallId;
 use super::sound::Side;
-use super::talk::{Line, Talk};
+use super::talk::{Talk, VoicePath};
 use crate::base::Time;
 use crate::base::seed::Seed;
 
@@ -43,7 +43,7 @@ pub(super) enum Command {
     /// A voice of this side begins to listen.
     Open(VoiceId, CallId, UdpSocket, Side),
     /// It speaks to this line; `None`: it is silent.
-    Speak(VoiceId, Option<Line>),
+    Speak(VoiceId, Option<VoicePath>),
     /// It presses a key.
     Press(VoiceId, char),
     /// It ends; whether its talk was long enough to judge whether the other side was heard.
@@ -165,9 +165,9 @@ impl Chorus {
                 let data = epoll::EventData::new_u64(slot as u64);
                 let _ = epoll::add(&self.epoll, &self.voices[slot].1, data, epoll::EventFlags::IN);
             }
-            Command::Speak(id, line) => {
+            Command::Speak(id, path) => {
                 if let Some((_, _, talk)) = self.voices.get_mut(id.slot as usize) {
-                    talk.speak_to(line);
+                    talk.speak_to(path);
                 }
             }
             Command::Press(id, key) => {

@@ -138,11 +138,11 @@ impl Thread {
         if self.endpoints[slot as usize].party.as_ref().is_some_and(|(_, source)| !source.closed()) {
             self.disconnect(slot);
         }
-        self.reseat(slot);
+        self.regroup(slot);
     }
 
     /// Gives an endpoint a seat among the senders if it sends of its own, and takes it away if it does not.
-    pub(super) fn reseat(&mut self, slot: u32) {
+    pub(super) fn regroup(&mut self, slot: u32) {
         let endpoint = &mut self.endpoints[slot as usize];
         match (endpoint.sends_own(), endpoint.seat) {
             (true, None) => endpoint.seat = Some(self.slots.seat(slot, self.tick)),
@@ -164,7 +164,7 @@ impl Thread {
             return self.mailbox.counters.keys_dropped.add(1);
         }
         endpoint.keys.get_or_insert_default().waiting.push_back(digit);
-        self.reseat(slot);
+        self.regroup(slot);
     }
 
     /// Ends an endpoint: nothing refers to it any more, and its pair rests.
@@ -172,7 +172,7 @@ impl Thread {
         self.current = None;
         self.feed(slot, Feeding::Nothing);
         self.endpoints[slot as usize].keys = None;
-        self.reseat(slot);
+        self.regroup(slot);
         for listener in mem::take(&mut self.endpoints[slot as usize].listeners) {
             self.feed(listener, Feeding::Nothing);
         }

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use super::counters::Counters;
 use super::library::Library;
 use super::thread::Thread;
-use super::{COMMANDS_MAX, Settings};
+use super::{COMMANDS_MAX, MediaSettings};
 use crate::base::seed::Seed;
 use crate::base::sync::{AtomicBool, AtomicU8, Ordering, fence};
 use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
@@ -37,9 +37,9 @@ pub(super) const ASLEEP: u8 = 2;
 /// Why the media threads cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// Settings that make no sense.
+    /// MediaSettings that make no sense.
     #[error("media: {0}")]
-    Settings(&'static str),
+    MediaSettings(&'static str),
     /// No socket could be bound on a configured address, or no thread started.
     #[error("media: {0}")]
     Io(#[from] io::Error),
@@ -101,15 +101,15 @@ impl Media {
     ///
     /// # Errors
     /// When the settings make no sense, or not one pair could be bound for some thread.
-    pub fn start(settings: &Settings, library: Library, seed: &mut Seed, sink: &EventSink) -> Result<Media, MediaError> {
+    pub fn start(settings: &MediaSettings, library: Library, seed: &mut Seed, sink: &EventSink) -> Result<Media, MediaError> {
         if settings.addresses.is_empty() || settings.threads == 0 {
-            return Err(MediaError::Settings("an address and a thread are needed"));
+            return Err(MediaError::MediaSettings("an address and a thread are needed"));
         }
         if settings.ports.clone().count() / 2 < usize::from(settings.threads) {
-            return Err(MediaError::Settings("fewer pairs of ports than threads"));
+            return Err(MediaError::MediaSettings("fewer pairs of ports than threads"));
         }
         if settings.dscp > 63 {
-            return Err(MediaError::Settings("a DSCP is below 64"));
+            return Err(MediaError::MediaSettings("a DSCP is below 64"));
         }
         let library = Arc::new(ArcSwap::from_pointee(library));
         let mut ready = Vec::new();

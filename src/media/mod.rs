@@ -38,7 +38,7 @@ pub const COMMANDS_MAX: usize = 8_192;
 
 /// What the media threads are told at their start.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct MediaSettings {
     /// Where to bind, and what to write into descriptions for it (they differ behind a 1:1 NAT). Ports are used on each.
     pub addresses: Vec<(IpAddr, IpAddr)>,
     /// The ports for RTP (even ones) and RTCP (the next).
@@ -57,9 +57,9 @@ pub struct Settings {
     pub dscp: u8,
 }
 
-impl Default for Settings {
+impl Default for MediaSettings {
     fn default() -> Self {
-        Settings {
+        MediaSettings {
             addresses: vec![(IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 1]))],
             ports: 20_000..=29_999,
             threads: 1,

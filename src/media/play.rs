@@ -7,7 +7,7 @@ use super::thread::Thread;
 use crate::base::Time;
 use crate::engine::media_port::MediaEvent;
 use crate::rtp::Continuity;
-use crate::rtp::continuity::Place;
+use crate::rtp::continuity::StreamPosition;
 use crate::rtp::key::KeyWriter;
 use crate::rtp::packet::{HEADER_LEN, Outgoing};
 
@@ -61,7 +61,7 @@ impl Thread {
                 endpoint.keys = None;
                 // What was heard before goes on as a new stretch.
                 endpoint.stream.cut();
-                self.reseat(slot);
+                self.regroup(slot);
             }
         }
     }
@@ -120,8 +120,8 @@ fn current_key(keys: &mut Keys, clock_rate_hz: u32) -> Option<&mut KeyWriter> {
     keys.current.as_mut()
 }
 
-fn put(buffer: &mut [u8], stream: &Continuity, place: Place, payload_type: u8, payload: &[u8]) -> usize {
-    let Place { sequence, timestamp, first: marker } = place;
+fn put(buffer: &mut [u8], stream: &Continuity, place: StreamPosition, payload_type: u8, payload: &[u8]) -> usize {
+    let StreamPosition { sequence, timestamp, first: marker } = place;
     let outgoing = Outgoing { marker, payload_type, sequence, timestamp, ssrc: stream.ssrc() };
     let len = HEADER_LEN + payload.len();
     buffer[..HEADER_LEN].copy_from_slice(&outgoing.bytes());

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Settings;
+use super::MediaSettings;
 use crate::base::Time;
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::engine::media_port::{MediaThread, PortLease};
@@ -59,7 +59,7 @@ pub(super) const fn event_data(pair: u32, rtcp: bool) -> u64 {
 
 impl Ports {
     /// The ports of one of `settings.threads` threads; nothing is bound yet.
-    pub(super) fn new(settings: &Settings, thread: MediaThread, keyed: Keyed) -> Self {
+    pub(super) fn new(settings: &MediaSettings, thread: MediaThread, keyed: Keyed) -> Self {
         let (first, last) = (u32::from(*settings.ports.start()).next_multiple_of(2).max(2), u32::from(*settings.ports.end()));
         // By port, then by address, so that each address gets its share of each thread.
         let all = (first..last)

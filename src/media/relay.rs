@@ -10,7 +10,7 @@ use super::thread::{DATAGRAM_MAX, Thread};
 use crate::base::Codec;
 use crate::engine::media_port::{MediaEvent, Remote};
 use crate::rtp::Transcoder;
-use crate::rtp::continuity::Place;
+use crate::rtp::continuity::StreamPosition;
 use crate::rtp::packet::{HEADER_LEN, Header, Outgoing, is_rtcp};
 use crate::rtp::reception::Arrival;
 
@@ -109,7 +109,7 @@ impl Thread {
                 Arrival::First | Arrival::Next => true,
             };
             let place = in_order.then(|| to.stream.relayed(header.ssrc, header.sequence, header.timestamp, self.now)).flatten();
-            let Some(Place { sequence, timestamp, first }) = place else {
+            let Some(StreamPosition { sequence, timestamp, first }) = place else {
                 self.mailbox.counters.disordered.add(1);
                 continue;
             };

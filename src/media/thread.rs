@@ -17,7 +17,7 @@ use super::handle::{ASLEEP, AWAKE, EventSink, Mailbox, NAPPING};
 use super::library::Library;
 use super::ports::{Ports, event_data};
 use super::slots::{SLOTS, Slots};
-use super::{MediaError, Settings};
+use super::{MediaError, MediaSettings};
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::seed::Seed;
 use crate::base::sync::{Ordering, fence};
@@ -80,7 +80,7 @@ impl Thread {
     /// A thread that is ready to run, with its first pairs bound.
     #[allow(clippy::disallowed_methods, reason = "a shell takes the wall clock once, at its start")]
     pub(super) fn new(
-        settings: &Settings,
+        settings: &MediaSettings,
         name: MediaThread,
         mailbox: Arc<Mailbox>,
         library: Arc<ArcSwap<Library>>,
@@ -93,7 +93,7 @@ impl Thread {
         let started = Time::ZERO + since_epoch;
         let keyed = Keyed::from_seed(&mut seed);
         let mut ports = Ports::new(settings, name, keyed);
-        let first = ports.lease(started, &epoll)?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
+        let first = ports.lease(started, &epoll)?.ok_or(MediaError::MediaSettings("all ports of the range are taken"))?;
         ports.give_back(&first, Time::ZERO);
         Ok(Thread {
             mailbox,

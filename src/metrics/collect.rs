@@ -89,7 +89,7 @@ impl Exporter {
     #[must_use]
     pub fn render(&self) -> String {
         let settings = self.settings.load();
-        self.line(&settings);
+        self.queues(&settings);
         self.agents(&settings);
         self.wire();
         self.media();
@@ -100,7 +100,7 @@ impl Exporter {
     }
 
     /// Of every queue, those included that a reload took away: their series stay until the process ends.
-    fn line(&self, settings: &Settings) {
+    fn queues(&self, settings: &Settings) {
         let now = (self.collected.now)();
         let longest: BTreeMap<QueueId, Time> = self.collected.matcher.longest().into_iter().collect();
         for (index, rules) in settings.directory.queues.iter().enumerate() {

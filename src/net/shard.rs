@@ -68,14 +68,14 @@ pub(super) enum FromStream {
 }
 
 /// What the engine's outputs are given to.
-pub trait Outside {
+pub trait Sink {
     /// Notes a fact. Called before the messages that show it outside are sent.
     fn fact(&mut self, fact: &Fact);
     /// Tells a media thread.
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
-    /// When [`Outside::tick`] wants to be called; `None`: not before the next fact.
+    /// When [`Sink::tick`] wants to be called; `None`: not before the next fact.
     fn deadline(&self) -> Option<Time>;
     /// Time has passed.
     fn tick(&mut self, now: Time);
@@ -125,7 +125,7 @@ struct Streams {
 /// A shard: an engine, its sockets, its clock.
 pub struct Shard<O> {
     engine: Engine,
-    outside: O,
+    sink: O,
     clock: Clock,
     datagrams: Vec<Datagrams>,
     streams: Streams,
@@ -135,14 +135,14 @@ pub struct Shard<O> {
     faulted: bool,
 }
 
-impl<O: Outside> Shard<O> {
+impl<O: Sink> Shard<O> {
     /// A shard on the calling thread's runtime. `canary_token` is random, so that nobody else can send what measures the age of input.
     ///
     /// # Errors
     /// When a socket cannot be registered with the runtime.
     pub fn new(
         engine: Engine,
-        outside: O,
+        sink: O,
         clock: Clock,
         listeners: Vec<Listener>,
         inbox: mpsc::Receiver<ToShard>,
@@ -155,17 +155,8 @@ impl<O: Outside> Shard<O> {
         limits.set_max(Limit::Connections, connections_max as u64);
         let (writers, by_peer) = (BTreeMap::new(), BTreeMap::new());
         let streams = Streams { inbox: sender, writers, by_peer, next: 1, limits, connections_max };
-        let mut shard = Shard {
-            engine,
-            outside,
-            clock,
-            datagrams: Vec::new(),
-            streams,
-            from_streams,
-            inbox,
-            draining: false,
-            faulted: false,
-        };
+        let mut shard =
+            Shard { engine, sink, clock, datagrams: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
         for (index, listener) in listeners.into_iter().enumerate() {
             let id = ListenerId(index as u16);
             match listener.socket {
@@ -194,15 +185,15 @@ impl<O: Outside> Shard<O> {
                 more |= self.take_datagrams(index, &mut datagram);
             }
             self.take_messages();
-            if self.engine.next_deadline().is_some_and(|at| at <= self.clock.now()) || self.engine.nudged() {
+            if self.engine.next_deadline().is_some_and(|at| at <= self.clock.now()) || self.engine.has_wake_ups() {
                 self.handle(Input::Time);
             }
             self.act();
-            if self.outside.deadline().is_some_and(|at| at <= self.clock.now()) {
-                self.outside.tick(self.clock.now());
+            if self.sink.deadline().is_some_and(|at| at <= self.clock.now()) {
+                self.sink.tick(self.clock.now());
             }
             if self.draining && self.engine.nobody_is_up() {
-                self.outside.end(self.clock.now());
+                self.sink.end(self.clock.now());
                 return if self.faulted { Ended::Faults } else { Ended::Drained };
             }
             if more {
@@ -219,7 +210,7 @@ impl<O: Outside> Shard<O> {
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
             let contained = catch_unwind(AssertUnwindSafe(|| engine.fault(now)));
-            if self.outside.fault(now, contained.as_ref().ok().copied().flatten()) || contained.is_err() {
+            if self.sink.fault(now, contained.as_ref().ok().copied().flatten()) || contained.is_err() {
                 (self.draining, self.faulted) = (true, true);
                 let _ = catch_unwind(AssertUnwindSafe(|| engine.handle(now, Input::EndAll)));
             }
@@ -271,7 +262,7 @@ impl<O: Outside> Shard<O> {
             ToShard::Media(event) => self.handle(Input::Media(event)),
             ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
             ToShard::Reload(settings) => {
-                self.outside.reloaded(&settings);
+                self.sink.reloaded(&settings);
                 self.handle(Input::Reload(settings));
             }
             ToShard::Drain => {
@@ -321,22 +312,22 @@ impl<O: Outside> Shard<O> {
             match output {
                 Output::Fact(fact) => {
                     if let FactKind::Offered { .. } = fact.kind {
-                        self.outside.matched(self.clock.now().since(fact.at));
+                        self.sink.matched(self.clock.now().since(fact.at));
                     }
-                    self.outside.fact(&fact);
+                    self.sink.fact(&fact);
                     unflushed = true;
                 }
-                Output::Media(thread, command) => self.outside.media(thread, command),
+                Output::Media(thread, command) => self.sink.media(thread, command),
                 Output::Transmit(transmit) => {
                     if std::mem::take(&mut unflushed) {
-                        self.outside.flush();
+                        self.sink.flush();
                     }
                     self.transmit(transmit);
                 }
             }
         }
         if unflushed {
-            self.outside.flush();
+            self.sink.flush();
         }
     }
 
@@ -368,7 +359,7 @@ impl<O: Outside> Shard<O> {
 
     /// Sleeps until a socket, a message or the next deadline.
     async fn wait(&mut self) {
-        let deadlines = [self.engine.next_deadline(), self.outside.deadline()];
+        let deadlines = [self.engine.next_deadline(), self.sink.deadline()];
         let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.until(at));
         let all = &self.datagrams;
         let readable = poll_fn(|cx| {

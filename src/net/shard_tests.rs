@@ -1,8 +1,8 @@
 use std::io::{Read, Write};
 
 use super::*;
-use crate::acd::map::Map;
 use crate::acd::matcher::{Matcher, Size};
+use crate::acd::routing_table::RoutingTable;
 use crate::base::seed::Seed;
 use crate::engine::Parts;
 use crate::sip::stack::ListenerName;
@@ -10,7 +10,7 @@ use crate::sip::stack::ListenerName;
 /// Keeps nothing.
 struct Nothing;
 
-impl Outside for Nothing {
+impl Sink for Nothing {
     fn fact(&mut self, _fact: &Fact) {}
     fn media(&mut self, _thread: MediaThread, _command: MediaCommand) {}
     fn flush(&mut self) {}
@@ -33,7 +33,7 @@ const CITY: &str = "[server]\nlisten = [\"tcp:127.0.0.1:5060\"]\ndomains = [\"ci
 fn shard() -> (Shard<Nothing>, SocketAddr) {
     let settings = Arc::new(crate::config::parse(CITY, "a test's").unwrap_or_else(|problems| panic!("{problems}")).settings);
     let size = Size { shards: 1, contacts_per_shard: 8, agents: 1, queues: 1, agencies: 1 };
-    let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
+    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
     let address = socket.local_addr().unwrap();

@@ -67,7 +67,7 @@ pub enum What<'a> {
         in_target: bool,
         estimated: Option<EstimateOutcome>,
     },
-    /// What a contact in line asks for was relaxed.
+    /// What a contact in a queue asks for was relaxed.
     Widened { queue: Text<'a>, step: u32, weighed: Weighed },
     /// An agent is about to be rung.
     Offered { queue: Text<'a>, agent: Text<'a>, weighed: Weighed },

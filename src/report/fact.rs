@@ -98,7 +98,7 @@ pub enum FactKind {
         /// How that was beside what had been expected; `None` where nothing had to be expected or it left before that could be told.
         estimated: Option<EstimateOutcome>,
     },
-    /// What a contact in line asks for was relaxed.
+    /// What a contact in a queue asks for was relaxed.
     Widened {
         /// The queue.
         queue: QueueId,

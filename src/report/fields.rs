@@ -8,8 +8,8 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use serde::de::IgnoredAny;
 
+use super::decode::BadLine;
 use super::event::Text;
-use super::read::BadLine;
 use crate::base::Time;
 
 /// No line has more fields.

@@ -148,14 +148,14 @@ pub struct Answer {
 
 /// Where a contact of the same time stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Place {
+struct QueuePosition {
     queue: String,
     emergency: bool,
     as_of: Time,
 }
 
 impl WentFirst {
-    fn note(&mut self, whose: ContactId, their: &Place, own: &Place) {
+    fn note(&mut self, whose: ContactId, their: &QueuePosition, own: &QueuePosition) {
         let count = match (their.emergency, own.emergency) {
             (true, false) => &mut self.emergencies,
             _ if their.as_of < own.as_of => &mut self.earlier,
@@ -184,7 +184,7 @@ impl WentFirst {
 #[derive(Debug)]
 pub struct Why {
     id: ContactId,
-    places: BTreeMap<ContactId, Place>,
+    places: BTreeMap<ContactId, QueuePosition>,
     /// By queue: the agents whom anybody of it was offered to.
     serve: BTreeMap<String, BTreeSet<String>>,
     /// For each stay, by agent: those of other queues whom the agent was offered.
@@ -195,7 +195,7 @@ pub struct Why {
 }
 
 impl Why {
-    /// Reading should begin so long before the contact arrived, for those who were in line then.
+    /// Reading should begin so long before the contact arrived, for those who were in a queue then.
     pub const LOOK_BACK: Duration = Duration::from_secs(3600);
 
     /// For one contact.
@@ -223,7 +223,7 @@ impl Why {
         let own = contact == self.id;
         match &event.what {
             What::Entered { queue, language, waiting, as_of, emergency, weighed, estimate, prefers, .. } => {
-                let place = Place { queue: queue.to_string(), emergency: *emergency, as_of: *as_of };
+                let place = QueuePosition { queue: queue.to_string(), emergency: *emergency, as_of: *as_of };
                 self.places.insert(contact, place);
                 if own {
                     self.joined = event.at;
@@ -305,7 +305,7 @@ impl Why {
         }
     }
 
-    /// The answer; `None` if the contact was never in line, as far as was read.
+    /// The answer; `None` if the contact was never in a queue, as far as was read.
     #[must_use]
     pub fn answer(mut self) -> Option<Answer> {
         for (stay, elsewhere) in self.stays.iter_mut().zip(&self.elsewhere) {

@@ -143,7 +143,7 @@ fn each_reason_has_its_words() {
 }
 
 #[test]
-fn who_was_never_in_line_has_no_ledger() {
+fn who_was_never_in_a_queue_has_no_ledger() {
     let mut why = Why::new(id(1, 1));
     why.take(&entered(5, id(5, 2), 5, false, Weighed::default()));
     assert_eq!(why.answer(), None);

@@ -43,7 +43,7 @@ enum Source {
 
 /// A place in the outgoing stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct StreamPosition {
     /// The sequence number to send with.
     pub sequence: u16,
     /// The timestamp to send with.
@@ -93,7 +93,7 @@ impl Continuity {
     }
 
     /// The place of a packet of our own that lasts `step` timestamp units.
-    pub fn own(&mut self, step: u32, now: Time) -> Place {
+    pub fn own(&mut self, step: u32, now: Time) -> StreamPosition {
         let first = self.source != Source::Own;
         let passed = ticks(now.since(self.sent_at), self.clock_rate_hz);
         let advance = if !self.started {
@@ -105,11 +105,11 @@ impl Continuity {
         };
         self.source = Source::Own;
         self.advance(self.sequence.wrapping_add(1), self.timestamp.wrapping_add(advance), now);
-        Place { sequence: self.sequence, timestamp: self.timestamp, first }
+        StreamPosition { sequence: self.sequence, timestamp: self.timestamp, first }
     }
 
     /// The place of a party's packet; `None` when it comes too late to have one.
-    pub fn relayed(&mut self, ssrc: u32, sequence: u16, timestamp: u32, now: Time) -> Option<Place> {
+    pub fn relayed(&mut self, ssrc: u32, sequence: u16, timestamp: u32, now: Time) -> Option<StreamPosition> {
         let mapped = sequence.wrapping_add(self.sequence_offset);
         let ahead = mapped.wrapping_sub(self.sequence);
         let jumped = (JUMP_MAX..=u16::MAX - JUMP_MAX).contains(&ahead);
@@ -121,7 +121,7 @@ impl Continuity {
             self.sequence_offset = self.floor.wrapping_sub(sequence);
             self.timestamp_offset = begin.wrapping_sub(timestamp);
             self.advance(self.floor, begin, now);
-            return Some(Place { sequence: self.floor, timestamp: begin, first: true });
+            return Some(StreamPosition { sequence: self.floor, timestamp: begin, first: true });
         }
         let timestamp = timestamp.wrapping_add(self.timestamp_offset);
         if seq_after(mapped, self.sequence) {
@@ -129,7 +129,7 @@ impl Continuity {
         } else if seq_after(self.floor, mapped) {
             return None;
         }
-        Some(Place { sequence: mapped, timestamp, first: false })
+        Some(StreamPosition { sequence: mapped, timestamp, first: false })
     }
 
     /// Leaves out a party's packet that its receiver is not meant to have, so that it is not counted as lost.

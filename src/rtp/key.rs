@@ -1,6 +1,6 @@
 //! Key presses as RTP (telephone-event, RFC 4733): read as one digit a press, and written.
 
-use super::continuity::{Continuity, Place};
+use super::continuity::{Continuity, StreamPosition};
 use crate::base::Time;
 
 /// A telephone-event payload is this long, in bytes.
@@ -93,7 +93,7 @@ impl KeyWriter {
     }
 
     /// The next packet's place and payload; `None` when the press is over. To be called each 20 ms.
-    pub fn next(&mut self, stream: &mut Continuity, now: Time) -> Option<(Place, [u8; PAYLOAD_LEN])> {
+    pub fn next(&mut self, stream: &mut Continuity, now: Time) -> Option<(StreamPosition, [u8; PAYLOAD_LEN])> {
         if self.step == PRESSED_STEPS + END_PACKETS {
             return None;
         }
@@ -104,7 +104,7 @@ impl KeyWriter {
         self.step += 1;
         let end = if self.step > PRESSED_STEPS { END } else { 0 };
         let [high, low] = (self.units * u16::from(self.step.min(PRESSED_STEPS))).to_be_bytes();
-        let place = Place { timestamp: self.begin, first: self.step == 1, ..place };
+        let place = StreamPosition { timestamp: self.begin, first: self.step == 1, ..place };
         Some((place, [self.event, end | VOLUME, high, low]))
     }
 }

@@ -5,7 +5,7 @@
 use super::message::Message;
 use super::method::Method;
 use super::name::Name;
-use super::name_addr::Contact;
+use super::name_addr::ContactHeader;
 use super::uri::Uri;
 use super::write::Writer;
 
@@ -62,7 +62,7 @@ fn unfolded(value: &[u8]) -> Option<Box<str>> {
 fn single_contact(message: &Message<'_>) -> Result<Box<str>, NotADialog> {
     let mut contacts = message.contacts();
     match (contacts.next(), contacts.next()) {
-        (Some(Ok(Contact::Addr(contact))), None) => Ok(contact.raw_uri().into()),
+        (Some(Ok(ContactHeader::Addr(contact))), None) => Ok(contact.raw_uri().into()),
         _ => Err(NotADialog::Contact),
     }
 }

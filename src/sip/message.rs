@@ -14,7 +14,7 @@ use super::head::{self, BodyLength, Fault, Lines, Span};
 use super::header::{CSeq, HeaderError, MediaType, Valued};
 use super::method::Method;
 use super::name::Name;
-use super::name_addr::{Contact, NameAddr};
+use super::name_addr::{ContactHeader, NameAddr};
 use super::text::{self, Elements};
 use super::via::Via;
 
@@ -278,8 +278,8 @@ impl<'a> Message<'a> {
     }
 
     /// Every Contact element (RFC 3261 20.10).
-    pub fn contacts(&self) -> impl Iterator<Item = Result<Contact<'a>, HeaderError>> {
-        self.values(Name::Contact, Contact::parse)
+    pub fn contacts(&self) -> impl Iterator<Item = Result<ContactHeader<'a>, HeaderError>> {
+        self.values(Name::Contact, ContactHeader::parse)
     }
 
     /// Every Route element, topmost first (RFC 3261 20.34).

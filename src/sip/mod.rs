@@ -30,7 +30,7 @@ pub use header::{CSeq, HeaderError, MediaType, Valued};
 pub use message::{Field, Message, ReadError, Start};
 pub use method::Method;
 pub use name::Name;
-pub use name_addr::{Contact, NameAddr};
+pub use name_addr::{ContactHeader, NameAddr};
 pub use nonce::{Freshness, Nonces};
 pub use params::Params;
 pub use uri::{Scheme, Uri, UriError};

@@ -93,26 +93,26 @@ impl<'a> NameAddr<'a> {
 
 /// One element of Contact.
 #[derive(Clone, Copy, Debug)]
-pub enum Contact<'a> {
+pub enum ContactHeader<'a> {
     /// `*`: all registrations, to be removed (RFC 3261 10.2.2).
     Star,
     /// An address.
     Addr(NameAddr<'a>),
 }
 
-impl<'a> Contact<'a> {
+impl<'a> ContactHeader<'a> {
     /// From one element of a Contact header. `None` if it is malformed.
     #[must_use]
-    pub fn parse(element: &'a [u8]) -> Option<Contact<'a>> {
-        if text::trim(element) == b"*" { Some(Contact::Star) } else { NameAddr::parse(element).map(Contact::Addr) }
+    pub fn parse(element: &'a [u8]) -> Option<ContactHeader<'a>> {
+        if text::trim(element) == b"*" { Some(ContactHeader::Star) } else { NameAddr::parse(element).map(ContactHeader::Addr) }
     }
 
     /// The address, unless it is the star.
     #[must_use]
     pub fn addr(self) -> Option<NameAddr<'a>> {
         match self {
-            Contact::Star => None,
-            Contact::Addr(addr) => Some(addr),
+            ContactHeader::Star => None,
+            ContactHeader::Addr(addr) => Some(addr),
         }
     }
 }

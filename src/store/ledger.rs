@@ -9,12 +9,12 @@ use super::tail::{Position, Tail};
 use crate::base::ContactId;
 use crate::base::words::EventKind;
 use crate::report::why::{Answer, Why};
-use crate::report::{read, record};
+use crate::report::{decode, encode};
 
-/// No contact is in line for longer: reading ends there.
+/// No contact is in a queue for longer: reading ends there.
 const LINE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Why the contact waited; `None` if it was never in line, as far as the log in `directory` goes back.
+/// Why the contact waited; `None` if it was never in a queue, as far as the log in `directory` goes back.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -27,7 +27,7 @@ pub fn ledger(directory: &Path, contact: ContactId) -> io::Result<Option<Answer>
     while !why.ended()
         && let Some(line) = tail.next()?
     {
-        let Some((at, kind)) = record::peek(line) else { continue };
+        let Some((at, kind)) = encode::peek(line) else { continue };
         if at > contact.arrived() + LINE_MAX {
             break;
         }
@@ -42,7 +42,7 @@ pub fn ledger(directory: &Path, contact: ContactId) -> io::Result<Option<Answer>
         );
         if at >= since
             && told
-            && let Ok(event) = read::read(line)
+            && let Ok(event) = decode::read(line)
         {
             why.take(&event);
         }

@@ -16,7 +16,7 @@ use super::health::LogHealth;
 use super::recover::Recovered;
 use super::sync::{Syncer, Waker};
 use crate::base::{ContactId, Time};
-use crate::report::{Event, Fact, FactKind, Names, What, record};
+use crate::report::{Event, Fact, FactKind, Names, What, encode};
 
 /// The longest that a line waits to be written.
 const WRITE_EVERY: Duration = Duration::from_millis(100);
@@ -123,12 +123,12 @@ impl Log {
             }
             _ => {}
         }
-        record::write(&Event::of(fact, &self.names), &mut self.buffer);
+        encode::write(&Event::of(fact, &self.names), &mut self.buffer);
         self.noted(fact.at, ended);
     }
 
     fn note(&mut self, at: Time, what: What<'_>) {
-        record::write(&Event { at, contact: None, what }, &mut self.buffer);
+        encode::write(&Event { at, contact: None, what }, &mut self.buffer);
         self.noted(at, None);
     }
 
@@ -213,7 +213,7 @@ impl Log {
         let eldest = [self.open.first().copied(), waiting.ended].into_iter().flatten().min();
         let what = What::FileBegan { since: eldest.map(ContactId::arrived) };
         let mut line = Vec::new();
-        record::write(&Event { at: waiting.since, contact: None, what }, &mut line);
+        encode::write(&Event { at: waiting.since, contact: None, what }, &mut line);
         self.disk.append(&line)
     }
 
@@ -223,13 +223,13 @@ impl Log {
         let mut end = 0;
         while end < goal {
             let Some(length) = memchr::memchr(b'\n', &self.buffer[end..]) else { break };
-            if let Some((_, kind)) = record::peek(&self.buffer[end..end + length]) {
+            if let Some((_, kind)) = encode::peek(&self.buffer[end..end + length]) {
                 self.health.lose(kind);
             }
             end += length + 1;
         }
         self.buffer.drain(..end);
-        match record::peek(&self.buffer) {
+        match encode::peek(&self.buffer) {
             Some((at, _)) => self.waiting = self.waiting.map(|waiting| Waiting { since: at, ..waiting }),
             None => self.waiting = None,
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::base::words::{EndedBy, EventKind, Segment};
-use crate::report::read;
+use crate::report::decode;
 
 /// A disk that fails when it is told to.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl TestDisk {
         let all: Vec<u8> = self.look(|inside| inside.files.iter().flat_map(|(_, bytes)| bytes.clone()).collect());
         let lines = all.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines
-            .map(|line| read::read(line).unwrap())
+            .map(|line| decode::read(line).unwrap())
             .filter(|event| event.contact.is_some())
             .map(|event| format!("{event:?}"))
             .collect()
@@ -207,7 +207,7 @@ fn a_new_file_says_how_far_back_contacts_are_open() {
         .iter()
         .map(|(began, bytes)| {
             let line = bytes.split(|byte| *byte == b'\n').next().unwrap();
-            let event = read::read(line).unwrap();
+            let event = decode::read(line).unwrap();
             assert_eq!(event.at, *began);
             match event.what {
                 What::FileBegan { since } => since.map(|since| (since.micros() - BEGAN.micros()) / 1000),
@@ -218,5 +218,5 @@ fn a_new_file_says_how_far_back_contacts_are_open() {
     // An end that is about to be written counts for nothing yet.
     assert_eq!(heads, [Some(3), Some(5), Some(5), None]);
     let last = files.last().unwrap().1.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap().to_vec();
-    assert_eq!(read::read(&last).unwrap().what, What::Stopped { open: 0 });
+    assert_eq!(decode::read(&last).unwrap().what, What::Stopped { open: 0 });
 }

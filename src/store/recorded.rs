@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::files;
 use super::tail::Tail;
-use crate::report::read;
-use crate::report::recording::Recording;
+use crate::report::decode;
+use crate::report::replay::Recording;
 
 /// What the log in `directory` tells of its days. Lines that cannot be read are passed over, as ever.
 ///
@@ -18,7 +18,7 @@ pub fn recorded(directory: &Path) -> io::Result<Recording> {
     }
     let (mut tail, mut recording) = (Tail::from(directory, None)?, Recording::default());
     while let Some(line) = tail.next()? {
-        if let Ok(event) = read::read(line) {
+        if let Ok(event) = decode::read(line) {
             recording.take(&event);
         }
     }

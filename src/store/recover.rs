@@ -10,7 +10,7 @@ use std::path::Path;
 use super::files::{self, Lines};
 use crate::base::Time;
 use crate::base::words::EventKind;
-use crate::report::{Story, What, read, record};
+use crate::report::{CdrBuilder, What, decode, encode};
 
 /// How much is looked at to find the last line's end.
 const TAIL_BYTES: usize = 64 * 1024;
@@ -41,20 +41,20 @@ pub fn recover(directory: &Path) -> io::Result<Recovered> {
     let mut file = OpenOptions::new().read(true).append(true).open(&path)?;
     let (torn_bytes, last_line) = cut_torn_line(&mut file)?;
     let mut recovered = Recovered { torn_bytes, ..Recovered::default() };
-    if let Ok(event) = read::read(&last_line)
+    if let Ok(event) = decode::read(&last_line)
         && let What::Stopped { open: 0 } = event.what
     {
         recovered.last = Some(event.at);
         return Ok(recovered);
     }
     let from = reach(&path, &files, newest)?;
-    let mut story = Story::default();
+    let mut builder = CdrBuilder::default();
     for began in files.iter().filter(|began| **began >= from) {
-        scan(&files::path(directory, *began), &mut story, &mut recovered)?;
+        scan(&files::path(directory, *began), &mut builder, &mut recovered)?;
     }
     let mut closing = Vec::new();
-    recovered.closed = story.open() as u64;
-    story.close_all(recovered.last.unwrap_or(newest), |event| record::write(event, &mut closing));
+    recovered.closed = builder.open() as u64;
+    builder.close_all(recovered.last.unwrap_or(newest), |event| encode::write(event, &mut closing));
     file.write_all(&closing)?;
     file.sync_data()?;
     Ok(recovered)
@@ -90,7 +90,7 @@ fn cut_torn_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
 /// The oldest file that is needed, by what the newest one's first line says.
 fn reach(path: &Path, files: &[Time], newest: Time) -> io::Result<Time> {
     let mut lines = Lines::open(path, 0)?;
-    let first = lines.next()?.and_then(|line| read::read(line).ok());
+    let first = lines.next()?.and_then(|line| decode::read(line).ok());
     Ok(match first.map(|event| event.what) {
         Some(What::FileBegan { since: None }) => newest,
         Some(What::FileBegan { since: Some(since) }) => files::holding(files, since).unwrap_or(newest),
@@ -103,15 +103,15 @@ const fn matters(kind: EventKind) -> bool {
     matches!(kind, EventKind::Arrived | EventKind::SegmentEnded | EventKind::Entered | EventKind::Left | EventKind::Ended)
 }
 
-fn scan(path: &Path, story: &mut Story, recovered: &mut Recovered) -> io::Result<()> {
+fn scan(path: &Path, builder: &mut CdrBuilder, recovered: &mut Recovered) -> io::Result<()> {
     let mut lines = Lines::open(path, 0)?;
     while let Some(line) = lines.next()? {
-        let event = match record::peek(line) {
+        let event = match encode::peek(line) {
             Some((at, kind)) if !matters(kind) => {
                 recovered.last = recovered.last.max(Some(at));
                 continue;
             }
-            _ => read::read(line),
+            _ => decode::read(line),
         };
         let Ok(event) = event else {
             recovered.bad_lines += 1;
@@ -119,8 +119,8 @@ fn scan(path: &Path, story: &mut Story, recovered: &mut Recovered) -> io::Result
         };
         recovered.last = recovered.last.max(Some(event.at));
         if matters(event.kind()) {
-            story.take(&event);
-            while story.poll().is_some() {}
+            builder.take(&event);
+            while builder.poll().is_some() {}
         }
     }
     Ok(())

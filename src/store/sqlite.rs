@@ -22,7 +22,7 @@ use super::tables::{self, Mark};
 use super::tail::{Position, Tail};
 use crate::base::Time;
 use crate::base::words::EventKind;
-use crate::report::{Story, What, read, record};
+use crate::report::{CdrBuilder, What, decode, encode};
 
 /// So many lines are applied in one transaction.
 const BATCH_LINES: usize = 4096;
@@ -121,7 +121,7 @@ struct Database {
     /// Which file that is, so that it is noticed when it is deleted or replaced.
     file: (u64, u64),
     tail: Tail,
-    story: Story,
+    builder: CdrBuilder,
     /// The time of the newest event that was applied.
     newest: Time,
     /// Whether `tail` and `story` are ahead of what is committed.
@@ -219,13 +219,13 @@ impl Database {
         }
         let file = file_id(&settings.file).ok_or(io::Error::from(io::ErrorKind::NotFound))?;
         let mark = tables::mark(&connection)?;
-        let mut story = Story::default();
+        let mut builder = CdrBuilder::default();
         if let Some(Mark { position, since: Some(since), .. }) = mark {
-            remember(&settings.log, since, position, &mut story)?;
+            remember(&settings.log, since, position, &mut builder)?;
         }
         let tail = Tail::from(&settings.log, mark.map(|mark| mark.position))?;
         health.begin(mark.map(|mark| mark.newest).or(files::list(&settings.log)?.first().copied()));
-        Ok(Database { connection, file, tail, story, newest: mark.map_or(Time::ZERO, |mark| mark.newest), ahead: false })
+        Ok(Database { connection, file, tail, builder, newest: mark.map_or(Time::ZERO, |mark| mark.newest), ahead: false })
     }
 
     fn apply(&mut self, health: &StoreHealth) -> Result<(), StoreError> {
@@ -235,29 +235,29 @@ impl Database {
         let mut bad_lines = 0;
         for _ in 0..BATCH_LINES {
             let Some(line) = self.tail.next()? else { break };
-            if let Some((at, kind)) = record::peek(line)
+            if let Some((at, kind)) = encode::peek(line)
                 && !matters(kind)
             {
                 self.newest = self.newest.max(at);
                 continue;
             }
-            let Ok(event) = read::read(line) else {
+            let Ok(event) = decode::read(line) else {
                 bad_lines += 1;
                 continue;
             };
             self.newest = self.newest.max(event.at);
-            self.story.take(&event);
+            self.builder.take(&event);
             if let What::Agent { agent, from, lasted, .. } = &event.what
                 && !lasted.is_zero()
             {
                 tables::add_agent_state(&transaction, agent, *from, event.at - *lasted, event.at)?;
             }
-            while let Some(record) = self.story.poll() {
+            while let Some(record) = self.builder.poll() {
                 tables::add(&transaction, &record)?;
             }
         }
         if let Some(position) = self.tail.position() {
-            tables::set_mark(&transaction, &Mark { position, since: self.story.since(), newest: self.newest })?;
+            tables::set_mark(&transaction, &Mark { position, since: self.builder.since(), newest: self.newest })?;
         }
         transaction.commit()?;
         self.ahead = false;
@@ -285,15 +285,15 @@ const fn matters(kind: EventKind) -> bool {
 }
 
 /// Reads again what contacts were open where the database stands; what was finished before is in it.
-fn remember(log: &Path, since: Time, until: Position, story: &mut Story) -> io::Result<()> {
+fn remember(log: &Path, since: Time, until: Position, builder: &mut CdrBuilder) -> io::Result<()> {
     let Some(first) = files::holding(&files::list(log)?, since) else { return Ok(()) };
     let mut tail = Tail::from(log, Some(Position { file: first, offset: 0 }))?;
     while tail.more()? && tail.position().is_some_and(|position| position < until) {
         if let Some(line) = tail.next()?
-            && let Ok(event) = read::read(line)
+            && let Ok(event) = decode::read(line)
         {
-            story.take(&event);
-            while story.poll().is_some() {}
+            builder.take(&event);
+            while builder.poll().is_some() {}
         }
     }
     Ok(())

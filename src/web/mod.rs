@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::base::ContactId;
 use crate::base::limits::LimitBoard;
 
-mod door;
+mod gate;
 
-use door::{CONNECTIONS_MAX, Door};
+use gate::{CONNECTIONS_MAX, Gate};
 
 /// Where HTTP is served.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct WebSettings {
     /// The address.
     pub bind: SocketAddr,
     /// The bearer token of those who may change something; `None`: nobody may.
@@ -237,5 +237,5 @@ fn problem(status: StatusCode, detail: &str) -> Response {
 /// When the listener fails.
 pub async fn serve(listener: std::net::TcpListener, router: Router, limits: Arc<LimitBoard>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(Door::new(listener, CONNECTIONS_MAX, limits), router).await
+    axum::serve(Gate::new(listener, CONNECTIONS_MAX, limits), router).await
 }

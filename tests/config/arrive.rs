@@ -79,7 +79,7 @@ fn queues_arrive() {
 
     let tax = settings.queue(QueueId(1)).unwrap();
     assert_eq!((&*tax.name, tax.agency, tax.language_level), ("tax", AgencyId(1), 3));
-    assert_eq!((&tax.skills[..], tax.head_start, tax.emergency), (&[(SkillId(2), 6)][..], seconds(15), true));
+    assert_eq!((&tax.skills[..], tax.priority_boost, tax.emergency), (&[(SkillId(2), 6)][..], seconds(15), true));
     assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, Answer::Late, Some(seconds(20))));
     assert_eq!((general.announce, tax.announce), (Announce::Place, Announce::PlaceAndWait));
     assert_eq!((general.prefer_last, tax.prefer_last), (None, Some(seconds(25))));

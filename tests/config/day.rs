@@ -5,9 +5,9 @@ use std::time::Duration;
 use hotline::base::span::Span;
 use hotline::base::{AgentId, QueueId, SkillId};
 use hotline::config::{self, Problem, Problems};
-use hotline::forecast::day::Day;
-use hotline::forecast::outlook::{Measure, Whose};
-use hotline::forecast::scene::{Arrivals, Duty, Lasting};
+use hotline::simulate::day::Day;
+use hotline::simulate::outlook::{Measure, Whose};
+use hotline::simulate::scene::{Arrivals, Duty, Lasting};
 
 use crate::city::CITY;
 use crate::parse;

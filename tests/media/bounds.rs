@@ -7,7 +7,7 @@ use std::time::Duration;
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
-use hotline::media::{EventSink, Library, Media, Settings};
+use hotline::media::{EventSink, Library, Media, MediaSettings};
 
 use crate::rig::*;
 
@@ -63,8 +63,8 @@ fn each_thread_leases_its_own_pairs() {
 #[test]
 fn settings_that_make_no_sense() {
     let sink: EventSink = Arc::new(|_| {});
-    let start = |change: fn(&mut Settings)| {
-        let mut settings = Settings::default();
+    let start = |change: fn(&mut MediaSettings)| {
+        let mut settings = MediaSettings::default();
         change(&mut settings);
         Media::start(&settings, Library::default(), &mut Seed::from_number(1), &sink).map(drop).unwrap_err().to_string()
     };

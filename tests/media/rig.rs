@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
-use hotline::media::{Clip, EventSink, Library, Media, MediaHandle, Settings};
+use hotline::media::{Clip, EventSink, Library, Media, MediaHandle, MediaSettings};
 use hotline::rtp::g711::Law;
 use hotline::rtp::packet::{Header, Outgoing};
 use hotline::rtp::transcode;
@@ -34,11 +34,11 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Rig {
+    pub(crate) fn new(change: impl FnOnce(&mut MediaSettings)) -> Rig {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let address = IpAddr::from([127, 77, (std::process::id() % 250) as u8, NEXT.fetch_add(1, Ordering::Relaxed)]);
         let mut settings =
-            Settings { addresses: vec![(address, address)], ports: 40_000..=40_199, stock: 8, ..Settings::default() };
+            MediaSettings { addresses: vec![(address, address)], ports: 40_000..=40_199, stock: 8, ..MediaSettings::default() };
         change(&mut settings);
         let mut library = Library::default();
         library.insert("tone", Clip::from_samples(&tone(1_000.0, 16_000.0, 8_000.0, 16_000)));

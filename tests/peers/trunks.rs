@@ -39,7 +39,7 @@ fn a_carrier_without_an_address_proves_itself() {
 }
 
 #[test]
-fn a_line_without_agents_overflows_to_a_number_outside_and_the_trunk_is_given_its_proof() {
+fn a_queue_without_agents_overflows_to_a_number_outside_and_the_trunk_is_given_its_proof() {
     let queue = format!("answer = \"at_once\"\njoin_empty = \"overflow\"\noverflow = \"number:{NUMBER}\"");
     for (net, password, ended_by) in [(22, "of-pigeons", "caller"), (23, "of-doves", "overflow")] {
         let house = House::start(net, &with_way_out(0, &queue, &format!("user = \"hotline\"\npassword = \"{password}\"")));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hotline::base::words::EndedBy;
-use hotline::report::{What, read};
+use hotline::report::{What, decode};
 use hotline::store::recover;
 
 use crate::city::{BEGAN, City};
@@ -47,7 +47,7 @@ fn a_log_torn_at_any_byte_is_recovered() {
 
 fn ends<'t>(texts: impl Iterator<Item = &'t [u8]>) -> usize {
     let lines = texts.flat_map(|text| text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")));
-    lines.filter(|line| matches!(read::read(line).unwrap().what, What::Ended { .. })).count()
+    lines.filter(|line| matches!(decode::read(line).unwrap().what, What::Ended { .. })).count()
 }
 
 /// Recovery dies as well: what it had written is taken up by the next.
@@ -108,7 +108,7 @@ fn an_end_in_order_is_known_by_the_last_line() {
     assert_eq!((recovered.last, recovered.closed), (Some(city.now()), 0));
 }
 
-/// 100,000 contacts in the log, and all of them in line in another: a start takes under 5 seconds.
+/// 100,000 contacts in the log, and all of them in a queue in another: a start takes under 5 seconds.
 #[test]
 fn a_hundred_thousand_contacts_are_recovered_in_time() {
     for waiting in [false, true] {

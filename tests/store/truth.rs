@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hotline::base::ContactId;
 use hotline::base::words::EndedBy;
-use hotline::report::{ContactRecord, Event, Story, What, read, story};
+use hotline::report::{CdrBuilder, ContactRecord, Event, What, cdr_builder, decode};
 use rusqlite::Connection;
 
 /// What a log says.
@@ -34,12 +34,12 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
 /// Reads a whole log by itself, and holds it against all that must be true once it was recovered: each contact that arrived has exactly
 /// one end, its segments tile it, and of each line entered = left.
 pub(crate) fn of_log(directory: &Path) -> Truth {
-    let (mut truth, mut story) = (Truth::default(), Story::default());
+    let (mut truth, mut builder) = (Truth::default(), CdrBuilder::default());
     let mut ends: BTreeMap<ContactId, u32> = BTreeMap::new();
-    let finish = |story: &mut Story, truth: &mut Truth| {
-        while let Some(record) = story.poll() {
+    let finish = |builder: &mut CdrBuilder, truth: &mut Truth| {
+        while let Some(record) = builder.poll() {
             assert!(record.whole, "{record:?}");
-            story::check(&record).unwrap_or_else(|broken| panic!("{broken}: {record:#?}"));
+            cdr_builder::check(&record).unwrap_or_else(|broken| panic!("{broken}: {record:#?}"));
             assert!(truth.records.insert(record.id, record).is_none(), "two records of one contact");
         }
     };
@@ -48,23 +48,23 @@ pub(crate) fn of_log(directory: &Path) -> Truth {
         assert!(text.is_empty() || text.ends_with(b"\n"), "{} ends with a torn line", file.display());
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             truth.lines += 1;
-            let Ok(event) = read::read(line) else {
+            let Ok(event) = decode::read(line) else {
                 truth.bad_lines += 1;
                 continue;
             };
             note(&event, &mut truth, &mut ends);
-            story.take(&event);
-            finish(&mut story, &mut truth);
+            builder.take(&event);
+            finish(&mut builder, &mut truth);
         }
     }
-    assert_eq!(story.open(), 0, "a contact has no end");
-    for (queue, line) in story.lines() {
-        assert_eq!((line.entered, line.waiting), (line.left, 0), "{queue}");
+    assert_eq!(builder.open(), 0, "a contact has no end");
+    for (queue, tally) in builder.queues() {
+        assert_eq!((tally.entered, tally.waiting), (tally.left, 0), "{queue}");
     }
     // Legs whose ends the log does not have yet make no difference to what is true of their contacts.
     let at = hotline::base::Time::from_secs(u64::MAX / 2_000_000);
-    story.take(&Event { at, contact: None, what: What::Started });
-    finish(&mut story, &mut truth);
+    builder.take(&Event { at, contact: None, what: What::Started });
+    finish(&mut builder, &mut truth);
     assert!(ends.values().all(|count| *count == 1), "a contact ended twice");
     assert_eq!(ends.keys().collect::<Vec<_>>(), truth.arrived.iter().collect::<Vec<_>>());
     assert_eq!(truth.records.keys().collect::<Vec<_>>(), truth.arrived.iter().collect::<Vec<_>>());

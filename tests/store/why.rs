@@ -13,7 +13,7 @@ fn why(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn every_contact_that_was_in_line_has_its_ledger() {
+fn every_contact_that_was_in_a_queue_has_its_ledger() {
     let directory = fast_dir();
     let mut city = City::new(5, BEGAN, 20);
     // Small files: the ledger is read across several.

@@ -1,30 +1,30 @@
 //! Looks that move nobody: who is wanted, who might be lent, which two are free, how many go before.
 
-use super::super::lane::Seen;
-use super::super::map::{BenchId, LineId, Map, Served};
-use super::super::shelf::{Mask, Order};
-use super::super::word::{AgentWord, ContactGeneration, ContactWord};
-use super::{ContactSlot, Kernel, Key, Waiting};
+use super::super::priority_list::Seen;
+use super::super::ready_index::{Mask, Order};
+use super::super::routing_table::{DemandId, RoutingTable, Served, SkillGroupId};
+use super::super::state_word::{AgentStateWord, ContactGeneration, ContactStateWord};
+use super::{ClaimProtocol, ContactSlot, Key, Waiting};
 use crate::base::sync::Ordering;
 
-impl Kernel {
-    /// Whether the agent is ready, and somebody waits whom it could serve on `bench`.
-    pub(crate) fn is_wanted(&self, map: &Map, slot: u32, bench: BenchId) -> bool {
-        matches!(self.agent(slot), AgentWord::Ready(_)) && self.look(map, (slot, bench), None).is_some()
+impl ClaimProtocol {
+    /// Whether the agent is ready, and somebody waits whom it could serve on `skill group`.
+    pub(crate) fn is_wanted(&self, table: &RoutingTable, slot: u32, group: SkillGroupId) -> bool {
+        matches!(self.agent(slot), AgentStateWord::Ready(_)) && self.look(table, (slot, group), None).is_some()
     }
 
-    /// One who is ready on one of `benches`, and whom somebody waits for whom it could serve on the bench it is lent as.
-    pub(crate) fn wanted_of(&self, map: &Map, benches: &[Mask]) -> Option<u32> {
-        Mask::places(benches).map(BenchId).find_map(|bench| {
-            self.look_in(map.lines_of(map.lent_as(bench)?), None)?;
+    /// One who is ready on one of `skill groups`, and whom somebody waits for whom it could serve on the skill group it is lent as.
+    pub(crate) fn wanted_of(&self, table: &RoutingTable, groups: &[Mask]) -> Option<u32> {
+        Mask::buckets(groups).map(SkillGroupId).find_map(|group| {
+            self.look_in(table.demands_of(table.lent_as(group)?), None)?;
             let mut ready = None;
-            self.benches.scan(
-                &[Mask::one(bench.0)],
+            self.groups.scan(
+                &[Mask::one(group.0)],
                 Order::ByKey,
                 &mut ready,
                 |_| u64::MAX,
-                |ready, _, _, entry| match self.look_at_agent(bench, entry) {
-                    Ok((AgentWord::Ready(_), _)) => {
+                |ready, _, _, entry| match self.look_at_agent(group, entry) {
+                    Ok((AgentStateWord::Ready(_), _)) => {
                         *ready = Some(entry.slot());
                         Seen::Stop
                     }
@@ -36,104 +36,104 @@ impl Kernel {
         })
     }
 
-    /// The best agent for a contact that waits of those who would have to be lent to it, on benches that `may_lend`.
-    pub(crate) fn to_borrow(&self, map: &Map, slot: u32, may_lend: impl Fn(BenchId) -> bool) -> Option<u32> {
+    /// The best agent for a contact that waits of those who would have to be lent to it, on skill groups that `may_lend`.
+    pub(crate) fn to_borrow(&self, table: &RoutingTable, slot: u32, may_lend: impl Fn(SkillGroupId) -> bool) -> Option<u32> {
         let waiting = self.waiting(slot)?;
-        let benches = map.benches_to_borrow(waiting.line);
-        if benches.is_empty() {
+        let groups = table.groups_to_borrow(waiting.demand);
+        if groups.is_empty() {
             return None;
         }
-        let served = |bench| map.to_borrow(bench, waiting.line).filter(|_| may_lend(bench));
-        self.ready_for(map, &waiting, benches, served, None)
+        let served = |group| table.to_borrow(group, waiting.demand).filter(|_| may_lend(group));
+        self.ready_for(table, &waiting, groups, served, None)
     }
 
-    /// The best agent for `waiting` of those on `benches` who are ready, as far as they are `served`, but not this one.
+    /// The best agent for `waiting` of those on `skill groups` who are ready, as far as they are `served`, but not this one.
     fn ready_for(
         &self,
-        map: &Map,
+        table: &RoutingTable,
         waiting: &Waiting,
-        benches: &[Mask],
-        served: impl Fn(BenchId) -> Option<Served>,
+        groups: &[Mask],
+        served: impl Fn(SkillGroupId) -> Option<Served>,
         but: Option<u32>,
     ) -> Option<u32> {
         loop {
-            let free = self.choose(map, waiting, benches, &served, but)?;
+            let free = self.choose(table, waiting, groups, &served, but)?;
             match free.word {
-                AgentWord::Ready(_) => return Some(free.slot),
+                AgentStateWord::Ready(_) => return Some(free.slot),
                 word => self.settle(free.slot, word),
             }
         }
     }
 
-    /// Two agents who are ready, one for each line, for a contact with this key. Two hands of one agent are two here: the lines must be such
-    /// that nobody has two hands for them.
-    pub(crate) fn free_pair(&self, map: &Map, lines: [LineId; 2], key: Key) -> Option<[u32; 2]> {
-        let ready = |line: LineId, but: Option<u32>| {
-            // Of a contact that is filed nowhere the choice needs only its line and its key.
-            let waiting = Waiting { slot: u32::MAX, cg: ContactGeneration::from_counter(0), line, key };
-            self.ready_for(map, &waiting, map.benches_of(line), |bench| map.served(bench, line), but)
+    /// Two agents who are ready, one for each demand, for a contact with this key. Two agent slots of one agent are two here: the demands
+    /// must be such that nobody has two agent slots for them.
+    pub(crate) fn free_pair(&self, table: &RoutingTable, demands: [DemandId; 2], key: Key) -> Option<[u32; 2]> {
+        let ready = |demand: DemandId, but: Option<u32>| {
+            // Of a contact that is entered nowhere the choice needs only its demand and its key.
+            let waiting = Waiting { slot: u32::MAX, cg: ContactGeneration::from_counter(0), demand, key };
+            self.ready_for(table, &waiting, table.groups_of(demand), |group| table.served(group, demand), but)
         };
-        let first = ready(lines[0], None)?;
-        if let Some(second) = ready(lines[1], Some(first)) {
+        let first = ready(demands[0], None)?;
+        if let Some(second) = ready(demands[1], Some(first)) {
             return Some([first, second]);
         }
         // The only one for the second is the best for the first.
-        let second = ready(lines[1], None)?;
-        Some([ready(lines[0], Some(second))?, second])
+        let second = ready(demands[1], None)?;
+        Some([ready(demands[0], Some(second))?, second])
     }
 
-    /// Where a contact is filed, in line or offered, and with what key.
-    fn filed(&self, slot: u32) -> Option<(LineId, Key)> {
+    /// Where a contact is entered, in a queue or offered, and with what key.
+    fn entered(&self, slot: u32) -> Option<(DemandId, Key)> {
         loop {
             let word = self.contact(slot);
-            let (ContactWord::Waiting(cg) | ContactWord::Offered { cg, .. }) = word else { return None };
+            let (ContactStateWord::Waiting(cg) | ContactStateWord::Offered { cg, .. }) = word else { return None };
             let cell = &self.contacts[slot as usize].cells[cg.cell()];
-            let filed = (LineId(cell.place.load(Ordering::Acquire)), Key(cell.key.load(Ordering::Acquire)));
+            let entered = (DemandId(cell.bucket.load(Ordering::Acquire)), Key(cell.key.load(Ordering::Acquire)));
             if self.contact(slot).generation() == cg {
-                return Some(filed);
+                return Some(entered);
             }
         }
     }
 
-    /// The line in which the contact is filed, in line or offered.
-    pub(crate) fn line_in_which(&self, slot: u32) -> Option<LineId> {
-        self.filed(slot).map(|(line, _)| line)
+    /// The demand in which the contact is entered, in a queue or offered.
+    pub(crate) fn demand_of_contact(&self, slot: u32) -> Option<DemandId> {
+        self.entered(slot).map(|(demand, _)| demand)
     }
 
-    /// The key of a contact, in line or offered.
+    /// The key of a contact, in a queue or offered.
     pub(crate) fn key_of(&self, slot: u32) -> Option<Key> {
-        self.filed(slot).map(|(_, key)| key)
+        self.entered(slot).map(|(_, key)| key)
     }
 
     /// The agent that a contact is offered to, and the word by which that one is held for it.
-    pub(crate) fn offer(&self, slot: u32) -> Option<(u32, AgentWord)> {
-        let ContactWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
-        Some((agent, AgentWord::Held { contact: slot, cg, ag }))
+    pub(crate) fn offer(&self, slot: u32) -> Option<(u32, AgentStateWord)> {
+        let ContactStateWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
+        Some((agent, AgentStateWord::Held { contact: slot, cg, ag }))
     }
 
     /// The contact that an agent is held for, and the word that says so.
-    pub(crate) fn held(&self, slot: u32) -> Option<(u32, AgentWord)> {
+    pub(crate) fn held(&self, slot: u32) -> Option<(u32, AgentStateWord)> {
         let word = self.agent(slot);
-        let AgentWord::Held { contact, .. } = word else { return None };
+        let AgentStateWord::Held { contact, .. } = word else { return None };
         Some((contact, word))
     }
 
-    /// The key of who would come first to the agent, if it were ready on `bench`; `None`: nobody waits for it.
-    pub(crate) fn first_for(&self, map: &Map, slot: u32, bench: BenchId) -> Option<Key> {
-        self.look(map, (slot, bench), None).map(|first| first.key)
+    /// The key of who would come first to the agent, if it were ready on `skill group`; `None`: nobody waits for it.
+    pub(crate) fn first_for(&self, table: &RoutingTable, slot: u32, group: SkillGroupId) -> Option<Key> {
+        self.look(table, (slot, group), None).map(|first| first.key)
     }
 
-    /// Whether more than so many wait in `lines`.
-    pub(crate) fn more_wait_than(&self, lines: &[Mask], bound: u32) -> bool {
+    /// Whether more than so many wait in `demands`.
+    pub(crate) fn more_wait_than(&self, demands: &[Mask], bound: u32) -> bool {
         let mut count = 0;
-        self.lines.scan(
-            lines,
+        self.demands.scan(
+            demands,
             Order::ByKey,
             &mut count,
             |count| if *count > bound { 0 } else { u64::MAX },
             |count, _, _, entry| {
-                let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
-                *count += u32::from(self.contact(slot) == ContactWord::Waiting(filed));
+                let (slot, entered) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+                *count += u32::from(self.contact(slot) == ContactStateWord::Waiting(entered));
                 if *count > bound { Seen::Stop } else { Seen::Pass }
             },
         );
@@ -144,39 +144,39 @@ impl Kernel {
         self.agent_owner[slot as usize]
     }
 
-    /// The line that a waiting contact is in.
+    /// The demand that a waiting contact is in.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn line_of_waiting(&self, slot: u32) -> Option<LineId> {
-        self.waiting(slot).map(|waiting| waiting.line)
+    pub(crate) fn demand_of_waiting(&self, slot: u32) -> Option<DemandId> {
+        self.waiting(slot).map(|waiting| waiting.demand)
     }
 
     /// Whether a claim of the agent is unfinished. Unlike [`Self::view_agent`] this does not finish it.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn is_claimed(&self, slot: u32) -> bool {
-        matches!(self.agent(slot), AgentWord::Claim { .. })
+        matches!(self.agent(slot), AgentStateWord::Claim { .. })
     }
 
-    /// The bench that a ready agent sits on.
+    /// The skill group that a ready agent sits on.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn bench_of_ready(&self, slot: u32) -> Option<BenchId> {
-        let AgentWord::Ready(ag) = self.agent(slot) else { return None };
-        Some(BenchId(self.agents[slot as usize].cells[ag.cell()].place.load(Ordering::Acquire)))
+    pub(crate) fn group_of_ready(&self, slot: u32) -> Option<SkillGroupId> {
+        let AgentStateWord::Ready(ag) = self.agent(slot) else { return None };
+        Some(SkillGroupId(self.agents[slot as usize].cells[ag.cell()].bucket.load(Ordering::Acquire)))
     }
 
-    /// The line of a contact that is offered, and the bench that its agent was taken from.
+    /// The demand of a contact that is offered, and the skill group that its agent was taken from.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
-    pub(crate) fn offered_from(&self, slot: u32) -> Option<(LineId, BenchId)> {
-        let ContactWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
-        let line = self.contacts[slot as usize].cells[cg.cell()].place.load(Ordering::Acquire);
-        let bench = self.agents[agent as usize].cells[ag.cell()].place.load(Ordering::Acquire);
-        Some((LineId(line), BenchId(bench)))
+    pub(crate) fn offered_from(&self, slot: u32) -> Option<(DemandId, SkillGroupId)> {
+        let ContactStateWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
+        let demand = self.contacts[slot as usize].cells[cg.cell()].bucket.load(Ordering::Acquire);
+        let group = self.agents[agent as usize].cells[ag.cell()].bucket.load(Ordering::Acquire);
+        Some((DemandId(demand), SkillGroupId(group)))
     }
 
-    /// How many wait in `lines`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
-    pub(crate) fn count_before(&self, lines: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
+    /// How many wait in `demands`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
+    pub(crate) fn count_before(&self, demands: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;
-        self.lines.scan(
-            lines,
+        self.demands.scan(
+            demands,
             Order::ByKey,
             &mut count,
             |_| key.0,
@@ -184,8 +184,8 @@ impl Kernel {
                 if Key(at) >= key {
                     return Seen::Stop;
                 }
-                let (slot, filed) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
-                *count += u32::from(self.contact(slot) == ContactWord::Waiting(filed) && counts(ContactSlot(slot)));
+                let (slot, entered) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
+                *count += u32::from(self.contact(slot) == ContactStateWord::Waiting(entered) && counts(ContactSlot(slot)));
                 Seen::Pass
             },
         );

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use crate::forecast::day::{Day, Failed};
-use crate::forecast::sheet::Sheet;
+use crate::simulate::day::{Day, Failed};
+use crate::simulate::sheet::Sheet;
 
 enum Progress {
     Share(f64),

@@ -16,12 +16,12 @@ use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId, Time};
 use crate::config::{self, Problems};
 use crate::engine::Settings;
-use crate::forecast::day::Day;
-use crate::forecast::outlook::{Floor, Group, Measure, Outlook, Whose, changes_to_json};
-use crate::forecast::page;
-use crate::forecast::scene::{Arrivals, Duty, Lasting, QUARTER, Stream};
-use crate::forecast::stats::Figure;
-use crate::report::recording::{Presence, Recording, Waits};
+use crate::report::replay::{Presence, Recording, Waits};
+use crate::simulate::day::Day;
+use crate::simulate::outlook::{Floor, Group, Measure, Outlook, Whose, changes_to_json};
+use crate::simulate::page;
+use crate::simulate::scene::{Arrivals, Duty, Lasting, QUARTER, Stream};
+use crate::simulate::stats::Figure;
 use crate::store;
 
 /// What is played with `--config` or `--compare`.
@@ -204,7 +204,7 @@ fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
     }
     day.scene.duties = duties(recording, settings, begins);
     if day.scene.duties.is_empty() {
-        day.scene.duties = crate::forecast::day::everybody(&settings.directory);
+        day.scene.duties = crate::simulate::day::everybody(&settings.directory);
         day.notes.push("the log tells of no agent: everybody works all of it".to_owned());
     }
     day.length = ends.since(begins);

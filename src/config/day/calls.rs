@@ -5,18 +5,18 @@ use std::time::Duration;
 use jiff::civil::{Date, Time as Clock, date};
 
 use super::{DAY, Usual, span, wrap_up};
-use crate::acd::Map;
+use crate::acd::RoutingTable;
 use crate::base::span::Share;
 use crate::base::words::Channel;
 use crate::base::{QueueId, SkillId};
 use crate::call::hours::Hours;
 use crate::call::menu::{Destination, EntryRules, Then};
-use crate::config::names::Book;
+use crate::config::names::IdAllocator;
 use crate::config::problem::Kind;
 use crate::config::reader::{Section, Text, Value};
 use crate::config::values;
 use crate::engine::Settings;
-use crate::forecast::scene::{Arrivals, Lasting, QUARTER, Stream, Windows};
+use crate::simulate::scene::{Arrivals, Lasting, QUARTER, Stream, Windows};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,25 +33,25 @@ struct Way {
 
 /// The house that the calls come to.
 pub(super) struct House<'h> {
-    pub(super) book: &'h Book,
+    pub(super) ids: &'h IdAllocator,
     pub(super) settings: &'h Settings,
     /// With all hands.
-    pub(super) map: &'h Map,
+    pub(super) table: &'h RoutingTable,
 }
 
 /// Calls of one kind, by the hour. Those of an entry with a queue for when it is closed are two kinds.
 pub(super) fn read(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<String>) -> Vec<Stream> {
-    let (book, settings) = (house.book, house.settings);
+    let (ids, settings) = (house.ids, house.settings);
     let ways = ways(section, house, usual, notes);
     let language = section.text("language").and_then(|name| {
-        let skill = SkillId(book.skills.find(section.report, &name)?);
+        let skill = SkillId(ids.skills.find(section.report, &name)?);
         if !settings.directory.languages.contains(&skill) {
             let remedy = "name one that is declared with [[language]]";
             section.report.error(Kind::BadValue, &name.spot, format!("{:?} is a skill and no language", name.text), remedy);
         }
         Some(skill)
     });
-    let interpreters = section.text("interpreters").and_then(|name| book.queues.find(section.report, &name).map(QueueId));
+    let interpreters = section.text("interpreters").and_then(|name| ids.queues.find(section.report, &name).map(QueueId));
     let returning = section.read("returning", |text| text.parse::<Share>().map_err(|error| error.to_string()));
     let (patience, talk) = (span(section, "patience", usual.patience), span(section, "talk", usual.talk));
     let wrap_up = wrap_up(section).or(usual.wrap_up);
@@ -93,7 +93,7 @@ fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
             let remedy = "leave interpreters out, or name a queue of channel voice, for callers";
             conflict("interpreters", "chats are not interpreted".to_owned(), remedy);
         }
-        if !rules.widening.is_empty() {
+        if !rules.relaxation.is_empty() {
             let message = format!("who wants two agents never widens, as others in queue {:?} do", rules.name);
             doubt("interpreters", message, "let the first step of the queue have enough agents, or expect longer waits");
         }
@@ -106,7 +106,8 @@ fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
     if report.has_errors() {
         return;
     }
-    let served = |queue, language, step| house.map.line(queue, language, step).is_some_and(|line| house.map.anyone_serves(line));
+    let served =
+        |queue, language, step| house.table.demand(queue, language, step).is_some_and(|demand| house.table.anyone_serves(demand));
     let nobody = match stream.interpreters {
         Some(interpreters) if !served(interpreters, stream.language, 0) => Some("interpreters"),
         Some(_) if !served(stream.queue, None, 0) => Some(place),
@@ -131,7 +132,7 @@ fn ways(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<
             let remedy = "add queue = \"...\" or entry = \"...\"";
             report.error(Kind::Missing, &section.spot, "nothing says whom they call", remedy);
         }
-        let to = queue.and_then(|name| house.book.queues.find(report, &name));
+        let to = queue.and_then(|name| house.ids.queues.find(report, &name));
         let to = to.map(|queue| Destination { queue: QueueId(queue), language: None });
         return to.map(|to| Way { to, windows: None }).into_iter().collect();
     };
@@ -140,7 +141,7 @@ fn ways(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<
         report.error(Kind::Conflict, &section.spot_of("queue"), "calls come to an entry or to a queue", remedy);
         return Vec::new();
     }
-    let id = house.book.entries.find(report, &entry);
+    let id = house.ids.entries.find(report, &entry);
     let rules = id.and_then(|id| house.settings.entries.get(id as usize)).and_then(Option::as_ref);
     let Some(rules) = rules else { return Vec::new() };
     let Some(to) = destination(section, rules, key) else { return Vec::new() };

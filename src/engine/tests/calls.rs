@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::media_port::Feed;
 use super::super::{AgentCommand, Input};
 use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings, tag_of, with_entry};
-use crate::acd::queue::{Answer, WideningStep};
+use crate::acd::queue::{Answer, RelaxationStep};
 use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, PoolId, QueueId, SkillId};
 use crate::call::menu::{Choice, Destination, EntryRules, Then};
@@ -472,7 +472,7 @@ fn a_transfer_that_fails_brings_the_caller_back() {
     assert_eq!(transfers(&house), [("blind", "returned")]);
     assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Talking, AgentState::Break));
     assert!(matches!(house.feeds.last(), Some((_, Feed::Peer(_)))), "they hear each other again");
-    // One who hangs up at once changes nothing, and a failure then leads back into the line.
+    // One who hangs up at once changes nothing, and a failure then leads back into the queue.
     house.sent.clear();
     house.input(Input::Agent { agent: AgentId(1), command: AgentCommand::Ready });
     house.from(PHONE, &refer(&invite, PHONE, "agent1", 10));
@@ -528,8 +528,8 @@ fn each_decision_says_what_was_weighed() {
     let mut settings = settings(3);
     settings.directory.agents[2].as_mut().unwrap().pools = vec![PoolId(1)];
     let queue = settings.directory.queues[0].as_mut().unwrap();
-    queue.widening = vec![WideningStep { after: Duration::from_secs(30), lower_levels_by: 0, more_pools: vec![PoolId(1)] }];
-    queue.head_start = Duration::from_secs(7);
+    queue.relaxation = vec![RelaxationStep { after: Duration::from_secs(30), lower_levels_by: 0, more_pools: vec![PoolId(1)] }];
+    queue.priority_boost = Duration::from_secs(7);
     let mut house = House::new(settings);
     house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     house.input(Input::Agent { agent: AgentId(1), command: AgentCommand::SignOut });

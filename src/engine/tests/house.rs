@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
 use super::super::{AgentCommand, Engine, Input, Output, Parts, Settings};
-use crate::acd::map::{AgentProfile, Directory, Map};
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
+use crate::acd::routing_table::{AgentProfile, Directory, RoutingTable};
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, EndpointId, PoolId, QueueId, SkillId, Time};
@@ -105,7 +105,7 @@ pub(super) fn settings(agents: u32) -> Settings {
             agents: (0..agents).map(|n| Some(profile(n))).collect(),
             languages: vec![SkillId(0)],
             lending: Vec::new(),
-            hands_from: None,
+            agent_slots_from: None,
         },
         agencies: vec![Agency { name: "city".into(), number: "+8221200".into(), dial: Vec::new() }],
         skills: vec![Skill { name: "korean".into(), prompts: Some("ko".into()) }],
@@ -132,7 +132,7 @@ impl House {
     pub(super) fn new(settings: Settings) -> Self {
         let size = Size { shards: 1, contacts_per_shard: 64, agents: 64, queues: 8, agencies: 4 };
         let settings = Arc::new(settings);
-        let matcher = Arc::new(Matcher::new(size, Map::new(&settings.directory, 1), |_| 0));
+        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();

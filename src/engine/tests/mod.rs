@@ -1,11 +1,11 @@
 //! The engine against scripted parties: whole calls through real messages, under a virtual clock.
 
-mod alive;
+mod agent_calls;
 mod calls;
 mod house;
+mod liveness;
 mod loans;
-mod own;
-mod ports;
+mod media;
 mod register;
 mod several;
 mod trunks;

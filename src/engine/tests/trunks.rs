@@ -1,9 +1,9 @@
 //! Trunks that prove themselves and to which we prove ourselves; several answers to one call of ours.
 
 use super::super::Input;
+use super::agent_calls::{CARRIER, SOFTPHONE, acknowledge, outside};
 use super::calls::{PHONE, ended, late};
 use super::house::{CALLER, House, Request, answer, sdp, settings};
-use super::own::{CARRIER, SOFTPHONE, acknowledge, outside};
 use crate::base::words::{EndedBy, Segment};
 use crate::call::trunk::Login;
 use crate::sip::Name;

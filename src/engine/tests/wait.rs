@@ -1,4 +1,4 @@
-//! What those in line are told of their wait.
+//! What those in a queue hear of their wait.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn last_prompts(house: &House) -> Vec<String> {
 }
 
 /// One agent talks all the time; the other takes a caller who has waited for twenty seconds, five times over.
-fn a_line_that_is_known(announce: Announce) -> (House, String) {
+fn a_queue_that_is_known(announce: Announce) -> (House, String) {
     let mut house = House::new(telling(announce));
     becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
     let long = calls(&mut house, "long");
@@ -58,7 +58,7 @@ fn a_wait_is_unknown_then_estimated_then_overdue() {
     hangs_up(&mut house, "a", &tag);
     house.assert_empty();
 
-    let (mut house, long) = a_line_that_is_known(Announce::Wait);
+    let (mut house, long) = a_queue_that_is_known(Announce::Wait);
     let tag = calls(&mut house, "late");
     let told = house.kinds().filter_map(|kind| match kind {
         FactKind::Entered { estimate, .. } => Some(*estimate),
@@ -205,7 +205,7 @@ fn who_has_no_such_agent_waits_for_the_one_whom_the_queue_names() {
 
 #[test]
 fn the_place_alone_is_said_where_nothing_else_is_asked_for() {
-    let (mut house, long) = a_line_that_is_known(Announce::Place);
+    let (mut house, long) = a_queue_that_is_known(Announce::Place);
     let tag = calls(&mut house, "a");
     house.pass(EVERY);
     assert_eq!(last_prompts(&house), ["en/place-1"]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClientTx, MAGIC, Routed, Side, Stack, Timers, Told, Transmit, timer_action};
+use super::{ClientTx, MAGIC, Routed, Side, Stack, Timers, Transmit, TxEvent, timer_action};
 use crate::base::Time;
 use crate::base::words::Direction;
 use crate::sip::flow::Flow;
@@ -227,8 +227,8 @@ impl<U: Copy> Stack<U> {
                         self.transmits.push_back(Transmit { flow: client.flow, bytes });
                     }
                 }
-                Action::TellTimeout if !client.is_cancel => self.told.push_back(Told::Timeout { user: client.user }),
-                Action::TellBroken if !client.is_cancel => self.told.push_back(Told::Broken { user: client.user }),
+                Action::TellTimeout if !client.is_cancel => self.events.push_back(TxEvent::Timeout { user: client.user }),
+                Action::TellBroken if !client.is_cancel => self.events.push_back(TxEvent::Broken { user: client.user }),
                 Action::Forget => client.request = None,
                 Action::End => {
                     let client = self.clients.remove(slot as usize);

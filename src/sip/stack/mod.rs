@@ -3,7 +3,7 @@
 //!
 //! Use: [`Stack::route`] says what a received message is; a new request is then either given a transaction ([`Stack::begin`]) and
 //! answered ([`Stack::respond`]), or answered without one ([`Stack::reply_stateless`]). [`Stack::request`] sends one. After each call, drain
-//! [`Stack::poll_transmit`] and [`Stack::poll_told`]; call [`Stack::due`] at [`Stack::next_deadline`].
+//! [`Stack::poll_transmit`] and [`Stack::poll_event`]; call [`Stack::due`] at [`Stack::next_deadline`].
 //!
 //! A client transaction is found by its own branch, which names its slot: no table. A server transaction is found by a keyed 128-bit digest of what
 //! RFC 3261 17.2.3 compares.
@@ -102,7 +102,7 @@ pub enum Routed<U> {
 
 /// What happened by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told<U> {
+pub enum TxEvent<U> {
     /// A request of ours was not answered in time (to be treated as 408).
     Timeout {
         /// Whose.
@@ -147,7 +147,7 @@ pub struct Stack<U> {
     keyed: Keyed,
     deadlines: Deadlines<TimerReason>,
     transmits: VecDeque<Transmit>,
-    told: VecDeque<Told<U>>,
+    events: VecDeque<TxEvent<U>>,
     seed: Seed,
     serial: u64,
     shard: u16,
@@ -167,7 +167,7 @@ impl<U: Copy> Stack<U> {
             keyed,
             deadlines: Deadlines::default(),
             transmits: VecDeque::new(),
-            told: VecDeque::new(),
+            events: VecDeque::new(),
             seed,
             serial: 0,
             shard,
@@ -209,8 +209,8 @@ impl<U: Copy> Stack<U> {
     }
 
     /// The next thing that happened by itself.
-    pub fn poll_told(&mut self) -> Option<Told<U>> {
-        self.told.pop_front()
+    pub fn poll_event(&mut self) -> Option<TxEvent<U>> {
+        self.events.pop_front()
     }
 
     /// When to call [`Stack::due`], and why.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::client::Body;
-use super::{MAGIC, Routed, ServerTx, Side, Stack, Timers, Told, Transmit, timer_action};
+use super::{MAGIC, Routed, ServerTx, Side, Stack, Timers, Transmit, TxEvent, timer_action};
 use crate::base::Time;
 use crate::base::words::Direction;
 use crate::sip::flow::Flow;
@@ -275,7 +275,7 @@ impl<U: Copy> Stack<U> {
                 }
                 Action::TellTimeout | Action::TellBroken => {
                     if let Some(user) = server.user {
-                        self.told.push_back(Told::Unacknowledged { user });
+                        self.events.push_back(TxEvent::Unacknowledged { user });
                     }
                 }
                 Action::Forget => server.response = None,

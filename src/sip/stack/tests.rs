@@ -147,7 +147,10 @@ fn what_is_never_acknowledged_is_told_and_everything_ends() {
         let at = stack.next_deadline().unwrap().0;
         while stack.due(at) {}
     }
-    let told: Vec<Told<u32>> = std::iter::from_fn(|| stack.poll_told()).collect();
-    assert!(told.contains(&Told::Unacknowledged { user: 5 }) && told.contains(&Told::Timeout { user: 7 }), "{told:?}");
+    let events: Vec<TxEvent<u32>> = std::iter::from_fn(|| stack.poll_event()).collect();
+    assert!(
+        events.contains(&TxEvent::Unacknowledged { user: 5 }) && events.contains(&TxEvent::Timeout { user: 7 }),
+        "{events:?}"
+    );
     assert!(stack.is_empty());
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::acd::step::Step;
-use crate::modelled::{see_filings, start_over, take_out};
+use crate::modelled::{see_entries, start_over, take_out};
 use crate::town::{Model, Op, play};
-use Op::{AcceptOrLeave, Arrive, Leave, Pause, Prefer, Publish, PutBack, Ready, Reseat, Return, Widen};
+use Op::{AcceptOrLeave, Arrive, Leave, Pause, Prefer, Publish, PutBack, Ready, Regroup, Relax, Return};
 
 /// One agent, one queue.
 const PLAIN: Model =
@@ -37,14 +37,14 @@ const MODELS: &[Model] = &[
         agents: &[&[0], &[1]],
         queues: &[&[0], &[0, 1]],
         before: &[Arrive(0, 0)],
-        threads: &[&[Widen(0, 1)], &[Ready(0)], &[Ready(1)]],
+        threads: &[&[Relax(0, 1)], &[Ready(0)], &[Ready(1)]],
         ..PLAIN
     },
     Model {
         name: "two widenings that return to the old line",
         queues: &[&[0], &[1]],
         before: &[Arrive(0, 0)],
-        threads: &[&[Widen(0, 1), Widen(0, 0)], &[Ready(0)]],
+        threads: &[&[Relax(0, 1), Relax(0, 0)], &[Ready(0)]],
         ..PLAIN
     },
     Model {
@@ -52,7 +52,7 @@ const MODELS: &[Model] = &[
         agents: &[&[0], &[1]],
         queues: &[&[0], &[1]],
         before: &[Arrive(0, 0)],
-        threads: &[&[Widen(0, 1), PutBack(0, 0)], &[Ready(0), Ready(1)]],
+        threads: &[&[Relax(0, 1), PutBack(0, 0)], &[Ready(0), Ready(1)]],
         ..PLAIN
     },
     Model {
@@ -60,14 +60,14 @@ const MODELS: &[Model] = &[
         agents: &[&[1]],
         queues: &[&[0], &[0, 1]],
         before: &[Arrive(0, 0)],
-        threads: &[&[Widen(0, 1)], &[Ready(0)]],
+        threads: &[&[Relax(0, 1)], &[Ready(0)]],
         ..PLAIN
     },
     Model {
         name: "order: one widens as another waits and an agent turns ready",
         queues: &[&[0], &[0]],
         before: &[Arrive(0, 0), Arrive(1, 0)],
-        threads: &[&[Widen(0, 1)], &[Ready(0)]],
+        threads: &[&[Relax(0, 1)], &[Ready(0)]],
         in_order: Some((0, 1)),
         ..PLAIN
     },
@@ -129,7 +129,7 @@ const MODELS: &[Model] = &[
         name: "one wants an agent no longer as another turns ready",
         agents: &[&[0], &[0]],
         before: &[Prefer(0, 0)],
-        threads: &[&[Widen(0, 0)], &[Ready(1)]],
+        threads: &[&[Relax(0, 0)], &[Ready(1)]],
         ..PLAIN
     },
     Model {
@@ -146,7 +146,7 @@ const MODELS: &[Model] = &[
         then: &[&[1]],
         queues: &[&[0], &[1]],
         before: &[Ready(0)],
-        threads: &[&[Publish, Reseat(0)], &[Arrive(0, 0)], &[Arrive(1, 1)]],
+        threads: &[&[Publish, Regroup(0)], &[Arrive(0, 0)], &[Arrive(1, 1)]],
         ..PLAIN
     },
 ];
@@ -156,13 +156,13 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::FenceOfArrival, "an arrival and an agent turning ready", false),
     (Step::FenceOfReady, "an arrival and an agent turning ready", false),
     (Step::FenceOfPutBack, "put back as another agent turns ready", false),
-    (Step::FenceOfWidening, "a widening and an agent turning ready", false),
-    (Step::FenceOfReseat, "a claim and a directory change", false),
-    (Step::MapAfterFence, "a claim and a directory change", false),
+    (Step::FenceOfRelaxation, "a widening and an agent turning ready", false),
+    (Step::FenceOfRegroup, "a claim and a directory change", false),
+    (Step::TableAfterFence, "a claim and a directory change", false),
     (Step::SecondLook, "order: two arrive one after the other as an agent turns ready", false),
-    (Step::IndexBeforeWord, "order: one widens as another waits and an agent turns ready", false),
-    (Step::SettleInLine, "an agent turning ready is stopped, and another looks at the line", true),
-    (Step::AgainInLine, "one who wants an agent, another who wants anyone, and that agent turning ready", true),
+    (Step::IndexBeforeStateWord, "order: one widens as another waits and an agent turns ready", false),
+    (Step::SettleInScan, "an agent turning ready is stopped, and another looks at the line", true),
+    (Step::AgainInScan, "one who wants an agent, another who wants anyone, and that agent turning ready", true),
     (Step::SettleInMatch, "two arrivals and an agent turning ready", true),
     (Step::SettleInDrive, "two arrivals and an agent turning ready", true),
     (Step::OfferBeforeHeld, "two arrivals and an agent turning ready", true),
@@ -190,7 +190,7 @@ fn run(model: Model, stop: Stop, preemptions: usize, bound: Duration) -> Outcome
     let (executions, stopped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let (count, note) = (executions.clone(), stopped.clone());
     let begun = Instant::now();
-    see_filings(model.threads.len() < 3);
+    see_entries(model.threads.len() < 3);
     let mut builder = loom::model::Builder::new();
     (builder.preemption_bound, builder.max_branches) = (Some(preemptions), 20_000);
     builder.max_duration = Some(bound);
@@ -244,7 +244,7 @@ pub(crate) fn main() -> ExitCode {
             _ => wanted = argument,
         }
     }
-    // A violation is told once, at the end of its line.
+    // A violation is told once, at the end of its demand.
     std::panic::set_hook(Box::new(|_| {}));
     let bound = Duration::from_secs(seconds);
     let failures = if mutants { run_mutants(&wanted, bound) } else { run_models(&wanted, bound) };

@@ -8,8 +8,8 @@ use shuttle::thread;
 
 use crate::acd::claim::{AgentView, ContactView};
 use crate::acd::joint::{Joint, Patience};
-use crate::acd::map::{LineId, Map};
 use crate::acd::matcher::{Size, Standing};
+use crate::acd::routing_table::{DemandId, RoutingTable};
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::start_over;
@@ -43,8 +43,8 @@ impl Owner {
         ContactSlot(self.number * SLOTS_EACH + place)
     }
 
-    fn lines(&self) -> [LineId; 2] {
-        [0, 1].map(|queue| self.matcher.map().line(QueueId(queue), None, 0).expect("the queue has a line"))
+    fn demands(&self) -> [DemandId; 2] {
+        [0, 1].map(|queue| self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line"))
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
@@ -53,10 +53,10 @@ impl Owner {
 
     /// Those whom a request let go are told by their words.
     fn listen(&mut self) {
-        self.matcher.nudged_agents(self.number as u16, |_| {});
-        let mut again = self.matcher.take_joint_nudge(self.number as u16);
+        self.matcher.woken_agents(self.number as u16, |_| {});
+        let mut again = self.matcher.take_joint_wake_up(self.number as u16);
         let own = [self.slot(0), self.slot(1)];
-        self.matcher.nudged_contacts(self.number as u16, |slot| again |= own.contains(&slot));
+        self.matcher.woken_contacts(self.number as u16, |slot| again |= own.contains(&slot));
         let now = self.now();
         if let Some(joint) = self.joint.as_mut().filter(|_| again) {
             self.matcher.step(joint, now, &mut |_| {});
@@ -81,7 +81,7 @@ impl Owner {
         let Some(mut joint) = self.joint.take() else {
             let key = self.matcher.key(now, Duration::ZERO, false);
             let slots = [self.slot(0), self.slot(1)];
-            let joint = self.matcher.arrive_jointly(queue, slots, self.lines(), key, self.patience, now, &mut |_| {});
+            let joint = self.matcher.arrive_jointly(queue, slots, self.demands(), key, self.patience, now, &mut |_| {});
             self.joint = Some(joint);
             return;
         };
@@ -103,8 +103,8 @@ impl Owner {
         match (self.matcher.contact(slot), choice) {
             (ContactView::Gone | ContactView::Served, _) => {
                 let key = self.matcher.key(self.now(), Duration::ZERO, false);
-                let line = self.lines()[queue as usize];
-                self.matcher.arrive(slot, QueueId(queue), 100, line, key, self.now()).expect("there is room");
+                let demand = self.demands()[queue as usize];
+                self.matcher.arrive(slot, QueueId(queue), 100, demand, key, self.now()).expect("there is room");
             }
             (ContactView::Offered(_), 0..2) => drop(self.matcher.accept(slot)),
             (ContactView::Waiting | ContactView::Offered(_), 0..3) => drop(self.matcher.leave(slot)),
@@ -114,16 +114,16 @@ impl Owner {
 
     fn move_agent(&self, agent: u32, choice: u32) {
         let id = AgentId(agent);
-        let seat = || {
+        let enter_index = || {
             self.matcher.set_standing(id, Some(Standing::Free));
             self.matcher.ready(id, self.now(), Duration::ZERO);
         };
         match self.matcher.agent(id) {
-            AgentView::Busy => seat(),
+            AgentView::Busy => enter_index(),
             AgentView::Ready if choice == 0 => drop(self.matcher.pause(id)),
             AgentView::Held { offered: false, .. } => {
                 self.matcher.release(id);
-                seat();
+                enter_index();
             }
             AgentView::Ready | AgentView::Held { .. } => {}
         }
@@ -135,8 +135,8 @@ pub(crate) fn play() {
     start_over();
     let (agents, queues) = (AGENTS.len() as u32, QUEUES.len() as u32);
     let size = Size { shards: OWNERS as u16, contacts_per_shard: SLOTS_EACH, agents, queues, agencies: 0 };
-    let map = Map::new(&directory(&AGENTS, &QUEUES), 1);
-    let matcher = Arc::new(Matcher::new(size, map, |agent| (agent.0 % OWNERS) as u16));
+    let table = RoutingTable::new(&directory(&AGENTS, &QUEUES), 1);
+    let matcher = Arc::new(Matcher::new(size, table, |agent| (agent.0 % OWNERS) as u16));
     let mut random = thread_rng();
     let looks = Duration::from_secs(random.gen_range(0..2) * 1000);
     let patience = Patience { looks, holds: Duration::from_secs(random.gen_range(0..3)) };
@@ -152,7 +152,7 @@ pub(crate) fn play() {
         })
         .collect();
     let mut owners: Vec<Owner> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
-    while (0..OWNERS).any(|owner| matcher.nudged(owner as u16)) {
+    while (0..OWNERS).any(|owner| matcher.has_wake_ups(owner as u16)) {
         owners.iter_mut().for_each(Owner::listen);
     }
     check(&matcher, &owners);
@@ -160,13 +160,13 @@ pub(crate) fn play() {
 
 fn check(matcher: &Matcher, owners: &[Owner]) {
     let free: Vec<u32> = (0..AGENTS.len() as u32).filter(|agent| matcher.agent(AgentId(*agent)) == AgentView::Ready).collect();
-    let map = matcher.map();
+    let table = matcher.routing_table();
     for slot in (0..OWNERS * SLOTS_EACH).map(ContactSlot) {
         let ContactView::Waiting = matcher.contact(slot) else { continue };
-        let line = matcher.line_in_which(slot).expect("it waits");
+        let demand = matcher.demand_of_contact(slot).expect("it waits");
         for agent in &free {
-            let bench = map.bench(AgentId(*agent)).expect("the agent has a bench");
-            assert!(!map.serves(bench, line), "{slot:?} waits and agent {agent} is free");
+            let group = table.group(AgentId(*agent)).expect("the agent has a bench");
+            assert!(!table.serves(group, demand), "{slot:?} waits and agent {agent} is free");
         }
     }
     let mut holders = 0;

@@ -8,8 +8,8 @@ use shuttle::thread;
 
 use crate::acd::claim::{AgentView, ContactView};
 use crate::acd::loan::Lending;
-use crate::acd::map::{LineId, Map};
 use crate::acd::matcher::{Size, Standing};
+use crate::acd::routing_table::{DemandId, RoutingTable};
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::{AgencyId, AgentId, QueueId, Time};
 use crate::modelled::start_over;
@@ -41,14 +41,14 @@ impl Owner {
         agents_of(self.number, OWNERS, AGENTS.len())
     }
 
-    fn line(&self, queue: u32) -> LineId {
-        self.matcher.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    fn demand(&self, queue: u32) -> DemandId {
+        self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
     }
 
     fn listen(&self) {
         let mut agents = Vec::new();
-        self.matcher.nudged_agents(self.number as u16, |agent| agents.push(agent));
-        self.matcher.nudged_contacts(self.number as u16, |_| {});
+        self.matcher.woken_agents(self.number as u16, |agent| agents.push(agent));
+        self.matcher.woken_contacts(self.number as u16, |_| {});
         for agent in agents {
             self.matcher.consider_loan(agent);
             if let AgentView::Held { offered: true, .. } = self.matcher.agent(agent) {
@@ -57,7 +57,7 @@ impl Owner {
         }
     }
 
-    fn seat(&mut self, agent: u32) {
+    fn enter_index(&mut self, agent: u32) {
         self.matcher.set_standing(AgentId(agent), Some(Standing::Free));
         self.matcher.ready(AgentId(agent), Time::from_secs(u64::from(self.moves)), std::time::Duration::ZERO);
     }
@@ -86,13 +86,13 @@ impl Owner {
         let key = self.matcher.key(since, std::time::Duration::ZERO, false);
         match (self.matcher.contact(slot), choice) {
             (ContactView::Gone | ContactView::Served, _) => {
-                self.matcher.arrive(slot, QueueId(queue), 100, self.line(queue), key, since).expect("there is room");
+                self.matcher.arrive(slot, QueueId(queue), 100, self.demand(queue), key, since).expect("there is room");
             }
             (ContactView::Waiting, 0) => drop(self.matcher.leave(slot)),
-            (ContactView::Waiting, _) => drop(self.matcher.widen(slot, self.line(queue), key)),
+            (ContactView::Waiting, _) => drop(self.matcher.relax(slot, self.demand(queue), key)),
             (ContactView::Offered(_), 0) => drop(self.matcher.leave(slot)),
             (ContactView::Offered(_), 1) => drop(self.matcher.accept(slot)),
-            (ContactView::Offered(_), _) => drop(self.matcher.put_back(slot, self.line(queue), key)),
+            (ContactView::Offered(_), _) => drop(self.matcher.put_back(slot, self.demand(queue), key)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Owner {
             AgentView::Busy if choice == 0 => {
                 self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
             }
-            AgentView::Busy => self.seat(agent),
+            AgentView::Busy => self.enter_index(agent),
             AgentView::Ready if choice == 0 => {
                 if self.matcher.pause(AgentId(agent)) == AgentView::Busy {
                     self.matcher.set_standing(AgentId(agent), Some(Standing::Break));
@@ -111,7 +111,7 @@ impl Owner {
                 self.matcher.release(AgentId(agent));
                 // Or it talks for a while.
                 if choice != 0 {
-                    self.seat(agent);
+                    self.enter_index(agent);
                 }
             }
             AgentView::Ready | AgentView::Held { .. } => {}
@@ -122,10 +122,10 @@ impl Owner {
 /// One play.
 pub(crate) fn play() {
     start_over();
-    let map = Map::new(&lenders(&AGENTS, &QUEUES, &LENDING), 1);
+    let table = RoutingTable::new(&lenders(&AGENTS, &QUEUES, &LENDING), 1);
     let (agents, queues, agencies) = (AGENTS.len() as u32, QUEUES.len() as u32, LENDING.len() as u32);
     let size = Size { shards: OWNERS as u16, contacts_per_shard: CONTACTS_EACH, agents, queues, agencies };
-    let matcher = Arc::new(Matcher::new(size, map, |agent| (agent.0 % OWNERS) as u16));
+    let matcher = Arc::new(Matcher::new(size, table, |agent| (agent.0 % OWNERS) as u16));
     for agent in 0..agents {
         matcher.set_standing(AgentId(agent), Some(Standing::Break));
     }
@@ -143,42 +143,42 @@ pub(crate) fn play() {
         .collect();
     let owners: Vec<Owner> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
     // Each loan may make another possible, of an agent of the other owner.
-    while (0..OWNERS).any(|owner| matcher.nudged(owner as u16)) {
+    while (0..OWNERS).any(|owner| matcher.has_wake_ups(owner as u16)) {
         owners.iter().for_each(Owner::listen);
     }
     check(&matcher);
 }
 
 fn check(matcher: &Matcher) {
-    let map = matcher.map();
+    let table = matcher.routing_table();
     for contact in 0..CONTACTS {
         let ContactView::Waiting = matcher.contact(ContactSlot(contact)) else { continue };
-        let line = matcher.line_in_which(ContactSlot(contact)).expect("it waits");
+        let demand = matcher.demand_of_contact(ContactSlot(contact)).expect("it waits");
         for agent in (0..AGENTS.len() as u32).map(AgentId) {
             if matcher.agent(agent) != AgentView::Ready {
                 continue;
             }
-            let bench = map.bench(agent).expect("the agent has a bench");
+            let group = table.group(agent).expect("the agent has a bench");
             let lends =
-                map.kept_for(bench).and_then(|agency| matcher.on_loan(agency)).is_some_and(|(on_loan, max)| on_loan < max);
-            let could = map.serves(bench, line) || lends && map.to_borrow(bench, line).is_some();
+                table.kept_for(group).and_then(|agency| matcher.on_loan(agency)).is_some_and(|(on_loan, max)| on_loan < max);
+            let could = table.serves(group, demand) || lends && table.to_borrow(group, demand).is_some();
             assert!(!could, "contact {contact} waits and agent {} is free", agent.0);
         }
     }
     for agent in (0..AGENTS.len() as u32).map(AgentId) {
         let AgentView::Held { contact, offered: true } = matcher.agent(agent) else { continue };
-        let line = matcher.line_in_which(contact).expect("it is offered");
-        let lent = map.bench(agent).is_some_and(|bench| map.to_borrow(bench, line).is_some());
-        assert_eq!(matcher.has_right(agent), lent, "agent {} has a right if it is on loan, and else none", agent.0);
+        let demand = matcher.demand_of_contact(contact).expect("it is offered");
+        let lent = table.group(agent).is_some_and(|group| table.to_borrow(group, demand).is_some());
+        assert_eq!(matcher.has_permit(agent), lent, "agent {} has a right if it is on loan, and else none", agent.0);
     }
     for agency in (0..LENDING.len() as u32).map(AgencyId) {
         let Some((on_loan, _)) = matcher.on_loan(agency) else { continue };
-        let with_right = (0..AGENTS.len() as u32).filter(|agent| AGENTS[*agent as usize][0] == agency.0);
-        let with_right = with_right.filter(|agent| matcher.has_right(AgentId(*agent)));
+        let with_permit = (0..AGENTS.len() as u32).filter(|agent| AGENTS[*agent as usize][0] == agency.0);
+        let with_permit = with_permit.filter(|agent| matcher.has_permit(AgentId(*agent)));
         // One who is free, or on a break, has given it back.
-        let with_right: Vec<u32> = with_right.collect();
-        assert_eq!(with_right.len() as u32, on_loan, "of agency {}", agency.0);
-        for agent in with_right {
+        let with_permit: Vec<u32> = with_permit.collect();
+        assert_eq!(with_permit.len() as u32, on_loan, "of agency {}", agency.0);
+        for agent in with_permit {
             assert!(matcher.agent(AgentId(agent)) != AgentView::Ready, "agent {agent} is free and has a right");
         }
     }

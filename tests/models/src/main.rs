@@ -18,12 +18,12 @@ mod acd;
 #[path = "../../../src/base/mod.rs"]
 mod base;
 
+#[cfg(hotline_shuttle)]
+mod agent_slots;
 #[cfg(hotline_loom)]
 mod claim;
 #[cfg(hotline_shuttle)]
-mod editions;
-#[cfg(hotline_shuttle)]
-mod hands;
+mod directory_versions;
 #[cfg(hotline_shuttle)]
 mod joints;
 #[cfg(hotline_shuttle)]

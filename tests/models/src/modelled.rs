@@ -18,7 +18,7 @@ pub use atomic::{Ordering, fence};
 
 use crate::acd::step::Step;
 #[cfg(hotline_loom)]
-pub(crate) use crate::plain::{Plain, PlainNudges};
+pub(crate) use crate::plain::{Plain, PlainWakeUps};
 
 #[cfg(hotline_parked)]
 pub(crate) use parking::{Parker, parked_after};
@@ -28,12 +28,12 @@ pub(crate) use unwinding::{start_over, stopped_after};
 // Checkers run all threads of an execution on one thread of the system, in turns.
 thread_local! {
     static TAKEN_OUT: Cell<Option<Step>> = const { Cell::new(None) };
-    static FILINGS: Cell<bool> = const { Cell::new(false) };
+    static ENTRIES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the checker sees what filings say of themselves, for all executions on this thread from now on.
-pub(crate) fn see_filings(see: bool) {
-    FILINGS.set(see);
+/// Whether the checker sees what entries say of themselves, for all executions on this thread from now on.
+pub(crate) fn see_entries(see: bool) {
+    ENTRIES.set(see);
 }
 
 /// Whether the step is done.
@@ -216,7 +216,7 @@ macro_rules! atomic {
 }
 
 /// What large models pass over: it is the checker's in small ones alone ([`see_filings`]).
-macro_rules! filed {
+macro_rules! entry {
     ($name:ident, $value:ty, $atomic:ident) => {
         #[derive(Debug)]
         pub struct $name {
@@ -230,11 +230,11 @@ macro_rules! filed {
             }
 
             pub fn load(&self, order: Ordering) -> $value {
-                if FILINGS.get() { self.seen.load(order) } else { self.passed.load(order) }
+                if ENTRIES.get() { self.seen.load(order) } else { self.passed.load(order) }
             }
 
             pub fn store(&self, value: $value, order: Ordering) {
-                if FILINGS.get() {
+                if ENTRIES.get() {
                     self.seen.store(value, order);
                 } else {
                     self.passed.store(value, order);
@@ -270,12 +270,12 @@ macro_rules! counting {
 
 atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);
-filed!(FiledU32, u32, AtomicU32);
-filed!(FiledU64, u64, AtomicU64);
+entry!(EntryU32, u32, AtomicU32);
+entry!(EntryU64, u64, AtomicU64);
 counting!(AtomicU32, u32);
 counting!(AtomicU64, u64);
 
-/// The map's cell: which of a few versions, all of which stay.
+/// The routing table's cell: which of a few versions, all of which stay.
 #[cfg(hotline_loom)]
 pub(crate) struct Published<T> {
     versions: [OnceLock<Arc<T>>; 4],

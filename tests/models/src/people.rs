@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::acd::loan::Lending;
-use crate::acd::map::{AgentProfile, Directory};
 use crate::acd::queue::QueueRules;
+use crate::acd::routing_table::{AgentProfile, Directory};
 use crate::base::{AgencyId, PoolId};
 
 /// By agent and by queue: its pools, where each is of the agency that has the number of its first pool, and what these keep.
@@ -23,17 +23,17 @@ pub(crate) fn lenders(agents: &[&[u32]], queues: &[&[u32]], lending: &[Option<Le
 pub(crate) fn directory(agents: &[&[u32]], queues: &[&[u32]]) -> Directory {
     let pools = |numbers: &[u32]| numbers.iter().map(|pool| PoolId(*pool)).collect::<Vec<_>>();
     Directory {
-        // The head start tells queues apart that have the same pools.
+        // The priority boost tells queues apart that have the same pools.
         queues: (1..)
             .zip(queues)
             .map(|(n, numbers)| {
-                Some(QueueRules { pools: pools(numbers), head_start: Duration::from_secs(n), ..QueueRules::default() })
+                Some(QueueRules { pools: pools(numbers), priority_boost: Duration::from_secs(n), ..QueueRules::default() })
             })
             .collect(),
         agents: agents.iter().map(|numbers| Some(AgentProfile { pools: pools(numbers), ..AgentProfile::default() })).collect(),
         languages: Vec::new(),
         lending: Vec::new(),
-        hands_from: None,
+        agent_slots_from: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The whole matcher under shuttle: its real index with segments of two filings, owners who do at random what owners do, a map that
-//! changes meanwhile, and perhaps a thread that is stopped somewhere.
+//! The whole matcher under shuttle: its real index with segments of two entries, owners who do at random what owners do, a routing table
+//! that changes meanwhile, and perhaps a thread that is stopped somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,13 +10,13 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner, thread};
 
-use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
-use crate::acd::map::{Directory, LineId, Map};
+use crate::acd::claim::{AgentView, ClaimProtocol, ContactView, Key};
+use crate::acd::routing_table::{DemandId, Directory, RoutingTable};
 use crate::acd::step::Step;
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::{start_over, stopped_after, take_out};
 use crate::people::{agents_of, contacts_of, directory};
-use crate::{editions, hands, joints, lenders};
+use crate::{agent_slots, directory_versions, joints, lenders};
 
 const OWNERS: u32 = 3;
 const CONTACTS_EACH: u32 = 2;
@@ -30,11 +30,11 @@ const PEOPLE_LATER: [&[u32]; AGENTS as usize] = [&[1], &[0, 1], &[2, 0], &[2]];
 const LINES: [&[u32]; QUEUES as usize] = [&[0], &[1, 0], &[2, 1]];
 
 struct Streets {
-    kernel: Kernel,
+    protocol: ClaimProtocol,
     later: Directory,
 }
 
-/// What an owner knows of its parties: what it was told by nudges, and read then.
+/// What an owner knows of its parties: what it was told by wake-ups, and read then.
 #[derive(Default)]
 struct Owner {
     number: u32,
@@ -61,102 +61,102 @@ impl Owner {
         agents_of(self.number, OWNERS, AGENTS as usize)
     }
 
-    fn listen(&mut self, kernel: &Kernel) {
+    fn listen(&mut self, protocol: &ClaimProtocol) {
         let (mut contacts, mut agents) = (Vec::new(), Vec::new());
-        kernel.contact_nudges.drain(self.number as u16, |contact| contacts.push(contact));
-        kernel.agent_nudges.drain(self.number as u16, |agent| agents.push(agent));
+        protocol.contact_wake_ups.drain(self.number as u16, |contact| contacts.push(contact));
+        protocol.agent_wake_ups.drain(self.number as u16, |agent| agents.push(agent));
         for contact in contacts {
-            match kernel.view_contact(contact) {
+            match protocol.view_contact(contact) {
                 ContactView::Offered(agent) => drop(self.offers.insert(contact, agent.0)),
                 _ => drop(self.offers.remove(&contact)),
             }
         }
         for agent in agents {
-            match kernel.view_agent(agent) {
+            match protocol.view_agent(agent) {
                 AgentView::Held { contact, .. } => drop(self.holders.insert(agent, contact.0)),
                 _ => drop(self.holders.remove(&agent)),
             }
         }
     }
 
-    fn line(&self, kernel: &Kernel, queue: u32) -> LineId {
-        kernel.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    fn demand(&self, protocol: &ClaimProtocol, queue: u32) -> DemandId {
+        protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
     }
 
-    fn seat(&self, kernel: &Kernel, agent: u32) {
-        let bench = kernel.map().bench(AgentId(agent)).expect("the agent has a bench");
-        kernel.ready(agent, bench, Time::from_secs(u64::from(agent)), 0);
+    fn enter_index(&self, protocol: &ClaimProtocol, agent: u32) {
+        let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+        protocol.ready(agent, group, Time::from_secs(u64::from(agent)), 0);
     }
 
     /// What has changed in the directory is taken up.
-    fn take_up(&mut self, kernel: &Kernel) {
-        let version = kernel.map().version();
+    fn take_up(&mut self, protocol: &ClaimProtocol) {
+        let version = protocol.routing_table().version();
         if version == self.map_version {
             return;
         }
         self.map_version = version;
         for agent in self.agents() {
-            let bench = kernel.map().bench(AgentId(agent)).expect("the agent has a bench");
-            kernel.reseat(agent, bench);
+            let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+            protocol.regroup(agent, group);
         }
         for contact in self.contacts() {
             if let (Some(queue), Some(key)) = (self.queue_of.get(&contact), self.keys.get(&contact)) {
-                kernel.widen(contact, self.line(kernel, *queue), *key);
+                protocol.relax(contact, self.demand(protocol, *queue), *key);
             }
         }
-        kernel.acknowledge(self.number as u16, version);
+        protocol.acknowledge(self.number as u16, version);
     }
 
-    fn make_a_move(&mut self, kernel: &Kernel) {
+    fn make_a_move(&mut self, protocol: &ClaimProtocol) {
         let mut random = thread_rng();
-        self.listen(kernel);
-        self.take_up(kernel);
+        self.listen(protocol);
+        self.take_up(protocol);
         self.moves += 1;
         let parties: Vec<(bool, u32)> = self.contacts().map(|c| (true, c)).chain(self.agents().map(|a| (false, a))).collect();
         let (is_contact, party) = parties[random.gen_range(0..parties.len())];
         if is_contact {
-            self.move_contact(kernel, party, random.gen_range(0..QUEUES), random.gen_range(0..3));
+            self.move_contact(protocol, party, random.gen_range(0..QUEUES), random.gen_range(0..3));
         } else {
-            self.move_agent(kernel, party, random.gen_range(0..3) == 0);
+            self.move_agent(protocol, party, random.gen_range(0..3) == 0);
         }
     }
 
-    fn move_contact(&mut self, kernel: &Kernel, contact: u32, queue: u32, choice: u32) {
-        match (kernel.view_contact(contact), choice) {
+    fn move_contact(&mut self, protocol: &ClaimProtocol, contact: u32, queue: u32, choice: u32) {
+        match (protocol.view_contact(contact), choice) {
             (ContactView::Gone | ContactView::Served, _) => {
                 let key = Key::new(Time::from_secs(u64::from(100 + self.moves)), contact, false);
                 (self.offers.remove(&contact), self.queue_of.insert(contact, queue), self.keys.insert(contact, key));
-                // Some want an agent first, and move to the queue's line later.
-                let own = (choice == 0).then(|| LineId::of_agent(AgentId(queue)));
-                kernel.arrive(contact, own.unwrap_or_else(|| self.line(kernel, queue)), key);
+                // Some want an agent first, and move to the queue's demand later.
+                let own = (choice == 0).then(|| DemandId::of_agent(AgentId(queue)));
+                protocol.arrive(contact, own.unwrap_or_else(|| self.demand(protocol, queue)), key);
             }
             (ContactView::Waiting, 0) | (ContactView::Offered(_), 2) => {
-                kernel.leave(contact);
+                protocol.leave(contact);
                 self.offers.remove(&contact);
             }
             (ContactView::Waiting, _) => {
                 self.queue_of.insert(contact, queue);
-                kernel.widen(contact, self.line(kernel, queue), self.keys[&contact]);
+                protocol.relax(contact, self.demand(protocol, queue), self.keys[&contact]);
             }
             (ContactView::Offered(_), 0) => {
-                kernel.accept(contact);
+                protocol.accept(contact);
                 self.offers.remove(&contact);
             }
             (ContactView::Offered(_), _) => {
                 self.offers.remove(&contact);
-                kernel.put_back(contact, self.line(kernel, self.queue_of[&contact]), self.keys[&contact]);
+                protocol.put_back(contact, self.demand(protocol, self.queue_of[&contact]), self.keys[&contact]);
             }
         }
     }
 
-    fn move_agent(&mut self, kernel: &Kernel, agent: u32, rests: bool) {
-        match kernel.view_agent(agent) {
-            AgentView::Busy => self.seat(kernel, agent),
-            AgentView::Ready if rests => drop(kernel.pause(agent)),
+    fn move_agent(&mut self, protocol: &ClaimProtocol, agent: u32, rests: bool) {
+        match protocol.view_agent(agent) {
+            AgentView::Busy => self.enter_index(protocol, agent),
+            AgentView::Ready if rests => drop(protocol.pause(agent)),
             AgentView::Held { offered: false, .. } => {
                 self.holders.remove(&agent);
-                kernel.release(agent);
-                self.seat(kernel, agent);
+                protocol.release(agent);
+                self.enter_index(protocol, agent);
             }
             AgentView::Ready | AgentView::Held { .. } => {}
         }
@@ -165,10 +165,10 @@ impl Owner {
 
 fn play(stops: bool) {
     start_over();
-    let map = Map::new(&directory(&PEOPLE, &LINES), 1);
+    let table = RoutingTable::new(&directory(&PEOPLE, &LINES), 1);
     let later = directory(&PEOPLE_LATER, &LINES);
     let owners = (0..AGENTS).map(|agent| (agent % OWNERS) as u16).collect();
-    let streets = Arc::new(Streets { kernel: Kernel::new(owners, CONTACTS_EACH, OWNERS as u16, map), later });
+    let streets = Arc::new(Streets { protocol: ClaimProtocol::new(owners, CONTACTS_EACH, OWNERS as u16, table), later });
     let mut random = thread_rng();
     let stopped = (random.gen_range(0..OWNERS), random.gen_range(1..150));
     let publisher = random.gen_range(0..2 * OWNERS);
@@ -180,9 +180,9 @@ fn play(stops: bool) {
                 let mut owner = Owner::new(number);
                 let done = stopped_after(writes, || {
                     for turn in 0..MOVES {
-                        owner.make_a_move(&streets.kernel);
+                        owner.make_a_move(&streets.protocol);
                         if publisher == number && turn == MOVES / 2 {
-                            streets.kernel.publish(&streets.later, 2).expect("there is room");
+                            streets.protocol.publish(&streets.later, 2).expect("there is room");
                         }
                     }
                 });
@@ -192,30 +192,30 @@ fn play(stops: bool) {
         .collect();
     let mut owners: Vec<(Owner, bool)> = threads.into_iter().map(|thread| thread.join().expect("an owner failed")).collect();
     for (owner, _) in owners.iter_mut().filter(|(_, done)| *done) {
-        owner.take_up(&streets.kernel);
+        owner.take_up(&streets.protocol);
     }
-    // Whoever looks at a nudged agent may finish a claim, and that nudges a contact's owner.
+    // Whoever looks at a woken agent may finish a claim, and that wake-ups a contact's owner.
     for _ in 0..2 {
         for (owner, _) in &mut owners {
-            owner.listen(&streets.kernel);
+            owner.listen(&streets.protocol);
         }
     }
-    check(&streets.kernel, &owners);
+    check(&streets.protocol, &owners);
 }
 
-fn check(kernel: &Kernel, owners: &[(Owner, bool)]) {
+fn check(protocol: &ClaimProtocol, owners: &[(Owner, bool)]) {
     let behind = |number: u32| owners.iter().any(|(owner, done)| owner.number == number && !done);
     let (contact_behind, agent_behind) = (|c: u32| behind(c / CONTACTS_EACH), |a: u32| behind(a % OWNERS));
-    let map = kernel.map().clone();
+    let table = protocol.routing_table().clone();
     for contact in 0..CONTACTS {
         let owner = &owners[(contact / CONTACTS_EACH) as usize].0;
-        if let ContactView::Offered(agent) = kernel.view_contact(contact) {
-            if kernel.is_claimed(agent.0) {
+        if let ContactView::Offered(agent) = protocol.view_contact(contact) {
+            if protocol.is_claimed(agent.0) {
                 let excused = contact_behind(contact) || agent_behind(agent.0);
                 assert!(excused, "the offer of contact {contact} to agent {} was never finished", agent.0);
                 continue;
             }
-            match kernel.view_agent(agent.0) {
+            match protocol.view_agent(agent.0) {
                 AgentView::Held { contact: by, offered: true } => {
                     assert_eq!(by.0, contact, "contact {contact} is offered to an agent whom another holds");
                     let holds = &owners[(agent.0 % OWNERS) as usize].0;
@@ -232,10 +232,10 @@ fn check(kernel: &Kernel, owners: &[(Owner, bool)]) {
                 other => panic!("contact {contact} is offered to agent {}, who is {other:?}", agent.0),
             }
         }
-        let Some(line) = kernel.line_of_waiting(contact).filter(|_| !contact_behind(contact)) else { continue };
+        let Some(demand) = protocol.demand_of_waiting(contact).filter(|_| !contact_behind(contact)) else { continue };
         for agent in (0..AGENTS).filter(|agent| !agent_behind(*agent)) {
-            let serves = |bench| line.agent().map_or_else(|| map.serves(bench, line), |own| own.0 == agent);
-            let free = kernel.bench_of_ready(agent).is_some_and(serves);
+            let serves = |group| demand.agent().map_or_else(|| table.serves(group, demand), |own| own.0 == agent);
+            let free = protocol.group_of_ready(agent).is_some_and(serves);
             assert!(!free, "contact {contact} waits and agent {agent} is free");
         }
     }
@@ -249,45 +249,45 @@ const MUTANTS: &[(Step, Play)] = &[
     (Step::IndexOfDirectClaim, Play::Whole),
     (Step::DriveAfterLostClaim, Play::Whole),
     (Step::OnlyOlderIsDead, Play::Whole),
-    (Step::NewIncarnation, Play::Whole),
+    (Step::NewReuseEpoch, Play::Whole),
     (Step::NewHeadVersion, Play::Whole),
-    (Step::DropAcknowledged, Play::Editions),
-    (Step::ReuseAcknowledged, Play::Editions),
+    (Step::DropAcknowledged, Play::DirectoryVersions),
+    (Step::ReuseAcknowledged, Play::DirectoryVersions),
     (Step::LookAfterLoan, Play::Loans),
     (Step::AnotherIsAsked, Play::Loans),
-    (Step::BackToOwnBench, Play::Loans),
+    (Step::BackToOwnGroup, Play::Loans),
     (Step::WakeJoints, Play::Joints),
     (Step::TakeBothOut, Play::Joints),
-    (Step::OneTurn, Play::Joints),
-    (Step::KeepCapacity, Play::Hands),
-    (Step::SayDeclined, Play::Hands),
+    (Step::OneLease, Play::Joints),
+    (Step::KeepCapacity, Play::AgentSlots),
+    (Step::SayDeclined, Play::AgentSlots),
 ];
 
 /// What is played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Play {
-    /// Owners, contacts, agents, and a map that changes.
+    /// Owners, contacts, agents, and a routing table that changes.
     Whole,
     /// The same, with a thread stopped somewhere.
     Stopped,
-    /// One edition of the directory after the other.
-    Editions,
+    /// One version of the directory after the other.
+    DirectoryVersions,
     /// Agencies that lend.
     Loans,
     /// Contacts that want two agents.
     Joints,
     /// Agents who may have several contacts.
-    Hands,
+    AgentSlots,
 }
 
 fn run(executions: usize, what: Play) -> Option<String> {
     let play = move || match what {
         Play::Whole => play(false),
         Play::Stopped => play(true),
-        Play::Editions => editions::play(),
+        Play::DirectoryVersions => directory_versions::play(),
         Play::Loans => lenders::play(),
         Play::Joints => joints::play(),
-        Play::Hands => hands::play(),
+        Play::AgentSlots => agent_slots::play(),
     };
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(200_000);
@@ -322,7 +322,7 @@ pub(crate) fn main() -> ExitCode {
             take_out(None);
         }
     } else {
-        for what in [Play::Whole, Play::Stopped, Play::Editions, Play::Loans, Play::Joints, Play::Hands] {
+        for what in [Play::Whole, Play::Stopped, Play::DirectoryVersions, Play::Loans, Play::Joints, Play::AgentSlots] {
             let begun = std::time::Instant::now();
             match run(executions, what) {
                 None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),

@@ -1,12 +1,12 @@
-//! A small town to model: a few agents, contacts and lines, what its threads do, and what must hold when they are done.
+//! A small town to model: a few agents, contacts and demands, what its threads do, and what must hold when they are done.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use loom::thread;
 
-use crate::acd::claim::{AgentView, ContactView, Kernel, Key};
-use crate::acd::map::{BenchId, Directory, LineId, Map};
+use crate::acd::claim::{AgentView, ClaimProtocol, ContactView, Key};
+use crate::acd::routing_table::{DemandId, Directory, RoutingTable, SkillGroupId};
 use crate::base::{AgentId, QueueId, Time};
 use crate::modelled::stopped_after;
 use crate::people::directory;
@@ -14,18 +14,18 @@ use crate::people::directory;
 /// What a thread does to a party that it owns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Op {
-    /// The contact joins the line of a queue; its key is its number.
+    /// The contact joins the demand of a queue; its key is its number.
     Arrive(u32, u32),
-    /// The contact joins an agent's own line.
+    /// The contact joins an agent's own demand.
     Prefer(u32, u32),
     /// The contact leaves, whatever it is.
     Leave(u32),
     /// The contact is answered if it is offered, and leaves if it waits.
     AcceptOrLeave(u32),
-    /// The contact is put back if it is offered, into the line of a queue.
+    /// The contact is put back if it is offered, into the demand of a queue.
     PutBack(u32, u32),
-    /// The contact moves to the line of another queue.
-    Widen(u32, u32),
+    /// The contact moves to the demand of another queue.
+    Relax(u32, u32),
     /// The agent takes its seat.
     Ready(u32),
     /// The agent leaves its seat.
@@ -34,8 +34,8 @@ pub(crate) enum Op {
     Return(u32),
     /// The next map is put in force.
     Publish,
-    /// The agent takes the seat that the map in force gives it.
-    Reseat(u32),
+    /// The agent takes the seat that the routing table in force gives it.
+    Regroup(u32),
 }
 
 impl Op {
@@ -46,14 +46,14 @@ impl Op {
             | Op::Leave(contact)
             | Op::AcceptOrLeave(contact)
             | Op::PutBack(contact, _)
-            | Op::Widen(contact, _) => Some(contact),
-            Op::Ready(_) | Op::Pause(_) | Op::Return(_) | Op::Publish | Op::Reseat(_) => None,
+            | Op::Relax(contact, _) => Some(contact),
+            Op::Ready(_) | Op::Pause(_) | Op::Return(_) | Op::Publish | Op::Regroup(_) => None,
         }
     }
 
     fn agent(self) -> Option<u32> {
         match self {
-            Op::Ready(agent) | Op::Pause(agent) | Op::Return(agent) | Op::Reseat(agent) => Some(agent),
+            Op::Ready(agent) | Op::Pause(agent) | Op::Return(agent) | Op::Regroup(agent) => Some(agent),
             _ => None,
         }
     }
@@ -73,7 +73,7 @@ pub(crate) struct Model {
     pub(crate) before: &'static [Op],
     /// By a thread each.
     pub(crate) threads: &'static [&'static [Op]],
-    /// By the main thread, when the others are done or stopped: what looks at the line again.
+    /// By the main thread, when the others are done or stopped: what looks at the demand again.
     pub(crate) after: &'static [Op],
     /// Of these two contacts the second must not be offered while the first waits.
     pub(crate) in_order: Option<(u32, u32)>,
@@ -82,23 +82,23 @@ pub(crate) struct Model {
 const CONTACTS: u32 = 3;
 
 struct Town {
-    kernel: Kernel,
+    protocol: ClaimProtocol,
     next: Mutex<Option<Directory>>,
 }
 
 impl Town {
     fn new(model: &Model) -> Self {
-        let map = Map::new(&directory(model.agents, model.queues), 1);
+        let table = RoutingTable::new(&directory(model.agents, model.queues), 1);
         let next = (!model.then.is_empty()).then(|| directory(model.then, model.queues));
-        Town { kernel: Kernel::new(vec![0; model.agents.len()], CONTACTS, 1, map), next: Mutex::new(next) }
+        Town { protocol: ClaimProtocol::new(vec![0; model.agents.len()], CONTACTS, 1, table), next: Mutex::new(next) }
     }
 
-    fn line(&self, queue: u32) -> LineId {
-        self.kernel.map().line(QueueId(queue), None, 0).expect("the queue has a line")
+    fn demand(&self, queue: u32) -> DemandId {
+        self.protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
     }
 
-    fn bench(&self, agent: u32) -> BenchId {
-        self.kernel.map().bench(AgentId(agent)).expect("the agent has a bench")
+    fn group(&self, agent: u32) -> SkillGroupId {
+        self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench")
     }
 
     fn key(contact: u32) -> Key {
@@ -106,35 +106,35 @@ impl Town {
     }
 
     fn perform(&self, op: Op) {
-        let seat = |agent: u32| self.kernel.ready(agent, self.bench(agent), Time::from_secs(u64::from(agent)), 0);
+        let enter_index = |agent: u32| self.protocol.ready(agent, self.group(agent), Time::from_secs(u64::from(agent)), 0);
         match op {
-            Op::Arrive(contact, queue) => self.kernel.arrive(contact, self.line(queue), Self::key(contact)),
+            Op::Arrive(contact, queue) => self.protocol.arrive(contact, self.demand(queue), Self::key(contact)),
             Op::Prefer(contact, agent) => {
-                self.kernel.arrive(contact, LineId::of_agent(AgentId(agent)), Self::key(contact));
+                self.protocol.arrive(contact, DemandId::of_agent(AgentId(agent)), Self::key(contact));
             }
-            Op::Leave(contact) => drop(self.kernel.leave(contact)),
+            Op::Leave(contact) => drop(self.protocol.leave(contact)),
             Op::AcceptOrLeave(contact) => {
-                if self.kernel.accept(contact).is_none() {
-                    self.kernel.leave(contact);
+                if self.protocol.accept(contact).is_none() {
+                    self.protocol.leave(contact);
                 }
             }
-            Op::PutBack(contact, queue) => drop(self.kernel.put_back(contact, self.line(queue), Self::key(contact))),
-            Op::Widen(contact, queue) => drop(self.kernel.widen(contact, self.line(queue), Self::key(contact))),
-            Op::Ready(agent) => seat(agent),
-            Op::Pause(agent) => drop(self.kernel.pause(agent)),
+            Op::PutBack(contact, queue) => drop(self.protocol.put_back(contact, self.demand(queue), Self::key(contact))),
+            Op::Relax(contact, queue) => drop(self.protocol.relax(contact, self.demand(queue), Self::key(contact))),
+            Op::Ready(agent) => enter_index(agent),
+            Op::Pause(agent) => drop(self.protocol.pause(agent)),
             Op::Return(agent) => {
-                if let AgentView::Held { offered: false, .. } = self.kernel.view_agent(agent) {
-                    self.kernel.release(agent);
-                    seat(agent);
+                if let AgentView::Held { offered: false, .. } = self.protocol.view_agent(agent) {
+                    self.protocol.release(agent);
+                    enter_index(agent);
                 }
             }
             Op::Publish => {
                 let next = self.next.lock().ok().and_then(|mut next| next.take());
                 if let Some(next) = next {
-                    self.kernel.publish(&next, 2).expect("there is room");
+                    self.protocol.publish(&next, 2).expect("there is room");
                 }
             }
-            Op::Reseat(agent) => self.kernel.reseat(agent, self.bench(agent)),
+            Op::Regroup(agent) => self.protocol.regroup(agent, self.group(agent)),
         }
     }
 }
@@ -165,7 +165,7 @@ pub(crate) fn play(model: Model, stopped: Option<(usize, u32)>) -> bool {
 
 /// What must hold when all threads are done or stopped. A stopped thread's own parties may be left behind; nobody else's may.
 fn check(town: &Town, model: &Model, done: &[bool]) {
-    let kernel = &town.kernel;
+    let protocol = &town.protocol;
     let left_behind = |party: &dyn Fn(Op) -> Option<u32>| -> BTreeSet<u32> {
         let stopped = model.threads.iter().zip(done).filter(|(_, done)| !**done);
         stopped.flat_map(|(ops, _)| ops.iter().filter_map(|op| party(*op))).collect()
@@ -174,18 +174,18 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
     let agents = 0..model.agents.len() as u32;
 
     let (mut told_contacts, mut told_agents) = (BTreeSet::new(), BTreeSet::new());
-    kernel.contact_nudges.drain(0, |contact| drop(told_contacts.insert(contact)));
-    kernel.agent_nudges.drain(0, |agent| drop(told_agents.insert(agent)));
+    protocol.contact_wake_ups.drain(0, |contact| drop(told_contacts.insert(contact)));
+    protocol.agent_wake_ups.drain(0, |agent| drop(told_agents.insert(agent)));
 
     for contact in 0..CONTACTS {
-        let ContactView::Offered(agent) = kernel.view_contact(contact) else { continue };
-        if kernel.is_claimed(agent.0) {
-            // Whoever looked at the line since has finished it, whose agent's owner is stopped.
+        let ContactView::Offered(agent) = protocol.view_contact(contact) else { continue };
+        if protocol.is_claimed(agent.0) {
+            // Whoever looked at the demand since has finished it, whose agent's owner is stopped.
             let excused = contacts_behind.contains(&contact) || (model.after.is_empty() && agents_behind.contains(&agent.0));
             assert!(excused, "the offer of contact {contact} to agent {} was never finished", agent.0);
             continue;
         }
-        match kernel.view_agent(agent.0) {
+        match protocol.view_agent(agent.0) {
             AgentView::Held { contact: by, offered } => {
                 assert!(by.0 == contact && offered, "contact {contact} is offered to an agent whom another holds");
                 assert!(told_contacts.contains(&contact), "the owner of contact {contact} was not told of its offer");
@@ -195,25 +195,25 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
         }
     }
 
-    let map = kernel.map().clone();
+    let table = protocol.routing_table().clone();
     // While maps change a claim by the old one is possible.
     for contact in (0..CONTACTS).filter(|_| model.then.is_empty()) {
-        let Some((line, bench)) = kernel.offered_from(contact) else { continue };
-        let serves = line.agent().is_some() || map.serves(bench, line);
+        let Some((demand, group)) = protocol.offered_from(contact) else { continue };
+        let serves = demand.agent().is_some() || table.serves(group, demand);
         assert!(serves, "contact {contact} is offered to one who may not serve its line");
     }
     for contact in (0..CONTACTS).filter(|contact| !contacts_behind.contains(contact)) {
-        let Some(line) = kernel.line_of_waiting(contact) else { continue };
+        let Some(demand) = protocol.demand_of_waiting(contact) else { continue };
         for agent in agents.clone().filter(|agent| !agents_behind.contains(agent)) {
-            let Some(bench) = kernel.bench_of_ready(agent) else { continue };
-            let serves = line.agent().map_or_else(|| map.serves(bench, line), |own| own.0 == agent);
+            let Some(group) = protocol.group_of_ready(agent) else { continue };
+            let serves = demand.agent().map_or_else(|| table.serves(group, demand), |own| own.0 == agent);
             assert!(!serves, "contact {contact} waits and agent {agent} is free");
         }
     }
 
     if let Some((first, second)) = model.in_order {
-        let waits = kernel.view_contact(first) == ContactView::Waiting && !contacts_behind.contains(&first);
-        let overtaken = waits && matches!(kernel.view_contact(second), ContactView::Offered(_));
+        let waits = protocol.view_contact(first) == ContactView::Waiting && !contacts_behind.contains(&first);
+        let overtaken = waits && matches!(protocol.view_contact(second), ContactView::Offered(_));
         assert!(!overtaken, "contact {second} went before {first}");
     }
 }

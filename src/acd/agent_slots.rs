@@ -1,0 +1,405 @@
+//! Agents who may have several contacts at once, by one channel or several.
+//!
+//! Such an agent has a *agent slot* for each: a number, a skill group and a word of its own, so that the matcher knows nothing new. What
+//! may run beside what is for the agent's owner to keep: an agent slot that could not take anything beside what the others have is not
+//! seated, and of several that are free the one is seated first for which somebody waits who goes first. Where two were claimed between two
+//! looks for what does not go together, the contact that goes first stays, and the other is *declined*: its owner puts it back at its
+//! place. So whoever owns a contact that is offered to an agent slot rings nobody before the agent's owner has [agreed](Matcher::verdict).
+//!
+//! An agent whose chats never end all at once would never be free for a call. So an agent *drains*, which is to say that it takes nothing
+//! more of what it has: while somebody waits for whom only that stands in the way, and who goes before everybody whom the agent could still
+//! take. It begins when the owner next looks, so that one more may have come meanwhile; and of those who sit on one skill group no more
+//! drain than wait for it.
+
+use std::time::Duration;
+
+use super::agent::{Agent, State};
+use super::claim::{AgentView, ContactSlot, Key};
+use super::matcher::{Matcher, Standing};
+use super::ready_index::Mask;
+use super::routing_table::{AgentProfile, DemandId, Directory, RoutingTable, SkillGroupId};
+use super::state_word::AgentStateWord;
+use super::step::{Step, does};
+use crate::base::sync::Ordering;
+use crate::base::words::Channel;
+use crate::base::{AgentId, Time};
+
+/// How many contacts, by [`Channel::index`].
+pub type Load = [u8; Channel::ALL.len()];
+
+/// How often the owner of an agent who drains [looks](Matcher::settle_agent_slots) whether there is still a reason.
+pub const DRAIN_LOOK: Duration = Duration::from_secs(2);
+
+/// What an agent may have at once: as much as one of these mixtures, or a part of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Capacity(Vec<Load>);
+
+/// A call at a time.
+impl Default for Capacity {
+    fn default() -> Self {
+        Capacity::of([Capacity::load(&[(Channel::Voice, 1)])])
+    }
+}
+
+impl Capacity {
+    /// Any of these mixtures.
+    pub fn of(mixtures: impl IntoIterator<Item = Load>) -> Self {
+        Capacity(mixtures.into_iter().collect())
+    }
+
+    /// A mixture.
+    #[must_use]
+    pub fn load(parts: &[(Channel, u8)]) -> Load {
+        let mut load = Load::default();
+        for (channel, count) in parts {
+            load[channel.index()] += count;
+        }
+        load
+    }
+
+    /// Whether all of this may be had at once.
+    #[must_use]
+    pub fn holds(&self, load: &Load) -> bool {
+        self.0.iter().any(|mixture| load.iter().zip(mixture).all(|(has, most)| has <= most))
+    }
+
+    /// How many of a channel there may be when there is nothing else.
+    #[must_use]
+    pub fn most(&self, channel: Channel) -> u8 {
+        self.0.iter().map(|mixture| mixture[channel.index()]).max().unwrap_or(0)
+    }
+
+    /// How many agent slots it takes.
+    #[must_use]
+    pub fn agent_slots(&self) -> u32 {
+        Channel::ALL.iter().map(|channel| u32::from(self.most(*channel))).sum()
+    }
+}
+
+impl Directory {
+    /// The [directory with agent slots](Self::with_agent_slots) of a house that is never reloaded: their numbers follow the agents' own.
+    #[must_use]
+    pub fn with_first_agent_slots(&self) -> (Directory, Vec<Vec<AgentId>>) {
+        self.with_agent_slots(self.agents.len() as u32, &[])
+    }
+
+    /// The directory with a number for each agent slot of each agent, and those numbers by agent: first its own, which is that of its first
+    /// agent slot. Further agent slots have numbers from `first` on, beyond all that agents can ever have for themselves. Whoever had a
+    /// number `before` keeps it, used or not, for its words are those of its owner; `before` is empty at first.
+    #[must_use]
+    pub fn with_agent_slots(&self, first: u32, before: &[Vec<AgentId>]) -> (Directory, Vec<Vec<AgentId>>) {
+        let mut directory = Directory { agent_slots_from: Some(first), ..self.clone() };
+        let mut next = before.iter().flatten().map(|agent_slot| agent_slot.0 + 1).max().map_or(first, |next| next.max(first));
+        directory.agents.resize(next as usize, None);
+        let mut agent_slots = Vec::with_capacity(self.agents.len());
+        for (agent, profile) in (0..).zip(&self.agents) {
+            let mut of_agent = before.get(agent as usize).cloned().unwrap_or_else(|| vec![AgentId(agent)]);
+            let most = |channel: &Channel| profile.as_ref().map_or(0, |profile| profile.capacity.most(*channel));
+            let channels = Channel::ALL.iter().flat_map(|channel| (0..most(channel)).map(|_| *channel));
+            for (place, channel) in channels.enumerate() {
+                if place == of_agent.len() {
+                    of_agent.push(AgentId(next));
+                    directory.agents.push(None);
+                    next += 1;
+                }
+                let agent_slot = profile.as_ref().map(|profile| AgentProfile { channel, ..profile.clone() });
+                directory.agents[of_agent[place].index()] = agent_slot;
+            }
+            agent_slots.push(of_agent);
+        }
+        (directory, agent_slots)
+    }
+}
+
+/// What the owner of an agent says to a contact that is offered to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The agent is reserved: it may be rung.
+    Agreed,
+    /// It does not go with what the agent has: the contact is to be put back.
+    Declined,
+}
+
+#[derive(Debug)]
+struct AgentSlot {
+    id: AgentId,
+    channel: Channel,
+    agent: Agent,
+}
+
+/// All that an agent may have at once, kept by its owner, who [settles](Matcher::settle_agent_slots) them whenever one was woken or has
+/// changed, and every [`DRAIN_LOOK`] while the agent drains; [given up](Matcher::give_up_agent_slots) when the agent is.
+#[derive(Debug)]
+pub struct AgentSlots {
+    slots: Vec<AgentSlot>,
+    capacity: Capacity,
+    drains_for: Option<SkillGroupId>,
+}
+
+impl AgentSlots {
+    /// Those of an agent of this directory, which has [numbers](Directory::with_agent_slots) for them. Nobody is signed in.
+    #[must_use]
+    pub fn new(directory: &Directory, ids: &[AgentId], now: Time) -> Self {
+        let profile = |id: &AgentId| directory.agents.get(id.index()).and_then(Option::as_ref);
+        let agent_slot = |id| {
+            let channel = profile(&id).map_or_else(Channel::default, |profile| profile.channel);
+            AgentSlot { id, channel, agent: Agent::new(now) }
+        };
+        let capacity = ids.first().and_then(profile).map_or_else(Capacity::default, |profile| profile.capacity.clone());
+        AgentSlots { slots: ids.iter().copied().map(agent_slot).collect(), capacity, drains_for: None }
+    }
+
+    /// Their numbers.
+    pub fn ids(&self) -> impl Iterator<Item = AgentId> + '_ {
+        self.slots.iter().map(|agent_slot| agent_slot.id)
+    }
+
+    /// What one of them does.
+    #[must_use]
+    pub fn state(&self, id: AgentId) -> Option<&State> {
+        self.slots.iter().find(|agent_slot| agent_slot.id == id).map(|agent_slot| agent_slot.agent.state())
+    }
+
+    /// One of them, to be told what happened; to be settled afterwards.
+    pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent> {
+        self.slots.iter_mut().find(|agent_slot| agent_slot.id == id).map(|agent_slot| &mut agent_slot.agent)
+    }
+
+    /// All of them, to be told what the agent wants; to be settled afterwards.
+    pub fn each(&mut self, mut tell: impl FnMut(&mut Agent)) {
+        self.slots.iter_mut().for_each(|agent_slot| tell(&mut agent_slot.agent));
+    }
+
+    /// What the agent does as a whole; `None`: it is not signed in.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let any = |standing| self.slots.iter().any(|agent_slot| agent_slot.agent.state().standing() == Some(standing));
+        [Standing::Busy, Standing::Free, Standing::Break].into_iter().find(|standing| any(*standing))
+    }
+
+    /// Whether the agent takes no more of what it has, to become free for something else.
+    #[must_use]
+    pub const fn drains(&self) -> bool {
+        self.drains_for.is_some()
+    }
+
+    /// What the agent has.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let mut load = Load::default();
+        for agent_slot in &self.slots {
+            load[agent_slot.channel.index()] += u8::from(agent_slot.agent.state().standing() == Some(Standing::Busy));
+        }
+        load
+    }
+
+    /// Whether one more of this channel goes with what the agent has.
+    pub(crate) fn has_room_for(&self, channel: Channel) -> bool {
+        let mut load = self.load();
+        load[channel.index()] += 1;
+        self.capacity.holds(&load) || !does(Step::KeepCapacity)
+    }
+
+    /// How the others should count an agent slot.
+    fn standing_of(&self, agent_slot: &AgentSlot) -> Option<Standing> {
+        match agent_slot.agent.state().standing() {
+            Some(Standing::Free) if self.drains() || !self.has_room_for(agent_slot.channel) => Some(Standing::Busy),
+            standing => standing,
+        }
+    }
+}
+
+/// An agent slot that is free, and not seated.
+#[derive(Clone, Copy)]
+struct FreeSlot {
+    index: usize,
+    group: SkillGroupId,
+    /// Of those whom it could serve there, who goes first; `None`: nobody waits.
+    first: Option<Key>,
+}
+
+impl FreeSlot {
+    /// Whether somebody waits for it, and goes before everybody who waits for the other.
+    fn goes_before(&self, other: Option<&FreeSlot>) -> bool {
+        self.first.is_some_and(|key| other.and_then(|other| other.first).is_none_or(|first| key < first))
+    }
+}
+
+/// What is next to be done for an agent that has an agent slot free.
+enum Next {
+    Enter(usize),
+    Drain(SkillGroupId),
+    Nothing,
+}
+
+impl Matcher {
+    /// *Owner.* Takes or declines what the agent slots were claimed for, lets go whom they are not offered to any more, seats those that
+    /// may take something, and no others.
+    pub fn settle_agent_slots(&self, agent_slots: &mut AgentSlots, now: Time) {
+        let drained_for = agent_slots.drains_for.take();
+        loop {
+            self.take_claims(agent_slots, now);
+            if self.withdraw(agent_slots, |agent_slot, agent_slots| {
+                !agent_slot.agent.wants_contacts() || !agent_slots.has_room_for(agent_slot.channel)
+            }) {
+                continue;
+            }
+            for agent_slot in &agent_slots.slots {
+                let over = agent_slot.agent.state().contact().is_none();
+                if over && matches!(self.agent(agent_slot.id), AgentView::Held { offered: false, .. }) {
+                    self.release(agent_slot.id);
+                }
+            }
+            match self.next_to_enter(agent_slots, drained_for) {
+                Next::Nothing => break,
+                Next::Enter(agent_slot) => {
+                    let AgentSlot { id, agent, .. } = &agent_slots.slots[agent_slot];
+                    self.set_standing(*id, Some(Standing::Free));
+                    if !self.ready(*id, now, agent.occupied()) {
+                        break;
+                    }
+                }
+                Next::Drain(group) => {
+                    if !self.withdraw(agent_slots, |_, _| true) {
+                        agent_slots.drains_for = Some(group);
+                        break;
+                    }
+                    // An agent slot was claimed meanwhile: what the agent has is not what it was.
+                    if drained_for != Some(group) {
+                        self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
+                    }
+                }
+            }
+        }
+        if let Some(group) = drained_for.filter(|group| agent_slots.drains_for != Some(*group)) {
+            self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
+        }
+        for agent_slot in &agent_slots.slots {
+            // A loan ends with what it was for, whatever else the agent has.
+            let busy = agent_slot.agent.state().standing() == Some(Standing::Busy);
+            if !busy && !matches!(self.agent(agent_slot.id), AgentView::Held { offered: true, .. }) {
+                self.loan_over(agent_slot.id);
+            }
+            self.set_standing(agent_slot.id, agent_slots.standing_of(agent_slot));
+        }
+    }
+
+    /// *Owner.* The agent, who has nothing any more, is gone from the directory: nothing of its agent slots is counted any longer.
+    pub fn give_up_agent_slots(&self, mut agent_slots: AgentSlots, now: Time) {
+        agent_slots.each(|agent_slot| agent_slot.sign_out(now));
+        self.settle_agent_slots(&mut agent_slots, now);
+    }
+
+    /// What the owner of the agent says of the offer of a contact; `None`: nothing yet, or there is no offer.
+    #[must_use]
+    pub fn verdict(&self, slot: ContactSlot) -> Option<Verdict> {
+        let (agent, held) = self.protocol.offer(slot.0)?;
+        match AgentStateWord::unpack(self.verdicts[agent as usize].load(Ordering::Acquire)) {
+            word if word == held => Some(Verdict::Agreed),
+            word if word == held.as_claim() => Some(Verdict::Declined),
+            _ => None,
+        }
+    }
+
+    /// Reserves agent slots for the contacts they are held for, those that go first first, and declines what does not go with it.
+    fn take_claims(&self, agent_slots: &mut AgentSlots, now: Time) {
+        let mut claims: Vec<(Key, usize, ContactSlot)> = Vec::new();
+        for (index, agent_slot) in agent_slots.slots.iter().enumerate() {
+            if let AgentView::Held { contact, offered: true } = self.agent(agent_slot.id)
+                && agent_slot.agent.state().contact() != Some(contact)
+                && let Some(key) = self.protocol.key_of(contact.0)
+            {
+                claims.push((key, index, contact));
+            }
+        }
+        claims.sort_unstable();
+        let mut taken = false;
+        for (_, index, contact) in claims {
+            let room = agent_slots.has_room_for(agent_slots.slots[index].channel);
+            let agent_slot = &mut agent_slots.slots[index];
+            let agrees = room && agent_slot.agent.reserve(now, contact);
+            if agrees || does(Step::SayDeclined) {
+                self.say(agent_slot.id, if agrees { Verdict::Agreed } else { Verdict::Declined });
+            }
+            taken |= agrees;
+        }
+        if taken {
+            // All agent slots are idle from now on only: whoever has got something goes behind the others.
+            self.withdraw(agent_slots, |_, _| true);
+        }
+    }
+
+    /// Takes some of the agent slots off their skill groups; whether one turned out to be claimed.
+    fn withdraw(&self, agent_slots: &AgentSlots, which: impl Fn(&AgentSlot, &AgentSlots) -> bool) -> bool {
+        let entered = |agent_slot: &&AgentSlot| self.agent(agent_slot.id) == AgentView::Ready && which(agent_slot, agent_slots);
+        agent_slots
+            .slots
+            .iter()
+            .filter(entered)
+            .fold(false, |claimed, agent_slot| claimed | (self.pause(agent_slot.id) != AgentView::Busy))
+    }
+
+    fn say(&self, agent_slot: AgentId, verdict: Verdict) {
+        let Some((contact, held)) = self.protocol.held(agent_slot.0) else { return };
+        let word = if verdict == Verdict::Agreed { held } else { held.as_claim() };
+        if self.verdicts[agent_slot.index()].swap(word.pack(), Ordering::AcqRel) != word.pack() {
+            self.protocol.wake_contact(contact);
+        }
+    }
+
+    fn next_to_enter(&self, agent_slots: &AgentSlots, drained_for: Option<SkillGroupId>) -> Next {
+        let table = self.protocol.routing_table();
+        let has_one_slot = agent_slots.slots.len() == 1;
+        let mut takes_more = false;
+        let mut with_room: Option<FreeSlot> = None;
+        let mut without_room: Option<FreeSlot> = None;
+        for (index, agent_slot) in agent_slots.slots.iter().enumerate() {
+            let Some(group) = table.group(agent_slot.id).filter(|_| agent_slot.agent.wants_contacts()) else { continue };
+            let room = agent_slots.has_room_for(agent_slot.channel);
+            takes_more |= room;
+            if self.agent(agent_slot.id) != AgentView::Busy {
+                continue;
+            }
+            let first = if has_one_slot { None } else { self.protocol.first_for(&table, agent_slot.id.0, group) };
+            let free = FreeSlot { index, group, first };
+            let best = if room { &mut with_room } else { &mut without_room };
+            if best.is_none() || free.goes_before(best.as_ref()) {
+                *best = Some(free);
+            }
+        }
+        if let Some(FreeSlot { index, group, .. }) =
+            without_room.filter(|free| takes_more && free.goes_before(with_room.as_ref()))
+            && self.may_drain(&table, (agent_slots.slots[index].id, group), drained_for)
+        {
+            return Next::Drain(group);
+        }
+        with_room.map_or(Next::Nothing, |free| Next::Enter(free.index))
+    }
+
+    /// Whether one more may drain for those who wait for an agent slot on its skill group, of whom one has been `drained_for` that skill
+    /// group already; if so it is counted.
+    fn may_drain(
+        &self,
+        table: &RoutingTable,
+        (agent_slot, group): (AgentId, SkillGroupId),
+        drained_for: Option<SkillGroupId>,
+    ) -> bool {
+        let draining = &self.draining[group.0 as usize];
+        let counted = drained_for == Some(group);
+        let all = draining.load(Ordering::Acquire);
+        let own_demand = [Mask::one(DemandId::of_agent(agent_slot).0)];
+        let others = all - u32::from(counted);
+        (self.protocol.more_wait_than(table.demands_of(group), others) || self.protocol.more_wait_than(&own_demand, 0))
+            && (counted || draining.compare_exchange(all, all + 1, Ordering::AcqRel, Ordering::Acquire).is_ok())
+    }
+
+    /// How many drain.
+    #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
+    pub(crate) fn draining(&self) -> u32 {
+        self.draining.iter().map(|group| group.load(Ordering::Acquire)).sum()
+    }
+}
+
+#[cfg(test)]
+#[path = "agent_slots_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! What a shard's outputs go to: facts to metrics and the log, commands to the media threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::records::names;
+use crate::base::{AgentId, ContactId, QueueId, Time};
+use crate::engine::Settings;
+use crate::engine::media_port::{MediaCommand, MediaThread};
+use crate::media::MediaHandle;
+use crate::metrics::Meters;
+use crate::net::shard::Sink;
+use crate::report::{Fact, FactKind};
+use crate::store::Log;
+
+/// Two faults within this end the process (rule 9): a supervisor starts a clean one.
+const FAULTS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Is shown every fact, with the settings that give it names.
+pub type Observer = Box<dyn FnMut(&Fact, &Settings) + Send>;
+
+/// The outside of a shard.
+pub(super) struct ShardSink {
+    pub(super) observer: Option<Observer>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) media: MediaHandle,
+    pub(super) meters: Meters,
+    pub(super) log: Option<Log>,
+    pub(super) last_fault: Option<Time>,
+}
+
+impl Sink for ShardSink {
+    fn fact(&mut self, fact: &Fact) {
+        self.meters.take(fact);
+        if let Some(log) = &mut self.log {
+            log.fact(fact);
+        }
+        say(fact, &self.settings);
+        if let Some(observer) = &mut self.observer {
+            observer(fact, &self.settings);
+        }
+    }
+
+    fn media(&mut self, thread: MediaThread, command: MediaCommand) {
+        self.media.send(thread, command);
+    }
+
+    fn flush(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.log.as_ref()?.deadline()
+    }
+
+    fn tick(&mut self, now: Time) {
+        if let Some(log) = &mut self.log {
+            log.tick(now);
+        }
+    }
+
+    fn end(&mut self, now: Time) {
+        if let Some(log) = self.log.take() {
+            log.close(now);
+        }
+    }
+
+    fn matched(&mut self, span: Duration) {
+        self.meters.matched(span);
+    }
+
+    fn reloaded(&mut self, settings: &Arc<Settings>) {
+        self.meters.reload(settings);
+        self.settings = settings.clone();
+        if let Some(log) = &mut self.log {
+            log.renew(names(settings));
+        }
+    }
+
+    fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool {
+        tracing::error!(
+            contact = contact.map(tracing::field::display),
+            "a broken invariant was contained: its contact was ended"
+        );
+        let again = self.last_fault.is_some_and(|last| now.since(last) < FAULTS_WITHIN);
+        self.last_fault = Some(now);
+        again
+    }
+}
+
+/// One line for what an operator wants to see, with the contact's id.
+fn say(fact: &Fact, settings: &Settings) {
+    let queue_name = |queue: &QueueId| settings.queue(*queue).map_or("unknown", |rules| &*rules.name);
+    let agent_name = |agent: &AgentId| settings.agent_name(*agent).unwrap_or("unknown");
+    let id = fact.contact.map(tracing::field::display);
+    match &fact.kind {
+        FactKind::Arrived { from, dialled, call_id, .. } => {
+            tracing::info!(contact = id, %from, %dialled, %call_id, "a call came in");
+        }
+        FactKind::Entered { queue, waiting, .. } => {
+            tracing::info!(contact = id, queue = queue_name(queue), waiting, "joined a line");
+        }
+        FactKind::Left { queue, outcome, waited, .. } => {
+            tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the line");
+        }
+        FactKind::Widened { queue, step, .. } => {
+            tracing::debug!(contact = id, queue = queue_name(queue), step, "may be served by more");
+        }
+        FactKind::Offered { queue, agent, .. } => {
+            tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
+        }
+        FactKind::LegBegan { leg, role, call_id, .. } => {
+            tracing::debug!(contact = id, leg, role, %call_id, "a leg began");
+        }
+        FactKind::LegEnded { leg, role, status, packets: (received, sent, lost), jitter } => {
+            let jitter_us = jitter.as_micros() as u64;
+            tracing::debug!(contact = id, leg, role, status, received, sent, lost, jitter_us, "a leg ended");
+        }
+        FactKind::Transferred { kind, outcome, .. } => tracing::info!(contact = id, %kind, %outcome, "a transfer"),
+        FactKind::OfferEnded { agent, outcome, rang, .. } => {
+            tracing::info!(contact = id, agent = agent_name(agent), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
+        }
+        FactKind::Ended { by, segment, status, .. } => tracing::info!(contact = id, %by, %segment, status, "the contact ended"),
+        FactKind::Agent { agent, from, to, .. } => {
+            tracing::debug!(contact = id, agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
+        }
+        FactKind::LimitHit { limit } => tracing::warn!(contact = id, %limit, "a limit was reached"),
+        FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
+        FactKind::TrunkUp { trunk, up } => {
+            let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);
+            tracing::info!(trunk = name, up, "a trunk");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,449 @@
+//! A call arrives: admitted at its trunk, given a contact, led to its entry; and how its caller is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
+use super::dispatch::{Who, user_of};
+use super::leg::{LegKey, NewLeg};
+use super::ring::SPOKEN;
+use super::sabotage::Rule;
+use super::{Engine, TxUser};
+use crate::base::words::{Channel, EndedBy, Limit};
+use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
+use crate::call::contact::Timeline;
+use crate::call::leg::{LegState, Role};
+use crate::call::menu::Menu;
+use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
+use crate::report::FactKind;
+use crate::sdp::{self, Description, Direction};
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::Flow;
+use crate::sip::message::{Message, Start};
+use crate::sip::name::Name;
+use crate::sip::stack::counts::Rejected;
+
+/// New calls are shed once input is older than this as it is taken up, and taken again below half of it.
+const SHED_ABOVE: Duration = Duration::from_millis(100);
+/// What was late is so for this long at the most where nothing more comes the same way.
+const LATE_FOR: Duration = Duration::from_millis(500);
+/// When a shed caller may try again.
+const SHED_RETRY: Duration = Duration::from_secs(5);
+
+/// An INVITE that is not taken: the status, and how it is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Refusal {
+    status: u16,
+    why: Rejected,
+    retry_after: Option<Duration>,
+}
+
+/// Where a call comes from and where it wants to go.
+pub(super) struct Origin {
+    pub(super) trunk: Option<TrunkId>,
+    pub(super) own: Option<AgentId>,
+    pub(super) entry: Option<EntryId>,
+    pub(super) emergency: bool,
+    pub(super) number: Arc<str>,
+    pub(super) dialled: Arc<str>,
+}
+
+/// Whether input is too old for new calls. Datagrams and connections wait in queues of their own, so that one says nothing of the other;
+/// but all are worked off by one thread: while either is behind, new calls are shed whichever way they come.
+#[derive(Default)]
+pub(super) struct Overload {
+    datagrams: Lateness,
+    connections: Lateness,
+}
+
+/// Whether what came one way was late, and when that was last found.
+#[derive(Default)]
+struct Lateness {
+    late_at: Option<Time>,
+}
+
+impl Overload {
+    fn note(&mut self, now: Time, datagram: bool, age: Duration) {
+        let Lateness { late_at } = if datagram { &mut self.datagrams } else { &mut self.connections };
+        let above = if late_at.is_some() { SHED_ABOVE / 2 } else { SHED_ABOVE };
+        *late_at = (age > above).then_some(now);
+    }
+
+    fn sheds(&self, now: Time) -> bool {
+        [&self.datagrams, &self.connections].iter().any(|way| way.late_at.is_some_and(|at| now.since(at) < LATE_FOR))
+    }
+}
+
+pub(super) fn refuse(status: u16, why: Rejected) -> Refusal {
+    Refusal { status, why, retry_after: None }
+}
+
+impl Engine {
+    /// Notes how old input is: what is behind gets no further behind by taking new calls.
+    pub(super) fn note_age(&mut self, now: Time, flow: &Flow, age: Duration) {
+        let datagram = flow.transport.unreliable() || !self.holds(Rule::AgesApart);
+        self.overload.note(now, datagram, age);
+    }
+
+    /// An INVITE that begins a call.
+    pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
+        let transaction = self.stack.transaction_of(message, flow);
+        if let Some(refusal) = transaction.and_then(|key| self.refused.of(key)).filter(|_| self.holds(Rule::RefusedAgain)) {
+            return match refusal.status {
+                407 => self.challenge(now, flow, message, 407, false),
+                _ => self.turn_away(flow, message, &refusal),
+            };
+        }
+        let taken = match who {
+            Who::Trunk(trunk) => self.trunk_call(now, flow, message, trunk),
+            Who::Agent(agent) => self.agent_call(now, flow, message, agent),
+            Who::Unproven { .. } => Err(refuse(407, Rejected::Unauthorized)),
+            Who::Nobody => return,
+        };
+        let Err(refusal) = taken else { return };
+        if let (Some(key), true) = (transaction, flow.transport.unreliable()) {
+            self.refused.note(now, key, refusal);
+        }
+        match who {
+            Who::Unproven { stale } => self.challenge(now, flow, message, 407, stale),
+            _ => self.turn_away(flow, message, &refusal),
+        }
+    }
+
+    fn turn_away(&mut self, flow: &Flow, message: &Message<'_>, refusal: &Refusal) {
+        self.counts.reject(refusal.why);
+        self.stack.reply_stateless(flow, message, refusal.status, |writer| {
+            if let Some(span) = refusal.retry_after {
+                writer.fmt(Name::RetryAfter, format_args!("{}", span.as_secs().max(1)));
+            }
+            match refusal.status {
+                415 => {
+                    writer.field(Name::Accept, "application/sdp");
+                }
+                420 => {
+                    for option in message.list(Name::Require) {
+                        writer.field(Name::Unsupported, option);
+                    }
+                }
+                _ => {}
+            }
+        });
+    }
+
+    fn trunk_call(&mut self, now: Time, flow: &Flow, message: &Message<'_>, trunk: TrunkId) -> Result<(), Refusal> {
+        let settings = self.settings.clone();
+        let rules = settings.trunk(trunk).ok_or_else(|| refuse(503, Rejected::Limit))?;
+        // Shedding comes first and costs least.
+        if self.draining {
+            return Err(Refusal { retry_after: Some(Duration::from_secs(30)), ..refuse(503, Rejected::Shed) });
+        }
+        let dialled = dialled_number(message, rules);
+        let target = rules.target(&dialled).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
+        let emergency = self.is_emergency(target);
+        if self.overload.sheds(now) && !emergency {
+            return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
+        }
+        if self.same_call(message) {
+            return Err(refuse(482, Rejected::Loop));
+        }
+        self.admit(now, flow, (trunk, rules), emergency)?;
+        let sdp_offer = read_sdp_offer(message)?;
+        let number: Arc<str> = caller_number(message, rules).into();
+        let origin = Origin { trunk: Some(trunk), own: None, entry: target.entry(), emergency, number, dialled: dialled.into() };
+        let key = self.new_contact(now, flow, message, origin, sdp_offer);
+        let Some(key) = key else { return Err(refuse(500, Rejected::Malformed)) };
+        self.current = Some(key);
+        self.lead(now, key, target);
+        Ok(())
+    }
+
+    /// Whether a call to it is shed last.
+    pub(super) fn is_emergency(&self, target: NumberTarget) -> bool {
+        match target {
+            NumberTarget::Entry(entry) => self.settings.entry(entry).is_some_and(|entry| entry.emergency),
+            NumberTarget::Queue(queue) => self.settings.queue(queue).is_some_and(|queue| queue.emergency),
+        }
+    }
+
+    /// Leads a new contact to what it dialled.
+    pub(super) fn lead(&mut self, now: Time, key: ContactKey, target: NumberTarget) {
+        match target {
+            NumberTarget::Entry(entry) => self.enter(now, key, entry),
+            NumberTarget::Queue(queue) => self.join(now, key, queue, None),
+        }
+    }
+
+    /// Whether one more contact can be kept.
+    pub(super) fn room_for(&mut self, now: Time, flow: &Flow, emergency: bool) -> Result<(), Refusal> {
+        let limits = self.settings.limits;
+        let full = if emergency {
+            self.contacts_up >= limits.contacts
+        } else {
+            self.contacts_up - self.emergencies_up >= limits.contacts - limits.emergency_contacts
+        };
+        let busy = self.stack.len().1 >= limits.transactions as usize;
+        if full || busy {
+            let limit = match (busy, emergency) {
+                (true, _) => Limit::Transactions,
+                (false, true) => Limit::EmergencyContacts,
+                (false, false) => Limit::Contacts,
+            };
+            self.limit_hit(now, None, limit);
+            return Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refuse(503, Rejected::Limit) });
+        }
+        // Better refused now than answered or rung for without a port: that would be put down to the agent.
+        let before = if emergency { 0 } else { self.contacts_up.saturating_sub(self.callers_with_media) };
+        if !self.ports.bears(flow.remote.is_ipv6(), before as usize) {
+            self.limit_hit(now, None, Limit::MediaPorts);
+            return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Limit) });
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, now: Time, flow: &Flow, (trunk, rules): (TrunkId, &TrunkRules), emergency: bool) -> Result<(), Refusal> {
+        self.room_for(now, flow, emergency)?;
+        if let Err(refusal) = self.trunks[trunk.index()].load.admit(rules, now, emergency) {
+            let limit = match refusal {
+                trunk::Refusal::Full => Limit::TrunkCalls,
+                trunk::Refusal::TooFast => Limit::TrunkRate,
+            };
+            self.limit_hit(now, None, limit);
+            return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refuse(503, Rejected::Limit) });
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_contact(
+        &mut self,
+        now: Time,
+        flow: &Flow,
+        message: &Message<'_>,
+        origin: Origin,
+        sdp_offer: Description,
+    ) -> Option<ContactKey> {
+        let call_id: Arc<str> = String::from_utf8_lossy(message.call_id().ok()?).into();
+        let tx = self.stack.begin(now, flow, message, None)?;
+        let Origin { trunk, own, entry, emergency, number, dialled } = origin;
+        let key = ContactKey { slot: self.contacts.vacant_key() as u32, serial: self.next_serial() };
+        let id = ContactId::new(now, &mut self.seed);
+        let hops = message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1);
+        self.contacts.insert(Contact {
+            key,
+            id,
+            arrived: now,
+            emergency,
+            trunk,
+            number: number.clone(),
+            language: None,
+            caller: LegKey { slot: u32::MAX, token: 0 },
+            legs: smallvec::SmallVec::new(),
+            legs_ever: 0,
+            phase: Phase::Entry(entry.unwrap_or(EntryId(u32::MAX)), Menu::Greeting),
+            timeline: Timeline::begin(now),
+            slot: None,
+            further: smallvec::SmallVec::new(),
+            ticket: None,
+            place: None,
+            last_queue: None,
+            hears: CallerHears::Nothing,
+            thread: None,
+            max_forwards: hops,
+            ever_answered: false,
+            own,
+            busies_owner: false,
+            transfer: None,
+            transfers: 0,
+            timers: arrayvec::ArrayVec::new(),
+        });
+        self.contacts_up += 1;
+        self.emergencies_up += u32::from(emergency);
+        let from = number.clone();
+        let arrived = FactKind::Arrived { channel: Channel::Voice, trunk, entry, from, dialled, call_id: call_id.clone() };
+        self.fact(now, Some(id), arrived);
+        if let Some(trunk) = trunk {
+            self.trunk_call_began(now, trunk);
+        }
+        let state = LegState::Arriving { early: false };
+        let new = NewLeg { contact: key, role: Role::Caller, state, flow: *flow, behind_nat: own.is_some(), call_id };
+        let leg = self.add_leg(now, new);
+        if let Some(contact) = self.contact_mut(key) {
+            contact.caller = leg;
+        }
+        let dialog = Dialog::from_request(message, &leg.tag(self.shard));
+        let number = message.cseq().ok()?.number;
+        if let Some(entry) = self.leg_mut(leg) {
+            entry.invite_in = Some((tx, number));
+            entry.sdp_offer = Some(Box::new(sdp_offer));
+        }
+        self.stack.set_user(tx, TxUser::Invite(leg));
+        self.note_call(message, leg);
+        match dialog {
+            Ok(dialog) => {
+                if let Some(entry) = self.leg_mut(leg) {
+                    entry.dialog = Some(dialog);
+                }
+            }
+            Err(_) => {
+                // Without a Contact nothing could be sent to the caller later.
+                self.end_contact(now, key, EndedBy::System, Some(400));
+            }
+        }
+        Some(key)
+    }
+
+    /// What tells one call from another before it has a dialog: Call-ID and From tag.
+    fn call_key(&self, message: &Message<'_>) -> Option<u128> {
+        let from = message.from().ok()?;
+        Some(self.keyed.digest(&[message.call_id().ok()?, from.tag().unwrap_or("").as_bytes()]))
+    }
+
+    /// Whether the same call has come already, by another way (a merged request, RFC 3261 8.2.2.2).
+    pub(super) fn same_call(&self, message: &Message<'_>) -> bool {
+        self.call_key(message).is_some_and(|key| self.by_call.contains_key(&key))
+    }
+
+    fn note_call(&mut self, message: &Message<'_>, leg: LegKey) {
+        let Some(key) = self.call_key(message) else { return };
+        self.by_call.insert(key, leg);
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.call_key = Some(key);
+        }
+    }
+
+    /// Answers the caller (200), unless that was done. With `prefer` in that codec, where the caller offered it. When it cannot be
+    /// answered the contact ends and this is false.
+    pub(super) fn answer_caller(&mut self, now: Time, key: ContactKey, prefer: Option<Codec>) -> bool {
+        let Some(contact) = self.contact(key) else { return false };
+        let leg = contact.caller;
+        match self.leg(leg).map(|leg| leg.state) {
+            Some(LegState::Answered { .. }) => return true,
+            Some(LegState::Arriving { .. }) => {}
+            _ => return false,
+        }
+        let Some(body) = self.describe(now, key, leg, prefer) else { return false };
+        let (tag, flow) = (leg.tag(self.shard), self.leg(leg).map(|leg| leg.flow));
+        let contact_uri = flow.map(|flow| self.contact_uri(&flow)).unwrap_or_default();
+        let Some(entry) = self.leg_mut(leg) else { return false };
+        entry.state = LegState::Answered { since: now, holds: false };
+        entry.status = Some(200);
+        let Some((tx, _)) = entry.invite_in else { return false };
+        self.stack.respond(now, tx, 200, Some(&tag), Some(("application/sdp", &body)), |writer| {
+            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
+            writer.field(Name::Allow, super::dispatch::ALLOW);
+            writer.field(Name::Supported, super::dispatch::SUPPORTED);
+        });
+        if let Some(contact) = self.contact_mut(key) {
+            contact.ever_answered = true;
+        }
+        for timer in [ContactTimer::EarlyMedia, ContactTimer::EarlyRepeat, ContactTimer::EarlyMax] {
+            self.stop_timer(key, timer);
+        }
+        if let Some(every) = self.settings.probe_waiting {
+            self.set_timer(key, ContactTimer::Alive, now + every);
+        }
+        true
+    }
+
+    /// Lets the caller hear something before the call is answered (183). With `prefer` in that codec, where the caller offered it. False
+    /// when that cannot be.
+    pub(super) fn answer_early(&mut self, now: Time, key: ContactKey, prefer: Option<Codec>) -> bool {
+        let Some(contact) = self.contact(key) else { return false };
+        let leg = contact.caller;
+        if !matches!(self.leg(leg).map(|leg| leg.state), Some(LegState::Arriving { early: false })) {
+            return false;
+        }
+        let Some(body) = self.describe(now, key, leg, prefer) else { return false };
+        let (tag, flow) = (leg.tag(self.shard), self.leg(leg).map(|leg| leg.flow));
+        let contact_uri = flow.map(|flow| self.contact_uri(&flow)).unwrap_or_default();
+        let Some(entry) = self.leg_mut(leg) else { return false };
+        entry.state = LegState::Arriving { early: true };
+        let Some((tx, _)) = entry.invite_in else { return false };
+        self.stack.respond(now, tx, 183, Some(&tag), Some(("application/sdp", &body)), |writer| {
+            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
+            writer.field(Name::Allow, super::dispatch::ALLOW);
+        });
+        true
+    }
+
+    /// The SDP answer to the caller's offer: made once, and the same in a 183 and in the 200 after it.
+    fn describe(&mut self, now: Time, key: ContactKey, leg: LegKey, prefer: Option<Codec>) -> Option<Arc<[u8]>> {
+        if let Some(described) = self.leg(leg)?.media.as_ref().and_then(|media| media.described.clone()) {
+            return Some(described);
+        }
+        let sdp_offer = self.leg_mut(leg)?.sdp_offer.take()?;
+        let wanted = prefer.filter(|codec| sdp::choose(&sdp_offer, &[*codec]).is_some());
+        let ipv6 = sdp_offer.audio.as_ref().is_some_and(|audio| audio.address.is_ipv6());
+        let Some(codec) = wanted.or_else(|| sdp::choose(&sdp_offer, &SPOKEN)) else {
+            self.end_contact(now, key, EndedBy::System, Some(488));
+            return None;
+        };
+        if !self.open_media(now, leg, ipv6) {
+            self.end_contact(now, key, EndedBy::System, Some(503));
+            return None;
+        }
+        let local = self.local(leg, Direction::SendRecv)?;
+        let Ok((body, agreement)) = sdp::answer(&local, &sdp_offer, codec) else {
+            self.end_contact(now, key, EndedBy::System, Some(488));
+            return None;
+        };
+        self.agree(leg, agreement);
+        let body: Arc<[u8]> = body.into();
+        let entry = self.leg_mut(leg)?;
+        entry.sdp_offer = Some(sdp_offer);
+        entry.media.as_mut()?.described = Some(body.clone());
+        Some(body)
+    }
+}
+
+/// The SDP offer of an INVITE.
+pub(super) fn read_sdp_offer(message: &Message<'_>) -> Result<Description, Refusal> {
+    if message.list(Name::Require).any(|option| !option.is_empty()) {
+        return Err(refuse(420, Rejected::Malformed));
+    }
+    if message.get(Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        return Err(refuse(415, Rejected::Malformed));
+    }
+    if message.body.is_empty() {
+        return Err(refuse(488, Rejected::Malformed));
+    }
+    if message.content_type().is_some_and(|kind| !kind.is("application", "sdp")) {
+        return Err(refuse(415, Rejected::Malformed));
+    }
+    let sdp_offer =
+        sdp::read(message.body).map_err(|error| refuse(if error.malformed() { 400 } else { 488 }, Rejected::Malformed))?;
+    let spoken = sdp::choose(&sdp_offer, &Codec::ALL).is_some();
+    if spoken { Ok(sdp_offer) } else { Err(refuse(488, Rejected::Malformed)) }
+}
+
+/// The number dialled, from where this trunk writes it.
+fn dialled_number(message: &Message<'_>, rules: &TrunkRules) -> String {
+    let from_header = |name: Name| {
+        let address = message.addresses(name).next()?.ok()?;
+        user_of(address.raw_uri()).map(|(user, _)| user)
+    };
+    let from_request = || match message.start {
+        Start::Request { uri, .. } => user_of(uri).map(|(user, _)| user),
+        Start::Status { .. } => None,
+    };
+    let written = match rules.dialled_in {
+        DialledIn::RequestUri => None,
+        DialledIn::To => from_header(Name::To),
+        DialledIn::Diversion => from_header(Name::Diversion),
+        DialledIn::HistoryInfo => from_header(Name::HistoryInfo),
+    };
+    rules.plan.normalise(&written.or_else(from_request).unwrap_or_default())
+}
+
+/// Who calls: asserted by a trusted trunk (RFC 3325), else as From says; nobody when privacy is asked for.
+fn caller_number(message: &Message<'_>, rules: &TrunkRules) -> String {
+    let private = message.text(Name::Privacy).is_some_and(|value| {
+        value.split([';', ',']).any(|kind| matches!(kind.trim().to_ascii_lowercase().as_str(), "id" | "user" | "header"))
+    });
+    if private {
+        return "anonymous".to_owned();
+    }
+    let asserted = rules.trusted.then(|| message.addresses(Name::PAssertedIdentity).next()?.ok()).flatten();
+    let address = asserted.or_else(|| message.from().ok());
+    let user = address.and_then(|address| user_of(address.raw_uri())).map(|(user, _)| user);
+    rules.plan.normalise(&user.unwrap_or_default())
+}

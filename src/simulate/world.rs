@@ -1,0 +1,545 @@
+//! The play: callers and agents of a [`Scene`] meet in the matcher, under a virtual clock.
+//!
+//! Owns each caller's way from arrival to the end of the talk, by the rules of queues that the engine follows too, and what agents do
+//! between talks. Signalling takes no time here; only people do.
+
+mod agents;
+mod pair;
+mod queue;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use slab::Slab;
+
+use self::pair::Pair;
+use super::scene::{Duty, Scene};
+use crate::acd::agent_slots::{AgentSlots, Verdict};
+use crate::acd::claim::ContactView;
+use crate::acd::matcher::{Size, Standing};
+use crate::acd::queue::{QueueRules, WhenEmpty};
+use crate::acd::{ContactSlot, DemandId, Key, Matcher, RoutingTable};
+use crate::base::deadline::{DeadlineId, Deadlines};
+use crate::base::seed::Seed;
+use crate::base::span::Share;
+use crate::base::words::{EstimateOutcome, OfferOutcome};
+use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
+
+/// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
+pub const START: Time = Time::from_secs(10_000_000);
+
+/// After so long, with nobody coming, talking or at work any more, nobody is looked for in the hope of an agent.
+const LOOKS_IN_VAIN: Duration = Duration::from_secs(24 * 3600);
+/// Whoever calls again was served by one of the last so many who served the queue, each as likely.
+const LAST_AGENTS: usize = 64;
+
+/// What became of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// This agent answered.
+    Answered(AgentId),
+    /// The caller hung up in a queue.
+    Abandoned,
+    /// The demand was full, and overflow led nowhere.
+    Blocked,
+    /// The longest wait was over, and overflow led out of the house.
+    Overflowed,
+    /// Nobody who could have served was there.
+    Closed,
+}
+
+/// A call that is out of the demand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// Which of the scene's streams it belongs to.
+    pub stream: usize,
+    /// The queue it left last.
+    pub queue: QueueId,
+    /// When it came.
+    pub arrived: Time,
+    /// How long it waited in all.
+    pub waited: Duration,
+    /// How it went on.
+    pub outcome: Outcome,
+}
+
+/// Who is told what happens, in the order of time.
+pub trait Observer {
+    /// A call left the demand.
+    fn ended(&mut self, call: &Ended);
+    /// What an agent does from now on, as far as others are concerned.
+    fn standing(&mut self, _now: Time, _agent: AgentId, _standing: Option<Standing>) {}
+    /// An agent talked.
+    fn talked(&mut self, agent: AgentId, from: Time, until: Time);
+    /// So many are in `queue` from now on.
+    fn in_queue(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
+    /// A wait in `queue` turned out so, beside what could be told as it began.
+    fn estimated(&mut self, _queue: QueueId, _estimate: &Estimate, _waited: Duration, _outcome: EstimateOutcome) {}
+    /// A caller of this stream came when its entry was closed, and was told so: it joined no demand.
+    fn found_closed(&mut self, _stream: usize) {}
+    /// So many agents of an agency are on loan from now on.
+    fn on_loan(&mut self, _now: Time, _agency: AgencyId, _agents: u32) {}
+    /// A caller who joined `queue` then is not in it any more.
+    fn left_queue(&mut self, _now: Time, _queue: QueueId, _joined: Time) {}
+}
+
+/// More wait than the play has room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("more than {0} callers wait at once: the load is more than the agents can take, and nobody hangs up")]
+pub struct Crowded(pub u32);
+
+/// What happens by the clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Arrive(usize),
+    Duty(AgentId, Duty),
+    OutOfPatience(usize),
+    WaitMax(usize),
+    Relax(usize),
+    PreferNobody(usize),
+    Answer(usize, ContactSlot),
+    RungInVain(usize, ContactSlot),
+    TalkOver(usize),
+    /// Who wants an interpreter, too, looks again.
+    StepPair(usize),
+    /// The wrap-up or pause of one of an agent's hands.
+    StateOver(AgentId),
+    /// An agent who drains looks whether there is still a reason.
+    LookAgain(AgentId),
+    Back(AgentId),
+}
+
+/// One of an agent's hands that is rung for a caller, in one of the caller's slots.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    slot: ContactSlot,
+    agent_slot: AgentId,
+    /// When it is answered or given up; `None`: it has been answered.
+    over: Option<DeadlineId>,
+}
+
+/// The clocks that run for a caller.
+#[derive(Clone, Copy, Default, Debug)]
+struct Clocks {
+    patience: Option<DeadlineId>,
+    wait_max: Option<DeadlineId>,
+    relax: Option<DeadlineId>,
+    prefer: Option<DeadlineId>,
+}
+
+#[derive(Debug)]
+struct Caller {
+    stream: usize,
+    queue: QueueId,
+    arrived: Time,
+    joined: Time,
+    talk: Duration,
+    /// How long who talked to it finishes up; `None`: as long as may be.
+    finishes: Option<Duration>,
+    /// Which of those who served its queue last has served it before; `None`: nobody.
+    returns: Option<u64>,
+    place: Option<(ContactSlot, Key)>,
+    /// The slots of further rings.
+    further: Vec<ContactSlot>,
+    estimate: Estimate,
+    step: usize,
+    /// The agent whom it waits for, and nobody else for a while.
+    prefers: Option<AgentId>,
+    rings: Vec<Ring>,
+    /// The request for an agent and an interpreter, of one who wants both.
+    pair: Option<Box<Pair>>,
+    talks: Option<(AgentId, Time)>,
+    interpreter: Option<AgentId>,
+    clocks: Clocks,
+}
+
+#[derive(Debug)]
+struct Worker {
+    agent_slots: AgentSlots,
+    /// By agent slot: when its wrap-up or pause is over.
+    state_over: Vec<Option<DeadlineId>>,
+    look_again: Option<DeadlineId>,
+    signed_in: bool,
+}
+
+struct Source {
+    seed: Seed,
+    count: usize,
+    last: Duration,
+}
+
+/// A play in progress.
+pub struct World<'s, O> {
+    scene: &'s Scene,
+    matcher: Matcher,
+    callers: Slab<Caller>,
+    /// By contact slot.
+    in_slot: Vec<Option<usize>>,
+    free_slots: VecDeque<ContactSlot>,
+    /// Slots that further rings have, and the most they may have.
+    further_rings: u32,
+    further_max: u32,
+    queue_max: u32,
+    /// Who wait for two agents, by their keys.
+    pairs: BTreeMap<Key, usize>,
+    /// By queue: who served it last, the last one first.
+    last_agents: Vec<VecDeque<AgentId>>,
+    /// By agent.
+    workers: Vec<Worker>,
+    /// By agent slot: whose it is.
+    agent_of: Vec<AgentId>,
+    due: Deadlines<Due>,
+    sources: Vec<Source>,
+    seed: Seed,
+    last_arrival: Time,
+    crowded: bool,
+    observer: O,
+}
+
+impl<'s, O: Observer> World<'s, O> {
+    /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `queue_max` may wait at once.
+    pub fn new(scene: &'s Scene, span: Duration, queue_max: u32, mut seed: Seed, observer: O) -> Self {
+        let (directory, agent_slots) = scene.directory.with_first_agent_slots();
+        let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
+        let mut agent_of = vec![AgentId(0); agents as usize];
+        for (agent, agent_slots) in (0..).map(AgentId).zip(&agent_slots) {
+            agent_slots.iter().for_each(|agent_slot| agent_of[agent_slot.index()] = agent);
+        }
+        let worker = |agent_slots: &Vec<AgentId>| Worker {
+            agent_slots: AgentSlots::new(&directory, agent_slots, START),
+            state_over: vec![None; agent_slots.len()],
+            look_again: None,
+            signed_in: false,
+        };
+        let agencies = scene.directory.lending.len() as u32;
+        let several = scene.directory.queues.iter().flatten().any(|rules| rules.ring_several > 1);
+        let pairs = scene.streams.iter().any(|stream| stream.interpreters.is_some());
+        let slots = if several { Size::slots_for(queue_max) } else { queue_max } + if pairs { queue_max } else { 0 };
+        let size = Size { shards: 1, contacts_per_shard: slots, agents, queues, agencies };
+        let mut due = Deadlines::default();
+        for (at, agent, duty) in &scene.duties {
+            due.set(START + *at, Due::Duty(*agent, *duty));
+        }
+        let mut chance = seed.fork();
+        let mut sources = Vec::with_capacity(scene.streams.len());
+        for (index, stream) in scene.streams.iter().enumerate() {
+            if index > 0 && !stream.same_callers {
+                chance = seed.fork();
+            }
+            sources.push(Source { seed: chance.clone(), count: 0, last: Duration::ZERO });
+        }
+        let mut world = World {
+            scene,
+            matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
+            callers: Slab::new(),
+            in_slot: vec![None; slots as usize],
+            free_slots: (0..slots).map(ContactSlot).collect(),
+            further_rings: 0,
+            further_max: if several { Size::slots_for(queue_max) - queue_max } else { 0 },
+            queue_max,
+            pairs: BTreeMap::new(),
+            last_agents: vec![VecDeque::new(); queues as usize],
+            workers: agent_slots.iter().map(worker).collect(),
+            agent_of,
+            due,
+            sources,
+            seed,
+            last_arrival: START + span,
+            crowded: false,
+            observer,
+        };
+        for stream in 0..scene.streams.len() {
+            world.expect_arrival(stream);
+        }
+        world
+    }
+
+    /// Plays to the end, and gives the observer back. `progress` hears the time now and then.
+    ///
+    /// # Errors
+    /// When more wait than there is room for.
+    pub fn run(mut self, mut progress: impl FnMut(Time)) -> Result<O, Crowded> {
+        const EVERY: u32 = 1 << 16;
+        let mut steps = 0_u32;
+        let mut last = START;
+        let mut last_by_people = START;
+        while let Some((now, _)) = self.due.next() {
+            last = now;
+            if let Some((_, due)) = self.due.pop_due(now) {
+                // Who waits for two looks again and again, even when all the others have gone home.
+                if !matches!(due, Due::StepPair(_) | Due::LookAgain(_)) {
+                    last_by_people = now;
+                } else if now > self.last_arrival && now.since(last_by_people) > LOOKS_IN_VAIN {
+                    break;
+                }
+                self.happen(now, due);
+                self.follow_wake_ups(now);
+            }
+            if self.crowded {
+                return Err(Crowded(self.queue_max));
+            }
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(EVERY) {
+                progress(now);
+            }
+        }
+        // Nobody comes any more who could serve them, and they would wait for ever.
+        let stranded: Vec<usize> = self.callers.iter().map(|(id, _)| id).collect();
+        for id in stranded {
+            self.leave(last, id, Some(Outcome::Closed));
+        }
+        Ok(self.observer)
+    }
+
+    fn happen(&mut self, now: Time, due: Due) {
+        match due {
+            Due::Arrive(stream) => self.arrive(now, stream),
+            Due::Duty(agent, duty) => self.duty(now, agent, duty),
+            Due::OutOfPatience(caller) => self.leave(now, caller, Some(Outcome::Abandoned)),
+            Due::WaitMax(caller) => self.waited_too_long(now, caller),
+            Due::Relax(caller) => self.relax(now, caller),
+            Due::PreferNobody(caller) => self.prefer_nobody(caller),
+            Due::Answer(caller, slot) => self.answer(now, caller, slot),
+            Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
+            Due::TalkOver(caller) => self.talk_over(now, caller),
+            Due::StepPair(caller) => self.step_pair(now, caller),
+            Due::StateOver(agent_slot) => {
+                let agent = self.tell(agent_slot, |agent| {
+                    agent.due(now);
+                });
+                self.agent_changed(now, agent);
+            }
+            Due::LookAgain(agent) => self.agent_changed(now, agent),
+            Due::Back(agent) => {
+                self.workers[agent.index()].agent_slots.each(|agent_slot| agent_slot.is_back(now));
+                self.agent_changed(now, agent);
+            }
+        }
+    }
+
+    fn rules(&self, queue: QueueId) -> Option<&'s QueueRules> {
+        self.scene.directory.queues.get(queue.index())?.as_ref()
+    }
+
+    // ---- callers ----
+
+    fn expect_arrival(&mut self, stream: usize) {
+        let source = &mut self.sources[stream];
+        let Some(at) = self.scene.streams[stream].arrivals.next(source.last, source.count, &mut source.seed) else { return };
+        (source.last, source.count) = (at, source.count + 1);
+        if START + at < self.last_arrival {
+            self.due.set(START + at, Due::Arrive(stream));
+        }
+    }
+
+    /// All that chance decides of a call is drawn here, from its own stream: two plays with one seed meet the same callers.
+    fn arrive(&mut self, now: Time, stream: usize) {
+        let kind = &self.scene.streams[stream];
+        let seed = &mut self.sources[stream].seed;
+        let (patience, talk) = (kind.patience.draw(seed), kind.talk.draw(seed).unwrap_or(Duration::MAX));
+        let returns = (kind.returning != Share::NONE && kind.returning.draw(seed)).then(|| seed.next_u64());
+        let finishes = kind.wrap_up.as_ref().and_then(|wrap_up| wrap_up.draw(seed));
+        self.expect_arrival(stream);
+        if let Some(windows) = kind.windows.as_ref().filter(|windows| !windows.are_open(now.since(START))) {
+            if windows.turns_away {
+                self.observer.found_closed(stream);
+            }
+            return;
+        }
+        let caller = Caller {
+            stream,
+            queue: kind.queue,
+            arrived: now,
+            joined: now,
+            talk,
+            finishes,
+            returns,
+            place: None,
+            further: Vec::new(),
+            estimate: Estimate::Needless,
+            step: 0,
+            prefers: None,
+            rings: Vec::new(),
+            pair: None,
+            talks: None,
+            interpreter: None,
+            clocks: Clocks::default(),
+        };
+        let id = self.callers.insert(caller);
+        self.callers[id].clocks.patience = patience.map(|patience| self.due.set(now + patience, Due::OutOfPatience(id)));
+        self.join(now, id, kind.queue);
+    }
+
+    fn join(&mut self, now: Time, id: usize, queue: QueueId) {
+        let caller = &mut self.callers[id];
+        (caller.queue, caller.joined, caller.step) = (queue, now, 0);
+        let (arrived, stream) = (caller.arrived, caller.stream);
+        let language = self.scene.streams[stream].language;
+        let Some(rules) = self.rules(queue) else { return self.end(now, id, Outcome::Closed) };
+        if let Some(interpreters) = self.scene.streams[stream].interpreters {
+            return self.join_with_interpreter(now, id, rules, interpreters);
+        }
+        let Some(demand) = self.matcher.routing_table().demand(queue, language, 0) else {
+            return self.end(now, id, Outcome::Closed);
+        };
+        if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(demand) {
+            return self.nobody_here(now, id, &rules.join_empty, &rules.overflow);
+        }
+        let Some(slot) = self.free_slots.pop_front() else {
+            self.crowded = true;
+            return self.end(now, id, Outcome::Blocked);
+        };
+        let preferred = self.preferred(id, rules, demand).filter(|_| !rules.emergency);
+        let prefers = preferred.map(|(agent, _)| agent);
+        let demand = prefers.map_or(demand, DemandId::of_agent);
+        let key = self.matcher.key(arrived, rules.priority_boost, rules.emergency);
+        if self.matcher.arrive(slot, queue, rules.length_max, demand, key, now).is_err() {
+            self.free_slots.push_back(slot);
+            return self.turned_away(now, id, &rules.overflow, Outcome::Blocked);
+        }
+        self.in_slot[slot.0 as usize] = Some(id);
+        let clocks = &mut self.callers[id].clocks;
+        clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
+        clocks.relax = rules.relaxation.first().map(|step| self.due.set(now + step.after, Due::Relax(id)));
+        clocks.prefer = preferred.map(|(_, span)| self.due.set(now + span, Due::PreferNobody(id)));
+        self.callers[id].place = Some((slot, key));
+        self.callers[id].prefers = prefers;
+        // Of the wait for one agent in particular nothing is known.
+        self.callers[id].estimate = match self.matcher.contact(slot) {
+            ContactView::Waiting if prefers.is_none() => {
+                let overtakes = rules.emergency || arrived < now;
+                self.matcher.expects(now, queue, language, overtakes.then_some(key))
+            }
+            _ => Estimate::Needless,
+        };
+        self.ask_further(id);
+        self.follow_wake_ups(now);
+        self.tell_queue(now, queue);
+    }
+
+    // ---- what the matcher decides ----
+
+    fn follow_wake_ups(&mut self, now: Time) {
+        while self.matcher.has_wake_ups(0) {
+            let (mut agents, mut slots) = (Vec::new(), Vec::new());
+            self.matcher.woken_agents(0, |agent| agents.push(agent));
+            self.matcher.woken_contacts(0, |slot| slots.push(slot));
+            for agent_slot in agents {
+                self.matcher.consider_loan(agent_slot);
+                self.agent_changed(now, self.agent_of[agent_slot.index()]);
+            }
+            if self.matcher.take_joint_wake_up(0) {
+                self.step_pairs(now);
+            }
+            for slot in slots {
+                let (ContactView::Offered(agent_slot), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize])
+                else {
+                    continue;
+                };
+                if self.callers[id].pair.is_some() {
+                    self.step_pair(now, id);
+                    continue;
+                }
+                match self.matcher.verdict(slot) {
+                    Some(Verdict::Agreed) if self.callers[id].rings.iter().all(|ring| ring.slot != slot) => {
+                        self.ring(now, id, slot, agent_slot);
+                    }
+                    Some(Verdict::Declined) => {
+                        // Who waits for this agent in particular goes on doing so: it has only become busy.
+                        if let Some((demand, key)) = self.demand_and_key(id, slot) {
+                            self.matcher.put_back(slot, demand, key);
+                        }
+                        self.agent_changed(now, self.agent_of[agent_slot.index()]);
+                    }
+                    Some(Verdict::Agreed) | None => {}
+                }
+            }
+        }
+    }
+
+    fn ring(&mut self, now: Time, id: usize, slot: ContactSlot, agent_slot: AgentId) {
+        let Some(rules) = self.rules(self.callers[id].queue) else { return };
+        self.tell(agent_slot, |agent| agent.ring(now, slot, rules.ring_timeout));
+        let manners = &self.scene.manners;
+        let missed = manners.miss.draw(&mut self.seed);
+        let answers = manners.answer_after.draw(&mut self.seed).filter(|span| !missed && *span < rules.ring_timeout);
+        let over = match answers {
+            Some(Duration::ZERO) => None,
+            Some(span) => Some(self.due.set(now + span, Due::Answer(id, slot))),
+            None => Some(self.due.set(now + rules.ring_timeout, Due::RungInVain(id, slot))),
+        };
+        self.callers[id].rings.push(Ring { slot, agent_slot, over });
+        if over.is_none() {
+            self.answer(now, id, slot);
+        }
+    }
+
+    fn answer(&mut self, now: Time, id: usize, slot: ContactSlot) {
+        let caller = &mut self.callers[id];
+        caller.rings.iter_mut().filter(|ring| ring.slot == slot).for_each(|ring| ring.over = None);
+        if caller.pair.is_some() {
+            return self.answer_pair(now, id);
+        }
+        let (queue, talk) = (caller.queue, caller.talk);
+        let Some(agent_slot) = self.matcher.accept(slot) else { return };
+        let others = self.leave_with(id, Some(slot));
+        let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
+        let agent = self.tell(agent_slot, |agent| agent.talk(now, slot, talk_max));
+        self.give_back_place(now, id, true);
+        self.callers[id].talks = Some((agent_slot, now));
+        self.note_last(queue, agent_slot);
+        self.due.set(now + talk.min(talk_max), Due::TalkOver(id));
+        self.end(now, id, Outcome::Answered(agent));
+        self.tell_queue(now, queue);
+        for other in others {
+            self.let_go(now, other, OfferOutcome::Withdrawn);
+        }
+    }
+
+    fn rung_in_vain(&mut self, now: Time, id: usize, slot: ContactSlot) {
+        let rings = &mut self.callers[id].rings;
+        let Some(at) = rings.iter().position(|ring| ring.slot == slot) else { return };
+        let agent_slot = rings.swap_remove(at).agent_slot;
+        if self.callers[id].pair.is_some() {
+            return self.pair_rung_in_vain(now, id, agent_slot);
+        }
+        self.put_back(id, slot);
+        self.missed(now, agent_slot);
+    }
+
+    /// An agent did not answer.
+    fn missed(&mut self, now: Time, agent_slot: AgentId) {
+        let agent = self.let_go(now, agent_slot, OfferOutcome::TimedOut);
+        self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
+    }
+
+    /// The caller waits again at its place, and for anyone: the one whom it waited for is not to be had.
+    fn put_back(&mut self, id: usize, slot: ContactSlot) {
+        let caller = &mut self.callers[id];
+        if let Some(clock) = caller.clocks.prefer.take() {
+            self.due.cancel(clock);
+        }
+        caller.prefers = None;
+        if let Some((demand, key)) = self.demand_and_key(id, slot) {
+            self.matcher.put_back(slot, demand, key);
+        }
+        self.ask_further(id);
+    }
+
+    fn talk_over(&mut self, now: Time, id: usize) {
+        let caller = self.callers.remove(id);
+        let Some((agent_slot, since)) = caller.talks else { return };
+        for agent_slot in [Some(agent_slot), caller.interpreter].into_iter().flatten() {
+            self.talked(now, agent_slot, since, (caller.queue, caller.finishes));
+        }
+    }
+
+    fn talked(&mut self, now: Time, agent_slot: AgentId, since: Time, (queue, finishes): (QueueId, Option<Duration>)) {
+        let own = self.scene.wrap_up.get(self.agent_of[agent_slot.index()].index()).copied().flatten();
+        let most = own.or(self.rules(queue).map(|rules| rules.wrap_up)).unwrap_or_default();
+        let wrap_up = finishes.map_or(most, |finishes| finishes.min(most));
+        let agent = self.tell(agent_slot, |agent| agent.talk_over(now, wrap_up));
+        self.observer.talked(agent, since, now);
+        self.agent_changed(now, agent);
+    }
+}
