@@ -30,7 +30,7 @@ fn matching(c: &mut Criterion) {
         let settings = settings(agents);
         let matcher = matcher(&settings, waiting + 1);
         let (queue, now) = (QueueId(0), Time::from_secs(1_800_000_000));
-        let demand: DemandId = matcher.routing_table().demand(queue, None, 0).expect("the queue has a line");
+        let demand: DemandId = matcher.routing_table().demand(queue, None, 0).expect("the queue has a demand");
         for slot in 0..waiting {
             let key = matcher.key(now + Duration::from_secs(60), Duration::ZERO, false);
             matcher.arrive(ContactSlot(slot), queue, u32::MAX, demand, key, now).expect("there is room");
@@ -51,7 +51,7 @@ fn matching(c: &mut Criterion) {
                 if waiting > 0 {
                     matcher.ready(AgentId(0), now, Duration::ZERO);
                 }
-                let agent = matcher.accept(slot).expect("the first in line is offered");
+                let agent = matcher.accept(slot).expect("the first in the queue is offered");
                 matcher.woken_contacts(0, |_| {});
                 matcher.woken_agents(0, |_| {});
                 matcher.release(agent);

@@ -1,8 +1,8 @@
 //! What the matcher costs at size, beside a matcher behind one mutex and one that a single writer owns.
 //!
-//! A base cell (10,000 in a queue, 5,000 agents, 300 queues, 20 lines an agent), then one axis at a time. Half of the queues are crowded:
-//! all their agents are busy and all who wait are in their lines; the other half is idle: nobody waits, and agents are free. Only what is
-//! named is timed.
+//! A base cell (10,000 contacts wait, 5,000 agents, 300 queues, 20 demands an agent), then one axis at a time. Half of
+//! the queues are crowded: all their agents are busy, and all contacts wait in them. The other half is idle: nobody
+//! waits, and agents are free. Only what is named is timed.
 
 #![allow(missing_docs, reason = "criterion's macro makes an undocumented function")]
 #![allow(
@@ -75,7 +75,7 @@ fn base_cell(c: &mut Criterion) {
 
 fn axes(c: &mut Criterion) {
     for waiting in [1_000, 100_000, 1_000_000] {
-        measure(c, &format!("{waiting} in line"), &Cell { waiting, ..Cell::BASE }, ours, &OPERATIONS);
+        measure(c, &format!("{waiting} wait"), &Cell { waiting, ..Cell::BASE }, ours, &OPERATIONS);
     }
     for agents in [100, 20_000] {
         measure(c, &format!("{agents} agents"), &Cell { agents, ..Cell::BASE }, ours, &OPERATIONS);
@@ -85,7 +85,7 @@ fn axes(c: &mut Criterion) {
     }
     for queues_an_agent in [50, 150] {
         let demands = 2 * queues_an_agent;
-        measure(c, &format!("{demands} lines an agent"), &Cell { queues_an_agent, ..Cell::BASE }, ours, &OPERATIONS);
+        measure(c, &format!("{demands} demands an agent"), &Cell { queues_an_agent, ..Cell::BASE }, ours, &OPERATIONS);
     }
     measure(c, "skewed queues", &Cell { skewed: true, ..Cell::BASE }, ours, &OPERATIONS);
 }
@@ -110,7 +110,7 @@ fn tails_threads_memory() {
     for waiting in [10_000, 100_000, 1_000_000] {
         let city = City::new(&Cell { waiting, ..Cell::BASE });
         let rates = [1, 2].map(|threads| city::matches_a_second(&city, threads, Duration::from_secs(2)));
-        println!("{:<26}{:>14.0}{:>14.0}{:>10.2}", format!("{waiting} in line"), rates[0], rates[1], rates[1] / rates[0]);
+        println!("{:<26}{:>14.0}{:>14.0}{:>10.2}", format!("{waiting} wait"), rates[0], rates[1], rates[1] / rates[0]);
     }
 
     let (few, many) = (10_000, 510_000);
@@ -122,14 +122,14 @@ fn tails_threads_memory() {
         city::resident_bytes().saturating_sub(before)
     });
     let each = (bytes[1].saturating_sub(bytes[0])) / u64::from(many - few);
-    println!("\nmemory: {each} bytes for each contact in line more");
+    println!("\nmemory: {each} bytes for each contact more that waits");
 }
 
 fn main() {
     let begun = Instant::now();
     benches();
     Criterion::default().configure_from_args().final_summary();
-    // `cargo skill group` says --skill group; a run of the tests does not.
+    // `cargo bench` says --bench; a run of the tests does not.
     if std::env::args().any(|argument| argument == "--bench") {
         tails_threads_memory();
     }

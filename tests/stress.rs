@@ -315,7 +315,7 @@ fn look(house: &House, owners: &[Arc<Mutex<Owner>>], moved: bool, looked: &mut L
         assert!(offered <= permits, "{offered} agents of {agency:?} are on loan, with {permits} permits");
         assert!(agency.0 != 0 || permits <= 3, "{permits} agents of {agency:?} have permits");
     }
-    // Who was claimed had no one before it whose filing was done before its own began, whom that agent may serve, and who waits yet.
+    // A claimed contact had no other before it that had entered before, that the agent may serve, and that still waits.
     for (entered, agent) in owners.iter().flat_map(|owner| &owner.offered).filter(|_| !moved) {
         for left in waiting.iter().filter(|left| left.done < entered.began) {
             looked.order += 1;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use super::city::{City, Matching};
 
-/// Ordered sets, one for each queue and each profile; the wider line of a queue is a queue of its own.
+/// Ordered sets, one for each queue and each profile; the relaxed demand of a queue is a queue of its own.
 struct Heaps {
     demands: Vec<BTreeSet<(u64, u32)>>,
     groups: Vec<BTreeSet<(u64, u32)>>,
@@ -15,7 +15,7 @@ struct Heaps {
     demands_of: Vec<Vec<usize>>,
     /// By queue.
     groups_of: Vec<Vec<usize>>,
-    /// By contact: its line and key, if it waits.
+    /// By contact: its demand and key, if it waits.
     waiting: Vec<Option<(usize, u64)>>,
     /// By contact: the agent.
     offered: Vec<Option<u32>>,

@@ -26,7 +26,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Each queue has two lines, one of them for those who have waited long: 20 lines an agent.
+    /// Each queue has two demands, one of them for contacts that have waited long: 20 demands an agent.
     pub(crate) const BASE: Cell = Cell { waiting: 10_000, agents: 5_000, queues: 300, queues_an_agent: 10, skewed: false };
 }
 
@@ -88,7 +88,7 @@ impl City {
         City { cell: *cell, profiles, served_by, directory, queue_of }
     }
 
-    /// The map of it.
+    /// Its routing table.
     pub(crate) fn routing_table(&self) -> RoutingTable {
         RoutingTable::new(&self.directory, 1)
     }
@@ -132,7 +132,7 @@ pub(crate) trait Matching {
     /// The agent to whom the contact is offered answers; which one.
     fn accept(&mut self, slot: u32) -> Option<u32>;
     fn leave(&mut self, slot: u32);
-    /// The contact moves to the wider line of its queue, or back.
+    /// The contact moves to the relaxed demand of its queue, or back.
     fn relax(&mut self, slot: u32, queue: u32, at: u64, wide: bool);
     fn ready(&mut self, agent: u32, at: u64);
     /// Who is offered to the agent.
@@ -161,7 +161,7 @@ impl Ours {
     }
 
     fn demand(&self, queue: u32, step: usize) -> DemandId {
-        self.table.demand(QueueId(queue), None, step).expect("the queue has a line")
+        self.table.demand(QueueId(queue), None, step).expect("the queue has a demand")
     }
 
     fn key(&self, at: u64) -> Key {
@@ -239,7 +239,7 @@ pub(crate) fn arrival_that_waits(matching: &mut dyn Matching, city: &City, turn:
     span
 }
 
-/// The agent is offered whoever has waited longest of those it may serve; another joins that line then.
+/// The agent is offered the longest waiting contact that it may serve; another contact joins that queue then.
 pub(crate) fn agent_turning_ready(matching: &mut dyn Matching, city: &City, turn: u64) -> Duration {
     let (agent, at) = (city.busy_agent(turn), later(city, turn));
     let span = timed(|| matching.ready(agent, at));
@@ -269,8 +269,8 @@ pub(crate) fn relaxation(matching: &mut dyn Matching, city: &City, turn: u64) ->
     span
 }
 
-/// Threads match as fast as they can, each the owner of half of the agents and of half of those who wait: an agent turns ready, whoever goes
-/// first is offered and taken, the agent's talk is over at once, and somebody joins the line again.
+/// Threads match as fast as they can. Each owns half of the agents and half of the contacts. An agent turns ready, its
+/// first contact is offered and accepted, the agent's talk is over at once, and a contact joins the queue again.
 pub(crate) fn matches_a_second(city: &City, threads: u16, span: Duration) -> f64 {
     let mut ours = Ours::for_shards(city, threads);
     city.fill(&mut ours);
@@ -320,7 +320,8 @@ impl<'c> Owner<'c> {
     }
 
     fn turn(&mut self) {
-        // All have one clock, as engines do; with each its own they would drift apart, and all but the fastest file out of order.
+        // All have one clock, as engines do. With a clock each they would drift apart, and all but the fastest would
+        // enter out of order.
         // It goes ten times as fast, for nobody has two million calls a second: who wait came at different times.
         const GLANCE_EVERY: u64 = 8;
         const FASTER: u32 = 10;
@@ -339,7 +340,7 @@ impl<'c> Owner<'c> {
             }
             self.matches += 1;
             let queue = QueueId(self.city.queue_of[slot.0 as usize]);
-            let demand = self.table.demand(queue, None, 0).expect("the queue has a line");
+            let demand = self.table.demand(queue, None, 0).expect("the queue has a demand");
             let key = self.matcher.key(now, Duration::ZERO, false);
             self.matcher.arrive(slot, queue, u32::MAX, demand, key, now).expect("there is room");
         }

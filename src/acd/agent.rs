@@ -1,7 +1,7 @@
-//! What an agent is doing: a state machine without a clock, whose every state that should not last has a deadline.
+//! The state of an agent: a state machine without a clock. Every state that should not last has a deadline.
 //!
-//! It knows nothing of phones or of the matcher: the engine tells it what happened, and afterwards seats or unseats the agent as
-//! [`Agent::wants_contacts`] says.
+//! It knows nothing of phones or of the matcher. The engine reports what happened, and afterwards enters the agent into
+//! the ready index or takes it out, as [`Agent::wants_contacts`] says.
 
 use std::time::Duration;
 
@@ -19,46 +19,46 @@ pub enum State {
     Ready,
     /// Claimed; the ring has not begun.
     Reserved {
-        /// For which contact.
+        /// The contact.
         contact: ContactSlot,
-        /// When the reservation is given up as stuck.
+        /// When the reservation counts as stuck.
         until: Time,
     },
     /// The phone rings.
     Ringing {
-        /// For which contact.
+        /// The contact.
         contact: ContactSlot,
-        /// When the ring is given up as stuck: well after the ring's own time-out, which is the contact's.
+        /// When the ringing counts as stuck: well after the ring time-out, which is the contact's.
         until: Time,
     },
     /// In a talk.
     Talking {
-        /// With which contact.
+        /// The contact.
         contact: ContactSlot,
-        /// When the talk is given up as stuck: after the longest talk, which is the contact's to end.
+        /// When the talk counts as stuck: after the longest talk, which is the contact's to end.
         until: Time,
     },
-    /// Finishing up.
+    /// In wrap-up.
     WrapUp {
-        /// Ready then.
+        /// When the agent becomes ready.
         until: Time,
     },
     /// Not available.
     Break {
-        /// Why.
+        /// The reason.
         reason: BreakReason,
-        /// Ready again then; `None`: when the agent says so.
+        /// When the agent becomes ready again; `None`: when the agent says so.
         until: Option<Time>,
     },
     /// In calls of their own.
     Busy {
-        /// When they are given up as stuck.
+        /// When the calls count as stuck.
         until: Time,
     },
 }
 
 impl State {
-    /// The word for it.
+    /// The state without its details, as metrics and events name it.
     #[must_use]
     pub const fn word(&self) -> AgentState {
         match self {
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// What others need to know of it; `None`: not signed in.
+    /// The agent's standing for others; `None`: not signed in.
     #[must_use]
     pub const fn standing(&self) -> Option<Standing> {
         match self {
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// When something must have happened, at the latest.
+    /// The state's deadline, if it has one.
     #[must_use]
     pub const fn deadline(&self) -> Option<Time> {
         match self {
@@ -112,7 +112,7 @@ impl State {
     }
 }
 
-/// What the agent will be once what they are at now is over.
+/// The agent's state after the present one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Afterwards {
     Ready,
@@ -120,7 +120,7 @@ enum Afterwards {
     Offline,
 }
 
-/// A reservation without a ring lasts no longer than this.
+/// The longest reservation without a ring.
 pub const RESERVED_MAX: Duration = Duration::from_secs(5);
 /// How much longer than the contact's own limit an agent's state lasts before it counts as stuck.
 pub const STUCK_MARGIN: Duration = Duration::from_secs(40);
@@ -129,7 +129,7 @@ const SILENT_PHONE: Duration = Duration::from_secs(32);
 /// The longest call of an agent's own.
 pub const OWN_CALL_MAX: Duration = Duration::from_secs(4 * 3600);
 
-/// An agent.
+/// An agent's state, with what it has put off.
 #[derive(Clone, Debug)]
 pub struct Agent {
     state: State,
@@ -140,19 +140,19 @@ pub struct Agent {
     occupied: Duration,
 }
 
-/// What a deadline of an agent's state meant when it came.
+/// What the deadline of an agent's state meant when it came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Due {
     /// Nothing was due (the state changed meanwhile).
     Nothing,
     /// Wrap-up or a break with an end is over.
     Over,
-    /// The state was stuck; the agent was freed of it. Must never happen, and is counted as a repair.
+    /// The state was stuck, and the agent was freed of it. It must never happen, and is counted as a repair.
     Stuck(AgentState),
 }
 
 impl Agent {
-    /// One who is not signed in.
+    /// An agent who is not signed in.
     #[must_use]
     pub fn new(now: Time) -> Self {
         Agent { state: State::Offline, since: now, afterwards: Afterwards::Ready, own_calls: 0, occupied: Duration::ZERO }
@@ -164,7 +164,7 @@ impl Agent {
         &self.state
     }
 
-    /// Since when.
+    /// When the state began.
     #[must_use]
     pub const fn since(&self) -> Time {
         self.since
@@ -182,7 +182,7 @@ impl Agent {
         self.own_calls
     }
 
-    /// Whether the agent is to sit on the skill group.
+    /// Whether the agent is to be in the ready index.
     #[must_use]
     pub const fn wants_contacts(&self) -> bool {
         matches!(self.state, State::Ready)
@@ -193,7 +193,7 @@ impl Agent {
         self.since = now;
     }
 
-    /// Not held, not in a call: what was put off can happen.
+    /// The agent is not held and in no call: what was put off can happen.
     fn settle(&mut self, now: Time) {
         let next = match self.afterwards {
             _ if self.own_calls > 0 => State::Busy { until: now + OWN_CALL_MAX + STUCK_MARGIN },
@@ -211,7 +211,7 @@ impl Agent {
         matches!(self.state, State::Offline | State::Ready | State::WrapUp { .. } | State::Break { .. })
     }
 
-    /// The agent asks to be ready: at once, or after what they are at. Ends wrap-up.
+    /// The agent asks to be ready: at once, or after the present contact or call. Ends wrap-up.
     pub fn ask_ready(&mut self, now: Time) {
         self.afterwards = Afterwards::Ready;
         if self.free_to_change() && self.state != State::Ready {
@@ -219,7 +219,7 @@ impl Agent {
         }
     }
 
-    /// The agent asks for a break: at once, or after what they are at.
+    /// The agent asks for a break: at once, or after the present contact or call.
     pub fn ask_break(&mut self, now: Time, reason: BreakReason) {
         self.afterwards = Afterwards::Break(reason);
         if self.free_to_change() {
@@ -227,8 +227,7 @@ impl Agent {
         }
     }
 
-    /// The agent has missed a ring with another of its agent slots: it is not to be had with this one either, once it is free of what it
-    /// has.
+    /// The agent has missed a ring with another of its slots. This slot takes a break, too, as soon as it is free.
     pub fn missed_elsewhere(&mut self, now: Time) {
         let at_work = !matches!(self.state, State::Offline | State::Break { .. });
         if at_work && self.afterwards == Afterwards::Ready {
@@ -236,7 +235,7 @@ impl Agent {
         }
     }
 
-    /// The agent who missed a ring is there again.
+    /// The agent who missed a ring is back.
     pub fn is_back(&mut self, now: Time) {
         let missed = Afterwards::Break(BreakReason::Rona);
         if matches!(self.state, State::Break { reason: BreakReason::Rona, .. }) || self.afterwards == missed {
@@ -244,14 +243,14 @@ impl Agent {
         }
     }
 
-    /// Signs in (on break, as one who has not said more) unless already in.
+    /// Signs in, on break until the agent asks to be ready, unless already signed in.
     pub fn sign_in(&mut self, now: Time) {
         if self.afterwards == Afterwards::Offline || self.state == State::Offline {
             self.ask_break(now, BreakReason::Asked);
         }
     }
 
-    /// Signs out: at once, or after what they are at.
+    /// Signs out: at once, or after the present contact or call.
     pub fn sign_out(&mut self, now: Time) {
         self.afterwards = Afterwards::Offline;
         if self.free_to_change() && self.state != State::Offline {
@@ -268,7 +267,7 @@ impl Agent {
         wrapping
     }
 
-    /// The matcher has claimed the agent. False when the agent is in no state to be offered anything: the claim must be undone.
+    /// The matcher has claimed the agent. False when the agent's state allows no offer: the claim must be undone.
     pub fn reserve(&mut self, now: Time, contact: ContactSlot) -> bool {
         let free = self.state == State::Ready;
         if free {
@@ -277,17 +276,17 @@ impl Agent {
         free
     }
 
-    /// The phone is being rung for `contact`, for `ring` at the most.
+    /// The phone is being rung for `contact`, for at most `ring`.
     pub fn ring(&mut self, now: Time, contact: ContactSlot, ring: Duration) {
         self.become_(now, State::Ringing { contact, until: now + ring.max(SILENT_PHONE) + STUCK_MARGIN });
     }
 
-    /// The agent answered; the talk lasts `talk_max` at the most.
+    /// The agent answered; the talk lasts at most `talk_max`.
     pub fn talk(&mut self, now: Time, contact: ContactSlot, talk_max: Duration) {
         self.become_(now, State::Talking { contact, until: now + talk_max + STUCK_MARGIN });
     }
 
-    /// The offer is over without a talk (telephony.md: what a ring's end means).
+    /// The ringing is over without a talk; `outcome` decides whether the agent is ready, on a pause or on a break.
     pub fn ring_over(&mut self, now: Time, outcome: OfferOutcome, refused_pause: Duration) {
         if !matches!(self.state, State::Reserved { .. } | State::Ringing { .. }) {
             return;
@@ -316,7 +315,7 @@ impl Agent {
         }
     }
 
-    /// A call of the agent's own begins. While held by a contact the agent is not busy by it, but will be after.
+    /// A call of the agent's own begins. An agent who is held by a contact is busy with it only afterwards.
     pub fn own_call(&mut self, now: Time) {
         self.own_calls = self.own_calls.saturating_add(1);
         let until = now + OWN_CALL_MAX + STUCK_MARGIN;
@@ -345,7 +344,7 @@ impl Agent {
         }
     }
 
-    /// The state's deadline may have come.
+    /// The state's deadline may have come. Returns what it meant.
     pub fn due(&mut self, now: Time) -> Due {
         if self.state.deadline().is_none_or(|until| until > now) {
             return Due::Nothing;

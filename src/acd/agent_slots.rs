@@ -1,15 +1,18 @@
 //! Agents who may have several contacts at once, by one channel or several.
 //!
-//! Such an agent has a *agent slot* for each: a number, a skill group and a word of its own, so that the matcher knows nothing new. What
-//! may run beside what is for the agent's owner to keep: an agent slot that could not take anything beside what the others have is not
-//! seated, and of several that are free the one is seated first for which somebody waits who goes first. Where two were claimed between two
-//! looks for what does not go together, the contact that goes first stays, and the other is *declined*: its owner puts it back at its
-//! place. So whoever owns a contact that is offered to an agent slot rings nobody before the agent's owner has [agreed](Matcher::verdict).
+//! Such an agent has an *agent slot* for each contact: a number, a skill group and a state word of its own. So the
+//! claim protocol needs nothing new. The agent's owner decides which contacts may run side by side. It enters no slot
+//! into the index that could not take a contact beside what the other slots have. Of several free slots it first enters
+//! the one whose first waiting contact goes before the others'.
 //!
-//! An agent whose chats never end all at once would never be free for a call. So an agent *drains*, which is to say that it takes nothing
-//! more of what it has: while somebody waits for whom only that stands in the way, and who goes before everybody whom the agent could still
-//! take. It begins when the owner next looks, so that one more may have come meanwhile; and of those who sit on one skill group no more
-//! drain than wait for it.
+//! Two slots may be claimed, between two looks of the owner, for contacts that do not go together. Then the contact
+//! that goes first stays, and the other is *declined*: its owner puts it back at its place. So the owner of a contact
+//! that is offered to a slot rings nobody before the agent's owner has [agreed](Matcher::verdict).
+//!
+//! An agent in overlapping chats would never be free for a call. So an agent may *drain*: it takes no more contacts of
+//! the kind that it has. It drains while a contact waits that only its load keeps it from, and that goes before all
+//! contacts that the agent could still take. Draining begins when the owner next looks, so one more contact may have
+//! come meanwhile. Of the agents of a skill group no more drain than contacts wait for it.
 
 use std::time::Duration;
 
@@ -27,14 +30,14 @@ use crate::base::{AgentId, Time};
 /// How many contacts, by [`Channel::index`].
 pub type Load = [u8; Channel::ALL.len()];
 
-/// How often the owner of an agent who drains [looks](Matcher::settle_agent_slots) whether there is still a reason.
+/// How often the owner of a draining agent [checks](Matcher::settle_agent_slots) whether there is still a reason.
 pub const DRAIN_LOOK: Duration = Duration::from_secs(2);
 
-/// What an agent may have at once: as much as one of these mixtures, or a part of it.
+/// What an agent may have at once: one of these mixtures, or a part of one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Capacity(Vec<Load>);
 
-/// A call at a time.
+/// One call at a time.
 impl Default for Capacity {
     fn default() -> Self {
         Capacity::of([Capacity::load(&[(Channel::Voice, 1)])])
@@ -47,7 +50,7 @@ impl Capacity {
         Capacity(mixtures.into_iter().collect())
     }
 
-    /// A mixture.
+    /// A mixture of contacts: how many of each channel.
     #[must_use]
     pub fn load(parts: &[(Channel, u8)]) -> Load {
         let mut load = Load::default();
@@ -63,13 +66,13 @@ impl Capacity {
         self.0.iter().any(|mixture| load.iter().zip(mixture).all(|(has, most)| has <= most))
     }
 
-    /// How many of a channel there may be when there is nothing else.
+    /// How many contacts of a channel there may be when there is nothing else.
     #[must_use]
     pub fn most(&self, channel: Channel) -> u8 {
         self.0.iter().map(|mixture| mixture[channel.index()]).max().unwrap_or(0)
     }
 
-    /// How many agent slots it takes.
+    /// How many agent slots this capacity takes.
     #[must_use]
     pub fn agent_slots(&self) -> u32 {
         Channel::ALL.iter().map(|channel| u32::from(self.most(*channel))).sum()
@@ -77,15 +80,17 @@ impl Capacity {
 }
 
 impl Directory {
-    /// The [directory with agent slots](Self::with_agent_slots) of a house that is never reloaded: their numbers follow the agents' own.
+    /// The [directory with agent slots](Self::with_agent_slots) of a configuration that is never reloaded: the slots'
+    /// numbers follow the agents' own.
     #[must_use]
     pub fn with_first_agent_slots(&self) -> (Directory, Vec<Vec<AgentId>>) {
         self.with_agent_slots(self.agents.len() as u32, &[])
     }
 
-    /// The directory with a number for each agent slot of each agent, and those numbers by agent: first its own, which is that of its first
-    /// agent slot. Further agent slots have numbers from `first` on, beyond all that agents can ever have for themselves. Whoever had a
-    /// number `before` keeps it, used or not, for its words are those of its owner; `before` is empty at first.
+    /// The directory with a number for each slot of each agent, and those numbers by agent. The first number is the
+    /// agent's own, which is its first slot's. Further slots have numbers from `first` on, beyond all that agents can
+    /// ever have for themselves. An agent that had a number `before` keeps it, used or not, because the state word
+    /// under that number belongs to its owner. At the first start `before` is empty.
     #[must_use]
     pub fn with_agent_slots(&self, first: u32, before: &[Vec<AgentId>]) -> (Directory, Vec<Vec<AgentId>>) {
         let mut directory = Directory { agent_slots_from: Some(first), ..self.clone() };
@@ -111,12 +116,12 @@ impl Directory {
     }
 }
 
-/// What the owner of an agent says to a contact that is offered to it.
+/// What the owner of an agent answers to a contact that is offered to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// The agent is reserved: it may be rung.
+    /// The agent is reserved and may be rung.
     Agreed,
-    /// It does not go with what the agent has: the contact is to be put back.
+    /// The contact does not go with what the agent has, and is to be put back.
     Declined,
 }
 
@@ -127,8 +132,9 @@ struct AgentSlot {
     agent: Agent,
 }
 
-/// All that an agent may have at once, kept by its owner, who [settles](Matcher::settle_agent_slots) them whenever one was woken or has
-/// changed, and every [`DRAIN_LOOK`] while the agent drains; [given up](Matcher::give_up_agent_slots) when the agent is.
+/// All slots of an agent, kept by its owner. The owner [settles](Matcher::settle_agent_slots) them whenever one was
+/// woken or has changed, and every [`DRAIN_LOOK`] while the agent drains. It [gives them
+/// up](Matcher::give_up_agent_slots) with the agent.
 #[derive(Debug)]
 pub struct AgentSlots {
     slots: Vec<AgentSlot>,
@@ -137,7 +143,8 @@ pub struct AgentSlots {
 }
 
 impl AgentSlots {
-    /// Those of an agent of this directory, which has [numbers](Directory::with_agent_slots) for them. Nobody is signed in.
+    /// The slots of an agent of this directory, with their [numbers](Directory::with_agent_slots). The agent is not
+    /// signed in.
     #[must_use]
     pub fn new(directory: &Directory, ids: &[AgentId], now: Time) -> Self {
         let profile = |id: &AgentId| directory.agents.get(id.index()).and_then(Option::as_ref);
@@ -154,36 +161,36 @@ impl AgentSlots {
         self.slots.iter().map(|agent_slot| agent_slot.id)
     }
 
-    /// What one of them does.
+    /// The state of one slot.
     #[must_use]
     pub fn state(&self, id: AgentId) -> Option<&State> {
         self.slots.iter().find(|agent_slot| agent_slot.id == id).map(|agent_slot| agent_slot.agent.state())
     }
 
-    /// One of them, to be told what happened; to be settled afterwards.
+    /// One slot, to be informed of what happened; to be settled afterwards.
     pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent> {
         self.slots.iter_mut().find(|agent_slot| agent_slot.id == id).map(|agent_slot| &mut agent_slot.agent)
     }
 
-    /// All of them, to be told what the agent wants; to be settled afterwards.
+    /// Applies `tell` to all slots, for what the agent as a whole asks; to be settled afterwards.
     pub fn each(&mut self, mut tell: impl FnMut(&mut Agent)) {
         self.slots.iter_mut().for_each(|agent_slot| tell(&mut agent_slot.agent));
     }
 
-    /// What the agent does as a whole; `None`: it is not signed in.
+    /// The standing of the agent as a whole; `None`: it is not signed in.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         let any = |standing| self.slots.iter().any(|agent_slot| agent_slot.agent.state().standing() == Some(standing));
         [Standing::Busy, Standing::Free, Standing::Break].into_iter().find(|standing| any(*standing))
     }
 
-    /// Whether the agent takes no more of what it has, to become free for something else.
+    /// Whether the agent drains: takes no more of what it has, to become free for something else.
     #[must_use]
     pub const fn drains(&self) -> bool {
         self.drains_for.is_some()
     }
 
-    /// What the agent has.
+    /// What the agent has: how many contacts, by channel.
     #[must_use]
     pub fn load(&self) -> Load {
         let mut load = Load::default();
@@ -193,14 +200,14 @@ impl AgentSlots {
         load
     }
 
-    /// Whether one more of this channel goes with what the agent has.
+    /// Whether one more contact of this channel goes with what the agent has.
     pub(crate) fn has_room_for(&self, channel: Channel) -> bool {
         let mut load = self.load();
         load[channel.index()] += 1;
         self.capacity.holds(&load) || !does(Step::KeepCapacity)
     }
 
-    /// How the others should count an agent slot.
+    /// The standing of a slot, as others should count it.
     fn standing_of(&self, agent_slot: &AgentSlot) -> Option<Standing> {
         match agent_slot.agent.state().standing() {
             Some(Standing::Free) if self.drains() || !self.has_room_for(agent_slot.channel) => Some(Standing::Busy),
@@ -209,23 +216,23 @@ impl AgentSlots {
     }
 }
 
-/// An agent slot that is free, and not seated.
+/// A slot that is free, and not in the index.
 #[derive(Clone, Copy)]
 struct FreeSlot {
     index: usize,
     group: SkillGroupId,
-    /// Of those whom it could serve there, who goes first; `None`: nobody waits.
+    /// The key of the first contact that waits and that the slot could serve; `None`: no contact waits.
     first: Option<Key>,
 }
 
 impl FreeSlot {
-    /// Whether somebody waits for it, and goes before everybody who waits for the other.
+    /// Whether a contact waits for this slot, and goes before all that wait for the other.
     fn goes_before(&self, other: Option<&FreeSlot>) -> bool {
         self.first.is_some_and(|key| other.and_then(|other| other.first).is_none_or(|first| key < first))
     }
 }
 
-/// What is next to be done for an agent that has an agent slot free.
+/// What is to be done next for an agent with a free slot.
 enum Next {
     Enter(usize),
     Drain(SkillGroupId),
@@ -233,8 +240,8 @@ enum Next {
 }
 
 impl Matcher {
-    /// *Owner.* Takes or declines what the agent slots were claimed for, lets go whom they are not offered to any more, seats those that
-    /// may take something, and no others.
+    /// *Owner.* Takes or declines the contacts that slots were claimed for, and releases slots whose contacts are no
+    /// longer offered to them. Enters the slots that may take a contact into the index, and no others.
     pub fn settle_agent_slots(&self, agent_slots: &mut AgentSlots, now: Time) {
         let drained_for = agent_slots.drains_for.take();
         loop {
@@ -264,7 +271,7 @@ impl Matcher {
                         agent_slots.drains_for = Some(group);
                         break;
                     }
-                    // An agent slot was claimed meanwhile: what the agent has is not what it was.
+                    // A slot was claimed meanwhile, so the agent's load has changed.
                     if drained_for != Some(group) {
                         self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
                     }
@@ -275,7 +282,7 @@ impl Matcher {
             self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
         }
         for agent_slot in &agent_slots.slots {
-            // A loan ends with what it was for, whatever else the agent has.
+            // A loan ends with the contact that it was made for, whatever else the agent has.
             let busy = agent_slot.agent.state().standing() == Some(Standing::Busy);
             if !busy && !matches!(self.agent(agent_slot.id), AgentView::Held { offered: true, .. }) {
                 self.loan_over(agent_slot.id);
@@ -284,13 +291,14 @@ impl Matcher {
         }
     }
 
-    /// *Owner.* The agent, who has nothing any more, is gone from the directory: nothing of its agent slots is counted any longer.
+    /// *Owner.* The agent has no contact any more and is gone from the directory: its slots are counted no longer.
     pub fn give_up_agent_slots(&self, mut agent_slots: AgentSlots, now: Time) {
         agent_slots.each(|agent_slot| agent_slot.sign_out(now));
         self.settle_agent_slots(&mut agent_slots, now);
     }
 
-    /// What the owner of the agent says of the offer of a contact; `None`: nothing yet, or there is no offer.
+    /// The verdict of the agent's owner on a contact that is offered to the agent; `None`: none yet, or there is no
+    /// offer.
     #[must_use]
     pub fn verdict(&self, slot: ContactSlot) -> Option<Verdict> {
         let (agent, held) = self.protocol.offer(slot.0)?;
@@ -301,7 +309,8 @@ impl Matcher {
         }
     }
 
-    /// Reserves agent slots for the contacts they are held for, those that go first first, and declines what does not go with it.
+    /// Reserves slots for the contacts that they are held for, in the order of the contacts' keys. Declines contacts
+    /// that do not go with the load.
     fn take_claims(&self, agent_slots: &mut AgentSlots, now: Time) {
         let mut claims: Vec<(Key, usize, ContactSlot)> = Vec::new();
         for (index, agent_slot) in agent_slots.slots.iter().enumerate() {
@@ -324,12 +333,12 @@ impl Matcher {
             taken |= agrees;
         }
         if taken {
-            // All agent slots are idle from now on only: whoever has got something goes behind the others.
+            // All slots count as idle from now on: an agent that has just got a contact goes behind the others.
             self.withdraw(agent_slots, |_, _| true);
         }
     }
 
-    /// Takes some of the agent slots off their skill groups; whether one turned out to be claimed.
+    /// Takes some of the slots out of the index. Whether one of them turned out to be claimed.
     fn withdraw(&self, agent_slots: &AgentSlots, which: impl Fn(&AgentSlot, &AgentSlots) -> bool) -> bool {
         let entered = |agent_slot: &&AgentSlot| self.agent(agent_slot.id) == AgentView::Ready && which(agent_slot, agent_slots);
         agent_slots
@@ -376,8 +385,8 @@ impl Matcher {
         with_room.map_or(Next::Nothing, |free| Next::Enter(free.index))
     }
 
-    /// Whether one more may drain for those who wait for an agent slot on its skill group, of whom one has been `drained_for` that skill
-    /// group already; if so it is counted.
+    /// Whether one more agent may drain for the contacts that wait for the skill group of this slot. The agent may
+    /// count already, as `drained_for` says; if it does not, it is counted.
     fn may_drain(
         &self,
         table: &RoutingTable,
@@ -393,7 +402,7 @@ impl Matcher {
             && (counted || draining.compare_exchange(all, all + 1, Ordering::AcqRel, Ordering::Acquire).is_ok())
     }
 
-    /// How many drain.
+    /// How many agents drain.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn draining(&self) -> u32 {
         self.draining.iter().map(|group| group.load(Ordering::Acquire)).sum()

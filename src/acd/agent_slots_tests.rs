@@ -1,4 +1,4 @@
-//! Hands by themselves: what goes beside what, who comes first, who is declined, and that nobody waits for ever.
+//! Agent slots by themselves: what goes beside what, who comes first, who is declined, and that nobody waits for ever.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl House {
         contacts
     }
 
-    /// As the owner of both does: agents first, then who is declined.
+    /// As the owner of both does: agents first, then declined contacts.
     fn follow(&mut self, contacts: &[(ContactSlot, Key)], queues: &[QueueId]) {
         while self.matcher.has_wake_ups(0) {
             let mut agents = Vec::new();
@@ -111,7 +111,7 @@ impl House {
         }
     }
 
-    /// The agent whose agent slot a contact is offered to.
+    /// The agent with the slot that a contact is offered to.
     fn agent_of(&self, slot: ContactSlot) -> Option<usize> {
         let agreed = self.matcher.verdict(slot) == Some(Verdict::Agreed);
         self.protocol_agent(slot).filter(|_| agreed).map(|agent_slot| self.of[agent_slot.index()])
@@ -262,8 +262,8 @@ fn who_is_on_a_break_takes_nothing_in_any_slot() {
     assert_eq!(contacts.map(|(slot, _)| house.agent_of(slot)), [None, None]);
 }
 
-/// An agent slot that was lent is not when its call is over, whatever the other agent slots have; and an agent is one agent, however many
-/// agent slots it has.
+/// The permit of a lent slot ends with its call, whatever the other slots have; and an agent counts as one, however
+/// many slots it has.
 #[test]
 fn a_loan_ends_with_its_call_and_agents_are_counted_once() {
     let lending = Some(Lending { at_most: 5, own_percent: 50 });

@@ -108,7 +108,8 @@ fn every_state_that_should_not_last_has_a_deadline_and_being_stuck_is_told() {
     assert_eq!(agent.due(until), Due::Stuck(AgentState::Ringing));
 }
 
-/// A ring missed with one agent slot is a break of all, after what each has; nobody is signed in by it, and no break of the agent's own
+/// A ring missed in one slot is a break of all slots, after what each has. It signs nobody in, and ends no break of the
+/// agent's own.
 /// ends.
 #[test]
 fn a_ring_that_another_slot_missed_is_a_break() {

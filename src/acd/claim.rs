@@ -1,15 +1,19 @@
-//! The lock-free reservation of an agent for a contact.
+//! The claim protocol: the lock-free reservation of an agent for a contact.
 //!
-//! **The words are the truth.** Each party has one atomic word and one owner. Only its owner moves a party; anybody may claim, and
-//! anybody finishes a claim that they meet. A claim names its contact, and the contact's word alone decides it.
+//! **The state words are the truth.** Each party (an agent or a contact) has one atomic state word and one owner. Only
+//! the owner moves a party. Any thread may claim an agent for a contact, and a thread that meets an unfinished claim
+//! finishes it. A claim names its contact, and the contact's state word alone decides it.
 //!
-//! Where a party is entered (which demand or skill group, with which key) stands in one of two cells beside its word, chosen by the parity
-//! of its generation, so that a new entry can be written while the old one is still being read; a reader takes the word before and after.
-//! An index (`ready index`) finds the entries of a demand or skill group again; it is only a hint at where to look: it has each entry
-//! before its word says so, and loses it only when the word never will again.
+//! A party's entry says to which demand or skill group it belongs, and with which key. It stands in one of two cells
+//! beside the state word; the parity of the generation chooses the cell. So a new entry can be written while the old
+//! one is still being read. A reader loads the state word before and after.
 //!
-//! Orders: loads Acquire, stores Release, compare-and-swap AcqRel/Acquire, and a sequentially consistent fence between publishing
-//! and scanning, so that of two that come at once at least one sees the other.
+//! The ready index (`ready_index`) finds the entries of a demand or of a skill group. It is only a hint at where to
+//! look. An entry is in the index before the state word names it, and leaves the index only when the state word never
+//! will again.
+//!
+//! Orders: loads are Acquire, stores Release, compare-and-swap AcqRel/Acquire. A sequentially consistent fence stands
+//! between publishing and scanning. So of two parties that come at the same time at least one sees the other.
 
 mod looks;
 
@@ -30,16 +34,18 @@ use super::wake_up::WakeUps;
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, EntryU32, EntryU64, Ordering, OwnedU32, OwnedU64, fence};
 use crate::base::{AgentId, Time};
-/// Priority lists and wake-ups have models of their own; loom sees the claim over plain ones.
+/// Priority lists and wake-ups have models of their own; loom sees the claim protocol over plain ones.
 #[cfg(hotline_loom)]
 use crate::modelled::{Plain as ReadyIndex, PlainWakeUps as WakeUps};
 
-/// A place for a contact in the matcher. The engine that owns it gives them out, first in, first out.
+/// The slot of a contact in the matcher, below [`Size::contacts_per_shard`](super::matcher::Size) times the number of
+/// shards. The engine that owns a slot gives it out, first in, first out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ContactSlot(pub u32);
 
-/// The order in a demand: the least goes first. Emergency calls go before all others, then whoever arrived first after credit; further
-/// rings for one for whom somebody is rung already go last of all. 63 bits: two of class, 52 of microseconds, nine of sequence.
+/// The order of contacts within a demand: the least key goes first. Emergency calls go before all others. Then come
+/// contacts by their arrival less their credit. Further rings, for contacts whose first agent rings already, go last.
+/// 63 bits: two of class, 52 of microseconds, nine of sequence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(u64);
 
@@ -47,7 +53,8 @@ impl Key {
     const CLASS_SHIFT: u32 = 61;
     const SEQUENCE_BITS: u32 = 9;
 
-    /// For one who is served as if having arrived at `arrival`; `sequence` orders those of the same microsecond.
+    /// The key of a contact that counts as having arrived at `arrival`; `sequence` orders contacts of the same
+    /// microsecond.
     #[must_use]
     pub fn new(arrival: Time, sequence: u32, emergency: bool) -> Self {
         let class = u64::from(!emergency) << Self::CLASS_SHIFT;
@@ -55,33 +62,35 @@ impl Key {
         Key(class | arrival << Self::SEQUENCE_BITS | u64::from(sequence) & ((1 << Self::SEQUENCE_BITS) - 1))
     }
 
-    /// The key of a further ring for one whose own key this is: behind all who wait, and among further rings in the order of their own.
+    /// The key of a further ring for the contact whose own key this is. It goes behind all contacts that wait, in the
+    /// order of their own keys.
     #[must_use]
     pub fn of_further_ring(self) -> Self {
         Key(self.0 & ((1 << Self::CLASS_SHIFT) - 1) | 2 << Self::CLASS_SHIFT)
     }
 
-    /// What varies a random choice from contact to contact.
+    /// Varies a random choice from contact to contact.
     pub(crate) fn salt(self) -> u64 {
         self.0
     }
 }
 
-/// An entry: where a party waits and with what key. Written only by the slot's owner, before the word that names its generation.
+/// The entry of a party: its demand or skill group, and its key. The slot's owner writes it, before the state word
+/// names its generation.
 struct Cell {
     bucket: EntryU32,
     /// Agents only: seconds talked since signing in.
     occupied: EntryU32,
     key: EntryU64,
-    /// Where the index has it.
+    /// The location of the entry in the ready index.
     location: OwnedU64,
 }
 
-/// A cache demand: whoever looks at one party has all of it, and nothing of another's.
+/// One cache line. A thread that looks at a party has all of it, and nothing of another's.
 #[repr(align(64))]
 struct Slot {
     state_word: AtomicU64,
-    /// The owner's counter of entries. Never set back, so that an old entry is dead by itself.
+    /// The owner's counter of entries. It is never set back, so that an old entry is dead by itself.
     generation: OwnedU32,
     cells: [Cell; 2],
 }
@@ -105,7 +114,7 @@ impl Slot {
     }
 }
 
-/// A contact that was seen waiting.
+/// A contact that a scan has seen waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Waiting {
     slot: u32,
@@ -114,7 +123,7 @@ struct Waiting {
     key: Key,
 }
 
-/// An agent that was seen ready, or claimed by a claim not yet finished.
+/// An agent that a scan has seen ready, or under a claim that is not finished yet.
 #[derive(Clone, Copy, Debug)]
 struct Free {
     slot: u32,
@@ -127,29 +136,29 @@ struct Free {
 pub enum Left {
     /// It was waiting.
     Waited,
-    /// It was offered to this agent, whose owner must be told.
+    /// It was offered to this agent, whose owner has to be notified.
     WasOffered(AgentId),
     /// It was not in a queue.
     NotHere,
 }
 
-/// What an agent's word says now.
+/// What an agent's state word says now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AgentView {
-    /// Not to be had.
+    /// Not available.
     Busy,
-    /// On the skill group.
+    /// In its skill group, and ready.
     Ready,
-    /// Reserved for a contact; `offered` tells whether that contact is still offered to it.
+    /// Reserved for a contact.
     Held {
-        /// For which.
+        /// The contact.
         contact: ContactSlot,
-        /// Whether the contact's word still names this agent with this entry.
+        /// Whether the contact's state word still names this agent with this entry.
         offered: bool,
     },
 }
 
-/// What a contact's word says now.
+/// What a contact's state word says now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ContactView {
     /// Not in a queue.
@@ -162,25 +171,25 @@ pub enum ContactView {
     Served,
 }
 
-/// The words of all parties, and the moves that are allowed.
+/// The state words of all parties, and the moves that are allowed.
 pub(crate) struct ClaimProtocol {
     agents: Box<[Slot]>,
     contacts: Box<[Slot]>,
     demands: ReadyIndex,
     groups: ReadyIndex,
-    /// By demand: whom its round robin chose last.
+    /// By demand: the agent that its round robin chose last.
     chosen: Box<[AtomicU32]>,
     agent_owner: Box<[u16]>,
     contacts_per_shard: u32,
     pub(crate) agent_wake_ups: WakeUps,
     pub(crate) contact_wake_ups: WakeUps,
     table: Published<RoutingTable>,
-    /// By shard: the version of the directory that it has taken up.
+    /// By shard: the directory version that it has adopted.
     acknowledged: Box<[Padded<AtomicU64>]>,
 }
 
 impl ClaimProtocol {
-    /// `agent_owner`: the shard of each agent slot. Each shard owns `contacts_per_shard` contact slots, in order.
+    /// `agent_owner` names the shard of each agent. Each shard owns `contacts_per_shard` contact slots, in order.
     pub(crate) fn new(agent_owner: Vec<u16>, contacts_per_shard: u32, shards: u16, table: RoutingTable) -> Self {
         let agents = u32::try_from(agent_owner.len()).expect("checked by the configuration");
         let contacts = contacts_per_shard * u32::from(shards);
@@ -190,7 +199,7 @@ impl ClaimProtocol {
             contacts: (0..contacts).map(|_| Slot::new()).collect(),
             demands: ReadyIndex::new(contacts, DEMANDS_MAX + agents),
             groups: ReadyIndex::new(agents, skill_groups_max(agents)),
-            // Agents are counted from 0: before the first turn the last one has had it.
+            // Agents are counted from 0: before the first choice the last agent counts as chosen.
             chosen: (0..DEMANDS_MAX).map(|_| AtomicU32::new(u32::MAX)).collect(),
             agent_owner: agent_owner.into_boxed_slice(),
             contacts_per_shard,
@@ -205,10 +214,9 @@ impl ClaimProtocol {
         self.table.load()
     }
 
-    /// Puts the directory, its version `version`, in force. By one publisher at a time.
+    /// Puts the directory, as this `version`, in force. One publisher at a time may call it.
     ///
-    /// # Errors
-    /// When its map has more demands or skill groups than there is room for.
+    /// # Errors When its routing table has more demands or skill groups than there is room for.
     pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
         let acknowledged = self.acknowledged.iter().map(|owner| owner.0.load(Ordering::Acquire)).min().unwrap_or(0);
         let table = self.table.load().following(directory, version, acknowledged);
@@ -217,7 +225,8 @@ impl ClaimProtocol {
         Ok(())
     }
 
-    /// The owner's parties are where this version of the directory has them, and it looks by no older map any more.
+    /// The owner's parties are where this directory version has them, and the owner uses no older routing table any
+    /// more.
     pub(crate) fn acknowledge(&self, shard: u16, version: u64) {
         self.acknowledged[usize::from(shard)].0.store(version, Ordering::Release);
     }
@@ -246,9 +255,9 @@ impl ClaimProtocol {
         self.contact_wake_ups.push((slot / self.contacts_per_shard) as u16, slot);
     }
 
-    // ---- anybody ----
+    // ---- by any thread ----
 
-    /// Finishes the claim that `slot`'s word said it was under.
+    /// Finishes the claim that the state word of agent `slot` was seen under.
     fn settle(&self, slot: u32, claim: AgentStateWord) {
         let AgentStateWord::Claim { contact, cg, ag } = claim else { return };
         let offered = ContactStateWord::Offered { agent: slot, ag, cg };
@@ -271,7 +280,7 @@ impl ClaimProtocol {
         }
     }
 
-    /// Settles the claim by which a contact is offered, if it is not finished.
+    /// Finishes the claim by which a contact is offered, if it is unfinished.
     fn settle_offer(&self, contact: u32, agent: u32, ag: AgentGeneration, cg: ContactGeneration) {
         let claim = AgentStateWord::Claim { contact, cg, ag };
         if self.agent(agent) == claim {
@@ -289,18 +298,19 @@ impl ClaimProtocol {
         (self.contact(slot) == word).then_some(Waiting { slot, cg, demand, key })
     }
 
-    /// Whether an entry found in `demand` is of a contact that waits there. Finishes the claim that it is under.
+    /// Whether an entry found in `demand` belongs to a contact that waits there. Finishes the claim that the contact is
+    /// under.
     fn look_at_contact(&self, demand: DemandId, entry: IndexEntry) -> Result<ContactGeneration, Seen> {
         let (slot, entered) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
         loop {
             let word = self.contact(slot);
             return match word {
                 ContactStateWord::Waiting(cg) if cg == entered => {
-                    // Memory of the index that was used again may show it where it is not entered.
+                    // A segment that was reused may show the contact in a list where it has no entry.
                     let bucket = self.contacts[slot as usize].cells[cg.cell()].bucket.load(Ordering::Acquire);
                     match self.contact(slot) == word {
                         true if bucket == demand.0 || !does(Step::OwnersCounter) => Ok(cg),
-                        // Offered meanwhile, perhaps, by one who has stopped since.
+                        // A claim may have been made meanwhile by a thread that has stopped since.
                         false if does(Step::AgainInScan) => continue,
                         _ => Err(Seen::Pass),
                     }
@@ -318,14 +328,13 @@ impl ClaimProtocol {
         }
     }
 
-    /// The contact that has waited longest of those that `agent`, sitting on `skill group`, may serve, unless nobody has waited longer than
-    /// `best`.
+    /// The longest waiting contact that `agent`, who is in `group`, may serve; `best` if no contact goes before it.
     fn look(&self, table: &RoutingTable, (agent, group): (u32, SkillGroupId), best: Option<Waiting>) -> Option<Waiting> {
         let best = self.look_in(table.demands_of(group), best);
         self.look_in(&[Mask::one(DemandId::of_agent(AgentId(agent)).0)], best)
     }
 
-    /// The contact that has waited longest in `demands`, unless nobody has waited longer than `best`.
+    /// The longest waiting contact in `demands`; `best` if no contact goes before it.
     fn look_in(&self, demands: &[Mask], mut best: Option<Waiting>) -> Option<Waiting> {
         let reach = |best: &Option<Waiting>| best.map_or(u64::MAX, |best| best.key.0);
         let visit = |best: &mut Option<Waiting>, demand, key, entry: IndexEntry| {
@@ -345,8 +354,8 @@ impl ClaimProtocol {
         best
     }
 
-    /// The contact that has waited longest of those that `seat`, an agent on its skill group, may serve; looks again until a look finds
-    /// none before it, which is where order comes from.
+    /// The longest waiting contact that `member`, an agent in its skill group, may serve. It scans again until a scan
+    /// finds no contact that goes first: that is where the order comes from.
     fn best(&self, table: &RoutingTable, member: (u32, SkillGroupId)) -> Option<Waiting> {
         let mut best = self.look(table, member, None)?;
         if !does(Step::SecondLook) {
@@ -365,7 +374,7 @@ impl ClaimProtocol {
         }
     }
 
-    /// The word of an agent whose entry was found on `skill group`: ready there, or under a claim that may yet fail.
+    /// The state word of an agent whose entry was found in `group`: ready there, or under a claim that may yet fail.
     fn look_at_agent(&self, group: SkillGroupId, entry: IndexEntry) -> Result<(AgentStateWord, AgentGeneration), Seen> {
         let (slot, entered) = (entry.slot(), AgentGeneration::from_counter(entry.generation()));
         let word = self.agent(slot);
@@ -389,8 +398,8 @@ impl ClaimProtocol {
         self.choose(table, waiting, table.groups_of(waiting.demand), served, None)
     }
 
-    /// The best agent for `waiting` of those on `skill groups`, as far as they are `served`, but not this one: ready, or under a claim that
-    /// may yet fail.
+    /// The best agent for `waiting` in `groups`, as far as they are `served`, except the agent `but`: ready, or under a
+    /// claim that may yet fail.
     fn choose(
         &self,
         table: &RoutingTable,
@@ -406,12 +415,12 @@ impl ClaimProtocol {
         };
         let order = if rule.by_idleness() { Order::ByKey } else { Order::Any };
         let mut best: Option<((u8, u64, u64), Free)> = None;
-        // No pool is better than the first, and in it none who was idle for less than the best so far.
+        // No pool is better than the first. In it no agent is better that was idle for less time than the best so far.
         let reach = |best: &Option<((u8, u64, u64), Free)>| match best {
             Some(((0, idle_since, _), _)) if rule == ChoiceRule::LongestIdle => *idle_since,
             _ => u64::MAX,
         };
-        // Neighbours share a skill group, so the last answer mostly holds.
+        // Entries that follow each other mostly share a skill group, so the last answer mostly holds.
         let mut last: Option<Served> = None;
         self.groups.scan(groups, order, &mut best, reach, |best, group, idle_since, entry| {
             let group = SkillGroupId(group);
@@ -455,14 +464,14 @@ impl ClaimProtocol {
         }
     }
 
-    /// The agent has had its turn in a demand that is served in turns. Only a hint: a claim that is lost counts, too.
+    /// Notes that round robin has chosen the agent for the demand. It is only a hint: a claim that is lost counts, too.
     fn note_turn(&self, table: &RoutingTable, demand: DemandId, agent: u32) {
         if table.rule(demand) == ChoiceRule::RoundRobin {
             self.chosen[demand.0 as usize].store(agent, Ordering::Relaxed);
         }
     }
 
-    /// Finds an agent for the contact, serving first whoever goes before it.
+    /// Finds an agent for the contact, and first for each contact that goes before it.
     fn match_contact(&self, slot: u32, cg: ContactGeneration, early: Option<&RoutingTable>) {
         'again: loop {
             match self.contact(slot) {
@@ -502,7 +511,7 @@ impl ClaimProtocol {
         }
     }
 
-    /// Finds a contact for the agent, for as long as it stays on the skill group with this entry.
+    /// Finds a contact for the agent, for as long as the agent is ready with this entry.
     fn drive(&self, slot: u32, ag: AgentGeneration) {
         loop {
             let word = self.agent(slot);
@@ -525,7 +534,7 @@ impl ClaimProtocol {
 
     // ---- by the party's owner ----
 
-    /// A new entry of a contact; its word is still the old one.
+    /// Writes a new entry of a contact; its state word is still the old one.
     fn enter_contact(&self, slot: u32, demand: DemandId, key: Key) -> ContactGeneration {
         let contact = &self.contacts[slot as usize];
         let cg = match does(Step::OwnersCounter) {
@@ -549,7 +558,7 @@ impl ClaimProtocol {
         cell.location.store(location.word(), Ordering::Relaxed);
     }
 
-    /// What a contact does once its word says that it waits, in this order: publish, fence, scan.
+    /// What follows once a contact's state word says that it waits, in this order: publish, fence, scan.
     fn published(&self, slot: u32, cg: ContactGeneration, (demand, key): (DemandId, Key), fenced: Step) {
         if !does(Step::IndexBeforeStateWord) {
             self.index_contact(slot, cg, demand, key);
@@ -561,14 +570,14 @@ impl ClaimProtocol {
         self.match_contact(slot, cg, early.as_deref());
     }
 
-    /// An entry of a contact is over: its entry need not be met any more.
+    /// A contact's entry is over: takes it out of the index.
     fn retire_contact(&self, slot: u32, cg: ContactGeneration) {
         let cell = &self.contacts[slot as usize].cells[cg.cell()];
         let location = Location::from_word(cell.location.load(Ordering::Relaxed));
         self.demands.retire(cell.bucket.load(Ordering::Relaxed), location, IndexEntry::new(slot, cg.number()));
     }
 
-    /// A new entry of an agent; its word is still the old one.
+    /// Writes a new entry of an agent; its state word is still the old one.
     fn enter_agent(&self, slot: u32, group: SkillGroupId, idle_since: Time, occupied_secs: u32) -> AgentGeneration {
         let agent = &self.agents[slot as usize];
         let ag = AgentGeneration::from_counter(agent.next_generation());
@@ -594,7 +603,7 @@ impl ClaimProtocol {
         self.published(slot, cg, (demand, key), Step::FenceOfArrival);
     }
 
-    /// An agent who was busy or held (and whose offer is over) takes a seat on its skill group.
+    /// An agent that was busy, or held by a contact that is not offered to it any more, enters its skill group.
     pub(crate) fn ready(&self, slot: u32, group: SkillGroupId, now: Time, occupied_secs: u32) {
         if let AgentStateWord::Held { ag, .. } = self.agent(slot) {
             self.retire_agent(slot, ag);
@@ -625,7 +634,7 @@ impl ClaimProtocol {
         self.drive(slot, ag);
     }
 
-    /// Takes an agent off its skill group. `Busy` afterwards, unless it is held by a contact.
+    /// Takes an agent out of its skill group. `Busy` afterwards, unless a contact holds it.
     pub(crate) fn pause(&self, slot: u32) -> AgentView {
         loop {
             let word = self.agent(slot);
@@ -642,7 +651,7 @@ impl ClaimProtocol {
         }
     }
 
-    /// The agent's owner leaves HELD: the contact is no longer offered to it and the ringing has stopped.
+    /// The agent's owner leaves HELD: the contact is no longer offered to the agent, and the ringing has stopped.
     pub(crate) fn release(&self, slot: u32) -> bool {
         let word = self.agent(slot);
         match word {
@@ -667,7 +676,7 @@ impl ClaimProtocol {
         Some(AgentId(agent))
     }
 
-    /// The contact leaves the demand.
+    /// The contact leaves the matcher.
     pub(crate) fn leave(&self, slot: u32) -> Left {
         loop {
             let word = self.contact(slot);
@@ -689,7 +698,7 @@ impl ClaimProtocol {
         }
     }
 
-    /// The contact leaves the demand, unless it is offered to somebody; whether it has left.
+    /// The contact leaves the matcher, unless it is offered to an agent. Whether it has left.
     pub(crate) fn leave_unoffered(&self, slot: u32) -> bool {
         let word = self.contact(slot);
         let ContactStateWord::Waiting(cg) = word else { return false };
@@ -716,7 +725,7 @@ impl ClaimProtocol {
         Some(AgentId(agent))
     }
 
-    /// A waiting contact moves to a wider demand, or to the one that follows its own in a new routing table.
+    /// A waiting contact moves to a relaxed demand, or to the one that replaces its own in a new routing table.
     pub(crate) fn relax(&self, slot: u32, demand: DemandId, key: Key) -> bool {
         let word = self.contact(slot);
         let ContactStateWord::Waiting(old) = word else { return false };
@@ -730,8 +739,9 @@ impl ClaimProtocol {
         true
     }
 
-    /// A ready agent takes the seat that a new routing table gives it, and looks at the demands again. One entry serves however often a
-    /// claim that fails comes between: to file again would write over the cell that is still being read.
+    /// A ready agent moves to the skill group that a new routing table gives it, and scans the demands again. One entry
+    /// serves for all attempts, however often a claim that fails comes between: a second entry would overwrite the cell
+    /// that is still being read.
     pub(crate) fn regroup(&self, slot: u32, group: SkillGroupId) {
         let mut entered = None;
         loop {
@@ -762,8 +772,8 @@ impl ClaimProtocol {
         }
     }
 
-    /// What an agent's word says. A claim that is met is finished first: the owner may have been woken for it, and is not woken again
-    /// once the agent is held.
+    /// What an agent's state word says. It finishes a claim that it meets: the owner may have been woken for this claim
+    /// already, and is not woken again once the agent is held.
     pub(crate) fn view_agent(&self, slot: u32) -> AgentView {
         loop {
             let word = self.agent(slot);

@@ -1,13 +1,16 @@
-//! How long whoever joins a demand will wait: from how many wait, how fast the demand moves, how soon people give up, and who is there.
+//! Estimates of waits: from how many wait, how often answers come, how soon callers give up, and which agents are
+//! present.
 //!
-//! A demand of `k` others is left behind in `k + 1` steps, each as long as answers are apart while somebody waits; for those steps there is
-//! a sum of exponential times, whose quantiles are found by Wilson and Hilferty's cube (1931). How far out on it the ends of the range lie
-//! is not assumed but learnt, queue by queue, from how waits turned out: each that ends beyond an end moves that end a little out, each
-//! other one moves it in by so much less that one in ten stays beyond it (the adaptive conformal inference of Gibbs and Candes, 2021). So
-//! the range holds eight of ten waits however wrong the model is; a better model only makes it narrower.
+//! A caller behind `k` others waits for `k + 1` steps, each as long as answers are apart while somebody waits. The wait
+//! is a sum of exponential times, whose quantiles come from Wilson and Hilferty's cube (1931). How far out the ends of
+//! the range lie is not assumed but learnt, queue by queue, from how waits turned out. A wait that ends beyond an end
+//! moves that end a little out. Each other wait moves it in by so much less that one in ten stays beyond it: the
+//! adaptive conformal inference of Gibbs and Candes (2021). So the range holds eight of ten waits however wrong the
+//! model is. A better model only makes it narrower.
 //!
-//! Measures decide nothing. Each is one word, replaced by compare-and-swap; whatever is lost between two words (a demand that seems empty
-//! for a moment) makes an estimate a little worse. Nothing here is on the way of a match: it is read and written as a wait begins and ends.
+//! Measures decide nothing. Each is one word, replaced by compare-and-swap. A race between two words (a queue that
+//! seems empty for a moment) makes an estimate a little worse. No match depends on this: it is read and written as a
+//! wait begins and ends.
 
 use std::time::Duration;
 
@@ -15,37 +18,38 @@ use crate::base::sync::{MeasuredU32, MeasuredU64, Ordering};
 use crate::base::words::EstimateOutcome;
 use crate::base::{Estimate, Range, Time};
 
-/// Languages (and none) whose demands are measured apart, by queue; those beyond share the last.
+/// Languages (and none) whose waits are measured apart, by queue; those beyond share the last.
 const TONGUES: usize = 8;
-/// So many answers must have been seen before anything is known.
+/// How many answers must have been seen before an estimate is given.
 const KNOWN_FROM: u8 = 3;
-/// About so many answers are remembered.
+/// About how many answers are remembered.
 const ANSWERS: u8 = 25;
-/// About so many leavings are remembered.
+/// About how many abandoned waits are remembered.
 const LEAVINGS: f64 = 50.0;
 /// How far an end moves for a wait that ends beyond it, in standard deviations.
 const STEP: f64 = 0.06;
-/// Which share shall lie beyond each end.
+/// The share of waits that shall lie beyond each end.
 const BEYOND: f64 = 0.1;
-/// Where ends lie before anything was learnt, those of a normal distribution.
+/// Where the ends lie before anything was learnt: those of a normal distribution.
 const NORMAL: f64 = 1.2816;
 /// Ends go no further, and come no closer to each other.
 const END_MAX: f64 = 12.0;
 const APART: f64 = 0.2;
-/// No gap, no wait is taken to be longer.
+/// The longest gap or wait that is taken for real, in seconds.
 const LONGEST_S: f64 = 86_400.0;
-/// Nor a gap to be shorter.
+/// The shortest gap, in seconds.
 const GAP_MIN_S: f64 = 1e-4;
 /// More or fewer agents than usual change the pace by no more than this.
 const SCALE_MAX: f64 = 16.0;
 
-/// How fast a demand moves: the mean time between answers of those who waited, and who was there meanwhile.
+/// How often answers come: the mean time between answers of those who waited, and how many agents were present
+/// meanwhile.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
 struct Pace {
     gap_s: f32,
     /// Answers seen, up to [`ANSWERS`].
     seen: u8,
-    /// Agents who could serve, free or busy, in the mean.
+    /// Agents who could serve, free or busy, on average.
     present: f32,
 }
 
@@ -73,7 +77,8 @@ impl Pace {
         Pace { gap_s: mean(self.gap_s, gap_s.min(LONGEST_S)), seen, present: mean(self.present, present.into()) }
     }
 
-    /// How far answers are apart with so many agents; the last one came `since_s` ago, which may be longer than any before.
+    /// The expected time between answers with so many agents; the last answer came `since_s` ago, which may be longer
+    /// than any gap before.
     fn gap_with(self, present: u32, since_s: f64) -> f64 {
         let scale = (f64::from(self.present) / f64::from(present.max(1))).clamp(SCALE_MAX.recip(), SCALE_MAX);
         let gap_s = f64::from(self.gap_s) * scale;
@@ -82,7 +87,7 @@ impl Pace {
     }
 }
 
-/// How soon people leave a demand unanswered: of all who leave it, their share and the mean wait.
+/// How soon callers give up: of all who leave, their share and their mean wait.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
 struct Patience {
     gave_up: f32,
@@ -104,7 +109,7 @@ impl Patience {
         Patience { gave_up: mean(self.gave_up, gave_up), waited_s: mean(self.waited_s, waited.as_secs_f64().min(LONGEST_S)) }
     }
 
-    /// How many of those who wait leave in a second.
+    /// The share of the waiting who give up in a second.
     fn hazard(self) -> f64 {
         if self.waited_s > 0.0 { f64::from(self.gave_up / self.waited_s).min(1.0) } else { 0.0 }
     }
@@ -141,10 +146,11 @@ fn seconds(of: f64) -> Duration {
     Duration::from_secs_f64(if of.is_finite() { of.clamp(0.0, LONGEST_S) } else { LONGEST_S })
 }
 
-/// What one may expect who is behind `ahead` others, where answers are `gap_s` apart and those who wait leave at `hazard` a second.
+/// What a caller behind `ahead` others may expect, when answers are `gap_s` apart and waiting callers give up at
+/// `hazard` a second.
 fn range(ahead: u32, gap_s: f64, seen: u8, hazard: f64, ends: Ends) -> Range {
     let steps = f64::from(ahead) + 1.0;
-    // Of those ahead some give up: the demand is 1/hazard ln(1 + steps gap hazard) long instead of steps gap.
+    // Some of those ahead give up: the queue takes 1/hazard ln(1 + steps gap hazard) instead of steps gap.
     let given_up = steps * gap_s * hazard;
     let mean_s = steps * gap_s * if given_up > 1e-6 { given_up.ln_1p() / given_up } else { 1.0 };
     let variance = 1.0 / steps + 1.0 / f64::from(seen.max(1));
@@ -153,11 +159,11 @@ fn range(ahead: u32, gap_s: f64, seen: u8, hazard: f64, ends: Ends) -> Range {
     Range { low: at(low), likely: at(f64::midpoint(low, high)), high: at(high) }
 }
 
-/// What is measured of those of a queue who speak one language.
+/// What is measured of the callers of a queue who speak one language.
 struct LanguageStats {
     pace: MeasuredU64,
     patience: MeasuredU64,
-    /// When the last of those who waited was answered, or somebody began to wait where nobody did; whichever is later.
+    /// When the last waiting caller was answered, or a caller began to wait in an empty queue; whichever is later.
     since: MeasuredU64,
     /// How many wait who were not offered at once.
     waiting: MeasuredU32,
@@ -168,10 +174,10 @@ struct Queue {
     by_language: [LanguageStats; TONGUES],
 }
 
-/// What is measured of all demands.
+/// What is measured of all queues.
 pub(super) struct Estimates(Box<[Queue]>);
 
-/// Whose wait is estimated: a queue, and the number of a language in the routing table.
+/// Whose wait is estimated: the index of a queue, and the number of a language in the routing table.
 pub(super) type Whose = (usize, usize);
 
 fn change(word: &MeasuredU64, to: impl Fn(u64) -> u64) {
@@ -196,7 +202,7 @@ impl Estimates {
         self.stats(whose).waiting.load(Ordering::Relaxed)
     }
 
-    /// One more waits; how many did before.
+    /// One more waits. Returns how many did before.
     pub(super) fn begin(&self, now: Time, whose: Whose) -> u32 {
         let stats = self.stats(whose);
         let before = stats.waiting.fetch_add(1, Ordering::Relaxed);
@@ -206,7 +212,7 @@ impl Estimates {
         before
     }
 
-    /// What one may expect who is behind `ahead` others now, with so many agents `present`.
+    /// What a caller behind `ahead` others may expect now, with so many agents `present`.
     pub(super) fn behind(&self, now: Time, whose: Whose, ahead: u32, present: u32) -> Estimate {
         let stats = self.stats(whose);
         let pace = Pace::unpack(stats.pace.load(Ordering::Relaxed));
@@ -222,20 +228,20 @@ impl Estimates {
         Estimate::Known(range(ahead, pace.gap_with(present, waited.as_secs_f64()), pace.seen, hazard, ends))
     }
 
-    /// One waits no more: it was answered, while so many agents were `present`, or it left.
+    /// A caller waits no more: it was answered, while so many agents were `present`, or it left.
     pub(super) fn end(&self, now: Time, whose: Whose, waited: Duration, answered: Option<u32>) {
         let stats = self.stats(whose);
         let _ = stats.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| waiting.checked_sub(1));
         change(&stats.patience, |word| Patience::unpack(word).after(answered.is_some(), waited).pack());
         if let Some(present) = answered {
             let since = Time::from_micros(stats.since.fetch_max(now.micros(), Ordering::Relaxed));
-            // Where two shards' clocks or stores cross, as long as its own wait at the most.
+            // Clocks or stores of two shards may cross: the gap is at most the caller's own wait.
             let gap = now.since(since).min(waited);
             change(&stats.pace, |word| Pace::unpack(word).after(gap.as_secs_f64(), present).pack());
         }
     }
 
-    /// Holds a wait against its estimate, and learns from it. Who gave up before the range was over tells nothing.
+    /// Compares a wait with its estimate, and learns from it. A caller who gave up within the range tells nothing.
     pub(super) fn score(&self, queue: usize, estimate: &Estimate, waited: Duration, answered: bool) -> Option<EstimateOutcome> {
         let Range { low, high, .. } = estimate.range()?;
         let outcome = match waited {

@@ -9,7 +9,7 @@ fn at(seconds: f64) -> Time {
     Time::from_secs(1_000_000) + Duration::from_secs_f64(seconds)
 }
 
-/// Answers every `gap_s` seconds in a demand that is never empty, with `present` agents.
+/// Answers every `gap_s` seconds in a queue that is never empty, with `present` agents.
 fn learnt(gap_s: f64, present: u32, answers: u32) -> (Estimates, Time) {
     let estimates = Estimates::new(1);
     estimates.begin(at(0.0), WHOSE);
@@ -53,7 +53,7 @@ fn the_wait_follows_the_queue_and_who_is_there() {
         let Range { low, likely, high } = estimates.behind(now, WHOSE, ahead, 4).range().unwrap();
         assert!(low < likely && likely < high && likely > before, "{ahead}: {low:?} {likely:?} {high:?}");
         let ratio = high.as_secs_f64() / low.as_secs_f64();
-        assert!(ratio < width, "the longer the line, the more sure: {ahead}");
+        assert!(ratio < width, "the longer the queue, the more sure: {ahead}");
         (before, width) = (likely, ratio);
     }
 }
@@ -109,7 +109,8 @@ fn words_keep_what_they_are_given() {
     assert_eq!(Ends::unpack(Ends::AT_FIRST.pack()), Ends::AT_FIRST);
 }
 
-/// Two threads begin, end and score at once: whatever was lost, the words make sense, and nobody is left in a queue.
+/// Two threads begin, end and score at the same time: whatever was lost, the words make sense, and nobody is left in a
+/// queue.
 #[test]
 fn a_lost_race_does_no_harm() {
     let estimates = Estimates::new(1);

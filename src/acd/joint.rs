@@ -1,14 +1,18 @@
 //! Joint requests: two agents for one contact, one to talk and one to interpret, reserved together or not at all.
 //!
-//! A request has two slots, one for each demand. While it *looks* neither is entered, and nobody is held for it: when somebody is free for
-//! either demand at once its owner files each slot in such an agent's own demand, and unless both are offered takes both out again. Agents
-//! who stay free have the owners of requests look again.
+//! A request has two slots, one for each demand. While it *looks*, neither slot has an entry, and no agent is held for
+//! it. When an agent is free for each demand at once, the request's owner enters each slot into such an agent's own
+//! demand. Unless both slots are offered, it takes both out again. Agents that stay free wake the owners of the
+//! requests.
 //!
-//! Where there are always others in a queue nobody stays free. So a request that has waited long enough may take the *turn*, of which there
-//! is one in the house: it files both slots at their place in their demands, as anybody else, and holds who comes first while it waits for
-//! the other, for a limited time; then it lets that one go, waits until it has the other, and may hold that one twice as long. With one
-//! turn no two requests hold what the other wants; who goes by arrival comes to the front of both demands; and since what may be held
-//! grows, there comes a time when it is long enough. A turn has an end, so that nobody waits for an owner who does not come back.
+//! Where contacts always wait, no agent stays free. So a request that has waited long enough may take the *reservation
+//! lease*, of which there is one in the matcher. It enters both slots at their place in their demands, as any contact
+//! does. It holds the agent that comes first, for a limited time, while it waits for the other. Then it lets that agent
+//! go, waits until it has the other, and may hold that one twice as long.
+//!
+//! With one lease no two requests hold what the other wants. The request comes to the front of both demands, since
+//! contacts go by arrival. Since the hold grows, at some time it is long enough. The lease expires, so that no request
+//! waits for an owner that does not come back.
 
 use std::time::Duration;
 
@@ -20,16 +24,17 @@ use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::{AgentId, QueueId, Time};
 
-/// How much longer than the longest hold a turn lasts before another request may have it.
+/// How much longer than the longest hold a lease lasts before another request may have it.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
-/// Who looks, and whose turn it is.
+/// Which shards have requests that look, and which request has the reservation lease.
 pub(super) struct Joints {
     /// By shard: how many of its requests look.
     looking: Box<[Padded<AtomicU32>]>,
-    /// By shard: whether they should look again.
+    /// By shard: whether its requests should look again.
     woken: Box<[Padded<AtomicU32>]>,
-    /// The first slot of whose turn it is plus one, and when that ends in milliseconds; zero: nobody's.
+    /// The first slot of the request that has the lease plus one, and the lease's end in milliseconds; zero: no request
+    /// has it.
     lease: Padded<AtomicU64>,
 }
 
@@ -49,7 +54,7 @@ impl Joints {
         self.looking.iter().any(|looking| looking.0.load(Ordering::Acquire) != 0)
     }
 
-    /// Has all who look do so again.
+    /// Wakes all requests that look.
     fn wake(&self) {
         for (looking, woken) in self.looking.iter().zip(&self.woken) {
             if looking.0.load(Ordering::Acquire) != 0 {
@@ -65,7 +70,7 @@ impl Joints {
         (lease == 0 || over) && self.lease.0.compare_exchange(lease, mine, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The turn, if it is still the slot's, lasts until then.
+    /// Extends the slot's lease, if it still has it, until then.
     fn keep_lease(&self, slot: ContactSlot, until: Time) -> bool {
         let lease = self.lease.0.load(Ordering::Acquire);
         lease >> LEASE_SHIFT == u64::from(slot.0 + 1)
@@ -76,7 +81,7 @@ impl Joints {
         u64::from(slot.0 + 1) << LEASE_SHIFT | until.millis() & ((1 << LEASE_SHIFT) - 1)
     }
 
-    /// The slot's turn, if it has it, is over.
+    /// Ends the slot's lease, if it has it.
     fn end_lease(&self, slot: ContactSlot) {
         let lease = self.lease.0.load(Ordering::Acquire);
         if lease >> LEASE_SHIFT == u64::from(slot.0 + 1)
@@ -91,9 +96,9 @@ impl Joints {
 /// How patient a request is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Patience {
-    /// After so long it may take the turn.
+    /// After this time it may take the reservation lease.
     pub looks: Duration,
-    /// For so long it holds one agent while it waits for the other, at first.
+    /// How long it holds one agent while it waits for the other, at first.
     pub holds: Duration,
 }
 
@@ -101,16 +106,16 @@ pub struct Patience {
 enum Stage {
     /// It has not joined yet, or has left.
     Away,
-    /// Nothing is entered.
+    /// Neither slot has an entry.
     Looking,
-    /// It is its turn: which of the slots are entered, and since when one is held alone.
+    /// It has the reservation lease: which of the slots have an entry, and since when one is held alone.
     Leased { entered: [bool; 2], held_since: Option<Time>, holds: Duration },
     /// Both are offered.
     Together,
 }
 
-/// A request for two agents, kept by its owner, who [steps](Matcher::step) it when one of its slots is woken, when
-/// [requests are](Matcher::take_joint_wake_up), and when it is [due](Joint::due); older requests first.
+/// A request for two agents, kept by its owner. The owner [steps](Matcher::step) it when one of its slots is woken,
+/// when [requests are](Matcher::take_joint_wake_up), and when it is [due](Joint::due); older requests first.
 #[derive(Clone, Debug)]
 pub struct Joint {
     slots: [ContactSlot; 2],
@@ -128,13 +133,13 @@ impl Joint {
         self.stage == Stage::Together
     }
 
-    /// When it is to be stepped, whatever happens; `None`: only when something does.
+    /// When it is to be stepped at the latest; `None`: only when something happens.
     #[must_use]
     pub fn due(&self, now: Time) -> Option<Time> {
         let patient_until = self.since + self.patience.looks;
         match self.stage {
             Stage::Looking if patient_until > now => Some(patient_until),
-            // It is told of the end of another's turn, unless that one does not come back.
+            // The end of another request's lease wakes it, unless that request's owner does not come back.
             Stage::Looking => Some(now + LEASE_MARGIN),
             Stage::Leased { held_since: Some(since), holds, .. } => Some((since + holds).min(now + LEASE_MARGIN / 2)),
             Stage::Leased { held_since: None, .. } => Some(now + LEASE_MARGIN / 2),
@@ -144,8 +149,8 @@ impl Joint {
 }
 
 impl Matcher {
-    /// *Owner.* A contact joins `queue` with a request for an agent of each of these demands. `let_go` hears of agents who were held for it
-    /// and are not any more, here and below: their owners must be told.
+    /// *Owner.* A contact joins `queue` with a request for an agent of each of these demands. `let_go` is called, here
+    /// and below, with each agent that was held for it and is not any more; the agent's owner has to be notified.
     #[expect(clippy::too_many_arguments, reason = "each says something else of the request")]
     pub fn arrive_jointly(
         &self,
@@ -184,14 +189,15 @@ impl Matcher {
         Some([first?, second?])
     }
 
-    /// *Owner.* One of them will not: both are let go, and the request looks again.
+    /// *Owner.* One of the agents does not answer: both are let go, and the request looks again.
     pub fn put_back_jointly(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
         self.take_out(joint, let_go);
         self.becomes(joint, Stage::Looking);
         self.step(joint, now, let_go);
     }
 
-    /// *Owner.* The owner of one of the agents says that it may not have the contact. Where it is the request's turn, the other is kept.
+    /// *Owner.* The owner of one of the agents has declined the contact. If the request has the lease, the other agent
+    /// is kept.
     pub fn declined_jointly(&self, joint: &mut Joint, slot: ContactSlot, now: Time, let_go: &mut impl FnMut(AgentId)) {
         let demand = joint.slots.iter().position(|other| *other == slot).map(|at| joint.demands[at]);
         match (joint.stage, demand) {
@@ -205,14 +211,14 @@ impl Matcher {
         }
     }
 
-    /// *Owner.* The contact leaves, whatever it has.
+    /// *Owner.* The contact leaves, whatever its request has.
     pub fn leave_jointly(&self, mut joint: Joint, let_go: &mut impl FnMut(AgentId)) {
         self.take_out(&joint, let_go);
         self.becomes(&mut joint, Stage::Away);
         self.uncount_contact(joint.slots[0]);
     }
 
-    /// *Owner.* The directory has changed: these are the demands from now on.
+    /// *Owner.* The directory has changed: these are the request's demands from now on.
     pub fn reenter_jointly(&self, joint: &mut Joint, demands: [DemandId; 2]) {
         joint.demands = demands;
         if let Stage::Leased { .. } = joint.stage {
@@ -222,13 +228,13 @@ impl Matcher {
         }
     }
 
-    /// Whether the requests of `shard` are to be stepped, once.
+    /// Whether the requests of `shard` are to be stepped; true once for each wake-up.
     #[must_use]
     pub fn take_joint_wake_up(&self, shard: u16) -> bool {
         self.joints.woken[usize::from(shard)].0.swap(0, Ordering::AcqRel) != 0
     }
 
-    /// An agent is ready, or sits elsewhere: if it stays free, whoever wants two looks again.
+    /// An agent has become ready or has moved to another skill group. If it stays free, the joint requests look again.
     pub(super) fn wake_joints(&self, agent: AgentId) {
         if does(Step::WakeJoints)
             && self.joints.any_looks()
@@ -250,7 +256,7 @@ impl Matcher {
         if !matches!(stage, Stage::Leased { .. }) {
             self.joints.end_lease(joint.slots[0]);
         }
-        // Those who become ready from now on know of it.
+        // Agents that become ready from now on see it.
         fence(Ordering::SeqCst);
     }
 
@@ -276,7 +282,7 @@ impl Matcher {
             if self.offered(joint) == [true, true] {
                 return self.becomes(joint, Stage::Together);
             }
-            // One of them was faster for somebody else.
+            // One of the agents was claimed for another contact first.
             if !does(Step::TakeBothOut) {
                 break;
             }
@@ -294,10 +300,11 @@ impl Matcher {
     fn wait_with_lease(&self, joint: &mut Joint, now: Time, let_go: &mut impl FnMut(AgentId)) {
         let Stage::Leased { mut entered, mut held_since, mut holds } = joint.stage else { return };
         if !self.joints.keep_lease(joint.slots[0], now + holds + LEASE_MARGIN) {
-            // It came too late, and another has it.
+            // It came too late, and another request has the lease.
             return self.put_back_jointly(joint, now, let_go);
         }
-        // Who is held has the other entered before it can be let go: what is seen here holds below, whoever is offered meanwhile.
+        // While one agent is held, the other slot is entered before the agent can be let go. What is seen here holds
+        // below, whoever is offered meanwhile.
         let offered = loop {
             let offered = self.offered(joint);
             let Some(other) = [1, 0].into_iter().find(|other| offered[1 - *other] && !entered[*other]) else { break offered };

@@ -43,7 +43,7 @@ fn both_or_nobody() {
     assert!(!joint.is_together());
     assert_eq!((matcher.agent(AgentId(0)), matcher.waiting(QueueId(0))), (AgentView::Ready, 1), "nobody is held for it");
     let at = |seconds| T0 + Duration::from_secs(seconds);
-    assert_eq!([joint.due(at(50)), joint.due(at(60))], [Some(at(60)), Some(at(120))], "its patience, or a turn that never ends");
+    assert_eq!([joint.due(at(50)), joint.due(at(60))], [Some(at(60)), Some(at(120))], "its patience, or a lease that never ends");
     ready(&matcher, 1, T0);
     assert!(matcher.take_joint_wake_up(0) && !matcher.take_joint_wake_up(0));
     matcher.step(&mut joint, T0, &mut |_| {});
@@ -91,7 +91,7 @@ fn who_leaves_leaves_nobody_held() {
 /// What each agent is doing: in a talk until then.
 type Talks = [Option<Time>; 2];
 
-/// One agent of each kind, and always three who want one of them: each second the house goes on by one.
+/// One agent of each kind, and always three contacts that want one of them; each second the clock goes on by one.
 struct Busy {
     matcher: Matcher,
     talks: Talks,
@@ -148,8 +148,8 @@ impl Busy {
     }
 }
 
-/// Where somebody always waits nobody is ever free. So the request has its turn, holds one of them for a time that grows, and has both
-/// before long; until its turn it holds nobody.
+/// Where contacts always wait no agent is ever free. So the request gets the lease, holds one agent for a time that
+/// grows, and has both before long. Until it has the lease it holds nobody.
 #[test]
 fn nobody_who_wants_two_waits_for_ever() {
     let matcher = house(&[&[0], &[1]]);
@@ -163,7 +163,7 @@ fn nobody_who_wants_two_waits_for_ever() {
     while !joint.is_together() {
         busy.go_on(&mut joint);
         waited += 1;
-        assert!(waited > 60 || busy.held == [0, 0], "before its turn");
+        assert!(waited > 60 || busy.held == [0, 0], "before its lease");
         assert!(waited < 1200, "it waits for ever, and held {:?} s", busy.held);
     }
     let [first, second] = busy.held;
@@ -171,7 +171,8 @@ fn nobody_who_wants_two_waits_for_ever() {
     assert!(busy.matcher.accept_jointly(&joint).is_some());
 }
 
-/// Whose turn it is keeps the one whom it holds when the other may not have it; who has not, lets both go.
+/// A request with the lease keeps the agent that it holds when the other is declined. A request without it lets both
+/// go.
 #[test]
 fn one_who_declines_costs_no_lease() {
     let matcher = house(&[&[0], &[1], &[1]]);

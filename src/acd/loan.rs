@@ -1,14 +1,17 @@
-//! Loans: agents of one agency in the calls of another's queues, within what their agency keeps for its own callers.
+//! Loans: agents of one agency serve callers of another agency's queues, within what their agency keeps for its own
+//! callers.
 //!
-//! An agency that lends has two skill groups for each profile of its agents. They sit on the one that serves their own agency's demands
-//! alone. Only when a caller of another agency waits whom nobody else can have, and nobody of their own, an agent's owner takes a *permit*,
-//! of which the agency has so many, and moves the agent to the skill group that serves all demands. If that comes to nothing the agent goes
-//! back, and the permit too; else the permit is the agent's until the talk is over and what follows it. So a permit is only ever in the
-//! agent slots of an agent's owner, the words of the matcher know nothing of it, and never are more agents on loan than may be. Emergencies
-//! need no loan.
+//! An agency that lends has two skill groups for each profile of its agents. Its ready agents are in the one that
+//! serves only their own agency's demands. An agent is lent when a caller of another agency waits whom no other agent
+//! can serve, and no caller of its own agency waits for it. Then the agent's owner takes a *permit*, of which the
+//! agency has a limited number, and moves the agent to the skill group that serves all demands.
 //!
-//! Who has to be asked is told by wake-ups, after a fence each: a contact that waits wake-ups an agent who might be lent; whoever gives a
-//! permit back, or makes there be more of them, looks for an agent for whom somebody waits.
+//! If no contact comes of it, the agent goes back, and so does the permit. Otherwise the agent has the permit until the
+//! talk and its wrap-up are over. So only agents' owners have permits, the state words know nothing of them, and never
+//! are more agents on loan than may be. Emergencies need no loan.
+//!
+//! Wake-ups, after a fence each, say which owner has to look. A contact that waits wakes the owner of an agent that
+//! might be lent. An owner that gives a permit back, or signs an agent in, looks for an agent that is wanted.
 
 use super::claim::{AgentView, ContactSlot};
 use super::matcher::Matcher;
@@ -18,12 +21,12 @@ use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, Ordering, fence};
 use crate::base::{AgencyId, AgentId};
 
-/// What an agency keeps for its own callers, of those of its agents who are signed in.
+/// What an agency keeps for its own callers, of its agents who are signed in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lending {
-    /// So many at the most are on loan.
+    /// At most so many agents are on loan.
     pub at_most: u32,
-    /// So much of a hundred is never lent, rounded up.
+    /// This percentage of the agents is never lent, rounded up.
     pub own_percent: u8,
 }
 
@@ -34,7 +37,7 @@ impl Lending {
         self.at_most > 0 && self.own_percent < 100
     }
 
-    /// How many may be on loan while so many are signed in.
+    /// How many agents may be on loan while `signed_in` are signed in.
     #[must_use]
     pub const fn limit(self, signed_in: u32) -> u32 {
         let kept = (signed_in as u64 * self.own_percent as u64).div_ceil(100) as u32;
@@ -43,18 +46,18 @@ impl Lending {
     }
 }
 
-/// Of one agency.
+/// The counts of one agency.
 struct Account {
     on_loan: AtomicU32,
     signed_in: AtomicU32,
 }
 
-/// Who is on loan.
+/// The counts of all agencies, and the permits of agents.
 pub(super) struct Loans {
-    /// 1 once any agency lends within limits: in most houses there is nothing to look at.
+    /// 1 once any agency lends within limits; without one there is nothing to look at.
     any: AtomicU32,
     accounts: Box<[Padded<Account>]>,
-    /// By agent: the agency whose permit it has, plus one. Written by the agent's owner alone.
+    /// By agent: the agency whose permit it has, plus one. Only the agent's owner writes it.
     permits: Box<[AtomicU32]>,
 }
 
@@ -69,7 +72,7 @@ impl Loans {
         }
     }
 
-    /// Agencies that lend so come into force next.
+    /// A directory with these agencies comes into force next.
     pub(super) fn expect(&self, lending: &[Option<Lending>]) {
         if lending.iter().any(Option::is_some) {
             self.any.store(1, Ordering::Release);
@@ -130,8 +133,8 @@ impl Loans {
 }
 
 impl Matcher {
-    /// *Owner.* The agent was woken, for whatever reason, or has become ready: if it is free, its agency lends, and somebody waits for it
-    /// elsewhere, it is lent. If it is free no more, somebody else may be wanted in its stead.
+    /// *Owner.* The agent was woken, for any reason, or has become ready. If it is free, its agency lends, and a
+    /// contact waits for it elsewhere, it is lent. If it is free no more, another agent may be wanted in its place.
     pub fn consider_loan(&self, agent: AgentId) {
         if self.loans.any.load(Ordering::Acquire) == 0 {
             return;
@@ -155,19 +158,19 @@ impl Matcher {
             self.protocol.regroup(agent.0, own);
         }
         if self.is_on_loan(&table, own, agent) {
-            // Where more may be lent, more may be wanted.
+            // Where one more may be lent, one more may be wanted.
             return self.look_for_loans(&table, agency);
         }
         self.loan_over(agent);
     }
 
-    /// Whether the agent, whose own skill group this is, is held for a contact whom it could not serve from there.
+    /// Whether the agent of skill group `own` is held for a contact that it could not serve from there.
     fn is_on_loan(&self, table: &RoutingTable, own: SkillGroupId, agent: AgentId) -> bool {
         let AgentView::Held { contact, offered: true } = self.protocol.view_agent(agent.0) else { return false };
         self.protocol.demand_of_contact(contact.0).is_some_and(|demand| table.to_borrow(own, demand).is_some())
     }
 
-    /// *Owner.* The agent's permit, if it has one, is free for another.
+    /// *Owner.* The agent's permit, if it has one, is free for another agent.
     pub(super) fn loan_over(&self, agent: AgentId) {
         if let Some(agency) = self.loans.give_back(agent) {
             let table = self.protocol.routing_table();
@@ -178,7 +181,7 @@ impl Matcher {
         }
     }
 
-    /// Has the owner of an agent who might be lent to somebody who waits look at it, if the agency would lend one more.
+    /// If the agency would lend one more, wakes the owner of an agent that might be lent to a waiting contact.
     pub(super) fn look_for_loans(&self, table: &RoutingTable, agency: AgencyId) {
         if self.loans.would_lend(table, agency)
             && let Some(agent) = self.protocol.wanted_of(table, table.kept_groups(agency))
@@ -187,7 +190,8 @@ impl Matcher {
         }
     }
 
-    /// *Owner.* Of a contact that still waits, and whom agents might be lent to: one of each agency that would lend is asked, the preferred first.
+    /// *Owner.* For a contact that still waits, and to which agents might be lent: one agent of each agency that would
+    /// lend is asked, in the order of preference.
     pub(super) fn ask_lenders(&self, slot: ContactSlot) {
         if self.loans.any.load(Ordering::Acquire) == 0 {
             return;
@@ -207,7 +211,7 @@ impl Matcher {
         }
     }
 
-    /// An agent is signed in on this skill group, and was on that one.
+    /// An agent has signed in to the skill group `on`, and was in `was_on` before.
     pub(super) fn signed(&self, on: Option<SkillGroupId>, was_on: Option<SkillGroupId>) {
         let table = self.protocol.routing_table();
         let keeper = |group: Option<SkillGroupId>| group.and_then(|group| table.kept_for(group));
@@ -231,13 +235,14 @@ impl Matcher {
         self.loans.has_permit(agent)
     }
 
-    /// The demand in which a contact is entered, in a queue or offered.
+    /// The demand of a contact, waiting or offered.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn demand_of_contact(&self, slot: ContactSlot) -> Option<super::DemandId> {
         self.protocol.demand_of_contact(slot.0)
     }
 
-    /// How many of the agency's agents are on loan, and how many may be now; `None` for one that lends without limits.
+    /// How many of the agency's agents are on loan, and how many may be now; `None` for an agency that lends without
+    /// limits.
     #[must_use]
     pub fn on_loan(&self, agency: AgencyId) -> Option<(u32, u32)> {
         let table = self.protocol.routing_table();

@@ -1,8 +1,9 @@
-//! The narrow interface to the demand: what the engine may ask of the matcher, and nothing of how it does it.
+//! The narrow interface to the matcher: what the engine may ask of it, and nothing of how it works.
 //!
-//! Shared by all shards. Every method is lock-free; those marked *owner* may only be called by the engine that owns the party. What
-//! a call changes for a party of whichever shard is told to its owner by a wake-up ([`Matcher::woken_contacts`],
-//! [`Matcher::woken_agents`]): the owner then looks at the words, which are the truth.
+//! All shards share one matcher. Every method is lock-free. A method marked *owner* may only be called by the engine
+//! that owns the party. A call may change parties of any shard. Their owners learn of it by wake-ups
+//! ([`Matcher::woken_contacts`], [`Matcher::woken_agents`]). An owner that is woken reads the state words, which are
+//! the truth.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::base::{AgentId, Estimate, QueueId, Range, SkillId, Time, Weighed};
 pub struct Size {
     /// Signalling shards.
     pub shards: u16,
-    /// Contacts in a queue, for each shard.
+    /// Contact slots of each shard.
     pub contacts_per_shard: u32,
     /// Agents that the directory can ever name while running.
     pub agents: u32,
@@ -34,21 +35,21 @@ pub struct Size {
 }
 
 impl Size {
-    /// The slots for so many contacts: each has one in a queue, and some may have further rings.
+    /// The slots for so many contacts: one for each in a queue, and some for further rings.
     #[must_use]
     pub const fn slots_for(contacts: u32) -> u32 {
         contacts + contacts / 4
     }
 }
 
-/// The queue that a contact is in, for counting; written by its owner.
+/// The queue that a contact is in, for counting. The contact's owner writes it.
 struct Stay {
-    /// The queue plus one; zero when in none.
+    /// The queue's index plus one; zero when in no queue.
     queue: AtomicU32,
     since: AtomicU64,
 }
 
-/// All who wait, and all who are free.
+/// The matcher: all contacts that wait, all agents that are ready, and the claims between them.
 pub struct Matcher {
     pub(super) protocol: ClaimProtocol,
     pub(super) size: Size,
@@ -58,17 +59,19 @@ pub struct Matcher {
     stays: Box<[Stay]>,
     /// By agent: where it is counted, as [`counted`] packs it.
     counted: Box<[AtomicU32]>,
-    /// By skill group: how many are free, busy, on a break and on loan.
+    /// By skill group: how many agents are free, busy, on a break and on loan.
     standing: Box<[[AtomicU32; Counted::ALL.len()]]>,
-    /// By agent: what its owner has said of the contact that it was last held for: that hold, if it agreed, and the claim before it, if not.
+    /// By agent: the owner's verdict on the contact that the agent was last held for. It is the hold's state word if
+    /// the owner agreed, and that of the claim before it if the owner declined.
     pub(super) verdicts: Box<[AtomicU64]>,
-    /// By skill group: how many agents take no more of what they have, to be free for those who wait for it.
+    /// By skill group: how many agents drain for the contacts that wait for it (see
+    /// [`agent_slots`](super::agent_slots)).
     pub(super) draining: Box<[AtomicU32]>,
     estimates: Estimates,
     sequence: Padded<AtomicU32>,
 }
 
-/// What an agent who is signed in does, as far as others are concerned.
+/// What a signed-in agent does, as far as others are concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// Ready.
@@ -79,7 +82,7 @@ pub enum Standing {
     Break = 2,
 }
 
-/// What agents are counted as: as they stand, but those on loan apart.
+/// What an agent is counted as: its standing, with agents on loan apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Counted {
     Free,
@@ -111,22 +114,22 @@ impl Counted {
     }
 }
 
-/// An agent that is counted nowhere: no skill group has that number.
+/// The word of an agent that is counted nowhere: no skill group has that number.
 const NOT_COUNTED: u32 = u32::MAX;
 
-/// Where an agent is counted: a skill group, and what as.
+/// Where an agent is counted: its skill group, and what it is counted as.
 fn counted(word: u32) -> Option<(SkillGroupId, Counted)> {
     let what = Counted::ALL[(word & 3) as usize];
     (word != NOT_COUNTED).then_some((SkillGroupId(word >> Counted::BITS), what))
 }
 
-/// A demand is full.
+/// The queue is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the queue is full")]
 pub struct QueueFull;
 
 impl Matcher {
-    /// A matcher in which nobody waits. `agent_shard` names the owner of each agent.
+    /// A matcher in which nobody waits. `agent_shard` names the shard that owns an agent.
     #[must_use]
     pub fn new(size: Size, table: RoutingTable, agent_shard: impl Fn(AgentId) -> u16) -> Self {
         let owners = (0..size.agents).map(|agent| agent_shard(AgentId(agent))).collect();
@@ -168,33 +171,35 @@ impl Matcher {
         self.protocol.routing_table().clone()
     }
 
-    /// Puts the directory, its version `version`, in force. Each owner then takes it up: re-seats its agents, re-files its contacts, and
-    /// [acknowledges](Self::acknowledge). By one publisher at a time.
+    /// Puts the directory, as this `version`, in force. Each owner then adopts it: moves its agents to their skill
+    /// groups and its contacts to their demands, and [acknowledges](Self::acknowledge). One publisher at a time may
+    /// call it.
     ///
-    /// # Errors
-    /// When it has more demands or skill groups than there is room for; the old one stays in force then.
+    /// # Errors When the directory has more demands or skill groups than there is room for; the old one stays in force
+    /// then.
     pub fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
         self.loans.expect(&directory.lending);
         self.protocol.publish(directory, version)
     }
 
-    /// *Owner.* All parties of the shard are where this version has them: what it does not name any more need not be kept for them.
+    /// *Owner.* All parties of the shard are where this version has them. Demands and skill groups that it does not
+    /// name need not be kept for them.
     pub fn acknowledge(&self, shard: u16, version: u64) {
         self.protocol.acknowledge(shard, version);
     }
 
-    /// A key for one who arrived at `arrival`, with `credit` as priority boost.
+    /// The key of a contact that arrived at `arrival`, with `credit` as priority boost.
     pub fn key(&self, arrival: Time, credit: Duration, emergency: bool) -> Key {
         Key::new(arrival - credit, self.sequence.fetch_add(1, Ordering::Relaxed), emergency)
     }
 
     // ---- contacts (owner) ----
 
-    /// *Owner.* The contact joins `queue` through `demand`; it may be offered before this returns. Where `length_max` are in the queue
-    /// already, only one for whom an agent is free may join: nobody is turned away who need not wait.
+    /// *Owner.* The contact joins `queue` with this `demand`; it may be offered before this returns. While `length_max`
+    /// contacts are in the queue, a contact may join only if an agent is free for it: nobody is turned away who need
+    /// not wait.
     ///
-    /// # Errors
-    /// When the queue has `length_max` waiting, and the contact would wait, too.
+    /// # Errors When the queue has `length_max` waiting, and the contact would wait, too.
     pub fn arrive(
         &self,
         slot: ContactSlot,
@@ -214,13 +219,14 @@ impl Matcher {
         Ok(())
     }
 
-    /// *Owner.* One more agent is wanted for a contact that is in a queue: the further ring has a slot of its own, a demand and key for
-    /// such rings, and counts as nobody in a queue. It may be offered before this returns.
+    /// *Owner.* One more agent is wanted for a contact that is in a queue. The further ring has a slot of its own, with
+    /// a demand and a key for such rings, and does not count as a contact of the queue. It may be offered before this
+    /// returns.
     pub fn ring_further(&self, slot: ContactSlot, demand: DemandId, key: Key) {
         self.protocol.arrive(slot.0, demand, key);
     }
 
-    /// *Owner.* The contact leaves the demand, answered or not.
+    /// *Owner.* The contact leaves its queue, answered or not.
     pub fn leave(&self, slot: ContactSlot) -> Left {
         let left = self.protocol.leave(slot.0);
         if left != Left::NotHere {
@@ -236,7 +242,7 @@ impl Matcher {
         Some(agent)
     }
 
-    /// *Owner.* The offer came to nothing: back into the demand.
+    /// *Owner.* The offer came to nothing: the contact waits again.
     pub fn put_back(&self, slot: ContactSlot, demand: DemandId, key: Key) -> Option<AgentId> {
         let agent = self.protocol.put_back(slot.0, demand, key);
         self.ask_lenders(slot);
@@ -250,7 +256,7 @@ impl Matcher {
         relaxed
     }
 
-    /// Counts the contact as one in `queue`; how many were there already.
+    /// Counts the contact as one in `queue`. Returns how many were there already.
     pub(super) fn count_contact(&self, slot: ContactSlot, queue: QueueId, since: Time) -> u32 {
         let others = self.waiting[queue.index()].fetch_add(1, Ordering::AcqRel);
         let stay = &self.stays[slot.0 as usize];
@@ -268,8 +274,8 @@ impl Matcher {
 
     // ---- agents (owner) ----
 
-    /// *Owner.* The agent takes a seat; it may be offered a contact before this returns. False for an agent the routing table does not
-    /// know.
+    /// *Owner.* The agent enters its skill group; it may be offered a contact before this returns. False for an agent
+    /// that the routing table does not know.
     pub fn ready(&self, agent: AgentId, now: Time, occupied: Duration) -> bool {
         let group = self.protocol.routing_table().group(agent);
         let Some(group) = group else { return false };
@@ -279,18 +285,18 @@ impl Matcher {
         true
     }
 
-    /// *Owner.* The agent leaves its seat; it may turn out to be held by a contact instead.
+    /// *Owner.* The agent leaves its skill group; it may turn out to be held by a contact instead.
     pub fn pause(&self, agent: AgentId) -> AgentView {
         self.protocol.pause(agent.0)
     }
 
-    /// *Owner.* The agent's offer or talk is over and its phone silent.
+    /// *Owner.* The agent's ringing or talk is over, and its phone is silent.
     pub fn release(&self, agent: AgentId) -> bool {
         self.protocol.release(agent.0)
     }
 
-    /// *Owner.* The agent takes the place that the routing table in force gives it: its seat, if it is ready, and where it counts as signed
-    /// in.
+    /// *Owner.* The agent moves to the skill group that the routing table in force gives it: its entry, if it is ready,
+    /// and where it is counted.
     pub fn regroup(&self, agent: AgentId) {
         let group = self.protocol.routing_table().group(agent);
         if let Some(group) = group {
@@ -335,13 +341,13 @@ impl Matcher {
 
     // ---- anybody ----
 
-    /// What an agent's word says.
+    /// What an agent's state word says.
     #[must_use]
     pub fn agent(&self, agent: AgentId) -> AgentView {
         self.protocol.view_agent(agent.0)
     }
 
-    /// What a contact's word says.
+    /// What a contact's state word says.
     #[must_use]
     pub fn contact(&self, slot: ContactSlot) -> ContactView {
         self.protocol.view_contact(slot.0)
@@ -358,14 +364,15 @@ impl Matcher {
         Mask::buckets(table.groups_of(demand)).chain(Mask::buckets(table.groups_to_borrow(demand))).any(here)
     }
 
-    /// Whether one who could stand in `demand` may wait for this agent alone: it is signed in and may serve that demand.
+    /// Whether a contact with this `demand` may wait for this agent alone: the agent is signed in and may serve the
+    /// demand.
     #[must_use]
     pub fn may_wait_for(&self, agent: AgentId, demand: DemandId) -> bool {
         let table = self.protocol.routing_table();
         table.group(agent).is_some_and(|group| table.serves(group, demand)) && self.anyone_for(DemandId::of_agent(agent))
     }
 
-    /// How those who may serve `demand` stand. While others move it may be off by those who move.
+    /// How the agents who may serve `demand` stand. While agents change their standing it may be off by as many.
     #[must_use]
     pub fn weigh(&self, demand: DemandId) -> Weighed {
         let table = self.protocol.routing_table();
@@ -396,29 +403,29 @@ impl Matcher {
         weighed
     }
 
-    /// How many are in `queue`, offered ones included.
+    /// How many contacts are in `queue`, offered ones included.
     #[must_use]
     pub fn waiting(&self, queue: QueueId) -> u32 {
         self.waiting[queue.index()].load(Ordering::Acquire)
     }
 
-    /// How many of `queue` go before `key`; those who are offered to an agent just now are not among them.
+    /// How many contacts of `queue` go before `key`. Contacts that are being offered are not among them.
     #[must_use]
     pub fn ahead_of(&self, queue: QueueId, key: Key) -> u32 {
         let in_queue = |slot: ContactSlot| self.stays[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
         self.protocol.count_before(self.protocol.routing_table().demands_of_queue(queue), key, in_queue)
     }
 
-    // ---- how long it will take: nothing is decided by it ----
+    // ---- estimates of waits: nothing is decided by them ----
 
-    /// Those who may serve `queue` in this language from the first, free or busy.
+    /// The agents who may serve `queue` in this language without relaxation, free or busy.
     fn present(&self, queue: QueueId, language: Option<SkillId>) -> u32 {
         let demand = self.protocol.routing_table().demand(queue, language, 0);
         demand.map_or(0, |demand| self.weigh(demand).here())
     }
 
-    /// *Owner.* A contact that has joined `queue` and was not offered at once: what it may expect. `place` is that of one who goes before
-    /// others who came earlier. To be followed by [`waited`](Self::waited).
+    /// *Owner.* What a contact may expect that has joined `queue` and was not offered at once. `place` is the key of a
+    /// contact that goes before others who came earlier. To be followed by [`waited`](Self::waited).
     pub fn expects(&self, now: Time, queue: QueueId, language: Option<SkillId>, place: Option<Key>) -> Estimate {
         let whose = (queue.index(), self.protocol.routing_table().tongue(language));
         let waiting = self.estimates.begin(now, whose);
@@ -426,7 +433,8 @@ impl Matcher {
         self.estimates.behind(now, whose, ahead, self.present(queue, language))
     }
 
-    /// *Owner.* It waits no more, answered or not: how its estimate turned out, where that can be told.
+    /// *Owner.* The contact waits no more, answered or not. Returns how its estimate turned out, where that can be
+    /// told.
     pub fn waited(
         &self,
         now: Time,
@@ -446,14 +454,14 @@ impl Matcher {
         }
     }
 
-    /// How much longer one may expect to wait whose place is `key`.
+    /// How much longer a contact with this `key` may expect to wait.
     #[must_use]
     pub fn expects_still(&self, now: Time, queue: QueueId, language: Option<SkillId>, key: Key) -> Estimate {
         let whose = (queue.index(), self.protocol.routing_table().tongue(language));
         self.estimates.behind(now, whose, self.ahead_in(queue, language, key), self.present(queue, language))
     }
 
-    /// What whoever joins `queue` now may expect, whatever the language; `None` while nothing is known.
+    /// What a contact may expect that joins `queue` now, whatever its language; `None` while nothing is known.
     #[must_use]
     pub fn expects_next(&self, now: Time, queue: QueueId) -> Option<Range> {
         let table = self.routing_table();
@@ -471,7 +479,7 @@ impl Matcher {
         })
     }
 
-    /// How many wait by the estimates' own count; none once nobody waits.
+    /// How many contacts wait by the estimates' own count; none once nobody waits.
     #[must_use]
     pub fn expectant(&self, queue: QueueId) -> u32 {
         self.routing_table().tongues(queue).map(|(tongue, _)| self.estimates.waiting((queue.index(), tongue))).sum()
@@ -482,7 +490,7 @@ impl Matcher {
         self.protocol.count_before(&self.protocol.routing_table().demands_in(queue, language), key, in_queue)
     }
 
-    /// For each queue with anyone in it, since when the longest has waited there.
+    /// For each queue that is not empty, since when the longest waiting contact has been in it.
     #[must_use]
     pub fn longest(&self) -> Vec<(QueueId, Time)> {
         let mut oldest: Vec<Option<Time>> = vec![None; self.waiting.len()];
@@ -497,7 +505,7 @@ impl Matcher {
         oldest.iter().enumerate().filter_map(|(queue, since)| since.map(|since| (QueueId(queue as u32), since))).collect()
     }
 
-    /// Whether anything changed for a party of `shard` since its wake-ups were last taken.
+    /// Whether anything has changed for a party of `shard` since its wake-ups were last taken.
     #[must_use]
     pub fn has_wake_ups(&self, shard: u16) -> bool {
         self.protocol.contact_wake_ups.pending(shard)

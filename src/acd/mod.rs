@@ -1,10 +1,15 @@
-//! The demand: who waits, who is free, and who gets whom.
+//! Automatic call distribution: who waits, who is ready, and which agent is reserved for which contact.
 //!
-//! [`queue`] has the rules of a queue, [`agent`] the states of an agent, [`policy`] the choice among agents, [`routing_table`] which agents
-//! may serve which demands, [`claim`] the lock-free reservation, `ready_index`, `priority_list` and `segments` where the entries are found
-//! again, [`matcher`] the narrow interface that the engine uses of all that, [`loan`] who may be lent to other agencies, [`joint`] how two
-//! agents are reserved for one contact, [`agent_slots`] what an agent may have at once; `estimate` how long whoever joins will wait.
-//! Nothing here locks, waits, allocates while matching, or knows SIP, media or what a call is.
+//! [`queue`] has the rules of a queue and [`agent`] the states of an agent. [`policy`] chooses among agents.
+//! [`routing_table`] says which skill groups may serve which demands; `numbering` keeps their numbers across reloads.
+//! [`claim`] is the claim protocol, the lock-free reservation of an agent for a contact; `state_word` packs the atomics
+//! that it decides on. `ready_index`, `priority_list` and `segments` are the index of ready agents and waiting
+//! contacts. `wake_up` tells an owner that something has changed. [`matcher`] is the narrow interface that the engine
+//! uses. [`loan`] lends agents to other agencies, [`joint`] reserves two agents for one contact, and [`agent_slots`]
+//! bounds what an agent may have at once. `estimate` says how long whoever joins will wait.
+//!
+//! Nothing here locks or waits, and nothing allocates while it matches. Nothing here knows SIP, media or what a call
+//! is.
 
 pub mod agent;
 pub mod agent_slots;

@@ -1,10 +1,11 @@
-//! The numbers of demands and skill groups: one for each distinct thing that they stand for, from one version of the directory to the next.
+//! The numbers of demands and skill groups, from one directory version to the next: one for each distinct requirement
+//! or profile.
 //!
-//! What no version names any more keeps its number and its meaning until all owners have taken up a version that does not name it: then
-//! nobody is entered there, and the next version *drops* it. The number is used again only when all have taken up a version without it: an
-//! owner takes a version up between two looks, and looks by a routing table at least as new from then on, so by then nobody looks by a
-//! routing table in which the number means what it meant. These acknowledgements are the epoch; nothing else needs to be freed, for an
-//! index keeps its memory.
+//! A requirement or profile that no version names any more keeps its number until all owners have adopted a version
+//! that does not name it. Then no party has an entry under it, and the next version *drops* it. The number is reused
+//! only when all owners have adopted a version without it. An owner adopts a version between two scans, and from then
+//! on scans by a routing table at least as new. So by then no scan uses a table in which the number has its old
+//! meaning. These acknowledgements are the epoch. Nothing else needs to be freed, because an index keeps its memory.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +18,13 @@ struct Assigned {
     gone: Option<u64>,
 }
 
-/// What has a number.
+/// What has a number, and the numbers that are to be reused.
 #[derive(Clone, Debug)]
 pub(super) struct Numbering<K> {
     of: BTreeMap<K, Assigned>,
     /// Numbers that were dropped, each with the first version without it.
     dropped: Vec<(u32, u64)>,
-    /// All numbers are less.
+    /// All numbers are less than this.
     end: u32,
 }
 
@@ -34,7 +35,7 @@ impl<K> Default for Numbering<K> {
 }
 
 impl<K: Ord + Clone> Numbering<K> {
-    /// The places as version `version` begins, in which nothing is named yet, when all owners have taken up version `acknowledged`.
+    /// The numbering as `version` begins, which names nothing yet. All owners have adopted the version `acknowledged`.
     pub(super) fn following(&self, version: u64, acknowledged: u64) -> Self {
         let droppable = if does(Step::DropAcknowledged) { acknowledged } else { u64::MAX };
         let mut next = Numbering { of: BTreeMap::new(), dropped: self.dropped.clone(), end: self.end };
@@ -48,7 +49,7 @@ impl<K: Ord + Clone> Numbering<K> {
         next
     }
 
-    /// The number of what this version names.
+    /// The number of a requirement or profile that this version names.
     pub(super) fn name(&mut self, key: K, acknowledged: u64) -> u32 {
         if let Some(assigned) = self.of.get_mut(&key) {
             assigned.gone = None;
@@ -70,12 +71,12 @@ impl<K: Ord + Clone> Numbering<K> {
         self.of.get(key).map(|assigned| assigned.number)
     }
 
-    /// All of them that mean anything, with their numbers.
+    /// All that still have a meaning, with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, u32)> {
         self.of.iter().map(|(key, assigned)| (key, assigned.number))
     }
 
-    /// All numbers are less.
+    /// All numbers are less than this.
     pub(super) fn end(&self) -> usize {
         self.end as usize
     }
@@ -85,7 +86,7 @@ impl<K: Ord + Clone> Numbering<K> {
 mod tests {
     use super::*;
 
-    /// An version that names these, and their numbers.
+    /// A directory version that names these, and their numbers.
     fn directory_version(
         numbering: &mut Numbering<&'static str>,
         version: u64,

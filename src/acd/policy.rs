@@ -5,23 +5,23 @@ use crate::base::Time;
 /// How a queue chooses among the free agents who may serve it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum ChoiceRule {
-    /// Whoever has been idle longest.
+    /// The agent who has been idle longest.
     #[default]
     LongestIdle,
-    /// The highest sum of levels in the skills asked for; among equals, whoever has been idle longest.
+    /// The highest sum of levels in the skills asked for; among equals, the agent who has been idle longest.
     MostSkilled,
-    /// Whoever has talked least since signing in; among equals, whoever has been idle longest.
+    /// The agent who has talked least since signing in; among equals, the one who has been idle longest.
     LeastOccupied,
     /// In the order of the configuration file.
     FixedOrder,
-    /// By chance.
+    /// At random.
     Random,
-    /// In the order of the configuration file, from the one after whoever was chosen last for the demand; then from the first again.
+    /// In the order of the configuration file, beginning after the agent who was chosen last for the demand.
     RoundRobin,
 }
 
 impl ChoiceRule {
-    /// The word that the configuration uses.
+    /// The value of the configuration.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -50,26 +50,27 @@ impl ChoiceRule {
 pub struct Candidate {
     /// The agent's index, which is its order in the configuration.
     pub agent: u32,
-    /// Which of the demand's pools the agent is in, counted from 0: the pools stand in the order of preference.
+    /// The first of the demand's pools that the agent is in, counted from 0, in the order of preference.
     pub pool: u8,
     /// The sum of the agent's levels in the skills that the demand asks for.
     pub level_sum: u16,
-    /// Since when the agent is ready.
+    /// When the agent became ready.
     pub idle_since: Time,
     /// How long the agent has talked since signing in, in seconds.
     pub occupied_secs: u32,
 }
 
 impl ChoiceRule {
-    /// Whether the longest idle agent of those alike goes first, so that the others need not be looked at.
+    /// Whether among equal agents the longest idle goes first, so that the others need not be looked at.
     #[must_use]
     pub const fn by_idleness(self) -> bool {
         matches!(self, ChoiceRule::LongestIdle | ChoiceRule::MostSkilled)
     }
 }
 
-/// The candidate's rank under `rule`: the least goes first. A pool that is preferred goes before what the rule says. `salt` is what the
-/// rule turns on besides: for chance, what differs from contact to contact; for round robin, the agent who was chosen last.
+/// The candidate's rank under `rule`: the least goes first. A preferred pool goes before what the rule says. `salt` is
+/// what the rule depends on besides: for a random choice it differs from contact to contact, for round robin it is the
+/// agent who was chosen last.
 #[must_use]
 pub fn rank(rule: ChoiceRule, candidate: &Candidate, salt: u64) -> (u8, u64, u64) {
     let (first, second) = rank_in_pool(rule, candidate, salt);

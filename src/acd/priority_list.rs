@@ -1,14 +1,15 @@
-//! Ordered lists of entries, joined at the tail and read from the front: without a lock, without unsafe code, without freeing.
+//! Priority lists: ordered lists of entries, joined at the tail and read from the front, without locks, unsafe code or
+//! freeing.
 //!
-//! A *priority list* is a chain of segments. A segment has room for sixteen entries, a key and an entry each. To join is to put the key,
-//! then the entry, into the first empty place of the last segment, by compare-and-swap; so a priority list has no holes, and whoever joins
-//! must have a key that is not before the last one: otherwise the priority list refuses, and the entry goes elsewhere
-//! ([`super::ready_index`]). To leave is to turn the entry into [`DEAD`]. A segment whose entries are all dead is taken out of the chain
-//! and used again, in whatever priority list.
+//! A *priority list* is a chain of segments. A segment has room for sixteen entries and their keys. A thread joins by
+//! putting first the key and then the entry into the first empty position of the last segment, by compare-and-swap. So
+//! a list has no holes. A key must not be before the last one: otherwise the list refuses, and the entry goes elsewhere
+//! ([`super::ready_index`]). An entry leaves by becoming [`DEAD`]. A segment whose entries are all dead is unlinked
+//! from the chain and reused, in any list.
 //!
-//! Memory that keeps its type and is never freed replaces epochs and unsafe code: a segment has a *reuse epoch*, which grows each
-//! time that it is used again, and whatever says "empty", "no next" or "here" carries the reuse epoch that it means. A thread that
-//! slept holds words of a reuse epoch that is gone: its compare-and-swaps fail, and its reads are found out.
+//! Memory that keeps its type and is never freed replaces epochs and unsafe code. A segment has a *reuse epoch*, which
+//! grows each time that it is reused. Every "empty", "no next" and "here" carries the reuse epoch that it means. A
+//! thread that slept holds words of an old reuse epoch: its compare-and-swaps fail, and its reads are detected.
 //!
 //! ```text
 //! key:    EMPTY | reuse epoch    or 63 bits of key
@@ -18,29 +19,29 @@
 //! tail:   the same: where to look for the end; may be old
 //! ```
 //!
-//! Orders: loads Acquire, compare-and-swap AcqRel/Acquire. Chains are unlinked as in Harris's list: a segment's own `next` is frozen
-//! before whatever points to it is moved on, so that two neighbours cannot be unlinked past each other.
+//! Orders: loads Acquire, compare-and-swap AcqRel/Acquire. Chains are unlinked as in Harris's list: a segment's own
+//! `next` is frozen before the pointer to it is moved on, so that two neighbours cannot be unlinked past each other.
 
 use super::segments::{Segment, SegmentRef, Segments};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Filings in a segment; two in the models, so that a few entries come to several segments.
+/// Entries in a segment; two in the models, so that a few entries span several segments.
 pub(super) const SEGMENT: u32 = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 2 } else { 16 };
 
 pub(super) const EMPTY: u64 = 1 << 63;
-/// An entry that is over, for good.
+/// An entry that is over for good.
 const DEAD: u64 = 1 << 62;
 pub(super) const NONE: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;
 /// A front or tail of a priority list that has no segment yet.
 const NOWHERE: u64 = u64::MAX;
-/// A key that is so little before the last one joins behind it all the same, with a key just after: of two that file at the same moment
-/// neither is first. A millisecond, as keys count.
+/// How little a key may be before the last one and still join behind it, with a key just after the last: of two parties
+/// that enter at the same moment neither is first. A millisecond, in the units of keys.
 const NEAR: u64 = 1_000 << 10;
-/// Dead segments are looked for when so many have died, and a quarter of the chain.
+/// A list is swept when so many segments have died, and these are a quarter of the chain.
 pub(super) const SWEEP_AT: u32 = 4;
 
-/// Who is entered, and which of its entries this is.
+/// A party, and the generation of its entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct IndexEntry(u64);
 
@@ -68,10 +69,10 @@ impl IndexEntry {
     }
 }
 
-/// What a scan is told of an entry by whoever knows the words.
+/// What a scan learns of an entry from the caller, who knows the state words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
-    /// Enough.
+    /// The scan may end.
     Stop,
     /// Alive, or not alive yet: it stays, and the scan goes on.
     Pass,
@@ -79,7 +80,7 @@ pub(crate) enum Seen {
     Dead,
 }
 
-/// A place in a priority list.
+/// A position in a priority list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spot {
     segment: SegmentRef,
@@ -116,7 +117,8 @@ struct Stale;
 pub(super) struct PriorityList {
     front: AtomicU64,
     tail: AtomicU64,
-    /// Segments in the chain, and how many have come to have only dead entries since the last sweep: hints of when to sweep.
+    /// Segments in the chain, and how many have come to have only dead entries since the last sweep. Both are hints of
+    /// when to sweep.
     length: AtomicU32,
     deaths: AtomicU32,
 }
@@ -130,7 +132,7 @@ fn linked(word: u64) -> SegmentRef {
 }
 
 impl Segment {
-    /// The first empty place; `SEGMENT` when there is none. Places fill from the first to the last.
+    /// The first empty position; `SEGMENT` when there is none. Positions fill from the first to the last.
     fn first_empty(&self, epoch: u32) -> Result<u32, Stale> {
         let (mut low, mut high) = (0, SEGMENT);
         while low < high {
@@ -147,7 +149,7 @@ impl Segment {
         Ok(low)
     }
 
-    /// What follows this life of the segment in its chain.
+    /// What follows this segment in its chain, in this reuse epoch.
     fn next(&self, epoch: u32) -> Result<Option<u64>, Stale> {
         let next = self.next.load(Ordering::Acquire);
         if self.epoch.load(Ordering::Acquire) != epoch {
@@ -156,19 +158,19 @@ impl Segment {
         Ok((next & NONE == 0).then_some(next))
     }
 
-    /// Sees to it that `next`, which was seen, stays what follows. False when it does not any more.
+    /// Makes sure that `next`, which was seen, stays what follows. False when it does not follow any more.
     fn freeze(&self, next: u64) -> bool {
         next & FROZEN != 0 || self.next.compare_exchange(next, next | FROZEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Whether all entries of this life are dead, which is for good.
+    /// Whether all entries of this reuse epoch are dead, which is for good.
     fn over(&self, epoch: u32) -> bool {
         self.keys[SEGMENT as usize - 1].load(Ordering::Acquire) & EMPTY == 0
             && self.entries.iter().all(|entry| entry.load(Ordering::Acquire) == DEAD)
             && self.epoch.load(Ordering::Acquire) == epoch
     }
 
-    /// Whether somebody has joined behind `position`.
+    /// Whether an entry has joined behind `position`.
     fn followed(&self, position: u32) -> bool {
         match self.keys.get(position as usize + 1) {
             Some(key) => key.load(Ordering::Acquire) & EMPTY == 0,
@@ -187,7 +189,8 @@ impl PriorityList {
         }
     }
 
-    /// Joins at the tail. Returns where, and the key as it was entered. `ordered`: only if the key is not before the last one.
+    /// Joins at the tail. Returns the position, and the key of the entry. `ordered`: only if the key is not before the
+    /// last one.
     pub(super) fn append(&self, segments: &Segments, key: u64, entry: IndexEntry, ordered: bool) -> Result<(Spot, u64), Refused> {
         let tail = self.tail.load(Ordering::Acquire);
         let mut at = if tail == NOWHERE { self.start(segments)? } else { Spot::unpack(tail).segment };
@@ -214,14 +217,15 @@ impl PriorityList {
             } else if last - key <= NEAR {
                 last + 1
             } else if self.front.load(Ordering::Acquire) == spot.pack() {
-                // All before is dead, so there is nothing to be in order with.
+                // All entries before are dead, so there is nothing to be in order with.
                 key
             } else {
                 return Err(Refused::OutOfOrder);
             };
             let empty = EMPTY | u64::from(at.epoch);
             let swap = |word: &AtomicU64, to| word.compare_exchange(empty, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-            // Should somebody find the key without its entry and want to pass, the place is lost, and the next one is tried.
+            // Should another thread find the key without its entry and want to pass, this position is lost, and the
+            // next one is tried.
             if swap(&segment.keys[position as usize], entered) && swap(&segment.entries[position as usize], entry.0) {
                 return Ok((spot, entered));
             }
@@ -277,8 +281,8 @@ impl PriorityList {
         Ok(Ok(next))
     }
 
-    /// Shows what is entered, from the front on, until `visit` says that it is enough; buries what is dead. An entry may be shown twice.
-    /// Whether nothing is entered here at all.
+    /// Passes the entries to `visit`, from the front on, until it says that it is enough; buries dead ones. An entry
+    /// may be passed twice. Returns whether the list has no entry at all.
     pub(super) fn scan(&self, segments: &Segments, mut visit: impl FnMut(u64, IndexEntry) -> Seen) -> bool {
         loop {
             if let Ok(empty) = self.try_scan(segments, &mut visit) {
@@ -293,7 +297,7 @@ impl PriorityList {
             return Ok(true);
         }
         let mut at = Spot::unpack(front);
-        // As long as all before `at` is dead, the front follows.
+        // While all entries before `at` are dead, the front follows.
         let mut leading = true;
         let mut empty = true;
         loop {
@@ -345,7 +349,7 @@ impl PriorityList {
             if entry as u32 != at.segment.epoch {
                 return Err(Stale);
             }
-            // Someone is between key and entry. Whoever came after must not be held up by it.
+            // Another thread is between key and entry. Entries behind it must not wait for that thread.
             if !segment.followed(at.position) {
                 return Ok(Seen::Pass);
             }
@@ -353,7 +357,7 @@ impl PriorityList {
         }
     }
 
-    /// Makes an entry dead, if it is still what it was.
+    /// Makes an entry dead, if it has not changed.
     fn bury(&self, segment: &Segment, word: &AtomicU64, entry: u64) {
         if word.compare_exchange(entry, DEAD, Ordering::AcqRel, Ordering::Acquire).is_ok()
             && segment.dead.fetch_add(1, Ordering::AcqRel) + 1 == SEGMENT
@@ -362,14 +366,14 @@ impl PriorityList {
         }
     }
 
-    /// Moves the front on to `at`, unless somebody else has moved it.
+    /// Moves the front on to `at`, unless another thread has moved it.
     fn advance(&self, leading: bool, front: u64, at: Spot) {
         if leading && front != at.pack() {
             let _ = self.front.compare_exchange(front, at.pack(), Ordering::AcqRel, Ordering::Acquire);
         }
     }
 
-    /// Moves the front from the end of a segment in which all is dead to the one that follows. Whether that was done here.
+    /// Moves the front from the end of a dead segment to the one that follows. Whether this thread did it.
     fn pass(&self, segments: &Segments, front: u64, from: SegmentRef, next: u64) -> bool {
         let to = Spot::start(linked(next)).pack();
         let passed = segments.get(from.index).freeze(next)
@@ -396,7 +400,7 @@ impl PriorityList {
         }
     }
 
-    /// Unlinks segments behind the first in which all is dead.
+    /// Unlinks dead segments behind the first one.
     fn sweep(&self, segments: &Segments) {
         let front = self.front.load(Ordering::Acquire);
         if front == NOWHERE {

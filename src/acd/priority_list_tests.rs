@@ -113,7 +113,7 @@ fn segments_that_come_round_mislead_nobody() {
     const EACH: u32 = 60_000;
     let segments = Segments::new(64);
     let lists = [PriorityList::new(), PriorityList::new()];
-    // An entry is slot n of priority list n % 2; the words say which are alive.
+    // Entries of slot n are in list n % 2; the words say which are alive.
     let alive: Vec<AtomicU32> = (0..4 * EACH).map(|_| AtomicU32::new(0)).collect();
     std::thread::scope(|scope| {
         for thread in 0..2u32 {
@@ -130,7 +130,7 @@ fn segments_that_come_round_mislead_nobody() {
                         met |= found == entry;
                         if alive[found.slot() as usize].load(Ordering::Acquire) == 2 { Seen::Dead } else { Seen::Pass }
                     });
-                    assert!(met, "its own filing is hidden");
+                    assert!(met, "its own entry is hidden");
                     alive[slot as usize].store(2, Ordering::Release);
                     list.retire(segments, spot, entry);
                 }

@@ -1,4 +1,4 @@
-//! A value that is replaced as a whole while others read it: the routing table.
+//! A value that is replaced as a whole while others read it, such as the routing table.
 
 #[cfg(not(hotline_loom))]
 mod swapped {

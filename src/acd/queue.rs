@@ -17,10 +17,10 @@ pub enum Answer {
     Late,
 }
 
-/// What a caller in a queue is told.
+/// What a waiting caller hears of its wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Announce {
-    /// Which place it has.
+    /// Its place in the queue.
     #[default]
     Place,
     /// How long it may take.
@@ -29,13 +29,13 @@ pub enum Announce {
     PlaceAndWait,
 }
 
-/// What happens in a demand that nobody can serve.
+/// What happens while no agent who could serve the caller is signed in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum WhenEmpty {
-    /// Wait all the same.
+    /// The caller waits all the same.
     #[default]
     Wait,
-    /// Go where the overflow leads.
+    /// The caller goes where the overflow leads.
     Overflow,
     /// A prompt, then goodbye.
     Goodbye,
@@ -56,9 +56,9 @@ pub enum Overflow {
 /// One step by which the requirement relaxes. Steps add up. The caller's language is never relaxed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelaxationStep {
-    /// After so long in a queue.
+    /// After this time in the queue.
     pub after: Duration,
-    /// By how much the least levels are lowered (never below 1).
+    /// By how much the least levels are lowered, never below 1.
     pub lower_levels_by: u8,
     /// Pools that may serve from then on, too.
     pub more_pools: Vec<PoolId>,
@@ -71,55 +71,57 @@ pub struct QueueRules {
     pub name: Arc<str>,
     /// The agency that owns it.
     pub agency: AgencyId,
-    /// What its contacts come by.
+    /// The channel of its contacts.
     pub channel: Channel,
     /// The skills it asks for, each with a least level (1 to 10).
     pub skills: Vec<(SkillId, u8)>,
-    /// The least level asked of the caller's language.
+    /// The least level in the caller's language, 1 to 10.
     pub language_level: u8,
-    /// The pools that may serve it; in the order of preference.
+    /// The pools that may serve it, in the order of preference.
     pub pools: Vec<PoolId>,
-    /// Priority boost over other queues: a caller here is served as if having arrived so much earlier.
+    /// The priority boost over other queues (`head_start`): a caller is served as if having arrived so much earlier.
     pub priority_boost: Duration,
     /// Calls of this queue go before all others, and are shed last.
     pub emergency: bool,
-    /// For so long a caller waits for the agent who served it last, if that one is there; `None`: for whoever comes.
+    /// How long a caller waits for the agent who served it last, if that agent is signed in; `None`: not at all.
     pub prefer_last: Option<Duration>,
-    /// The agent whom callers wait for first who have no such agent, if that one is there, and for how long; `None`: for whoever comes.
+    /// The agent for whom callers without such an agent wait first, if signed in, and for how long; `None`: there is
+    /// none.
     pub prefer_agent: Option<(AgentId, Duration)>,
-    /// How the requirement relaxes with time, in order.
+    /// How the requirement relaxes with time (`widen`), in order.
     pub relaxation: Vec<RelaxationStep>,
     /// How to choose among agents.
     pub choice: ChoiceRule,
-    /// So many agents are rung for a caller at once, of whom the first to answer wins; the others only where nobody else needs them.
+    /// How many agents are rung at once for a caller; the first to answer wins. The further ones are rung only when
+    /// nobody else needs them.
     pub ring_several: u8,
     /// When the caller is answered.
     pub answer: Answer,
     /// The music, a name in the prompt library.
     pub music: Arc<str>,
-    /// What is said to those in a queue.
+    /// What waiting callers hear of their wait.
     pub announce: Announce,
-    /// How often it is said; `None`: never.
+    /// How often they hear it; `None`: never.
     pub announce_every: Option<Duration>,
     /// How long a phone is rung before the agent counts as absent (RONA).
     pub ring_timeout: Duration,
     /// How long an agent who refused or was busy is left alone.
     pub refused_pause: Duration,
-    /// The agent's time after a talk.
+    /// The agent's wrap-up time after a talk.
     pub wrap_up: Duration,
     /// The longest wait, then overflow.
     pub wait_max: Option<Duration>,
-    /// The longest demand; whoever would wait behind it overflows. Zero: nobody waits.
+    /// The greatest length of the queue; a caller who would wait behind it overflows. Zero: nobody waits.
     pub length_max: u32,
     /// Where callers go who cannot stay.
     pub overflow: Overflow,
-    /// What meets a caller when nobody who could serve is signed in.
+    /// What a caller meets when no agent who could serve is signed in.
     pub join_empty: WhenEmpty,
-    /// What becomes of waiting callers when the last one who could serve signs out.
+    /// What becomes of waiting callers when the last agent who could serve signs out.
     pub leave_when_empty: WhenEmpty,
-    /// Answered within this counts as served well.
+    /// The target of the service level: a call answered within it counts as served well.
     pub service_target: Duration,
-    /// Abandoning within this does not count against the service.
+    /// Abandoning within this time does not count against the service level.
     pub short_abandon: Duration,
     /// The longest talk.
     pub talk_max: Duration,
@@ -127,7 +129,7 @@ pub struct QueueRules {
     pub retired: bool,
 }
 
-/// What a queue is that says nothing of itself.
+/// The rules of a queue of which the configuration says nothing.
 impl Default for QueueRules {
     fn default() -> Self {
         QueueRules {
@@ -165,13 +167,13 @@ impl Default for QueueRules {
 }
 
 impl QueueRules {
-    /// The step that holds after `waited`: 0 is the requirement as written.
+    /// The number of relaxation steps that hold after `waited`; 0 is the requirement as written.
     #[must_use]
     pub fn step_at(&self, waited: Duration) -> usize {
         self.relaxation.iter().take_while(|step| step.after <= waited).count()
     }
 
-    /// The skills asked for at `step`, with their least levels; the language, when there is one, among them.
+    /// The skills asked for at `step`, with their least levels, the language included.
     #[must_use]
     pub fn requirement(&self, language: Option<SkillId>, step: usize) -> Vec<(SkillId, u8)> {
         let lowered: u8 = self.relaxation.iter().take(step).fold(0, |sum: u8, step| sum.saturating_add(step.lower_levels_by));

@@ -1,13 +1,15 @@
-//! Where entries are found again: a place for each demand (contacts) or each skill group (agents), with priority lists in it.
+//! The ready index: the entries of ready agents, by skill group, and of waiting contacts, by demand.
 //!
-//! Nearly all who file come in order, and join the place's first priority list. Who comes out of order (put back, credited with a wait
-//! elsewhere, moved by a change of the directory) joins the first of some further priority lists that it is in order in, and if there is
-//! none, the last priority list, which has no order and is read whole. So the least key of a place is at the front of a few priority lists.
+//! Each skill group or demand has a *bucket* of priority lists. Nearly all entries come in the order of their keys and
+//! join the bucket's first list. An entry that is out of order (put back, credited with a wait elsewhere, moved by a
+//! change of the directory) joins the first of some further lists in which it is in order. If there is none, it joins
+//! the last list, which has no order and is read whole. So the least key of a bucket is at the front of a few lists.
 //!
-//! Each place has a *head*, a key that is not after any of its entries: where it is after what a look has found already, the place need not
-//! be looked at; bits say which further priority lists of a place have anything. What hides an entry even for a moment must not hide it for
-//! good, so heads and bits have versions: whoever files raises them, always, once the entry is in its priority list; a head is put later,
-//! and a bit taken away, only where the version has not changed since before the priority lists were read.
+//! Each bucket has a *head*: a key that is not after any of its entries. A scan that has found an entry before the head
+//! need not read the bucket. Bits say which further lists of a bucket have any entry. Whatever hides an entry for a
+//! moment must not hide it for good. So heads and bits have versions, which every thread raises that has put an entry
+//! into a list. A head is put later, or a bit cleared, only if the version has not changed since before the lists were
+//! read.
 
 use once_cell::race::OnceBox;
 
@@ -16,13 +18,13 @@ use super::segments::{SEGMENTS_LIMIT, Segments};
 use super::step::{Step, does};
 use crate::base::sync::{AtomicU64, Ordering};
 
-/// Priority lists of a place: one for those in order, some for the others, the last without order.
+/// Priority lists of a bucket: one for entries in order, some for the others, and a last one without order.
 const LISTS: u32 = 8;
 const UNORDERED: u32 = LISTS - 1;
-/// Places that are made at once, and named by one mask.
+/// Buckets that are allocated together, and named by one mask.
 const BUCKETS_A_CHUNK: u32 = 32;
 
-/// Some of the places of one chunk.
+/// Some of the buckets of one chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mask {
     chunk: u32,
@@ -30,7 +32,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    /// The masks of places, which may be in any order.
+    /// The masks of buckets, which may be given in any order.
     pub(crate) fn of(buckets: impl IntoIterator<Item = u32>) -> Box<[Mask]> {
         let mut buckets: Vec<u32> = buckets.into_iter().collect();
         buckets.sort_unstable();
@@ -45,12 +47,12 @@ impl Mask {
         masks.into_boxed_slice()
     }
 
-    /// The mask of one place.
+    /// The mask of one bucket.
     pub(crate) fn one(bucket: u32) -> Mask {
         Mask { chunk: bucket / BUCKETS_A_CHUNK, bits: 1 << (bucket % BUCKETS_A_CHUNK) }
     }
 
-    /// The places, in rising order.
+    /// The buckets, in rising order.
     pub(crate) fn buckets(masks: &[Mask]) -> impl Iterator<Item = u32> + '_ {
         masks.iter().flat_map(|mask| {
             (0..BUCKETS_A_CHUNK).filter(|bit| mask.bits >> bit & 1 == 1).map(|bit| mask.chunk * BUCKETS_A_CHUNK + bit)
@@ -58,12 +60,12 @@ impl Mask {
     }
 }
 
-/// Where an entry is, for whoever takes it out again.
+/// Where an entry is, for the owner that takes it out again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Location(u64);
 
 impl Location {
-    /// The position in a segment needs five of its eight bits; the priority list has the other three.
+    /// The position in a segment needs five of its eight bits; the number of the list has the other three.
     const LIST_SHIFT: u32 = 37;
 
     fn new(list: u32, spot: Spot) -> Self {
@@ -87,10 +89,10 @@ impl Location {
     }
 }
 
-/// How the entries of a place are read.
+/// How the entries of a bucket are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Order {
-    /// From the least key on: [`Seen::Stop`] ends a priority list.
+    /// From the least key on: [`Seen::Stop`] ends a list.
     ByKey,
     /// All of them.
     Any,
@@ -99,7 +101,7 @@ pub(crate) enum Order {
 struct Bits(AtomicU64);
 
 impl Bits {
-    /// An entry has joined what `bit` stands for.
+    /// An entry has joined the list that `bit` stands for.
     fn set(&self, bit: u32) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -115,7 +117,7 @@ impl Bits {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Takes away those of the bits that were found to lead nowhere since `seen` was loaded.
+    /// Clears those of the bits whose lists were found empty since `seen` was loaded.
     fn clear(&self, seen: u64, bits: u32) {
         if bits != 0 {
             let _ = self.0.compare_exchange(seen, seen & !u64::from(bits), Ordering::AcqRel, Ordering::Acquire);
@@ -123,13 +125,14 @@ impl Bits {
     }
 }
 
-/// A version, and a key that is not after any entry of the place, without its last bits (two milliseconds of a contact's key).
+/// A version, and a key that is not after any entry of the bucket, without its last bits (two milliseconds of a
+/// contact's key).
 struct Head(AtomicU64);
 
 impl Head {
     const CUT: u32 = 20;
     const KEY_BITS: u32 = 63 - Self::CUT;
-    /// Nothing is entered. After any key.
+    /// The head of an empty bucket. It is after any key.
     const NONE: u64 = (1 << Self::KEY_BITS) - 1;
 
     fn new() -> Self {
@@ -150,7 +153,7 @@ impl Head {
         version << Self::KEY_BITS | key
     }
 
-    /// An entry with this key has joined a priority list.
+    /// An entry with this key has joined a list.
     fn lower(&self, key: u64) {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
@@ -162,7 +165,7 @@ impl Head {
         }
     }
 
-    /// The least entry that was found since `seen` was loaded.
+    /// Puts the head to the least key that was found since `seen` was loaded.
     fn raise(&self, seen: u64, least: Option<u64>) {
         let key = least.map_or(Self::NONE, |least| least >> Self::CUT);
         if Self::key(seen) != key {
@@ -188,17 +191,17 @@ impl Chunk {
     }
 }
 
-/// The places of one kind of party.
+/// The index of one kind of party: agents or contacts.
 pub(crate) struct ReadyIndex {
     chunks: Box<[OnceBox<Chunk>]>,
     segments: Segments,
 }
 
 impl ReadyIndex {
-    /// For as many parties and places. Memory comes as it is needed.
+    /// An index for so many parties and buckets. Memory is allocated as it is needed.
     pub(crate) fn new(parties: u32, buckets: u32) -> Self {
-        // Each party that is entered may keep a segment from dying, and a third of those may be dead and not yet swept; besides, each
-        // priority list keeps its last segment, and has some dead ones before it is swept at all.
+        // Each entry may keep a segment from dying, and a third of the segments may be dead and not yet swept. Besides,
+        // each list keeps its last segment, and has some dead ones before it is swept at all.
         let segments = u64::from(parties) * 4 / 3 + u64::from(buckets) * u64::from(LISTS * (1 + SWEEP_AT));
         let segments = u32::try_from(segments).unwrap_or(u32::MAX).min(SEGMENTS_LIMIT);
         let chunks = (0..buckets.div_ceil(BUCKETS_A_CHUNK)).map(|_| OnceBox::new()).collect();
@@ -209,7 +212,7 @@ impl ReadyIndex {
         self.chunks[(bucket / BUCKETS_A_CHUNK) as usize].get_or_init(|| Box::new(Chunk::new()))
     }
 
-    /// Shows what is entered in a place; the least key of what is not dead, if there is anything.
+    /// Passes the entries of a bucket to `visit`. Returns the least key that is not dead, if there is any.
     fn scan_bucket(&self, bucket: &Bucket, order: Order, visit: &mut impl FnMut(u64, IndexEntry) -> Seen) -> Option<u64> {
         let further = bucket.further.load();
         let mut least: Option<u64> = None;
@@ -234,7 +237,8 @@ impl ReadyIndex {
         least
     }
 
-    /// Files in `place`. Returns where, and the key as it was entered: behind one that came at the same moment it may be a little later.
+    /// Puts an entry into `bucket`. Returns where it is, and its key: behind an entry of the same moment the key may be
+    /// a little later.
     pub(crate) fn enter(&self, bucket: u32, key: u64, entry: IndexEntry) -> (Location, u64) {
         let chunk = self.chunk(bucket);
         let it = &chunk.buckets[(bucket % BUCKETS_A_CHUNK) as usize];
@@ -260,8 +264,9 @@ impl ReadyIndex {
         it.lists[location.list() as usize].retire(&self.segments, location.spot(), entry);
     }
 
-    /// Shows what is entered in `places` to whoever keeps `state`: place, key, entry. [`Seen::Stop`] says that what has a greater key in
-    /// the same place need not be shown. Places in which all is after `reach` are passed over. An entry may be shown more than once.
+    /// Passes the entries of `buckets` to `visit`, with `state`, the bucket and the key. [`Seen::Stop`] says that
+    /// greater keys of the same bucket need not be passed. Buckets whose keys are all after `reach` are skipped. An
+    /// entry may be passed more than once.
     pub(crate) fn scan<S>(
         &self,
         buckets: &[Mask],
@@ -271,7 +276,7 @@ impl ReadyIndex {
         mut visit: impl FnMut(&mut S, u32, u64, IndexEntry) -> Seen,
     ) {
         for mask in buckets {
-            // What has no chunk yet has had no entry.
+            // A chunk that is not allocated has had no entry.
             let Some(chunk) = self.chunks.get(mask.chunk as usize).and_then(OnceBox::get) else { continue };
             let mut bits = mask.bits;
             while bits != 0 {

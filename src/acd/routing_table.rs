@@ -1,8 +1,8 @@
-//! The routing table: which skill groups may serve which demands. Immutable; replaced as a whole when the directory changes.
+//! The routing table: which skill groups may serve which demands. It is immutable, and replaced as a whole when the
+//! directory changes.
 //!
-//! A *demand* stands for each distinct requirement (channel, skills with least levels, pools, rule of choice, step, priority boost), a
-//! *skill group* for each distinct profile (channel, skills with levels, pools). Which skill groups may serve which demands is decided
-//! once, here.
+//! A *demand* is a distinct requirement: channel, skills with least levels, pools, rule of choice, relaxation step and
+//! priority boost. A *skill group* is a distinct profile of agents: channel, skills with levels, and pools.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use super::ready_index::Mask;
 use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
-/// A demand: a distinct requirement; or one agent's own demand, for those who want nobody else for a while.
+/// A demand: a distinct requirement, or an agent's own demand for contacts that wait for this agent alone. A dense
+/// index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DemandId(pub u32);
 
@@ -28,7 +29,7 @@ impl DemandId {
         DemandId(DEMANDS_MAX + agent.0)
     }
 
-    /// Whose own demand it is; `None` for a demand that a requirement makes.
+    /// The agent whose own demand this is; `None` for a demand that comes from a requirement.
     #[must_use]
     pub const fn agent(self) -> Option<AgentId> {
         match self.0.checked_sub(DEMANDS_MAX) {
@@ -38,31 +39,33 @@ impl DemandId {
     }
 }
 
-/// A skill group: a distinct profile of agents.
+/// A skill group: a distinct profile of agents. A dense index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SkillGroupId(pub u32);
 
-/// The greatest number of demands that a directory and the changes before it can come to; agents' own demands are counted from there.
+/// The greatest number of demands that a directory can need together with the versions before it. The agents' own
+/// demands are numbered from here.
 pub(crate) const DEMANDS_MAX: u32 = match () {
-    // The models' towns are small, and so is their index.
+    // The models are small, and so is their index.
     () if cfg!(hotline_loom) => 2,
     () if cfg!(any(hotline_shuttle, hotline_parked)) => 16,
     () => 1 << 17,
 };
 
-/// The greatest number of skill groups that so many agents and their last changes can come to.
+/// The greatest number of skill groups that so many agents can need, with the versions of the directory before the last
+/// change.
 pub(crate) fn skill_groups_max(agents: u32) -> u32 {
     let least = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 16 } else { 1024 };
     (4 * agents).max(least)
 }
 
-/// The directory has come to more than the matcher was built for.
+/// The directory needs more than the matcher was built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "{what}: {wanted} with those that the changes before may still need, and there is room for {max}; try again in a moment, or restart"
 )]
 pub struct TooMany {
-    /// Of what.
+    /// What there are too many of: demands or skill groups.
     pub what: &'static str,
     /// How many there would be.
     pub wanted: usize,
@@ -70,7 +73,7 @@ pub struct TooMany {
     pub max: u32,
 }
 
-/// What eligibility depends on, of one agent.
+/// What an agent's eligibility depends on.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct AgentProfile {
     /// The agent's name: unique, and the user part of the phone's address.
@@ -81,71 +84,72 @@ pub struct AgentProfile {
     pub pools: Vec<PoolId>,
     /// What the agent can do, with levels 1 to 10.
     pub skills: Vec<(SkillId, u8)>,
-    /// What comes to the agent under this number; for the rest of what it may have at once there are [more](Directory::with_agent_slots).
+    /// The channel of this slot. The agent's [other slots](Directory::with_agent_slots) have profiles of their own.
     pub channel: Channel,
     /// What the agent may have at once.
     pub capacity: Capacity,
 }
 
-/// The queues and agents that the configuration names. Indexes are stable: one that is gone leaves `None` behind.
+/// The queues and agents that the configuration names. Indexes are stable: a removed one leaves `None` behind.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// By [`QueueId`].
     pub queues: Vec<Option<QueueRules>>,
     /// By [`AgentId`].
     pub agents: Vec<Option<AgentProfile>>,
-    /// From this number on they are further [agent slots](super::agent_slots) of agents; `None`: there are none.
+    /// From this number on agents are further [slots](super::agent_slots) of other agents; `None`: there are none.
     pub agent_slots_from: Option<u32>,
     /// The skills that are languages, by which callers choose.
     pub languages: Vec<SkillId>,
-    /// By [`AgencyId`]: what it keeps for its own callers; `None`, and none at all: its agents serve whoever their pools serve.
+    /// By [`AgencyId`]: what it keeps for its own callers. `None`, or a missing item: its agents serve all callers of
+    /// their pools.
     pub lending: Vec<Option<Lending>>,
 }
 
 /// A skill group as a demand sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Served {
-    /// Whose agents may serve the demand.
+    /// The skill group whose agents may serve the demand.
     pub group: SkillGroupId,
-    /// The first of the demand's pools that they belong to, counted from 0.
+    /// The first of the demand's pools that the agents belong to, counted from 0.
     pub pool: u8,
-    /// The sum of their levels in the skills asked for.
+    /// The sum of the agents' levels in the skills asked for.
     pub level_sum: u16,
 }
 
-/// A demand as the skill groups see it; one that is dropped has none.
+/// What the skill groups mean to a demand. A demand that was dropped has none.
 #[derive(Clone, Debug, Default)]
 struct Demand {
     rule: ChoiceRule,
-    /// By skill group.
+    /// Sorted by skill group.
     served: Box<[Served]>,
     groups: Box<[Mask]>,
     /// The same for skill groups whose agents would have to be lent.
     to_borrow: Box<[Served]>,
     groups_to_borrow: Box<[Mask]>,
-    /// The agencies that these are of, in the order of the demand's pools.
+    /// The agencies of those skill groups, in the order of the demand's pools.
     lenders: Box<[AgencyId]>,
 }
 
-/// Whom the agents of a skill group serve.
+/// Which callers the agents of a skill group serve.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Terms {
-    /// Whoever their pools serve.
+    /// All callers of their pools.
     All,
-    /// Of those only their own agency's callers.
+    /// Of those only the callers of their own agency.
     Own(AgencyId),
-    /// All of those, for now, on loan.
+    /// All of those, for now: the agent is on loan.
     Lent(AgencyId),
 }
 
 impl Terms {
-    /// The agency that keeps them for its own callers.
+    /// The agency that keeps the agents for its own callers.
     fn kept_for(self) -> Option<AgencyId> {
         if let Terms::Own(agency) = self { Some(agency) } else { None }
     }
 }
 
-/// What a skill group stands for.
+/// The profile that a skill group stands for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Profile {
     skills: Vec<(SkillId, u8)>,
@@ -155,7 +159,7 @@ struct Profile {
 }
 
 impl Profile {
-    /// The sum of the levels in the skills asked for; `None` for one who has not enough of one of them.
+    /// The sum of the levels in the skills asked for; `None` if one level is too low.
     fn level_sum(&self, asked: &[(SkillId, u8)]) -> Option<u16> {
         let level =
             |skill: &SkillId| self.skills.binary_search_by_key(skill, |(known, _)| *known).map_or(0, |at| self.skills[at].1);
@@ -166,8 +170,8 @@ impl Profile {
     }
 }
 
-/// What a demand stands for: what it asks of agents, and what makes its contacts join in the order of their keys (all have the same head
-/// start and have waited for as many steps).
+/// The requirement that a demand stands for: what it asks of agents, and what makes its contacts join in the order of
+/// their keys. All contacts of a demand have the same priority boost and have waited for as many steps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Requirement {
     channel: Channel,
@@ -198,12 +202,13 @@ pub struct RoutingTable {
     /// By queue: all its demands.
     demands_of_queue: Vec<Box<[Mask]>>,
     group_of: Vec<Option<SkillGroupId>>,
-    /// By skill group: the agency that keeps its agents for its own callers, and the skill group that they sit on when they are lent.
+    /// By skill group: the agency that keeps its agents for its own callers, and the skill group of these agents while
+    /// they are lent.
     kept: Vec<Option<(AgencyId, SkillGroupId)>>,
-    /// By agency: the skill groups of agents whom it keeps for its own callers.
+    /// By agency: the skill groups of the agents that it keeps for its own callers.
     kept_groups: Vec<Box<[Mask]>>,
     lending: Vec<Option<Lending>>,
-    /// By skill group: how many agents have that profile.
+    /// By skill group: how many agents of the directory have this profile.
     members: Vec<u32>,
     agent_slots_from: u32,
     languages: Vec<SkillId>,
@@ -235,8 +240,8 @@ impl RoutingTable {
         RoutingTable::default().following(directory, version, 0)
     }
 
-    /// The routing table of `directory`, its version `version`, that keeps every demand and skill group of this one under its number in
-    /// which somebody may still be entered: all owners have taken up version `acknowledged`.
+    /// The routing table of `directory` as this `version`. Every demand and skill group of the present table keeps its
+    /// number while a party may still have an entry under it. All owners have adopted the version `acknowledged`.
     #[must_use]
     pub fn following(&self, directory: &Directory, version: u64, acknowledged: u64) -> Self {
         let lender = |agency: AgencyId| directory.lending.get(agency.index()).copied().flatten().map(|_| agency);
@@ -314,19 +319,20 @@ impl RoutingTable {
         }
     }
 
-    /// Which version of the directory this is; grows.
+    /// The directory version; it grows.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The demand for a caller of `queue` who speaks `language`, at a relaxation step (the last, where there are not so many).
+    /// The demand of a caller of `queue` who speaks `language`, after `step` relaxation steps (the last step, where
+    /// there are fewer).
     #[must_use]
     pub fn demand(&self, queue: QueueId, language: Option<SkillId>, step: usize) -> Option<DemandId> {
         self.demand_among(&self.demand_of, queue, language, step)
     }
 
-    /// The demand for further rings of such a caller; `None` where one agent is rung at a time.
+    /// The demand of further rings for such a caller; `None` where one agent is rung at a time.
     #[must_use]
     pub fn further_demand(&self, queue: QueueId, language: Option<SkillId>, step: usize) -> Option<DemandId> {
         self.demand_among(&self.further_demand_of, queue, language, step)
@@ -348,60 +354,61 @@ impl RoutingTable {
         language.and_then(|l| self.languages.iter().position(|known| *known == l)).unwrap_or(self.languages.len())
     }
 
-    /// The number of a language, from 1; 0 is no language. A reload that adds languages changes none.
+    /// The number of a language, from 1; 0 is no language. A reload that adds languages changes no number.
     pub(crate) fn tongue(&self, language: Option<SkillId>) -> usize {
         (self.place_of(language) + 1) % (self.languages.len() + 1)
     }
 
-    /// For each language and for none: its number as [`tongue`](Self::tongue) gives it, and the demand of those of `queue` who speak it.
+    /// For each language and for none: its number by [`tongue`](Self::tongue), and the first demand of the queue's
+    /// callers who speak it.
     pub(crate) fn tongues(&self, queue: QueueId) -> impl Iterator<Item = (usize, DemandId)> + '_ {
         let demands = self.demand_of.get(queue.index()).and_then(|steps| steps.first()).map_or(&[][..], |demands| demands);
         demands.iter().enumerate().map(|(place, demand)| ((place + 1) % demands.len(), *demand))
     }
 
-    /// The demands of those of `queue` who speak `language`: one for each step.
+    /// The demands of the queue's callers who speak `language`: one for each step.
     pub(crate) fn demands_in(&self, queue: QueueId, language: Option<SkillId>) -> Box<[Mask]> {
         let place = self.place_of(language);
         let steps = self.demand_of.get(queue.index()).map_or(&[][..], |steps| steps);
         Mask::of(sorted(steps.iter().filter_map(|demands| demands.get(place)).map(|demand| demand.0)))
     }
 
-    /// The skill group of an agent; `None` for one whom the directory does not know.
+    /// The skill group of an agent; `None` for an agent that the directory does not know.
     #[must_use]
     pub fn group(&self, agent: AgentId) -> Option<SkillGroupId> {
         self.group_of.get(agent.index()).copied().flatten()
     }
 
-    /// Whether this is an agent's own number, and not that of a further agent slot.
+    /// Whether this is an agent's own number, and not that of a further slot.
     pub(crate) fn is_agents_own(&self, agent: AgentId) -> bool {
         agent.0 < self.agent_slots_from
     }
 
-    /// How many agents of the directory `skill group` is for, signed in or not.
+    /// How many agents of the directory are in `group`, signed in or not.
     pub(crate) fn members(&self, group: SkillGroupId) -> u32 {
         self.members.get(group.0 as usize).copied().unwrap_or(0)
     }
 
-    /// What `demand` may expect of `skill group`; `None`: nothing.
+    /// What `group` means to `demand`; `None`: it may not serve it.
     #[must_use]
     pub fn served(&self, group: SkillGroupId, demand: DemandId) -> Option<Served> {
         let served = &self.demands.get(demand.0 as usize)?.served;
         served.binary_search_by_key(&group, |served| served.group).ok().map(|at| served[at])
     }
 
-    /// Whether agents of `skill group` may serve `demand`.
+    /// Whether agents of `group` may serve `demand`.
     #[must_use]
     pub fn serves(&self, group: SkillGroupId, demand: DemandId) -> bool {
         self.served(group, demand).is_some()
     }
 
-    /// Whether there is any skill group that may serve `demand`, lent or not.
+    /// Whether any skill group may serve `demand`, lent or not.
     #[must_use]
     pub fn anyone_serves(&self, demand: DemandId) -> bool {
         !self.groups_of(demand).is_empty() || !self.groups_to_borrow(demand).is_empty()
     }
 
-    /// What `demand` may expect of `skill group` when its agents are lent; `None`: nothing, or they need not be.
+    /// What `group` means to `demand` when its agents are lent; `None`: they may not serve it, or need not be lent.
     pub(crate) fn to_borrow(&self, group: SkillGroupId, demand: DemandId) -> Option<Served> {
         let served = &self.demands.get(demand.0 as usize)?.to_borrow;
         served.binary_search_by_key(&group, |served| served.group).ok().map(|at| served[at])
@@ -412,22 +419,22 @@ impl RoutingTable {
         self.demands.get(demand.0 as usize).map_or(&[], |demand| &demand.groups_to_borrow)
     }
 
-    /// The agencies that these are of.
+    /// The agencies of those skill groups.
     pub(crate) fn lenders_to(&self, demand: DemandId) -> &[AgencyId] {
         self.demands.get(demand.0 as usize).map_or(&[], |demand| &demand.lenders)
     }
 
-    /// The agency that keeps the agents of `skill group` for its own callers.
+    /// The agency that keeps the agents of `group` for its own callers.
     pub(crate) fn kept_for(&self, group: SkillGroupId) -> Option<AgencyId> {
         self.kept.get(group.0 as usize).copied().flatten().map(|(agency, _)| agency)
     }
 
-    /// The skill group on which agents of `skill group` sit when they are lent.
+    /// The skill group of the agents of `group` while they are lent.
     pub(crate) fn lent_as(&self, group: SkillGroupId) -> Option<SkillGroupId> {
         self.kept.get(group.0 as usize).copied().flatten().map(|(_, lent)| lent)
     }
 
-    /// The skill groups of agents whom `agency` keeps for its own callers.
+    /// The skill groups of the agents that `agency` keeps for its own callers.
     pub(crate) fn kept_groups(&self, agency: AgencyId) -> &[Mask] {
         self.kept_groups.get(agency.index()).map_or(&[], |groups| groups)
     }
@@ -447,7 +454,7 @@ impl RoutingTable {
         self.demands.get(demand.0 as usize).map_or(&[], |demand| &demand.groups)
     }
 
-    /// The demands that `skill group` may serve.
+    /// The demands that `group` may serve.
     pub(crate) fn demands_of(&self, group: SkillGroupId) -> &[Mask] {
         self.demands_of_group.get(group.0 as usize).map_or(&[], |demands| demands)
     }
@@ -463,10 +470,9 @@ impl RoutingTable {
         self.demands.get(demand.0 as usize).map_or(ChoiceRule::LongestIdle, |demand| demand.rule)
     }
 
-    /// Whether a matcher for so many agents has room for it.
+    /// Whether a matcher for so many agents has room for this table.
     ///
-    /// # Errors
-    /// When it has not.
+    /// # Errors When it has too many demands or skill groups.
     pub fn fits(&self, agents: u32) -> Result<(), TooMany> {
         let room =
             [("demands", self.demands.len(), DEMANDS_MAX), ("skill groups", self.profiles.end(), skill_groups_max(agents))];
@@ -477,7 +483,8 @@ impl RoutingTable {
     }
 }
 
-/// Demands, and by skill group the demands that it may serve. Skill groups are looked for among those of the demand's pools only.
+/// The demands, and by skill group the demands that it may serve. Only the skill groups of a demand's pools are looked
+/// at.
 fn served(
     requirements: &Numbering<Requirement>,
     profiles: &Numbering<Profile>,
@@ -501,7 +508,7 @@ fn served(
             for (profile, group) in of_pool.get(pool).into_iter().flatten() {
                 let level_sum = profile.level_sum(&requirement.skills).filter(|_| profile.channel == requirement.channel);
                 let Some(level_sum) = level_sum else { continue };
-                // Nobody is kept from an emergency, and nobody borrowed for a further ring.
+                // No agent is kept from an emergency, and none is borrowed for a further ring.
                 let found = match profile.terms {
                     Terms::Own(agency) | Terms::Lent(agency) if requirement.lender == Some(agency) => &mut found,
                     Terms::All => &mut found,

@@ -1,7 +1,8 @@
-//! The memory of the priority lists: segments that are used again and again and never freed.
+//! The memory of the priority lists: segments that are reused and never freed.
 //!
-//! Handed out by a stack with a tagged head (Treiber's); allocated a chunk at a time when the stack is empty, until there are as many
-//! as were allowed. A reference to a segment names the reuse epoch that it means (see [`super::priority_list`]).
+//! Free segments are on a stack with a tagged head (Treiber's). While the stack is empty a chunk at a time is
+//! allocated, up to the number allowed. A reference to a segment names the reuse epoch that it means (see
+//! [`super::priority_list`]).
 
 use once_cell::race::OnceBox;
 
@@ -10,12 +11,12 @@ use super::step::{Step, does};
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Segments allocated at once.
+/// Segments that are allocated together.
 const CHUNK: u32 = if cfg!(any(hotline_loom, hotline_shuttle, hotline_parked)) { 4 } else { 64 };
-/// As many as a packed reference can name.
+/// As many segments as a packed reference can name.
 pub(crate) const SEGMENTS_LIMIT: u32 = 1 << 24;
 
-/// A segment, and which of its lives is meant.
+/// A segment, and the reuse epoch that is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SegmentRef {
     pub(super) index: u32,
@@ -48,7 +49,7 @@ impl Segment {
         }
     }
 
-    /// Ends this life: whoever still holds words of it finds out.
+    /// Begins the next reuse epoch: a thread that still holds words of this one finds out.
     fn renew(&self) {
         let next = u32::from(does(Step::NewReuseEpoch));
         let epoch = self.epoch.load(Ordering::Acquire).wrapping_add(next);
@@ -86,7 +87,7 @@ impl Segments {
         &chunk.0[(index % CHUNK) as usize]
     }
 
-    /// An empty segment that nobody else has; `None` when there are as many as were allowed.
+    /// An empty segment that no list has; `None` when there are as many as allowed.
     pub(super) fn take(&self) -> Option<SegmentRef> {
         let index = self.pop().or_else(|| self.begin())?;
         Some(SegmentRef { index, epoch: self.get(index).epoch.load(Ordering::Acquire) })
@@ -115,7 +116,7 @@ impl Segments {
         None
     }
 
-    /// Gives back a segment that no chain leads to any more (threads may still be reading it).
+    /// Gives back a segment that no chain leads to any more. Threads may still be reading it.
     pub(super) fn give(&self, index: u32) {
         let segment = self.get(index);
         segment.renew();

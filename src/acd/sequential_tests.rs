@@ -88,7 +88,7 @@ struct Plain {
     ready: BTreeMap<u32, ReadyAgent>,
     /// Contact and agent.
     offers: BTreeMap<u32, u32>,
-    /// By demand: who was chosen last.
+    /// By demand: the agent that was chosen last.
     chosen: BTreeMap<DemandId, u32>,
 }
 
@@ -192,7 +192,7 @@ impl Pair {
     }
 
     fn demand(&self, ticket: &Ticket) -> DemandId {
-        self.plain.table.demand(QueueId(ticket.queue), ticket.language, ticket.step).expect("the queue has lines")
+        self.plain.table.demand(QueueId(ticket.queue), ticket.language, ticket.step).expect("the queue has demands")
     }
 
     fn perform(&mut self, (kind, who, what): (u8, u8, u8)) {

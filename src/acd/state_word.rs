@@ -1,13 +1,13 @@
-//! The atomic word of a party: two bits of tag, twenty of index, twenty and twenty-two of generation.
+//! The atomic state word of a party: two bits of tag, twenty of index, twenty and twenty-two of generation.
 //!
 //! ```text
 //! agent:   BUSY(ag)     READY(ag)           CLAIM(c,cg,ag)   HELD(c,cg,ag)
 //! contact: GONE(cg)     WAITING(cg)         OFFERED(a,ag,cg) SERVED(cg)
 //! ```
 //!
-//! A zeroed word is BUSY(0) or GONE(0): a slot that nobody has used yet waits for nobody.
+//! A zeroed word is BUSY(0) or GONE(0): an unused slot.
 
-/// How many slots a word's index can name.
+/// How many slots the index of a state word can name.
 pub(crate) const INDEX_LIMIT: u32 = 1 << 20;
 
 const INDEX_MASK: u64 = (1 << 20) - 1;
@@ -22,7 +22,7 @@ pub(crate) struct ContactGeneration(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct AgentGeneration(u32);
 
-/// Whether `a` came after `b`, of counters that go round after `bits`.
+/// Whether `a` came after `b`, for counters that wrap around after `bits` bits.
 fn after(a: u32, b: u32, bits: u32) -> bool {
     let ahead = a.wrapping_sub(b) & ((1 << bits) - 1);
     ahead != 0 && ahead < 1 << (bits - 1)
@@ -42,7 +42,7 @@ impl ContactGeneration {
         after(self.0, other.0, CONTACT_GENERATION_BITS)
     }
 
-    /// Which of a slot's two entry cells belongs to it.
+    /// Which of a slot's two cells belongs to it.
     pub(crate) fn cell(self) -> usize {
         (self.0 & 1) as usize
     }

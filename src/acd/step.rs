@@ -1,67 +1,68 @@
-//! The steps of the claim that the models under tests/models can take out, one at a time, to show that they are needed and that their
-//! absence is noticed. In production none can be.
+//! The steps of the claim protocol that the models under tests/models can take out, one at a time. Each model run shows
+//! that a step is needed, and that its absence is detected. In production no step can be taken out.
 
 /// A step whose absence a model must notice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(not(any(hotline_loom, hotline_shuttle, hotline_parked)), allow(dead_code, reason = "only models take steps out"))]
 pub(crate) enum Step {
-    /// The fence between a contact's word and its look for an agent, as it arrives.
+    /// The fence between a contact's state word and its scan for an agent, as it arrives.
     FenceOfArrival,
-    /// The fence between an agent's word and its look for a contact.
+    /// The fence between an agent's state word and its scan for a contact.
     FenceOfReady,
     /// The fence of a contact that is put back.
     FenceOfPutBack,
-    /// The fence of a contact that moves to a wider demand.
+    /// The fence of a contact that moves to a relaxed demand.
     FenceOfRelaxation,
-    /// The fence of an agent that takes a new seat.
+    /// The fence of an agent that moves to another skill group.
     FenceOfRegroup,
-    /// The second look of `best`.
+    /// The second scan of `best`.
     SecondLook,
-    /// A generation comes from the owner's counter, and is not the word's plus one; nor does anything else tell two entries apart.
+    /// A generation comes from the owner's counter, and is not that of the state word plus one. Without it nothing else
+    /// tells two entries apart, either.
     OwnersCounter,
-    /// An entry is in its index before its word says so.
+    /// An entry is in its index before its state word says so.
     IndexBeforeStateWord,
-    /// A scan of a demand settles the claim that a contact is offered by.
+    /// A scan of contacts settles the claim by which a contact is offered.
     SettleInScan,
-    /// A scan of a demand looks again at a contact whose word has changed meanwhile.
+    /// A scan of contacts looks again at a contact whose state word has changed meanwhile.
     AgainInScan,
-    /// A contact that looks for an agent settles the claim that the agent is under.
+    /// A contact that scans for an agent settles the claim that the agent is under.
     SettleInMatch,
-    /// An agent that looks for a contact settles the claim that it is under.
+    /// An agent that scans for a contact settles the claim that it is under.
     SettleInDrive,
     /// An owner that looks at its agent settles the claim that it is under.
     SettleInView,
     /// Both owners are woken before the agent is held.
     OfferBeforeHeld,
-    /// An agent that claims as it turns ready is in its index all the same, should the claim be lost.
+    /// An agent that claims as it turns ready is in the index all the same, should the claim be lost.
     IndexOfDirectClaim,
-    /// An agent whose first claim is lost looks on.
+    /// An agent whose first claim is lost scans on.
     DriveAfterLostClaim,
-    /// An entry is taken for dead only when it is older than its party's word.
+    /// An entry is taken for dead only when it is older than its party's state word.
     OnlyOlderIsDead,
     /// The routing table is loaded after the fence, not before.
     TableAfterFence,
     /// A segment that is used again has a new reuse epoch.
     NewReuseEpoch,
-    /// Whoever files raises the version of its place's head.
+    /// A thread that enters a party raises the version of its bucket's head.
     NewHeadVersion,
-    /// A demand or skill group that no version names is dropped only when all owners have taken such a version up.
+    /// A demand or skill group that no version names is dropped only when all owners have adopted such a version.
     DropAcknowledged,
-    /// The number of one that was dropped is used again only when all have taken up a version without it.
+    /// The number of a dropped one is reused only when all owners have adopted a version without it.
     ReuseAcknowledged,
-    /// Whoever gives a right back looks for an agent who may have it now.
+    /// An owner that gives a permit back looks for an agent that may have it now.
     LookAfterLoan,
-    /// Where an agent who was asked for a loan is free no more, another is asked.
+    /// When an agent that was asked for a loan is free no more, another is asked.
     AnotherIsAsked,
-    /// An agent who stays free has whoever wants two look again.
+    /// An agent that stays free wakes the joint requests.
     WakeJoints,
-    /// Who wants two and has one holds nobody, unless it is its turn.
+    /// A joint request that has one agent holds nobody, unless it has the reservation lease.
     TakeBothOut,
-    /// Only one who wants two has the turn.
+    /// Only one joint request has the reservation lease.
     OneLease,
-    /// An agent slot is reserved only for what goes with what the agent has.
+    /// A slot is reserved only for a contact that goes with what the agent has.
     KeepCapacity,
-    /// A contact that an agent slot was claimed for, and that is not taken, is told so.
+    /// The owner of a contact that a slot was claimed for and that is not taken is notified of it.
     SayDeclined,
     /// An agent whose loan came to nothing goes back to the skill group of those who are kept.
     BackToOwnGroup,

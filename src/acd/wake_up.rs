@@ -1,8 +1,9 @@
-//! WakeUps: "look at this slot again". Not facts: an owner that is woken reads the words.
+//! Wake-ups: messages that only say "look at this slot again". An owner that is woken reads the state words.
 //!
-//! For each shard a bit a slot, a bit for each word of these, and a bit for each word of those. Whoever wake-ups sets all three, from the
-//! slot's upwards, whatever was set already: one who stalled between two of them holds up nobody else's wake-up. The owner takes them from
-//! the top down. So a wake-up is never lost, the bits are never full, and to ask whether there is one takes a look at a word or two.
+//! Each shard has one bit for each slot, one for each word of these bits, and one for each word of those. A thread that
+//! wakes an owner sets all three, from the slot's bit upwards, even if they are set already. So a thread that stalls
+//! between two of them holds up no other wake-up. The owner takes the bits from the top down. So a wake-up is never
+//! lost, there is always room, and it takes a look at a word or two to know whether there is one.
 
 use crate::base::padded::Padded;
 use crate::base::sync::{AtomicU64, Ordering};
@@ -10,14 +11,14 @@ use crate::base::sync::{AtomicU64, Ordering};
 /// Bits in a word.
 const BITS: u32 = 64;
 
-/// The bits of one shard.
+/// The bits of one shard, level by level.
 struct Shard {
     slots: Box<[AtomicU64]>,
     words: Box<[Padded<AtomicU64>]>,
     top: Box<[Padded<AtomicU64>]>,
 }
 
-/// The bits of one kind of slot.
+/// The bits of one kind of slot, by shard.
 pub(crate) struct WakeUps(Box<[Shard]>);
 
 fn clear(bits: u32) -> Box<[Padded<AtomicU64>]> {
@@ -29,7 +30,7 @@ fn place(bit: u32) -> (usize, u64) {
     ((bit / BITS) as usize, 1 << (bit % BITS))
 }
 
-/// Takes a word's bits away; their places, in rising order.
+/// Takes a word's bits away. Returns their places, in rising order.
 fn take(word: &AtomicU64, index: u32) -> impl Iterator<Item = u32> {
     let mut bits = if word.load(Ordering::Acquire) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) };
     std::iter::from_fn(move || {
@@ -56,7 +57,7 @@ impl WakeUps {
     pub(crate) fn push(&self, shard: u16, slot: u32) {
         let shard = &self.0[usize::from(shard)];
         let (word, bit) = place(slot);
-        // Always written: what the owner reads after taking this bit is what was written before it.
+        // It is always written: after taking this bit the owner reads what was written before it.
         shard.slots[word].fetch_or(bit, Ordering::AcqRel);
         let (above, bit) = place(word as u32);
         Self::set(&shard.words[above], bit);
@@ -64,8 +65,8 @@ impl WakeUps {
         Self::set(&shard.top[top], bit);
     }
 
-    /// Sets a bit of a higher level. One that is still set will be taken after the slot's own: had that been taken before, this would be
-    /// seen to be gone.
+    /// Sets a bit of a higher level. A bit that is still set will be taken after the slot's own: had it been taken
+    /// before, it would be seen cleared.
     fn set(word: &AtomicU64, bit: u64) {
         if word.load(Ordering::Acquire) & bit == 0 {
             word.fetch_or(bit, Ordering::AcqRel);
@@ -77,8 +78,8 @@ impl WakeUps {
         self.0[usize::from(shard)].top.iter().any(|word| word.load(Ordering::Acquire) != 0)
     }
 
-    /// Takes all that `shard` is to look at. Each slot's bit is taken before it is handed over, so that a change made while its owner
-    /// looks wake-ups again.
+    /// Takes all slots that `shard` is to look at. Each slot's bit is taken before the slot is handed over, so that a
+    /// change made while its owner looks wakes the owner again.
     pub(crate) fn drain(&self, shard: u16, mut each: impl FnMut(u32)) {
         let shard = &self.0[usize::from(shard)];
         for (index, top) in (0..).zip(&shard.top) {

@@ -1,4 +1,4 @@
-//! Looks that move nobody: who is wanted, who might be lent, which two are free, how many go before.
+//! Scans that move no party: who is wanted, who might be lent, which two agents are ready, how many contacts go before.
 
 use super::super::priority_list::Seen;
 use super::super::ready_index::{Mask, Order};
@@ -8,12 +8,12 @@ use super::{ClaimProtocol, ContactSlot, Key, Waiting};
 use crate::base::sync::Ordering;
 
 impl ClaimProtocol {
-    /// Whether the agent is ready, and somebody waits whom it could serve on `skill group`.
+    /// Whether the agent is ready, and a contact waits that it could serve in `group`.
     pub(crate) fn is_wanted(&self, table: &RoutingTable, slot: u32, group: SkillGroupId) -> bool {
         matches!(self.agent(slot), AgentStateWord::Ready(_)) && self.look(table, (slot, group), None).is_some()
     }
 
-    /// One who is ready on one of `skill groups`, and whom somebody waits for whom it could serve on the skill group it is lent as.
+    /// A ready agent of one of `groups` for whom a contact waits that it could serve in the skill group of its loan.
     pub(crate) fn wanted_of(&self, table: &RoutingTable, groups: &[Mask]) -> Option<u32> {
         Mask::buckets(groups).map(SkillGroupId).find_map(|group| {
             self.look_in(table.demands_of(table.lent_as(group)?), None)?;
@@ -36,7 +36,7 @@ impl ClaimProtocol {
         })
     }
 
-    /// The best agent for a contact that waits of those who would have to be lent to it, on skill groups that `may_lend`.
+    /// The best agent that would have to be lent to a waiting contact, of the skill groups that `may_lend`.
     pub(crate) fn to_borrow(&self, table: &RoutingTable, slot: u32, may_lend: impl Fn(SkillGroupId) -> bool) -> Option<u32> {
         let waiting = self.waiting(slot)?;
         let groups = table.groups_to_borrow(waiting.demand);
@@ -47,7 +47,7 @@ impl ClaimProtocol {
         self.ready_for(table, &waiting, groups, served, None)
     }
 
-    /// The best agent for `waiting` of those on `skill groups` who are ready, as far as they are `served`, but not this one.
+    /// The best ready agent for `waiting` in `groups`, as far as they are `served`, except the agent `but`.
     fn ready_for(
         &self,
         table: &RoutingTable,
@@ -65,11 +65,11 @@ impl ClaimProtocol {
         }
     }
 
-    /// Two agents who are ready, one for each demand, for a contact with this key. Two agent slots of one agent are two here: the demands
-    /// must be such that nobody has two agent slots for them.
+    /// Two ready agents, one for each demand, for a contact with this key. Two slots of the same agent count as two
+    /// agents here. So the demands must be such that no agent has two slots for them.
     pub(crate) fn free_pair(&self, table: &RoutingTable, demands: [DemandId; 2], key: Key) -> Option<[u32; 2]> {
         let ready = |demand: DemandId, but: Option<u32>| {
-            // Of a contact that is entered nowhere the choice needs only its demand and its key.
+            // For a contact without an entry the choice needs only its demand and its key.
             let waiting = Waiting { slot: u32::MAX, cg: ContactGeneration::from_counter(0), demand, key };
             self.ready_for(table, &waiting, table.groups_of(demand), |group| table.served(group, demand), but)
         };
@@ -77,12 +77,12 @@ impl ClaimProtocol {
         if let Some(second) = ready(demands[1], Some(first)) {
             return Some([first, second]);
         }
-        // The only one for the second is the best for the first.
+        // The only agent for the second demand is the best for the first.
         let second = ready(demands[1], None)?;
         Some([ready(demands[0], Some(second))?, second])
     }
 
-    /// Where a contact is entered, in a queue or offered, and with what key.
+    /// The entry of a contact, waiting or offered: its demand and its key.
     fn entered(&self, slot: u32) -> Option<(DemandId, Key)> {
         loop {
             let word = self.contact(slot);
@@ -95,35 +95,36 @@ impl ClaimProtocol {
         }
     }
 
-    /// The demand in which the contact is entered, in a queue or offered.
+    /// The demand of a contact, waiting or offered.
     pub(crate) fn demand_of_contact(&self, slot: u32) -> Option<DemandId> {
         self.entered(slot).map(|(demand, _)| demand)
     }
 
-    /// The key of a contact, in a queue or offered.
+    /// The key of a contact, waiting or offered.
     pub(crate) fn key_of(&self, slot: u32) -> Option<Key> {
         self.entered(slot).map(|(_, key)| key)
     }
 
-    /// The agent that a contact is offered to, and the word by which that one is held for it.
+    /// The agent that a contact is offered to, and the state word by which that agent is held for it.
     pub(crate) fn offer(&self, slot: u32) -> Option<(u32, AgentStateWord)> {
         let ContactStateWord::Offered { agent, ag, cg } = self.contact(slot) else { return None };
         Some((agent, AgentStateWord::Held { contact: slot, cg, ag }))
     }
 
-    /// The contact that an agent is held for, and the word that says so.
+    /// The contact that an agent is held for, and the state word that says so.
     pub(crate) fn held(&self, slot: u32) -> Option<(u32, AgentStateWord)> {
         let word = self.agent(slot);
         let AgentStateWord::Held { contact, .. } = word else { return None };
         Some((contact, word))
     }
 
-    /// The key of who would come first to the agent, if it were ready on `skill group`; `None`: nobody waits for it.
+    /// The key of the contact that would come first to the agent, if it were ready in `group`; `None`: no contact waits
+    /// for it.
     pub(crate) fn first_for(&self, table: &RoutingTable, slot: u32, group: SkillGroupId) -> Option<Key> {
         self.look(table, (slot, group), None).map(|first| first.key)
     }
 
-    /// Whether more than so many wait in `demands`.
+    /// Whether more than `bound` contacts wait in `demands`.
     pub(crate) fn more_wait_than(&self, demands: &[Mask], bound: u32) -> bool {
         let mut count = 0;
         self.demands.scan(
@@ -144,7 +145,7 @@ impl ClaimProtocol {
         self.agent_owner[slot as usize]
     }
 
-    /// The demand that a waiting contact is in.
+    /// The demand of a waiting contact.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn demand_of_waiting(&self, slot: u32) -> Option<DemandId> {
         self.waiting(slot).map(|waiting| waiting.demand)
@@ -156,7 +157,7 @@ impl ClaimProtocol {
         matches!(self.agent(slot), AgentStateWord::Claim { .. })
     }
 
-    /// The skill group that a ready agent sits on.
+    /// The skill group of a ready agent.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn group_of_ready(&self, slot: u32) -> Option<SkillGroupId> {
         let AgentStateWord::Ready(ag) = self.agent(slot) else { return None };
@@ -172,7 +173,8 @@ impl ClaimProtocol {
         Some((DemandId(demand), SkillGroupId(group)))
     }
 
-    /// How many wait in `demands`, by this predicate, before `key`; those who are offered to an agent just now are not among them.
+    /// How many contacts for which `counts` holds wait in `demands` before `key`. Contacts that are being offered are
+    /// not among them.
     pub(crate) fn count_before(&self, demands: &[Mask], key: Key, mut counts: impl FnMut(ContactSlot) -> bool) -> u32 {
         let mut count = 0;
         self.demands.scan(

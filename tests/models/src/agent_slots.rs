@@ -1,5 +1,6 @@
-//! Agents with several agent slots under shuttle, one of whom is lent for calls: owners who do at random what owners do; nobody ever talks
-//! to more than go together, nobody is on loan who does not talk, and at rest nobody waits whom somebody could take.
+//! Agents with several slots under shuttle, one of whom may be lent for calls. Owners do at random what owners do. No
+//! agent ever talks to more contacts than go together, no agent is on loan that does not talk, and at rest no contact
+//! waits that an agent could take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,10 +78,10 @@ impl House {
     }
 
     fn demand(&self, queue: u32) -> DemandId {
-        self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
+        self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand")
     }
 
-    /// What the agent talks to, with one more agent slot.
+    /// What the agent talks to, with one more slot.
     fn talks(&self, agent_slot: AgentId) {
         self.talks[agent_slot.index()].store(true, Ordering::Relaxed);
         let agent = self.agent_of(agent_slot);
@@ -258,7 +259,7 @@ fn check(house: &House, owners: &[Owner]) {
                         let serves = table.group(agent_slot).is_some_and(could);
                         let channel = house.directory.agents[agent_slot.index()].as_ref().expect("it is there").channel;
                         let free = agent.state(agent_slot) == Some(&State::Ready) && agent.has_room_for(channel);
-                        assert!(!serves || !free, "contact {} waits and hand {} could take it", slot.0, agent_slot.0);
+                        assert!(!serves || !free, "contact {} waits and slot {} could take it", slot.0, agent_slot.0);
                     }
                 }
             }
@@ -270,10 +271,10 @@ fn check(house: &House, owners: &[Owner]) {
         for agent_slot in agent.ids() {
             let seated = matcher.agent(agent_slot) == AgentView::Ready;
             let busy = agent.state(agent_slot).and_then(State::standing) == Some(Standing::Busy);
-            assert!(busy || !matcher.has_permit(agent_slot), "hand {} has a right and does nothing with it", agent_slot.0);
+            assert!(busy || !matcher.has_permit(agent_slot), "slot {} has a permit and does nothing with it", agent_slot.0);
             let channel = house.directory.agents[agent_slot.index()].as_ref().expect("it is there").channel;
             let may = agent.state(agent_slot) == Some(&State::Ready) && agent.has_room_for(channel) && !agent.drains();
-            assert_eq!(seated, may, "hand {} sits where it should not, or does not", agent_slot.0);
+            assert_eq!(seated, may, "slot {} is in the index and should not be, or is not and should", agent_slot.0);
         }
     }
 }

@@ -33,7 +33,7 @@ const MODELS: &[Model] = &[
     },
     Model { name: "claim and leave", before: &[Arrive(0, 0), Arrive(1, 0)], threads: &[&[Leave(0)], &[Ready(0)]], ..PLAIN },
     Model {
-        name: "claim and widening",
+        name: "claim and relaxation",
         agents: &[&[0], &[1]],
         queues: &[&[0], &[0, 1]],
         before: &[Arrive(0, 0)],
@@ -41,14 +41,14 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
-        name: "two widenings that return to the old line",
+        name: "two relaxations that return to the old demand",
         queues: &[&[0], &[1]],
         before: &[Arrive(0, 0)],
         threads: &[&[Relax(0, 1), Relax(0, 0)], &[Ready(0)]],
         ..PLAIN
     },
     Model {
-        name: "a widening that is lost, put back, and an agent of the other line",
+        name: "a relaxation that is lost, put back, and an agent of the other demand",
         agents: &[&[0], &[1]],
         queues: &[&[0], &[1]],
         before: &[Arrive(0, 0)],
@@ -56,7 +56,7 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
-        name: "a widening and an agent turning ready",
+        name: "a relaxation and an agent turning ready",
         agents: &[&[1]],
         queues: &[&[0], &[0, 1]],
         before: &[Arrive(0, 0)],
@@ -64,7 +64,7 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
-        name: "order: one widens as another waits and an agent turns ready",
+        name: "order: one relaxes as another waits and an agent turns ready",
         queues: &[&[0], &[0]],
         before: &[Arrive(0, 0), Arrive(1, 0)],
         threads: &[&[Relax(0, 1)], &[Ready(0)]],
@@ -79,7 +79,7 @@ const MODELS: &[Model] = &[
         ..PLAIN
     },
     Model {
-        name: "an agent turning ready is stopped, and another looks at the line",
+        name: "an agent turning ready is stopped, and another scans the demand",
         agents: &[&[0], &[0]],
         before: &[Arrive(0, 0)],
         threads: &[&[Ready(0)], &[Arrive(1, 0)]],
@@ -156,12 +156,12 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::FenceOfArrival, "an arrival and an agent turning ready", false),
     (Step::FenceOfReady, "an arrival and an agent turning ready", false),
     (Step::FenceOfPutBack, "put back as another agent turns ready", false),
-    (Step::FenceOfRelaxation, "a widening and an agent turning ready", false),
+    (Step::FenceOfRelaxation, "a relaxation and an agent turning ready", false),
     (Step::FenceOfRegroup, "a claim and a directory change", false),
     (Step::TableAfterFence, "a claim and a directory change", false),
     (Step::SecondLook, "order: two arrive one after the other as an agent turns ready", false),
-    (Step::IndexBeforeStateWord, "order: one widens as another waits and an agent turns ready", false),
-    (Step::SettleInScan, "an agent turning ready is stopped, and another looks at the line", true),
+    (Step::IndexBeforeStateWord, "order: one relaxes as another waits and an agent turns ready", false),
+    (Step::SettleInScan, "an agent turning ready is stopped, and another scans the demand", true),
     (Step::AgainInScan, "one who wants an agent, another who wants anyone, and that agent turning ready", true),
     (Step::SettleInMatch, "two arrivals and an agent turning ready", true),
     (Step::SettleInDrive, "two arrivals and an agent turning ready", true),
@@ -169,7 +169,7 @@ const MUTANTS: &[(Step, &str, bool)] = &[
     (Step::IndexOfDirectClaim, "a lost claim and an arrival", false),
     (Step::DriveAfterLostClaim, "a lost claim and an arrival", false),
     (Step::OnlyOlderIsDead, "an arrival and an agent turning ready", false),
-    (Step::OwnersCounter, "a widening that is lost, put back, and an agent of the other line", false),
+    (Step::OwnersCounter, "a relaxation that is lost, put back, and an agent of the other demand", false),
 ];
 
 /// How a run of a model went.
@@ -244,7 +244,7 @@ pub(crate) fn main() -> ExitCode {
             _ => wanted = argument,
         }
     }
-    // A violation is told once, at the end of its demand.
+    // A violation is reported once, at the end of its line.
     std::panic::set_hook(Box::new(|_| {}));
     let bound = Duration::from_secs(seconds);
     let failures = if mutants { run_mutants(&wanted, bound) } else { run_models(&wanted, bound) };

@@ -1,5 +1,5 @@
-//! Editions of the directory under shuttle: each has demands and skill groups of its own, so that numbers of old ones come to be used
-//! again, while owners take up what is new between their moves, and one of them perhaps nothing at all.
+//! Directory versions under shuttle: each has demands and skill groups of its own, so that numbers come to be reused.
+//! Owners adopt new versions between their moves, and one of them perhaps adopts none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Owner {
     }
 
     fn demand_of(&self, contact: u32) -> DemandId {
-        self.protocol.routing_table().demand(QueueId(kind_of_contact(contact)), None, 0).expect("the queue has a line")
+        self.protocol.routing_table().demand(QueueId(kind_of_contact(contact)), None, 0).expect("the queue has a demand")
     }
 
     fn key_of(&self, contact: u32) -> Key {
@@ -75,7 +75,7 @@ impl Owner {
         }
         self.version = version;
         for agent in self.agents() {
-            let group = self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+            let group = self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a skill group");
             self.protocol.regroup(agent, group);
         }
         for contact in self.contacts() {
@@ -120,7 +120,7 @@ impl Owner {
 
     fn move_agent(&self, agent: u32, rests: bool) {
         let enter_index = || {
-            let group = self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+            let group = self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a skill group");
             self.protocol.ready(agent, group, Time::from_secs(u64::from(self.moves)), 0);
         };
         match self.protocol.view_agent(agent) {

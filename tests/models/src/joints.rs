@@ -44,14 +44,14 @@ impl Owner {
     }
 
     fn demands(&self) -> [DemandId; 2] {
-        [0, 1].map(|queue| self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line"))
+        [0, 1].map(|queue| self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand"))
     }
 
     fn agents(&self) -> impl Iterator<Item = u32> + use<> {
         agents_of(self.number, OWNERS, AGENTS.len())
     }
 
-    /// Those whom a request let go are told by their words.
+    /// Agents that a request has let go learn it from their state words.
     fn listen(&mut self) {
         self.matcher.woken_agents(self.number as u16, |_| {});
         let mut again = self.matcher.take_joint_wake_up(self.number as u16);
@@ -165,7 +165,7 @@ fn check(matcher: &Matcher, owners: &[Owner]) {
         let ContactView::Waiting = matcher.contact(slot) else { continue };
         let demand = matcher.demand_of_contact(slot).expect("it waits");
         for agent in &free {
-            let group = table.group(AgentId(*agent)).expect("the agent has a bench");
+            let group = table.group(AgentId(*agent)).expect("the agent has a skill group");
             assert!(!table.serves(group, demand), "{slot:?} waits and agent {agent} is free");
         }
     }

@@ -1,5 +1,5 @@
-//! Loans under shuttle: the matcher as engines use it, agencies that lend one agent at a time, owners who do at random what owners do, and
-//! what must hold at every moment and at rest.
+//! Loans under shuttle: the matcher as engines use it, agencies that lend one agent at a time, owners that do at random
+//! what owners do, and what must hold at every moment and at rest.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Owner {
     }
 
     fn demand(&self, queue: u32) -> DemandId {
-        self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
+        self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand")
     }
 
     fn listen(&self) {
@@ -158,7 +158,7 @@ fn check(matcher: &Matcher) {
             if matcher.agent(agent) != AgentView::Ready {
                 continue;
             }
-            let group = table.group(agent).expect("the agent has a bench");
+            let group = table.group(agent).expect("the agent has a skill group");
             let lends =
                 table.kept_for(group).and_then(|agency| matcher.on_loan(agency)).is_some_and(|(on_loan, max)| on_loan < max);
             let could = table.serves(group, demand) || lends && table.to_borrow(group, demand).is_some();
@@ -169,7 +169,7 @@ fn check(matcher: &Matcher) {
         let AgentView::Held { contact, offered: true } = matcher.agent(agent) else { continue };
         let demand = matcher.demand_of_contact(contact).expect("it is offered");
         let lent = table.group(agent).is_some_and(|group| table.to_borrow(group, demand).is_some());
-        assert_eq!(matcher.has_permit(agent), lent, "agent {} has a right if it is on loan, and else none", agent.0);
+        assert_eq!(matcher.has_permit(agent), lent, "agent {} has a permit if it is on loan, and else none", agent.0);
     }
     for agency in (0..LENDING.len() as u32).map(AgencyId) {
         let Some((on_loan, _)) = matcher.on_loan(agency) else { continue };
@@ -179,7 +179,7 @@ fn check(matcher: &Matcher) {
         let with_permit: Vec<u32> = with_permit.collect();
         assert_eq!(with_permit.len() as u32, on_loan, "of agency {}", agency.0);
         for agent in with_permit {
-            assert!(matcher.agent(AgentId(agent)) != AgentView::Ready, "agent {agent} is free and has a right");
+            assert!(matcher.agent(AgentId(agent)) != AgentView::Ready, "agent {agent} is free and has a permit");
         }
     }
 }

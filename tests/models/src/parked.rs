@@ -34,8 +34,8 @@ impl Scene {
     fn new() -> Self {
         let agents: [&[u32]; AGENTS as usize] = [&[0]; AGENTS as usize];
         let table = RoutingTable::new(&directory(&agents, &[&[0], &[0]]), 1);
-        let demand = |queue| table.demand(QueueId(queue), None, 0).expect("the queue has a line");
-        let (demand, wide, group) = (demand(0), demand(1), table.group(AgentId(0)).expect("the agent has a bench"));
+        let demand = |queue| table.demand(QueueId(queue), None, 0).expect("the queue has a demand");
+        let (demand, wide, group) = (demand(0), demand(1), table.group(AgentId(0)).expect("the agent has a skill group"));
         Scene { protocol: ClaimProtocol::new(vec![0; AGENTS as usize], AGENTS, 1, table), demand, wide, group }
     }
 
@@ -82,7 +82,7 @@ const MOVES: [Move; 7] = [
     ("an arrival that waits", |_| {}, |scene| scene.arrive(0, 5)),
     ("an arrival that claims", |scene| scene.ready(0, 1), |scene| scene.arrive(0, 5)),
     ("an agent turning ready that claims", |scene| scene.arrive(0, 5), |scene| scene.ready(0, 6)),
-    ("a leave from the line", |scene| scene.arrive(0, 5), |scene| drop(scene.protocol.leave(0))),
+    ("a leave from the queue", |scene| scene.arrive(0, 5), |scene| drop(scene.protocol.leave(0))),
     (
         "a leave from an offer",
         |scene| {
@@ -100,7 +100,7 @@ const MOVES: [Move; 7] = [
         },
         |scene| drop(scene.protocol.put_back(0, scene.demand, key(0, 5))),
     ),
-    ("a widening", |scene| scene.arrive(0, 5), |scene| drop(scene.protocol.relax(0, scene.wide, key(0, 5)))),
+    ("a relaxation", |scene| scene.arrive(0, 5), |scene| drop(scene.protocol.relax(0, scene.wide, key(0, 5)))),
 ];
 
 /// Parks a thread in the move after so many writes. `None` if the move has no more; else what went wrong, if anything did.

@@ -1,5 +1,5 @@
-//! The index that loom sees: a few places, each an array of entries that is read whole. What is modelled is the claim; the real index has
-//! models of its own.
+//! The index that loom sees: a few buckets, each an array of entries that is read whole. What is modelled is the claim
+//! protocol; the real index has models of its own.
 
 use std::sync::atomic::{AtomicU32 as Passed32, AtomicU64 as Passed64};
 
@@ -34,7 +34,7 @@ const ENTRIES: usize = 5;
 const NOTHING: u64 = 0;
 
 struct Bucket {
-    /// How many have begun to file; each has a position of its own.
+    /// How many have begun to enter; each has a position of its own.
     begun: Passed32,
     keys: [Passed64; ENTRIES],
     /// An entry plus one.

@@ -34,7 +34,7 @@ struct Streets {
     later: Directory,
 }
 
-/// What an owner knows of its parties: what it was told by wake-ups, and read then.
+/// What an owner knows of its parties: what wake-ups have made it read.
 #[derive(Default)]
 struct Owner {
     number: u32,
@@ -80,11 +80,11 @@ impl Owner {
     }
 
     fn demand(&self, protocol: &ClaimProtocol, queue: u32) -> DemandId {
-        protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
+        protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand")
     }
 
     fn enter_index(&self, protocol: &ClaimProtocol, agent: u32) {
-        let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+        let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a skill group");
         protocol.ready(agent, group, Time::from_secs(u64::from(agent)), 0);
     }
 
@@ -96,7 +96,7 @@ impl Owner {
         }
         self.map_version = version;
         for agent in self.agents() {
-            let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench");
+            let group = protocol.routing_table().group(AgentId(agent)).expect("the agent has a skill group");
             protocol.regroup(agent, group);
         }
         for contact in self.contacts() {
@@ -194,7 +194,7 @@ fn play(stops: bool) {
     for (owner, _) in owners.iter_mut().filter(|(_, done)| *done) {
         owner.take_up(&streets.protocol);
     }
-    // Whoever looks at a woken agent may finish a claim, and that wake-ups a contact's owner.
+    // A thread that looks at a woken agent may finish a claim, and that wakes a contact's owner.
     for _ in 0..2 {
         for (owner, _) in &mut owners {
             owner.listen(&streets.protocol);

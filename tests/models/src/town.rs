@@ -26,15 +26,15 @@ pub(crate) enum Op {
     PutBack(u32, u32),
     /// The contact moves to the demand of another queue.
     Relax(u32, u32),
-    /// The agent takes its seat.
+    /// The agent enters its skill group.
     Ready(u32),
-    /// The agent leaves its seat.
+    /// The agent leaves its skill group.
     Pause(u32),
-    /// The agent, if it is held by one who is not offered to it any more, takes its seat again.
+    /// The agent enters its skill group again, if it is held by a contact that is not offered to it any more.
     Return(u32),
-    /// The next map is put in force.
+    /// The next routing table is put in force.
     Publish,
-    /// The agent takes the seat that the routing table in force gives it.
+    /// The agent moves to the skill group that the routing table in force gives it.
     Regroup(u32),
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Model {
     pub(crate) before: &'static [Op],
     /// By a thread each.
     pub(crate) threads: &'static [&'static [Op]],
-    /// By the main thread, when the others are done or stopped: what looks at the demand again.
+    /// By the main thread, when the others are done or stopped: further looks at the demand.
     pub(crate) after: &'static [Op],
     /// Of these two contacts the second must not be offered while the first waits.
     pub(crate) in_order: Option<(u32, u32)>,
@@ -94,11 +94,11 @@ impl Town {
     }
 
     fn demand(&self, queue: u32) -> DemandId {
-        self.protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a line")
+        self.protocol.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand")
     }
 
     fn group(&self, agent: u32) -> SkillGroupId {
-        self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a bench")
+        self.protocol.routing_table().group(AgentId(agent)).expect("the agent has a skill group")
     }
 
     fn key(contact: u32) -> Key {
@@ -180,7 +180,7 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
     for contact in 0..CONTACTS {
         let ContactView::Offered(agent) = protocol.view_contact(contact) else { continue };
         if protocol.is_claimed(agent.0) {
-            // Whoever looked at the demand since has finished it, whose agent's owner is stopped.
+            // A thread that scanned the demand since has finished the claim; the owner of its agent is stopped.
             let excused = contacts_behind.contains(&contact) || (model.after.is_empty() && agents_behind.contains(&agent.0));
             assert!(excused, "the offer of contact {contact} to agent {} was never finished", agent.0);
             continue;
@@ -196,11 +196,11 @@ fn check(town: &Town, model: &Model, done: &[bool]) {
     }
 
     let table = protocol.routing_table().clone();
-    // While maps change a claim by the old one is possible.
+    // While routing tables change, a claim by the old one is possible.
     for contact in (0..CONTACTS).filter(|_| model.then.is_empty()) {
         let Some((demand, group)) = protocol.offered_from(contact) else { continue };
         let serves = demand.agent().is_some() || table.serves(group, demand);
-        assert!(serves, "contact {contact} is offered to one who may not serve its line");
+        assert!(serves, "contact {contact} is offered to one who may not serve its demand");
     }
     for contact in (0..CONTACTS).filter(|contact| !contacts_behind.contains(contact)) {
         let Some(demand) = protocol.demand_of_waiting(contact) else { continue };
