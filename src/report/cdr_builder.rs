@@ -1,8 +1,9 @@
-//! The projection: events become contact records, one for each contact, once it has ended and its legs have.
+//! Builds contact records (CDRs) from events: one for each contact, once it has ended and all its legs have.
 //!
-//! Owns what is known of contacts that are still open, and the names that records share. `take` an event, then `poll` until there is no
-//! more. Events of contacts whose arrival was never seen are passed over and counted: whoever begins to read in the middle meets some.
-//! Nothing here may change what happens to a contact: recovery only closes what nobody is there to close any more.
+//! It owns what is known of contacts that are still open, and the names that records share. `take` an event, then
+//! `poll` until there is no more. Events of contacts whose arrival was never seen are skipped and counted: a reader
+//! that begins in the middle of the log meets some. Nothing here may change what happens to a contact. Recovery only
+//! closes what the process that died left open.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,10 +13,11 @@ use super::event::{Event, NextSegment, Text, What};
 use crate::base::words::{Channel, EndedBy, QueueOutcome, Segment};
 use crate::base::{ContactId, Time};
 
-/// So long after its end a contact waits for its legs' ends: those that were still ringing take a transaction's time.
+/// How long after its end a contact waits for the ends of its legs. Legs that were still ringing take the time of a
+/// transaction.
 const LEGS_MAX: Duration = Duration::from_secs(120);
 
-/// Names, each kept once.
+/// Names, each kept once and shared.
 #[derive(Debug, Default)]
 struct NameTable(BTreeSet<Name>);
 
@@ -34,7 +36,7 @@ impl NameTable {
     }
 }
 
-/// A line that a contact stands in.
+/// A contact's stay in a queue.
 #[derive(Debug)]
 struct InQueue {
     queue: Name,
@@ -51,7 +53,7 @@ struct Current {
     began: Time,
 }
 
-/// A contact that is not yet a record.
+/// A contact that is not a finished record yet.
 #[derive(Debug)]
 struct Open {
     record: ContactRecord,
@@ -60,24 +62,24 @@ struct Open {
     over: bool,
 }
 
-/// How a line stands: entered = left + waiting.
+/// The counts of a queue: entered = left + waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct QueueTally {
-    /// Joined it.
+    /// Contacts that joined it.
     pub entered: u64,
-    /// Left it.
+    /// Contacts that left it.
     pub left: u64,
-    /// Are in it.
+    /// Contacts that are in it.
     pub waiting: u64,
 }
 
-/// What events have told so far.
+/// All contacts that are not finished records yet, and the counts of queues.
 #[derive(Debug, Default)]
 pub struct CdrBuilder {
     names: NameTable,
-    /// Identifiers begin with the time of arrival: the first is the eldest.
+    /// Identifiers begin with the time of arrival: the first is the oldest.
     open: BTreeMap<ContactId, Open>,
-    /// Ended, with legs that have not.
+    /// Contacts that have ended, with legs that have not.
     over: VecDeque<(Time, ContactId)>,
     done: VecDeque<ContactRecord>,
     queues: BTreeMap<Name, QueueTally>,
@@ -120,19 +122,19 @@ impl CdrBuilder {
         self.done.pop_front()
     }
 
-    /// How many contacts have no end yet.
+    /// How many contacts have not ended.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.values().filter(|open| !open.over).count()
     }
 
-    /// When the eldest contact arrived that is no record yet: whoever reads the log again from there misses nothing.
+    /// When the oldest unfinished contact arrived. A reader that reads the log again from there misses nothing.
     #[must_use]
     pub fn since(&self) -> Option<Time> {
         self.open.first_key_value().map(|(id, _)| id.arrived())
     }
 
-    /// How each line stands.
+    /// The counts of each queue.
     #[must_use]
     pub fn queues(&self) -> BTreeMap<Name, QueueTally> {
         let mut queues = self.queues.clone();
@@ -142,13 +144,13 @@ impl CdrBuilder {
         queues
     }
 
-    /// Events of contacts whose arrival was not seen.
+    /// How many events were of contacts whose arrival was not seen.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.strays
     }
 
-    /// The truth about every contact whose process died at `at`, as the events that are missing: it left its line, its segment closed, it
+    /// The missing events of every contact whose process died at `at`: it left its queue, its segment closed, and it
     /// ended.
     pub fn close_all(&self, at: Time, mut tell: impl FnMut(&Event<'_>)) {
         for (id, open) in self.open.iter().filter(|(_, open)| !open.over) {
@@ -196,7 +198,7 @@ impl CdrBuilder {
         let end = End { at, by: *by, segment: *segment, status: *status };
         let queue = self.names.some(queue.as_ref());
         let Some(open) = self.open.get_mut(&id) else {
-            // Its beginning was lost. That it was there is still worth a record.
+            // Its beginning was lost; that it existed is still worth a record.
             self.strays += 1;
             let record = ContactRecord::new(id, Channel::Voice, *arrived);
             self.done.push_back(ContactRecord { whole: false, end, queue, ..record });
@@ -220,7 +222,7 @@ impl CdrBuilder {
         }
     }
 
-    /// Nothing more comes of what is open.
+    /// Nothing more happens to open contacts: they are dropped.
     fn settle(&mut self) {
         self.over.clear();
         for (_, open) in std::mem::take(&mut self.open) {
@@ -290,7 +292,7 @@ impl Open {
     }
 }
 
-/// What must not be, of a record.
+/// An invariant of contact records that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Broken {
     /// It has no segment.
@@ -299,22 +301,21 @@ pub enum Broken {
     /// Its segments leave a gap, or overlap.
     #[error("{contact}: a segment begins at {began:?}, and the one before ended at {ended:?}")]
     NotTiled {
-        /// Whose.
+        /// The contact.
         contact: ContactId,
-        /// When the one before ended; for the first, when the contact arrived.
+        /// When the segment before ended; for the first segment, when the contact arrived.
         ended: Time,
-        /// When the next began; after the last, when the contact ended.
+        /// When the next segment began; after the last segment, when the contact ended.
         began: Time,
     },
-    /// The last segment is not the one that it is said to have ended in.
+    /// The last segment is not the one that the contact's end names.
     #[error("{0} did not end in its last segment")]
     OtherSegment(ContactId),
 }
 
-/// Holds a record against what must be true of every contact: its segments tile it, from its arrival to its end.
+/// Checks a record against the invariants of every contact: its segments tile its time, from its arrival to its end.
 ///
-/// # Errors
-/// What is not true.
+/// # Errors The first invariant that does not hold.
 pub fn check(record: &ContactRecord) -> Result<(), Broken> {
     let contact = record.id;
     let last = record.segments.last().ok_or(Broken::NoSegment(contact))?;

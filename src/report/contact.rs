@@ -1,4 +1,4 @@
-//! A contact's record: what is kept of it once it is over.
+//! The record of a contact that is over (CDR).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use crate::base::words::{Channel, EndedBy, OfferOutcome, Segment};
 use crate::base::{ContactId, Time};
 
-/// A name of the directory, shared by the records that bear it.
+/// A name of the directory, shared by the records that have it.
 pub type Name = Arc<str>;
 
 /// A contact that is over.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ContactRecord {
-    /// Which.
+    /// Its identifier.
     pub id: ContactId,
-    /// By which channel it came.
+    /// The channel that it came by.
     pub channel: Channel,
-    /// When.
+    /// When it arrived.
     pub arrived: Time,
     /// How it ended.
     pub end: End,
-    /// At which entry it came in; `None`: directly to a queue, or an agent's own call.
+    /// The entry that it came in at; `None`: directly to a queue, or an agent's own call.
     pub entry: Option<Name>,
-    /// Over which trunk.
+    /// The trunk that it came over; `None` for an agent's own call.
     pub trunk: Option<Name>,
-    /// Who called.
+    /// The caller's number.
     pub from: Box<str>,
     /// The number dialled.
     pub dialled: Box<str>,
@@ -32,15 +32,15 @@ pub struct ContactRecord {
     pub queue: Option<Name>,
     /// The language it chose.
     pub language: Option<Name>,
-    /// In all lines together.
+    /// Time in all queues together.
     pub waited: Duration,
-    /// In all talks together.
+    /// Time in all talks together.
     pub talked: Duration,
-    /// How often it was passed on.
+    /// How often it was transferred.
     pub transfers: u32,
-    /// Whether all of it is known; else its arrival was lost, and with it most of the rest.
+    /// Whether its beginning is known; if not, its arrival and most of the rest were lost.
     pub whole: bool,
-    /// What it consisted of: they tile its time.
+    /// Its segments, which tile its time.
     pub segments: Vec<SegmentRecord>,
     /// Its SIP dialogs.
     pub legs: Vec<LegRecord>,
@@ -51,11 +51,11 @@ pub struct ContactRecord {
 /// How a contact ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End {
-    /// When.
+    /// When it ended.
     pub at: Time,
-    /// By whom.
+    /// Who ended it.
     pub by: EndedBy,
-    /// In which segment.
+    /// The segment in which it ended.
     pub segment: Segment,
     /// The SIP status that the caller was refused with, if the call was never answered.
     pub status: Option<u16>,
@@ -64,15 +64,15 @@ pub struct End {
 /// A stretch of a contact with one purpose.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SegmentRecord {
-    /// The purpose.
+    /// Its purpose.
     pub segment: Segment,
     /// Its queue.
     pub queue: Option<Name>,
     /// Its agent.
     pub agent: Option<Name>,
-    /// From when.
+    /// When it began.
     pub began: Time,
-    /// Until when.
+    /// When it ended.
     pub ended: Time,
 }
 
@@ -83,20 +83,20 @@ pub struct LegRecord {
     pub number: u32,
     /// `caller`, `agent` or `external`.
     pub role: Name,
-    /// The agent, if it is one's.
+    /// The agent, if it is an agent's leg.
     pub agent: Option<Name>,
     /// Its SIP Call-ID.
     pub call_id: Box<str>,
-    /// From when.
+    /// When it began.
     pub began: Time,
-    /// How it ended; `None` when the process did not live to see it.
+    /// How it ended; `None` when the process died before.
     pub end: Option<LegEnd>,
 }
 
 /// How a leg ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct LegEnd {
-    /// When.
+    /// When it ended.
     pub at: Time,
     /// The final status of its INVITE, if it had one.
     pub status: Option<u16>,
@@ -104,27 +104,27 @@ pub struct LegEnd {
     pub received: u64,
     /// RTP packets sent.
     pub sent: u64,
-    /// RTP packets that never came.
+    /// RTP packets that were sent to us and never came.
     pub lost: u64,
-    /// Interarrival jitter at its end.
+    /// Interarrival jitter at the end (RFC 3550 6.4.1).
     pub jitter: Duration,
 }
 
 /// An agent who was rung for a contact.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OfferRecord {
-    /// For which queue.
+    /// The queue.
     pub queue: Name,
-    /// Who.
+    /// The agent.
     pub agent: Name,
-    /// From when.
+    /// When ringing began.
     pub offered: Time,
-    /// When and how it ended; `None` when the process did not live to see it.
+    /// When and how it ended; `None` when the process died before.
     pub end: Option<(Time, OfferOutcome)>,
 }
 
 impl ContactRecord {
-    /// Of a contact that has just arrived. Its end is filled in when it comes.
+    /// The record of a contact that has just arrived; its end is filled in later.
     pub(super) fn new(id: ContactId, channel: Channel, arrived: Time) -> Self {
         let end = End { at: arrived, by: EndedBy::Crash, segment: Segment::Entry, status: None };
         ContactRecord {

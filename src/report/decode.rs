@@ -1,4 +1,4 @@
-//! A line of the log as an event again. Borrows from the line whatever needs no unescaping.
+//! Reads a line of the log as an event. Borrows from the line whatever needs no unescaping.
 
 use std::time::Duration;
 
@@ -14,21 +14,20 @@ use crate::base::{ContactId, Estimate, Range, Time, Weighed};
 /// Why a line cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadLine {
-    /// It is no JSON object: torn, most likely.
+    /// It is not a JSON object; most likely it is torn.
     #[error("this is no JSON object")]
     Json,
-    /// Another version wrote it.
+    /// A version of the format that is not known here.
     #[error("version {0} of the log is not known")]
     Version(u32),
-    /// A field is missing, or its value is no word that is known.
+    /// This field is missing, or its value is not known.
     #[error("`{0}` is missing or unknown")]
     Field(&'static str),
 }
 
-/// Reads a line, with or without its end.
+/// Reads a line, with or without its line end.
 ///
-/// # Errors
-/// When it is none that this version knows.
+/// # Errors When the line is torn, of another version, or lacks a field.
 pub fn read(line: &[u8]) -> Result<Event<'_>, BadLine> {
     let mut fields = Fields::of(line)?;
     let version = fields.number("v")?;
@@ -41,7 +40,7 @@ pub fn read(line: &[u8]) -> Result<Event<'_>, BadLine> {
     Ok(Event { at, contact, what: what(kind, &mut fields)? })
 }
 
-/// What befalls a contact.
+/// The events of a contact.
 fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine> {
     Ok(match kind {
         EventKind::Arrived => What::Arrived {
@@ -68,7 +67,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
             language: line.maybe("language"),
             waiting: line.number("waiting")?,
             credit: line.span("credit_us")?,
-            // Lines of before the ledger have none of these.
+            // Lines that were written before the ledger have none of these fields.
             as_of: line.time("as_of").unwrap_or(Time::ZERO),
             emergency: line.flag("emergency").unwrap_or(false),
             weighed: weighed(line),
@@ -124,7 +123,7 @@ fn what<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine>
     })
 }
 
-/// What a decision weighed.
+/// What the decision weighed.
 fn weighed(line: &mut Fields<'_>) -> Weighed {
     Weighed {
         map_version: line.some("map").unwrap_or(0),
@@ -137,7 +136,7 @@ fn weighed(line: &mut Fields<'_>) -> Weighed {
     }
 }
 
-/// What was expected; nothing in lines of before there were estimates.
+/// The estimate; none in lines that were written before there were estimates.
 fn estimate(line: &mut Fields<'_>) -> Estimate {
     let mut span = |name| line.some(name).map(Duration::from_micros);
     match (span("estimate_low_us"), span("estimate_us"), span("estimate_high_us")) {
@@ -147,7 +146,7 @@ fn estimate(line: &mut Fields<'_>) -> Estimate {
     }
 }
 
-/// What befalls others, and the log itself.
+/// The events of others, and of the log itself.
 fn other<'a>(kind: EventKind, line: &mut Fields<'a>) -> Result<What<'a>, BadLine> {
     Ok(match kind {
         EventKind::Agent => What::Agent {

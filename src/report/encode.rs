@@ -1,8 +1,9 @@
-//! An event as a line of the log: one JSON object, `{"v":1,"at":...,"kind":"...",...}`.
+//! Writes an event as a line of the log: one JSON object, `{"v":1,"at":...,"kind":"...",...}`.
 //!
-//! Owns the format. Moments are microseconds since the Unix epoch, spans end in `_us`; directory entries are named, words are those of
-//! [`words`](crate::base::words), and what is not there is left out. Written by hand, since it happens a dozen times in each call:
-//! nothing is allocated but the line's own room. A reader skips kinds that it does not know; a changed meaning gets a new `v`.
+//! It owns the format. Times are microseconds since the Unix epoch; durations end in `_us`. Items of the directory are
+//! named, and labels are those of [`words`](crate::base::words). Absent values are left out. It is written by hand
+//! because it happens a dozen times in each call: nothing is allocated but the line's own room. A reader skips kinds
+//! that it does not know; a changed meaning gets a new `v`.
 
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use crate::base::{Estimate, Range, Time, Weighed};
 
 /// The version that is written.
 pub const VERSION: u32 = 1;
-/// How each line begins, up to the time.
+/// The beginning of each line, up to the time.
 const BEGIN: &str = "{\"v\":1,\"at\":";
-/// What stands between the time and the kind.
+/// The text between the time and the kind.
 const KIND: &str = ",\"kind\":\"";
 
 /// Appends an event to `out` as a line, its end included.
@@ -47,7 +48,7 @@ pub fn peek(line: &[u8]) -> Option<(Time, EventKind)> {
 fn weighed(weighed: &Weighed, to: &mut Object<'_>) {
     to.number("map", weighed.map_version).number("free", weighed.free.into()).number("busy", weighed.busy.into());
     to.number("on_break", weighed.on_break.into()).number("offline", weighed.offline.into());
-    // Few houses lend.
+    // Few installations lend agents, so these fields are mostly left out.
     if weighed.lent + weighed.kept > 0 {
         to.number("lent", weighed.lent.into()).number("kept", weighed.kept.into());
     }
@@ -142,7 +143,7 @@ fn fields(what: &What<'_>, to: &mut Object<'_>) {
     }
 }
 
-/// The inside of an object that has a first field already.
+/// An object whose first field is written already.
 struct Object<'o>(&'o mut Vec<u8>);
 
 impl Object<'_> {
@@ -152,7 +153,7 @@ impl Object<'_> {
         self.0.extend_from_slice(b"\":");
     }
 
-    /// A word of ours: nothing in it needs an escape.
+    /// A label of ours: nothing in it needs an escape.
     fn word(&mut self, key: &str, word: &str) -> &mut Self {
         self.key(key);
         self.0.push(b'"');
@@ -161,7 +162,7 @@ impl Object<'_> {
         self
     }
 
-    /// Whatever somebody wrote.
+    /// Any text.
     fn text(&mut self, key: &str, text: &str) -> &mut Self {
         self.key(key);
         self.0.push(b'"');
@@ -214,7 +215,7 @@ fn number(mut value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[place..]);
 }
 
-/// Appends text with the escapes that JSON asks for (RFC 8259 7).
+/// Appends text with the escapes of JSON (RFC 8259 7).
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! An event: a fact with names instead of indexes, as the log tells it. Also what the log tells of itself.
+//! An event: a fact with names instead of indexes, as the log writes it; also events of the log itself.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::base::words::{
 };
 use crate::base::{ContactId, Estimate, Time, Weighed};
 
-/// A name or a text: borrowed from the fact or the line wherever that is possible.
+/// A name or a text, borrowed from the fact or the line wherever possible.
 pub type Text<'a> = Cow<'a, str>;
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event<'a> {
-    /// When.
+    /// When it happened.
     pub at: Time,
-    /// To which contact, if to one.
+    /// The contact, if it concerns one.
     pub contact: Option<ContactId>,
-    /// What.
+    /// What happened.
     pub what: What<'a>,
 }
 
-/// What happened: [`FactKind`] with names, and what the log tells of itself.
+/// What happened: [`FactKind`] with names, and the events of the log itself.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs, reason = "the fields are those of FactKind, where they are described")]
 pub enum What<'a> {
@@ -46,7 +46,7 @@ pub enum What<'a> {
         began: Time,
         next: Option<NextSegment<'a>>,
     },
-    /// A contact joined a line.
+    /// A contact joined a queue.
     Entered {
         queue: Text<'a>,
         language: Option<Text<'a>>,
@@ -58,7 +58,7 @@ pub enum What<'a> {
         estimate: Estimate,
         prefers: Option<Text<'a>>,
     },
-    /// A contact left a line.
+    /// A contact left a queue.
     Left {
         queue: Text<'a>,
         language: Option<Text<'a>>,
@@ -67,11 +67,11 @@ pub enum What<'a> {
         in_target: bool,
         estimated: Option<EstimateOutcome>,
     },
-    /// What a contact in a queue asks for was relaxed.
+    /// The demand of a waiting contact was relaxed.
     Widened { queue: Text<'a>, step: u32, weighed: Weighed },
     /// An agent is about to be rung.
     Offered { queue: Text<'a>, agent: Text<'a>, weighed: Weighed },
-    /// An offer is over.
+    /// The ringing of an agent is over.
     OfferEnded { queue: Text<'a>, agent: Text<'a>, outcome: OfferOutcome, rang: Duration },
     /// A leg began.
     LegBegan { leg: u32, role: Text<'a>, agent: Option<Text<'a>>, call_id: Text<'a> },
@@ -91,18 +91,18 @@ pub enum What<'a> {
     TrunkUp { trunk: Text<'a>, up: bool },
     /// Something was refused at a limit.
     LimitHit { limit: Text<'a> },
-    /// What must not happen was put right.
+    /// A state that must never occur was repaired.
     Repaired { kind: Text<'a> },
-    /// A process began. What was open before has been closed: nothing more comes of it.
+    /// A process began. What was open before it has been closed already.
     Started,
     /// The first line of each file.
     FileBegan {
-        /// When the eldest contact that is open arrived: for what is open, no file is needed that ended before.
+        /// When the oldest open contact arrived: open contacts need no file that ended before.
         since: Option<Time>,
     },
-    /// A process ended in order.
+    /// A process ended in good order.
     Stopped {
-        /// How many contacts it left open: more than none only after faults.
+        /// How many contacts it left open: some only after faults.
         open: u64,
     },
 }
@@ -119,7 +119,7 @@ pub struct NextSegment<'a> {
 }
 
 impl Event<'_> {
-    /// Which kind of line this is.
+    /// The kind that the log writes.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         match self.what {
@@ -148,7 +148,7 @@ impl Event<'_> {
 }
 
 impl<'a> Event<'a> {
-    /// A fact with its names. Nothing is copied.
+    /// The event of a fact. Nothing is copied.
     #[must_use]
     pub fn of(fact: &'a Fact, names: &'a Names) -> Self {
         Event { at: fact.at, contact: fact.contact, what: What::of(&fact.kind, names) }

@@ -1,4 +1,4 @@
-//! A fact: one thing of note that happened at a moment, most often to a contact.
+//! Facts: what happened at a moment, most often to a contact.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, Skil
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fact {
-    /// When.
+    /// When it happened.
     pub at: Time,
-    /// To which contact, if to one.
+    /// The contact, if it concerns one.
     pub contact: Option<ContactId>,
-    /// What.
+    /// What happened.
     pub kind: FactKind,
 }
 
@@ -36,13 +36,13 @@ pub struct Next {
 pub enum FactKind {
     /// A contact came in.
     Arrived {
-        /// By which channel.
+        /// The channel that it came by.
         channel: Channel,
-        /// Over which trunk; `None` for an agent's own call.
+        /// The trunk that it came over; `None` for an agent's own call.
         trunk: Option<TrunkId>,
-        /// At which entry; `None` is `direct`.
+        /// The entry that it came in at; `None` is `direct`.
         entry: Option<EntryId>,
-        /// Who called.
+        /// The caller's number.
         from: Arc<str>,
         /// The number dialled.
         dialled: Arc<str>,
@@ -59,72 +59,72 @@ pub enum FactKind {
         agent: Option<AgentId>,
         /// When it had begun.
         began: Time,
-        /// What begins in its place; `None` when the contact ends.
+        /// The segment that follows; `None` when the contact ends.
         next: Option<Next>,
     },
-    /// A contact joined a line.
+    /// A contact joined a queue.
     Entered {
         /// The queue.
         queue: QueueId,
         /// The caller's language.
         language: Option<SkillId>,
-        /// How many were in it, this one included.
+        /// How many contacts were in it, this one included.
         waiting: u32,
-        /// Head start from earlier waits.
+        /// The credit of earlier waits.
         credit: Duration,
-        /// It is served as if it had arrived then: head starts and credits are taken off.
+        /// The time of arrival that its order follows: its priority boost and credit are subtracted.
         as_of: Time,
-        /// Whether it goes before all who are none.
+        /// Whether it goes before all contacts that are no emergencies.
         emergency: bool,
-        /// How those who may serve it stood.
+        /// How the agents who may serve it stood.
         weighed: Weighed,
-        /// How long it may take.
+        /// The estimate of its wait.
         estimate: Estimate,
         /// The agent whom it waits for first.
         prefers: Option<AgentId>,
     },
-    /// A contact left a line.
+    /// A contact left a queue.
     Left {
         /// The queue.
         queue: QueueId,
         /// The caller's language.
         language: Option<SkillId>,
-        /// How.
+        /// How it left.
         outcome: QueueOutcome,
-        /// After how long in this line.
+        /// How long it was in this queue.
         waited: Duration,
         /// Whether that was within the queue's target.
         in_target: bool,
-        /// How that was beside what had been expected; `None` where nothing had to be expected or it left before that could be told.
+        /// How the estimate turned out; `None` if there was none, or the contact left before that could be said.
         estimated: Option<EstimateOutcome>,
     },
-    /// What a contact in a queue asks for was relaxed.
+    /// The demand of a waiting contact was relaxed.
     Widened {
         /// The queue.
         queue: QueueId,
-        /// How many steps of its widening hold now.
+        /// How many relaxation steps hold now.
         step: u32,
-        /// How those who may serve it now stood.
+        /// How the agents stood who may serve it now.
         weighed: Weighed,
     },
     /// An agent is reserved for a contact, and about to be rung.
     Offered {
-        /// For which queue.
+        /// The queue.
         queue: QueueId,
         /// The agent.
         agent: AgentId,
-        /// How those who may serve it stood, this agent among the busy ones.
+        /// How the agents who may serve it stood, this one among the busy ones.
         weighed: Weighed,
     },
-    /// An offer is over.
+    /// The ringing of an agent is over.
     OfferEnded {
-        /// For which queue.
+        /// The queue.
         queue: QueueId,
         /// The agent.
         agent: AgentId,
         /// How it ended.
         outcome: OfferOutcome,
-        /// After how long.
+        /// How long it rang.
         rang: Duration,
     },
     /// A leg began.
@@ -133,7 +133,7 @@ pub enum FactKind {
         leg: u32,
         /// `caller`, `agent` or `external`.
         role: &'static str,
-        /// The agent, if it is one's.
+        /// The agent, if it is an agent's leg.
         agent: Option<AgentId>,
         /// Its SIP Call-ID.
         call_id: Arc<str>,
@@ -148,7 +148,7 @@ pub enum FactKind {
         status: Option<u16>,
         /// RTP packets received, sent and lost.
         packets: (u64, u64, u64),
-        /// Interarrival jitter at its end.
+        /// Interarrival jitter at the end (RFC 3550 6.4.1).
         jitter: Duration,
     },
     /// A talk is over.
@@ -162,11 +162,11 @@ pub enum FactKind {
     },
     /// A transfer was decided.
     Transferred {
-        /// How.
+        /// How it is passed on.
         kind: TransferKind,
-        /// From the agency of the agent who passed it on.
+        /// The agency of the agent who passed it on.
         from: Option<AgencyId>,
-        /// To the agency of the queue or agent; `None` outside.
+        /// The agency of the queue or agent that gets it; `None` outside.
         to: Option<AgencyId>,
         /// What became of it.
         outcome: TransferOutcome,
@@ -175,50 +175,50 @@ pub enum FactKind {
     Ended {
         /// Who ended it.
         by: EndedBy,
-        /// In which segment.
+        /// The segment in which it ended.
         segment: Segment,
         /// The last queue it was in.
         queue: Option<QueueId>,
-        /// When it had arrived.
+        /// When it arrived.
         arrived: Time,
         /// The SIP status that the caller was refused with, if the call was never answered.
         status: Option<u16>,
     },
     /// An agent's state changed.
     Agent {
-        /// Who.
+        /// The agent.
         agent: AgentId,
-        /// From which state, with the reason of a break.
+        /// The old state, with the reason of a break.
         from: (AgentState, Option<BreakReason>),
-        /// To which.
+        /// The new state, with the reason of a break.
         to: (AgentState, Option<BreakReason>),
         /// How long the old state lasted.
         lasted: Duration,
     },
     /// A trunk's calls changed by one.
     TrunkCalls {
-        /// Which.
+        /// The trunk.
         trunk: TrunkId,
-        /// Which way.
+        /// The direction of the call.
         direction: Direction,
         /// How many are up now.
         up: u32,
     },
     /// A trunk was found up or down.
     TrunkUp {
-        /// Which.
+        /// The trunk.
         trunk: TrunkId,
         /// Whether it answers.
         up: bool,
     },
     /// A limit was reached: something was refused.
     LimitHit {
-        /// Which.
+        /// The limit.
         limit: Limit,
     },
-    /// Something that must not happen was put right.
+    /// A state that must never occur was repaired.
     Repaired {
-        /// What; a fixed name.
+        /// What was repaired; a fixed name.
         kind: &'static str,
     },
 }

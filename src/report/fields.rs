@@ -1,7 +1,7 @@
 //! The fields of a line of the log: a flat JSON object (RFC 8259), read without copying.
 //!
-//! Several times faster than a general reader, which has to be ready for anything; what is beyond a flat object of texts, whole numbers
-//! and truths is left to `serde_json`.
+//! It is several times faster than a general reader. Values other than texts, whole numbers and booleans are left to
+//! `serde_json`.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::decode::BadLine;
 use super::event::Text;
 use crate::base::Time;
 
-/// No line has more fields.
+/// The greatest number of fields of a line.
 const FIELDS_MAX: usize = 32;
 
-/// A value. What is none of these is of no use to this version.
+/// A value. Other values are of no use to this version.
 #[derive(Clone, PartialEq, Debug)]
 enum Value<'a> {
     Text(Text<'a>),
@@ -28,7 +28,7 @@ enum Value<'a> {
 pub(super) struct Fields<'a>(ArrayVec<(&'a str, Value<'a>), FIELDS_MAX>);
 
 impl<'a> Fields<'a> {
-    /// Takes a line apart.
+    /// Reads the fields of a line.
     pub(super) fn of(line: &'a [u8]) -> Result<Self, BadLine> {
         let text = str::from_utf8(line).map_err(|_| BadLine::Json)?;
         let mut scanner = Scanner { text, at: 0 };
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
         self.some(name).ok_or(BadLine::Field(name))
     }
 
-    /// A truth that must be there.
+    /// A boolean that must be there.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, BadLine> {
         match self.take(name) {
             Some(Value::Flag(flag)) => Ok(flag),
@@ -89,22 +89,22 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A moment that must be there.
+    /// A time that must be there.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Time, BadLine> {
         self.number(name).map(Time::from_micros)
     }
 
-    /// A span that must be there.
+    /// A duration that must be there.
     pub(super) fn span(&mut self, name: &'static str) -> Result<Duration, BadLine> {
         self.number(name).map(Duration::from_micros)
     }
 
-    /// A word that must be there.
+    /// A label that must be there and known.
     pub(super) fn word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<T, BadLine> {
         of(&self.text(name)?).ok_or(BadLine::Field(name))
     }
 
-    /// A word that may be there, and is known if it is.
+    /// A label that may be absent, and must be known if it is there.
     pub(super) fn maybe_word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<Option<T>, BadLine> {
         self.maybe(name).map(|text| of(&text).ok_or(BadLine::Field(name))).transpose()
     }
@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
         &self.text.as_bytes()[self.at..]
     }
 
-    /// The next byte that is no white space, which is left where it is.
+    /// The next byte that is not white space; it is not consumed.
     fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.rest().first() {
             self.at += 1;
@@ -178,7 +178,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whatever JSON allows.
+    /// Any value of JSON.
     fn general<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, BadLine> {
         let mut stream = serde_json::Deserializer::from_slice(self.rest()).into_iter::<T>();
         let value = stream.next().and_then(Result::ok).ok_or(BadLine::Json)?;

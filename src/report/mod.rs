@@ -1,7 +1,9 @@
-//! What happened, as facts: told by the engine, read by the log, the store, the metrics and the pages. Facts influence no call.
+//! What happened, as facts: reported by the engine, read by the log, the store, the metrics and the pages. Facts
+//! influence no call.
 //!
-//! A [`Fact`] with [`Names`] is an [`Event`], which is a line of the event log ([`encode`] writes it, [`decode`] reads it); of events the
-//! [`CdrBuilder`] makes contact records.
+//! A [`Fact`] with [`Names`] is an [`Event`], which is a line of the event log. [`encode`] writes such lines, and
+//! [`decode`] reads them. [`CdrBuilder`] builds contact records of events, [`replay`] collects what a simulation plays
+//! again, and [`why`] explains a contact's wait.
 
 pub mod cdr_builder;
 pub mod contact;

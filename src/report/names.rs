@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-/// What is written for an index that has no name.
+/// The name that is written for an index without a name.
 const UNKNOWN: &str = "unknown";
 
-/// Tables of names, by index. The app makes them of the settings.
+/// Tables of names, by index. The app fills them from the settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Names {
     /// By [`QueueId`](crate::base::QueueId).
@@ -28,7 +28,8 @@ pub(super) fn name(table: &[Option<Arc<str>>], index: usize) -> &str {
 }
 
 impl Names {
-    /// Takes up names after a reload. What the new settings no longer have keeps its name, for the contacts that are still in it.
+    /// Adopts the names of a reload. An item that the new settings lack keeps its name, for the contacts that still use
+    /// it.
     pub fn renew(&mut self, new: Names) {
         for (old, new) in [
             (&mut self.queues, new.queues),

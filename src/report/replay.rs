@@ -1,4 +1,4 @@
-//! What a log tells of its days, to play them again: who called when, how long talks were, how patient callers, who worked.
+//! What a log says of its days, to play them again: arrivals, talk times, patience, and who worked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,32 +7,33 @@ use super::event::{Event, What};
 use crate::base::words::{AgentState, BreakReason, OfferOutcome, QueueOutcome};
 use crate::base::{ContactId, Time};
 
-/// So many talks of a queue are kept, and so many times of finishing up, which is enough to draw from.
+/// How many talks of a queue, and how many wrap-ups, are kept: enough to draw from.
 const TALKS_MAX: usize = 100_000;
 
-/// A call that joined its first line.
+/// A call that joined its first queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Joined {
-    /// When.
+    /// When it joined.
     pub at: Time,
-    /// Which.
+    /// The queue.
     pub queue: String,
-    /// What the caller speaks.
+    /// The caller's language.
     pub language: Option<String>,
 }
 
-/// How long callers of a queue waited, and how many of them hung up: what patience is estimated from, as those who were answered would
-/// have waited longer.
+/// How long callers of a queue waited, and how many hung up. Patience is estimated from both, since callers who were
+/// answered would have waited longer.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Waits {
     /// All waits together.
     pub sum: Duration,
-    /// How many ended by hanging up.
+    /// How many callers hung up.
     pub hung_up: u64,
 }
 
 impl Waits {
-    /// The mean patience, if patience is exponential (the likeliest mean, waits that ended otherwise being cut short); `None`: nobody hung up.
+    /// The mean patience, if patience is exponential: the maximum likelihood estimate with waits that ended otherwise
+    /// censored. `None`: nobody hung up.
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
         (self.hung_up > 0).then(|| self.sum.div_f64(self.hung_up as f64))
@@ -42,32 +43,32 @@ impl Waits {
 /// How agents answered.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Rings {
-    /// How long it rang until they did, all together.
+    /// The time until agents answered, all together.
     pub sum: Duration,
-    /// How often they did.
+    /// How many rings were answered.
     pub answered: u64,
-    /// How often they let it ring.
+    /// How many rings were missed.
     pub missed: u64,
 }
 
 impl Rings {
-    /// How long it rings until an agent answers, in the mean; `None`: nobody ever did.
+    /// The mean time until an agent answers; `None`: nobody ever did.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         (self.answered > 0).then(|| self.sum.div_f64(self.answered as f64))
     }
 
-    /// The share of rings that nobody answers.
+    /// The share of rings that nobody answers, from 0 to 1.
     #[must_use]
     pub fn missed_share(&self) -> f64 {
         self.missed as f64 / (self.answered + self.missed).max(1) as f64
     }
 }
 
-/// What agents are asked to do by themselves or others.
+/// What an agent has been asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Presence {
-    /// Signed in, and no break.
+    /// Signed in, and not on a break.
     Here,
     /// On a break of their own.
     Break,
@@ -78,17 +79,17 @@ pub enum Presence {
 /// What was recorded.
 #[derive(Clone, Default, Debug)]
 pub struct Recording {
-    /// Calls in the order of time.
+    /// Calls, in the order of time.
     pub calls: Vec<Joined>,
-    /// By queue.
+    /// Talk times, by queue.
     pub talks: BTreeMap<String, Vec<Duration>>,
-    /// By queue.
+    /// Waits, by queue.
     pub waits: BTreeMap<String, Waits>,
-    /// How long agents finished up, after talks of any queue.
+    /// Wrap-up times, after talks of any queue.
     pub wrap_ups: Vec<Duration>,
-    /// All agents together.
+    /// Rings of all agents together.
     pub rings: Rings,
-    /// By agent: what changed, in the order of time.
+    /// By agent: its changes, in the order of time.
     pub agents: BTreeMap<String, Vec<(Time, Presence)>>,
     known: BTreeSet<ContactId>,
 }
@@ -144,7 +145,7 @@ impl Recording {
     }
 }
 
-/// What a state says of an agent's presence. A break that nobody asked for (a phone that was not answered) is a matter of the play.
+/// The presence that a state stands for. A break that nobody asked for (a missed ring) comes out of the play itself.
 fn presence(state: &(AgentState, Option<BreakReason>), was: Presence) -> Presence {
     match state {
         (AgentState::Offline, _) => Presence::Away,

@@ -1,7 +1,8 @@
 //! Why a contact waited: its ledger, rebuilt from the events of the time.
 //!
-//! Owns the answer, not where events come from. Each decision about the contact left what it weighed in its event ([`Weighed`]); who of
-//! the same line went first is told by the others' events, so reading begins some time before the contact came ([`Why::LOOK_BACK`]).
+//! It owns the answer, not where events come from. Each decision about the contact left in its event what it weighed
+//! ([`Weighed`]). Events of other contacts say which of the same queue went first. So reading begins some time before
+//! the contact arrived ([`Why::LOOK_BACK`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,30 +14,30 @@ use super::event::{Event, What};
 use crate::base::words::EstimateOutcome;
 use crate::base::{ContactId, Range, Time, Weighed};
 
-/// At most so many of those who went first are named.
+/// How many of the contacts that went first are named.
 const NAMED_MAX: usize = 4;
 
 /// What was decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Decided {
-    /// It joined the line.
+    /// The contact joined the queue.
     Joined,
-    /// What it asks for was relaxed.
+    /// Its demand was relaxed.
     Widened {
-        /// How many steps hold.
+        /// How many relaxation steps hold.
         step: u32,
     },
     /// An agent was reserved for it.
     Offered {
-        /// Who.
+        /// The agent.
         agent: String,
     },
-    /// The offer came to an end.
+    /// The ringing of the agent is over.
     OfferEnded {
-        /// Who.
+        /// The agent.
         agent: String,
-        /// How.
+        /// How it ended.
         outcome: &'static str,
     },
 }
@@ -44,27 +45,27 @@ pub enum Decided {
 /// A line of the ledger.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Entry {
-    /// In milliseconds after the contact arrived.
+    /// Milliseconds after the contact arrived.
     pub after_ms: u64,
     /// What was decided.
     #[serde(flatten)]
     pub decided: Decided,
-    /// Those who may serve it, by what they did; all zero where nothing was weighed.
+    /// The agents who may serve it, by what they did; absent where nothing was weighed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agents: Option<Agents>,
-    /// What kept it waiting, or did not.
+    /// What kept it waiting, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<&'static str>,
 }
 
-/// How those who may serve a line stood.
+/// How the agents who may serve a contact stood.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Agents {
-    /// The edition of the directory.
+    /// The directory version.
     pub map_version: u64,
     /// Ready.
     pub free: u32,
-    /// In offers, talks, wrap-up or calls of their own.
+    /// Ringing, talking, in wrap-up or in calls of their own.
     pub busy: u32,
     /// On a break.
     pub on_break: u32,
@@ -94,20 +95,20 @@ impl From<Range> for Expected {
     }
 }
 
-/// Others who were offered to an agent while this one waited.
+/// Other contacts that were offered to an agent while this one waited.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct WentFirst {
-    /// Who count as having come earlier, by arrival, credit and head start.
+    /// Contacts that count as having come earlier, by arrival, credit and priority boost.
     pub earlier: u32,
-    /// Emergencies, before all who are none.
+    /// Emergencies, which go before all others.
     pub emergencies: u32,
-    /// Who came later: an agent was free who could serve them and not this one, or was kept for them.
+    /// Contacts that came later: an agent was free who could serve them and not this one, or was kept for them.
     pub later: u32,
-    /// Some of them, the first who went.
+    /// The first of them, by their identifiers.
     pub some: Vec<String>,
 }
 
-/// A stay in one line.
+/// A stay in one queue.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Stay {
     /// The queue.
@@ -119,34 +120,34 @@ pub struct Stay {
     /// The agent whom it waited for first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred: Option<String>,
-    /// How long its wait was expected to be as it joined; nothing where nothing was known, or an agent was free.
+    /// The estimate of its wait as it joined; absent if nothing was known, or an agent was free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
-    /// How it turned out beside that.
+    /// How the estimate turned out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated: Option<&'static str>,
-    /// In milliseconds.
+    /// Its wait in milliseconds.
     pub waited_ms: u64,
-    /// How it left; nothing while it waits.
+    /// How it left; absent while it waits.
     pub outcome: Option<&'static str>,
     /// The ledger.
     pub entries: Vec<Entry>,
-    /// Who of this queue went first.
+    /// Contacts of this queue that went first.
     pub went_first: WentFirst,
-    /// Who of other queues had agents who serve this one, too: as far as they were seen to.
+    /// Contacts of other queues that got agents who serve this queue, too, as far as these were seen to.
     pub went_elsewhere: WentFirst,
 }
 
 /// The answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Answer {
-    /// Which contact.
+    /// The contact.
     pub contact: String,
-    /// Each line it stood in.
+    /// Its stays in queues.
     pub stays: Vec<Stay>,
 }
 
-/// Where a contact of the same time stands.
+/// The position of another contact of the same time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct QueuePosition {
     queue: String,
@@ -173,21 +174,21 @@ impl WentFirst {
         self.emergencies += other.emergencies;
         self.later += other.later;
         self.some.extend(other.some.iter().cloned());
-        // A contact's name begins with its time.
+        // A contact's identifier begins with its time.
         self.some.sort();
         self.some.dedup();
         self.some.truncate(NAMED_MAX);
     }
 }
 
-/// The answer in the making.
+/// Builds the answer, event by event.
 #[derive(Debug)]
 pub struct Why {
     id: ContactId,
     places: BTreeMap<ContactId, QueuePosition>,
-    /// By queue: the agents whom anybody of it was offered to.
+    /// By queue: the agents that its contacts were offered to.
     serve: BTreeMap<String, BTreeSet<String>>,
-    /// For each stay, by agent: those of other queues whom the agent was offered.
+    /// For each stay, by agent: the contacts of other queues that the agent was offered.
     elsewhere: Vec<BTreeMap<String, WentFirst>>,
     joined: Time,
     stays: Vec<Stay>,
@@ -195,10 +196,10 @@ pub struct Why {
 }
 
 impl Why {
-    /// Reading should begin so long before the contact arrived, for those who were in a queue then.
+    /// How long before the contact's arrival reading should begin, for the contacts that were in a queue then.
     pub const LOOK_BACK: Duration = Duration::from_secs(3600);
 
-    /// For one contact.
+    /// The ledger of one contact.
     #[must_use]
     pub fn new(id: ContactId) -> Self {
         let (places, serve, elsewhere) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -211,7 +212,7 @@ impl Why {
         self.id.arrived() - Self::LOOK_BACK
     }
 
-    /// Whether nothing more can come of it.
+    /// Whether no event can change the answer any more.
     #[must_use]
     pub fn ended(&self) -> bool {
         self.ended
@@ -305,7 +306,7 @@ impl Why {
         }
     }
 
-    /// The answer; `None` if the contact was never in a queue, as far as was read.
+    /// The answer; `None` if the contact was in no queue, as far as was read.
     #[must_use]
     pub fn answer(mut self) -> Option<Answer> {
         for (stay, elsewhere) in self.stays.iter_mut().zip(&self.elsewhere) {
@@ -333,7 +334,7 @@ fn bound(decided: &Decided, weighed: &Weighed) -> &'static str {
 }
 
 impl fmt::Display for Answer {
-    /// As a person reads it: a line for each decision.
+    /// The text for a person: a line for each decision.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.contact)?;
         for stay in &self.stays {
