@@ -1,7 +1,7 @@
 //! Deadlines, each with a reason: "why does this call wake at 14:03?" has an answer.
 //!
-//! A four-ary heap whose entries know their places, so that a deadline can be moved or cancelled in O(log n) and the next one
-//! is exact. Nothing here knows what time it is.
+//! It is a four-ary heap whose items know their positions. So a deadline can be moved or cancelled in O(log n), and the
+//! next one is exact. Nothing here knows what time it is.
 
 use super::time::Time;
 

@@ -1,27 +1,27 @@
-//! What a caller may expect of a line, as those who tell it and those who keep it write it.
+//! The estimate of a wait, as it is given to callers and written to the log.
 
 use std::time::Duration;
 
 /// How long a wait will be: in eight of ten cases no less than `low` and no more than `high`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Range {
-    /// One in ten waits less.
+    /// One wait in ten is shorter.
     pub low: Duration,
-    /// As many wait less as wait more.
+    /// As many waits are shorter as longer.
     pub likely: Duration,
-    /// One in ten waits longer.
+    /// One wait in ten is longer.
     pub high: Duration,
 }
 
-/// What a contact could be told as it joined a line.
+/// What a contact could be told as it joined a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Estimate {
     /// Nothing: an agent was free.
     #[default]
     Needless,
-    /// That nothing is known: too few have been seen, or nobody who may serve it is there.
+    /// Nothing is known: too few waits have been seen, or no agent who may serve the contact is there.
     Unknown,
-    /// So much.
+    /// A range.
     Known(Range),
 }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-/// What many threads write, so that nothing else is on its cache line: a write takes the line away from all who read what is beside it.
-/// Two lines, for processors fetch them in pairs.
+/// A value that many threads write, with nothing else on its cache line: a write takes the line away from all who read
+/// what is beside it. Two lines, since processors fetch them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Padded<T>(pub T);

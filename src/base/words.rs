@@ -1,4 +1,4 @@
-//! The shared words: closed enums whose labels are the values of metrics, of the event log and of the API.
+//! The shared labels: closed enums whose labels are the values of metrics, of the event log and of the API.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ macro_rules! words {
             /// Every value, in a fixed order.
             pub const ALL: &'static [$name] = &[$($name::$variant,)+];
 
-            /// The word as metrics, log and API write it.
+            /// The label in metrics, log and API.
             #[must_use]
             pub const fn label(self) -> &'static str {
                 match self {
@@ -53,7 +53,7 @@ words!(
     }
 );
 
-/// What is not said to be anything else is a call.
+/// A queue or contact that names no channel is for calls.
 impl Default for Channel {
     fn default() -> Self {
         Channel::Voice
@@ -89,7 +89,7 @@ words!(
         Outside = "outside",
         /// hotline itself: a limit, a silence, a drain.
         System = "system",
-        /// The line was full or too slow, and the way out was the end.
+        /// The queue was full or too slow, and its overflow was the end.
         Overflow = "overflow",
         /// Outside of opening hours, or nobody is logged in.
         Closed = "closed",
@@ -109,7 +109,7 @@ words!(
         Abandoned = "abandoned",
         /// The caller left within the short-abandon threshold.
         ShortAbandoned = "short_abandoned",
-        /// Waited too long or the line was full: sent on.
+        /// The wait was too long or the queue was full: sent on.
         Overflowed = "overflowed",
         /// Took the offer of a call back.
         CalledBack = "called_back",
@@ -123,21 +123,21 @@ words!(
 );
 
 words!(
-    /// How a wait turned out, beside the estimate that was made as it began.
+    /// How a wait turned out, beside its estimate.
     EstimateOutcome {
-        /// In the range.
+        /// Within the range.
         Within = "within",
-        /// Shorter.
+        /// Shorter than the range.
         Sooner = "sooner",
-        /// Longer.
+        /// Longer than the range.
         Later = "later",
-        /// There was no estimate to hold it against.
+        /// There was no estimate to compare with.
         Unknown = "unknown",
     }
 );
 
 words!(
-    /// What became of an offer: an agent reserved for a contact and rung.
+    /// How the ringing of an agent ended.
     OfferOutcome {
         /// The agent answered.
         Accepted = "accepted",
@@ -155,7 +155,7 @@ words!(
 );
 
 words!(
-    /// What an agent is doing. Each that is not ready, break or offline has a deadline.
+    /// What an agent is doing. Each state but ready, break and offline has a deadline.
     AgentState {
         /// Not signed in.
         Offline = "offline",
@@ -167,7 +167,7 @@ words!(
         Ringing = "ringing",
         /// In a talk.
         Talking = "talking",
-        /// Finishing up after a talk.
+        /// In wrap-up after a talk.
         WrapUp = "wrap_up",
         /// Not available, with a reason.
         Break = "break",
@@ -245,21 +245,21 @@ words!(
 );
 
 words!(
-    /// What a line of the event log tells.
+    /// The kinds of events in the log.
     EventKind {
         /// A contact came in.
         Arrived = "arrived",
         /// A segment closed.
         SegmentEnded = "segment_ended",
-        /// A contact joined a line.
+        /// A contact joined a queue.
         Entered = "entered",
-        /// A contact left a line.
+        /// A contact left a queue.
         Left = "left",
-        /// A contact in a queue may be served by more.
+        /// The demand of a waiting contact was relaxed: more agents may serve it.
         Widened = "widened",
         /// An agent is about to be rung.
         Offered = "offered",
-        /// An offer is over.
+        /// The ringing of an agent is over.
         OfferEnded = "offer_ended",
         /// A leg began.
         LegBegan = "leg_began",
@@ -279,13 +279,13 @@ words!(
         TrunkUp = "trunk_up",
         /// Something was refused at a limit.
         LimitHit = "limit_hit",
-        /// What must not happen was put right.
+        /// A state that must never occur was repaired.
         Repaired = "repaired",
         /// A process began: what was open before it has been closed.
         Started = "started",
         /// The first line of each file.
         FileBegan = "file_began",
-        /// A process ended in order.
+        /// A process ended in good order.
         Stopped = "stopped",
     }
 );
@@ -307,7 +307,7 @@ words!(
         TrunkCalls = "trunk_calls",
         /// New calls in a second on a trunk.
         TrunkRate = "trunk_rate",
-        /// Places in all lines together.
+        /// The matcher's slots for contacts, of all queues together.
         LineSlots = "line_slots",
         /// The greatest length of a queue.
         QueueLength = "queue_length",

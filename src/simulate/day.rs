@@ -1,4 +1,4 @@
-//! A day of a whole house: who calls, who works, what is promised.
+//! A day of a whole configuration: who calls, who works, and which service is promised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::base::span::{Share, Span};
 use crate::base::words::Channel;
 use crate::base::{AgentId, QueueId, SkillId};
 
-/// So many may wait at once before a play is given up.
+/// How many may wait at once before a play is given up.
 const QUEUE_SLOTS: u32 = 100_000;
-/// How busy agents are on a day of which nothing else is known.
+/// The occupancy of agents on a day of which nothing else is known, from 0 to 1.
 const PLAIN_OCCUPANCY: f64 = 0.85;
 
-/// A day, as often as it is played.
+/// A day, to be played several times.
 #[derive(Clone, Debug)]
 pub struct Day {
     /// How long calls come.
     pub length: Duration,
-    /// What the clock shows when it begins.
+    /// The time of day at which it begins.
     pub begins: Duration,
     /// Who calls and who works.
     pub scene: Scene,
-    /// What languages are called.
+    /// The names of the languages.
     pub languages: Vec<(SkillId, Arc<str>)>,
-    /// What agencies are called.
+    /// The names of the agencies.
     pub agencies: Vec<Arc<str>>,
-    /// What must hold.
+    /// The figures that must hold.
     pub floors: Vec<Floor>,
     /// What was assumed, to be said with the results.
     pub notes: Vec<String>,
@@ -40,16 +40,17 @@ pub struct Day {
 /// Why a day cannot be played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Failed {
-    /// The demands outgrew all bounds.
+    /// The queues outgrew all bounds.
     #[error(transparent)]
     Crowded(#[from] Crowded),
-    /// The play contradicts itself.
+    /// The play of this queue contradicts Little's law.
     #[error("Little's law does not hold for queue {}: this is a mistake in hotline, please report it", .0.0)]
     Little(QueueId),
 }
 
 impl Day {
-    /// A day of which nothing is known but the house: everybody works, calls come steadily and keep all agents as busy as they tend to be.
+    /// A day of which nothing is known but the configuration: all agents work, and calls come steadily and keep them as
+    /// busy as usual.
     #[must_use]
     pub fn plain(
         directory: Directory,
@@ -70,7 +71,7 @@ impl Day {
             .flat_map(|queue| spoken.iter().map(move |language| (queue, *language)))
             .filter_map(|(queue, language)| Some((queue, language, table.demand(queue, language, 0)?)))
             .collect();
-        // Each agent's time is spread evenly over its channels, and over what it may serve by each.
+        // Each agent's time is spread evenly over its channels, and over the demands that it may serve by each.
         let mut agents_of = vec![0.0; demands.len()];
         for (profile, agent_slots) in directory.agents.iter().zip(&agent_slots) {
             let Some(profile) = profile else { continue };
@@ -113,17 +114,16 @@ impl Day {
         }
     }
 
-    /// The chances of several days, which one number stands for.
+    /// The seeds of several days, from one number.
     #[must_use]
     pub fn seeds(days: u32, seed: u64) -> Vec<Seed> {
         let mut source = Seed::from_number(seed);
         (0..days).map(|_| source.fork()).collect()
     }
 
-    /// Plays the day once. `progress` hears what share is played.
+    /// Plays the day once. `progress` is called with the share that has been played, from 0 to 1.
     ///
-    /// # Errors
-    /// When a demand outgrows all bounds, or the play contradicts itself.
+    /// # Errors When a queue outgrows all bounds, or the play contradicts itself.
     pub fn play(&self, mut seed: Seed, progress: impl Fn(f64)) -> Result<Sheet, Failed> {
         let sheet = Sheet::new(&self.scene, self.length, seed.fork());
         let world = World::new(&self.scene, self.length, QUEUE_SLOTS, seed, sheet);
@@ -134,7 +134,7 @@ impl Day {
     }
 }
 
-/// Everybody takes calls from the beginning.
+/// The duties of a day on which all agents take calls from the beginning.
 #[must_use]
 pub fn everybody(directory: &Directory) -> Vec<(Duration, AgentId, Duty)> {
     let here = directory.agents.iter().enumerate().filter(|(_, profile)| profile.is_some());

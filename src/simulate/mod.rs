@@ -1,9 +1,11 @@
-//! The forecast: days of calls, played through the very matcher that the switchboard runs, under a virtual clock.
+//! `hotline simulate`: days of calls, played through the production matcher under a virtual clock.
 //!
-//! [`scene`] says who calls and who works, [`world`] plays it with [`acd`](crate::acd)'s demands, skill groups, agents and rules of queues,
-//! and tells an observer (such as a [`tally`]) what becomes of each call; [`single`] is the one queue of the textbooks, whose figures
-//! [`theory`] knows; [`stats`] says how far a figure can be trusted. A whole house is a [`day`]: played several times, each play gives a
-//! [`sheet`], and these an [`outlook`].
+//! A [`scene`] says who calls and who works. [`world`] plays it with the demands, skill groups, agents and queue rules
+//! of [`acd`](crate::acd). It reports what becomes of each call to an observer, such as a [`tally`]. [`single`] is the
+//! one queue of the textbooks, whose figures [`theory`] knows. [`stats`] says how far a figure can be trusted.
+//!
+//! A whole configuration is a [`day`], played several times. Each play gives a [`sheet`], and the sheets an
+//! [`outlook`]; [`page`] shows it.
 //!
 //! Nothing here reads a clock or a file: the same scene and seed give the same day.
 

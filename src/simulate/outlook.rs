@@ -1,6 +1,7 @@
-//! What several plays of a day come to: by queue, by language, by hour, with intervals; what a change would do; which floors break.
+//! What several plays of a day come to: figures by queue, by language and by hour, with intervals; the effect of a
+//! change; floors that break.
 //!
-//! Each day is one batch: how far days differ says how far a figure can be trusted.
+//! Each day is one batch: the scatter of the days says how far a figure can be trusted.
 
 use std::sync::Arc;
 
@@ -18,15 +19,15 @@ const QUARTERS: usize = 4;
 /// What is measured of calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measure {
-    /// Of all who did not hang up at once: those answered within their queue's target.
+    /// The service level: the share answered within their queue's target, of all who did not hang up at once.
     ServiceLevel,
-    /// Of all: those answered.
+    /// The share of answered calls, of all.
     AnsweredShare,
-    /// Of all: those who hung up in a queue.
+    /// The share of calls that hung up while they waited, of all.
     AbandonedShare,
-    /// Of all: those who were turned away.
+    /// The share of calls that were turned away, of all.
     TurnedAwayShare,
-    /// In seconds, over all, those who waited in vain included.
+    /// The mean wait in seconds, over all calls, abandoned ones included.
     MeanWait,
 }
 
@@ -47,7 +48,7 @@ impl Measure {
         }
     }
 
-    /// What is measured, and of how many.
+    /// The measured value of a cell, and the number of calls that it is a share or mean of.
     fn of(self, cell: &Cell) -> (f64, f64) {
         let offered = f64::from(cell.offered);
         match self {
@@ -64,7 +65,7 @@ impl Measure {
         matches!(self, Measure::ServiceLevel | Measure::AnsweredShare)
     }
 
-    /// A value as a person reads it.
+    /// A value as a person reads it, with its unit.
     #[must_use]
     pub fn written(self, value: f64) -> String {
         // A change that rounds to nothing has no sign.
@@ -76,41 +77,41 @@ impl Measure {
     }
 }
 
-/// Whose calls are looked at together.
+/// Which calls are looked at together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Whose {
     /// All.
     All,
-    /// Those who called a queue.
+    /// The calls to a queue.
     Queue(QueueId),
-    /// Those who speak a language; `None`: those of whom it is not known.
+    /// The calls in a language; `None`: in an unknown one.
     Language(Option<SkillId>),
 }
 
-/// What must hold.
+/// A figure that must hold.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Floor {
-    /// Of whose calls.
+    /// The calls that it is a figure of.
     pub whose: Whose,
-    /// What of them.
+    /// The measure.
     pub measure: Measure,
-    /// The least, or the most where less is better.
+    /// The least value, or the greatest where less is better.
     pub bound: f64,
 }
 
 /// Some calls that are looked at together.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Whose.
+    /// Which calls.
     pub whose: Whose,
     /// Their name.
     pub name: Arc<str>,
-    /// By day.
+    /// Their counts, day by day.
     days: Vec<Cell>,
 }
 
 impl Group {
-    /// What it is, in words.
+    /// Its title in tables.
     #[must_use]
     pub fn title(&self) -> String {
         match self.whose {
@@ -136,7 +137,7 @@ impl Group {
         Figure::ratio(&self.pairs(measure))
     }
 
-    /// How much larger it is here than it is for `other`, with the same callers.
+    /// How much greater the figure is here than for `other`, with the same callers.
     #[must_use]
     pub fn change(&self, other: &Group, measure: Measure) -> Figure {
         Figure::difference(&self.pairs(measure), &other.pairs(measure))
@@ -146,39 +147,39 @@ impl Group {
 /// An hour of the day.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Hour {
-    /// What the clock shows as it begins, in hours.
+    /// The time of day at which it begins, in hours.
     pub clock: f64,
     /// Calls that came.
     pub offered: f64,
-    /// Of those.
+    /// Their mean wait.
     pub mean_wait_s: Figure,
-    /// Of those.
+    /// Their service level.
     pub service_level: Figure,
-    /// Agents signed in and not on a break, in the mean.
+    /// Agents signed in and not on a break, on average.
     pub agents: f64,
-    /// The share of their time in which they were rung, talked or finished up.
+    /// The share of their time that agents rang, talked or were in wrap-up.
     pub occupancy: Figure,
 }
 
-/// How estimates turned out.
+/// How the estimates of waits turned out.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Estimates {
-    /// Of all that could be scored: those in the range.
+    /// The share within their range, of all that could be scored.
     pub within: Figure,
-    /// How many could be scored, a day.
+    /// How many could be scored, per day.
     pub scored: f64,
-    /// How many waits began of which nothing could be said, a day.
+    /// How many waits began of which nothing was known, per day.
     pub unknown: f64,
 }
 
 /// How an agency lent its agents.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Lent {
-    /// Which agency.
+    /// The agency.
     pub agency: Arc<str>,
-    /// So many were on loan, in the mean over the day.
+    /// How many agents were on loan, on average over the day.
     pub mean: Figure,
-    /// At most at once.
+    /// The most at once.
     pub most: u32,
 }
 
@@ -191,9 +192,9 @@ pub struct Outlook {
     pub hours: Vec<Hour>,
     /// All queues together, and by queue.
     pub estimates: Vec<(Arc<str>, Estimates)>,
-    /// Some of them.
+    /// A sample of estimates beside what happened.
     pub points: Vec<Point>,
-    /// Callers a day who found their entry closed, and are counted nowhere else.
+    /// Callers per day who found their entry closed; they are counted nowhere else.
     pub found_closed: f64,
     /// The agencies that lend within limits.
     pub lent: Vec<Lent>,
@@ -202,7 +203,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// What the sheets of a day come to.
+    /// Sums up the sheets of a day.
     #[must_use]
     pub fn of(day: &Day, sheets: &[Sheet]) -> Self {
         let queue_name = |queue: QueueId| -> Arc<str> {
@@ -256,7 +257,7 @@ impl Outlook {
         self.groups.iter().find(|group| group.whose == *whose)
     }
 
-    /// Which floors do not hold, each as a sentence.
+    /// The floors that do not hold, each with a sentence that says so.
     #[must_use]
     pub fn broken<'f>(&self, floors: &'f [Floor]) -> Vec<(&'f Floor, String)> {
         let tell = |floor: &'f Floor| {
@@ -274,7 +275,7 @@ impl Outlook {
         floors.iter().filter_map(tell).collect()
     }
 
-    /// As an object.
+    /// As a JSON object.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let group = |group: &Group| {
@@ -315,14 +316,14 @@ impl Outlook {
     }
 }
 
-/// A figure under its name, its 95% interval beside it; no interval where it could not be told.
+/// Puts a figure under its name, and its 95% interval beside it, if there is one.
 fn put(object: &mut Value, name: &str, figure: &Figure) {
     let (low, high) = figure.interval();
     object[name] = json!(figure.value);
     object[format!("{name}_ci95")] = if figure.half_width.is_finite() { json!([low, high]) } else { Value::Null };
 }
 
-/// What another configuration changes, as an object.
+/// What another configuration changes, as a JSON object.
 #[must_use]
 pub fn changes_to_json(before: &Outlook, after: &Outlook) -> Value {
     let change = |(group, was): (&Group, &Group)| {
@@ -336,7 +337,7 @@ pub fn changes_to_json(before: &Outlook, after: &Outlook) -> Value {
 }
 
 impl Outlook {
-    /// Each group with the same one of `other`.
+    /// Each group with the same group of `other`.
     pub fn pairs_with<'o>(&'o self, other: &'o Outlook) -> impl Iterator<Item = (&'o Group, &'o Group)> {
         self.groups.iter().filter_map(|group| Some((group, other.group(&group.whose)?)))
     }

@@ -1,4 +1,5 @@
-//! The page that shows an outlook: plots by the hour, estimates beside what happened, a table. One file that needs no other.
+//! The page that shows an outlook: plots by the hour, estimates beside what happened, and a table. It is a single file
+//! without references.
 
 use std::fmt::Write as _;
 
@@ -35,13 +36,13 @@ td small { color: var(--soft); display: block; }
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 240.0;
-/// Room for what stands beside the axes.
+/// Room for the labels of the axes.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
-/// The page; `before` is what it is held against.
+/// The page; `before` is the outlook that it is compared with.
 #[must_use]
 pub fn page(title: &str, day: &Day, outlook: &Outlook, before: Option<&Outlook>) -> String {
     let all = outlook.group(&Whose::All);
@@ -151,7 +152,7 @@ fn figure(title: &str, caption: &str, svg: &str) -> String {
     )
 }
 
-/// What was expected against what happened, both by the logarithm.
+/// Estimates against what happened, both on logarithmic axes.
 fn estimates(outlook: &Outlook) -> String {
     let most = outlook.points.iter().map(|point| point.likely_s.max(point.waited_s)).fold(10.0, f64::max);
     let decades = most.log10().ceil();
@@ -176,7 +177,7 @@ fn estimates(outlook: &Outlook) -> String {
         x(high),
         y(high)
     );
-    // So many are enough to see where they lie.
+    // How many points are drawn.
     const DRAWN_MAX: usize = 2_000;
     let every = outlook.points.len().div_ceil(DRAWN_MAX).max(1);
     for point in outlook.points.iter().step_by(every) {

@@ -1,4 +1,4 @@
-//! What is played: who calls, when, how patiently and for how long; who works, when, and how they answer.
+//! What is played: who calls, when, how patiently and for how long; who works, when, and how agents answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use crate::base::seed::Seed;
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, QueueId, SkillId};
 
-/// The length of one step of a profile.
+/// The length of one step of a daily profile.
 pub const QUARTER: Duration = Duration::from_secs(900);
 
 /// When calls come. Times are from the start of the play.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Arrivals {
-    /// By chance, at so many calls a second.
+    /// A Poisson process of so many calls a second.
     Steady(f64),
-    /// By chance, at so many calls a second in each quarter of an hour; none after the last.
+    /// A Poisson process with a rate in calls a second for each quarter of an hour; none after the last.
     Quarters(Vec<f64>),
     /// At these times, in order.
     At(Vec<Duration>),
@@ -25,14 +25,14 @@ pub enum Arrivals {
 /// How long something lasts.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Lasting {
-    /// By a distribution.
+    /// Drawn from a distribution.
     By(Span),
-    /// As long as one of these, each as likely; never empty.
+    /// One of these, each as likely; never empty.
     Among(Arc<[Duration]>),
 }
 
 impl Lasting {
-    /// One of them; `None`: it never ends.
+    /// Draws a duration; `None`: it never ends.
     pub(super) fn draw(&self, seed: &mut Seed) -> Option<Duration> {
         match self {
             Lasting::By(span) => span.draw(seed),
@@ -41,12 +41,13 @@ impl Lasting {
     }
 }
 
-/// When callers reach the queue whom their entry lets in by opening hours.
+/// When callers reach a queue whose entry has opening hours.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Windows {
-    /// From, and up to but without; in order, from the start of the play.
+    /// From when, and until when (exclusive); in order, from the start of the play.
     pub open: Vec<(Duration, Duration)>,
-    /// Whoever calls outside of them is told that it is closed; else these calls go elsewhere, as a stream of their own.
+    /// Whether a call outside of these hours is told that it is closed. If not, such calls go elsewhere, as a stream of
+    /// their own.
     pub turns_away: bool,
 }
 
@@ -62,25 +63,26 @@ impl Windows {
 /// Calls of one kind: to one queue, in one language.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stream {
-    /// Whom they call.
+    /// The queue that they call.
     pub queue: QueueId,
-    /// What they speak.
+    /// The callers' language.
     pub language: Option<SkillId>,
-    /// Whose agents interpret for them, while somebody of the queue talks to them in whatever language: both at once, or neither.
+    /// The queue whose agents interpret for the callers, while an agent of `queue` talks to them in any language; both
+    /// agents at once, or neither.
     pub interpreters: Option<QueueId>,
-    /// When they reach it; `None`: always.
+    /// When they reach the queue; `None`: always.
     pub windows: Option<Windows>,
-    /// They are the callers of the stream before, at other times: what chance decides of them is the same.
+    /// Whether they are the callers of the stream before, at other times, with the same random draws.
     pub same_callers: bool,
-    /// How many of them have been served before, by one of those who served the queue last.
+    /// The share of callers who were served before, by one of the last agents of the queue.
     pub returning: Share,
     /// When they come.
     pub arrivals: Arrivals,
-    /// How long a caller waits, rung for or not, before hanging up.
+    /// How long a caller waits, ringing included, before hanging up.
     pub patience: Span,
     /// How long a talk lasts.
     pub talk: Lasting,
-    /// How long the agent takes to finish up, as far as queue and agent are allowed to; `None`: all of that.
+    /// The wrap-up time, within what queue and agent allow; `None`: all of it.
     pub wrap_up: Option<Lasting>,
 }
 
@@ -89,11 +91,11 @@ pub struct Stream {
 pub enum Duty {
     /// Takes calls from now on.
     Ready,
-    /// Goes on a break, after the talk that is up.
+    /// Goes on a break, after the present talk.
     Break,
-    /// The break is over, for one who is still at work.
+    /// Ends the break, if still at work.
     Back,
-    /// Goes home, after the talk that is up.
+    /// Goes home, after the present talk.
     Home,
 }
 
@@ -102,9 +104,9 @@ pub enum Duty {
 pub struct Manners {
     /// How long it rings until an agent answers.
     pub answer_after: Span,
-    /// How many rings are not answered: these agents count as absent.
+    /// The share of rings that are not answered; the agent then counts as absent.
     pub miss: Share,
-    /// When an agent who missed a ring is back.
+    /// After this time an agent who missed a ring is back.
     pub back_after: Duration,
 }
 
@@ -120,19 +122,19 @@ impl Default for Manners {
 pub struct Scene {
     /// The queues and the agents.
     pub directory: Directory,
-    /// By agent: the wrap-up that holds instead of the queue's.
+    /// By agent: a wrap-up time that replaces the queue's.
     pub wrap_up: Vec<Option<Duration>>,
     /// Who calls.
     pub streams: Vec<Stream>,
-    /// Who works when, by the time from the start, in any order.
+    /// Who works when, by time from the start, in any order.
     pub duties: Vec<(Duration, AgentId, Duty)>,
     /// How agents answer.
     pub manners: Manners,
 }
 
 impl Arrivals {
-    /// The first arrival after `last`, which came after `count` others; `None`: no more. By chance means that the next comes when the
-    /// rate has summed up to an exponential draw.
+    /// The first arrival after `last`, which came after `count` others; `None`: no more. In a Poisson process the next
+    /// call comes when the rate has summed up to an exponential draw.
     pub(super) fn next(&self, last: Duration, count: usize, seed: &mut Seed) -> Option<Duration> {
         match self {
             Arrivals::At(times) => times.get(count).copied(),

@@ -1,6 +1,6 @@
-//! What a day comes to: counts for each quarter of an hour, who worked, how estimates turned out.
+//! What a day comes to: counts for each quarter of an hour, who worked, and how estimates turned out.
 //!
-//! A call counts in the quarter that it came in, under the queue that it called first, wherever it went from there.
+//! A call counts in the quarter in which it came, under the queue that it called first.
 
 use std::time::Duration;
 
@@ -11,29 +11,30 @@ use crate::base::seed::Seed;
 use crate::base::words::EstimateOutcome;
 use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
 
-/// What became of the calls of a quarter.
+/// What became of the calls of a quarter of an hour.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Cell {
     /// Calls that came.
     pub offered: u32,
-    /// Those an agent answered.
+    /// Calls that an agent answered.
     pub answered: u32,
-    /// Those of them within the queue's target.
+    /// Answered calls within the queue's target.
     pub in_target: u32,
-    /// Those that hung up in a queue.
+    /// Calls that hung up while they waited.
     pub abandoned: u32,
-    /// Those of them so soon that it does not count against the service.
+    /// Abandoned calls so short that they do not count against the service level.
     pub short: u32,
-    /// Those for whom there was no place in the queue, no time left, or nobody there.
+    /// Calls that overflowed: the queue was full, the wait too long, or no agent was there.
     pub turned_away: u32,
-    /// Those who were not answered at once, and joined the demand.
+    /// Calls that joined the queue and were not answered at once.
     pub waited: u32,
-    /// The sum of all waits in seconds, those in vain included.
+    /// The sum of all waits in seconds, abandoned ones included.
     pub wait_s: f64,
 }
 
 impl Cell {
-    /// Counts a call. Answered within `target` is served well; hanging up within `short` does not count against the service.
+    /// Counts a call. `target` is the queue's target of the service level; hanging up within `short` does not count
+    /// against it.
     pub fn count(&mut self, call: &Ended, (target, short): (Duration, Duration)) {
         self.offered += 1;
         self.wait_s += call.waited.as_secs_f64();
@@ -52,7 +53,7 @@ impl Cell {
         }
     }
 
-    /// Takes in another.
+    /// Adds another cell.
     pub fn add(&mut self, other: &Cell) {
         self.offered += other.offered;
         self.answered += other.answered;
@@ -65,12 +66,12 @@ impl Cell {
     }
 }
 
-/// Who worked in a quarter, in seconds summed over agents.
+/// Who worked in a quarter of an hour, in seconds summed over agents.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Work {
     /// Signed in and not on a break.
     pub here_s: f64,
-    /// Rung, talking or finishing up.
+    /// Ringing, talking or in wrap-up.
     pub busy_s: f64,
 }
 
@@ -80,18 +81,18 @@ pub type Estimated = [u32; EstimateOutcome::ALL.len()];
 /// An estimate beside what happened, in seconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Point {
-    /// What was expected.
+    /// The estimate.
     pub likely_s: f64,
-    /// What it was.
+    /// The wait.
     pub waited_s: f64,
-    /// Whether that was in the range.
+    /// Whether it was within the range.
     pub within: bool,
 }
 
-/// So many points of a day are kept, drawn by chance.
+/// How many points of a day are kept, drawn at random.
 const POINTS_MAX: usize = 400;
 
-/// A queue's length over time, and the time of those in it (Little's law says that they sum up to the same).
+/// The length of a queue over time, and the time of its contacts. By Little's law both sum up to the same.
 #[derive(Clone, Copy, Default, Debug)]
 struct Area {
     since: Time,
@@ -105,9 +106,9 @@ struct Area {
 pub struct Loans {
     since: Time,
     now: u32,
-    /// Summed over time, in seconds.
+    /// Agent seconds on loan.
     pub lent_s: f64,
-    /// At most at once.
+    /// The most at once.
     pub most: u32,
 }
 
@@ -122,12 +123,12 @@ pub struct Sheet {
     pub estimated: Vec<Estimated>,
     /// Some of the estimates.
     pub points: Vec<Point>,
-    /// How many found their entry closed, and joined no demand: they are in no other count.
+    /// How many callers found their entry closed. They joined no queue, and are in no other count.
     pub found_closed: u32,
     /// By agency.
     pub loans: Vec<Loans>,
     points_seen: u64,
-    /// By queue: what counts as served well, and as too short to count.
+    /// By queue: its target, and how short an abandoned call must be not to count.
     targets: Vec<(Duration, Duration)>,
     stream_queue: Vec<QueueId>,
     standing: Vec<(Time, Option<Standing>)>,
@@ -167,7 +168,7 @@ impl Sheet {
         total
     }
 
-    /// The day is over: whoever is still there has worked until now.
+    /// Ends the day: agents who are still there have worked until now.
     pub fn close(&mut self, now: Time) {
         for agent in 0..self.standing.len() {
             self.standing(now, AgentId(agent as u32), None);
@@ -177,7 +178,8 @@ impl Sheet {
         }
     }
 
-    /// The first queue whose length, summed over time, is not the time that its callers spent in it; none unless the play is wrong.
+    /// The first queue whose length, summed over time, is not the time that its callers spent in it; none unless the
+    /// play is wrong.
     #[must_use]
     pub fn breaks_littles_law(&self) -> Option<QueueId> {
         let broken = self.areas.iter().position(|area| area.under != area.spent || area.length != 0)?;

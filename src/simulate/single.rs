@@ -1,4 +1,4 @@
-//! One queue, one skill, agents who are always there, exponential times: the queue of the textbooks, played by the matcher.
+//! The queue of the textbooks, played by the matcher: one skill, agents who are always there, exponential times.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use crate::base::seed::Seed;
 use crate::base::span::{Share, Span};
 use crate::base::{AgentId, PoolId, QueueId};
 
-/// So many may wait at once before the play is given up.
+/// How many may wait at once before the play is given up.
 const QUEUE_SLOTS: u32 = 200_000;
 
 /// What is played.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Single {
-    /// How many calls an hour come, by chance.
+    /// Calls per hour, a Poisson process.
     pub calls_per_hour: f64,
-    /// The mean talk.
+    /// The mean talk, in seconds.
     pub talk_s: f64,
     /// How many agents there are.
     pub agents: u32,
-    /// The mean patience; `None`: nobody hangs up.
+    /// The mean patience in seconds; `None`: nobody hangs up.
     pub patience_s: Option<f64>,
     /// How many may wait; `None`: as many as come.
     pub queue_max: Option<u32>,
-    /// How long is measured.
+    /// How many hours are measured.
     pub hours: f64,
-    /// How long is played before that, so that it does not begin with an empty house.
+    /// How many hours are played before, so that the measured time does not begin with empty queues.
     pub warm_up_hours: f64,
-    /// Where chance begins.
+    /// The seed of all random draws.
     pub seed: u64,
 }
 
-/// A queue for the pool 0 in which nothing is bounded.
+/// A queue for pool 0 without limits.
 pub(super) fn plain_queue(name: &str) -> QueueRules {
     QueueRules {
         name: name.into(),
@@ -89,24 +89,23 @@ impl Single {
         }
     }
 
-    /// What theory says of it; `None` where the demand would grow for ever.
+    /// What theory says of it; `None` where the queue would grow for ever.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
         let Single { talk_s, agents, patience_s, queue_max, .. } = *self;
         Model { rate: self.calls_per_hour / 3600.0, talk_s, agents, patience_s, queue_max }.expected()
     }
 
-    /// Plays it. `progress` hears now and then what share is played.
+    /// Plays it. `progress` is called now and then with the share that has been played.
     ///
-    /// # Errors
-    /// When the demand outgrows all bounds.
+    /// # Errors When the queue outgrows all bounds.
     pub fn run(&self, mut progress: impl FnMut(f64)) -> Result<Measured, Crowded> {
         let (warm_up, hours) =
             (Duration::from_secs_f64(self.warm_up_hours * 3600.0), Duration::from_secs_f64(self.hours * 3600.0));
         let span = warm_up + hours;
         let tally = Tally::new(1, self.agents, START + warm_up, hours);
         let scene = self.scene();
-        // No more can wait at once than there are places for, one of them for whoever is turned away.
+        // One slot more than may wait, for a caller who is turned away.
         let slots = self.queue_max.map_or(QUEUE_SLOTS, |queue_max| queue_max.saturating_add(1).min(QUEUE_SLOTS));
         let world = World::new(&scene, span, slots, Seed::from_number(self.seed), tally);
         let tally = world.run(|now| progress((now.since(START).as_secs_f64() / span.as_secs_f64()).min(1.0)))?;

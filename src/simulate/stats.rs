@@ -1,19 +1,20 @@
 //! Means and shares with their confidence intervals.
 //!
-//! Owns the ratio estimator over batches: a run is cut into batches, each gives a numerator and a denominator, and how far the batches'
-//! residuals scatter says how far the ratio can be trusted (Law, Simulation Modeling and Analysis, on batch means and ratio estimators).
+//! It owns the ratio estimator over batches. A run is cut into batches, each of which gives a numerator and a
+//! denominator. The scatter of the batches' residuals says how far the ratio can be trusted (Law, Simulation Modeling
+//! and Analysis, on batch means and ratio estimators).
 
 /// A figure, and half the width of its 95% confidence interval.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Figure {
     /// The estimate.
     pub value: f64,
-    /// Half the width; infinite where there were too few batches to tell.
+    /// Half the width; infinite where there were too few batches.
     pub half_width: f64,
 }
 
 impl Figure {
-    /// The sum of the numerators over that of the denominators; zero where these are.
+    /// The sum of the numerators over the sum of the denominators; zero if that is zero.
     #[must_use]
     pub fn ratio(batches: &[(f64, f64)]) -> Figure {
         let count = batches.len() as f64;
@@ -30,7 +31,7 @@ impl Figure {
         Figure { value, half_width: student_t(batches.len() - 1) * deviation }
     }
 
-    /// How much larger the ratio of `these` is than that of `those`, batch for batch under the same chance: what both share falls out.
+    /// The difference of two ratios, batch for batch with the same seeds: what both share cancels out.
     #[must_use]
     pub fn difference(these: &[(f64, f64)], those: &[(f64, f64)]) -> Figure {
         let (this, that) = (Figure::ratio(these), Figure::ratio(those));
@@ -70,8 +71,8 @@ impl Figure {
     }
 }
 
-/// The 97.5th percentile of Student's t with so many degrees of freedom: a table where they are few, else the expansion of Cornish and
-/// Fisher, which is good to three digits from six on.
+/// The 97.5th percentile of Student's t with so many degrees of freedom: from a table where they are few, otherwise by
+/// the expansion of Cornish and Fisher, which is good to three digits from six on.
 #[must_use]
 pub fn student_t(freedom: usize) -> f64 {
     const FEW: [f64; 6] = [f64::INFINITY, 12.706, 4.303, 3.182, 2.776, 2.571];

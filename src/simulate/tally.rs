@@ -1,7 +1,7 @@
 //! What a play comes to: shares and means for each stream of calls, with intervals.
 //!
-//! Owns the cutting of a play into batches of equal length. A call counts in the batch that it came in, a talk in each batch for as long as it
-//! lasted there.
+//! It owns the cutting of a play into batches of equal length. A call counts in the batch in which it came, a talk in
+//! each batch for the time that it lasted there.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::stats::Figure;
 use super::world::{Ended, Observer};
 use crate::base::{AgentId, Time};
 
-/// So many batches; their scatter gives the intervals.
+/// How many batches there are; their scatter gives the intervals.
 const BATCHES: usize = 30;
 
 /// Counts what happens, by stream and batch.
@@ -25,27 +25,27 @@ pub struct Tally {
     batch_s: f64,
 }
 
-/// What came of the calls of a stream.
+/// The figures of the calls of a stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Measured {
     /// How many calls came.
     pub offered: u64,
     /// How many were answered.
     pub answered: u64,
-    /// Of all offered: those who were turned away.
+    /// The share of all offered calls that were turned away.
     pub blocked_share: Figure,
-    /// Of all offered: those who hung up in a queue.
+    /// The share of all offered calls that hung up while they waited.
     pub abandoned_share: Figure,
-    /// Of all offered: those who were not answered at once, and joined the demand.
+    /// The share of all offered calls that joined the queue and were not answered at once.
     pub waited_share: Figure,
-    /// In seconds, over all offered.
+    /// The mean wait in seconds, over all offered calls.
     pub mean_wait_s: Figure,
-    /// The share of all agents who talk (with callers of any stream), in the mean.
+    /// The share of all agents who talk (with callers of any stream), on average.
     pub occupancy: Figure,
 }
 
 impl Tally {
-    /// For what happens within `span` after `from`.
+    /// Measures what happens within `span` after `from`.
     #[must_use]
     pub fn new(streams: usize, agents: u32, from: Time, span: Duration) -> Self {
         let batch_s = span.as_secs_f64() / BATCHES as f64;
@@ -57,7 +57,7 @@ impl Tally {
         (at >= self.from && batch < BATCHES).then_some(batch)
     }
 
-    /// What came of a stream's calls.
+    /// The figures of a stream's calls.
     #[must_use]
     pub fn measured(&self, stream: usize) -> Measured {
         let batches = &self.streams[stream];
@@ -81,7 +81,7 @@ impl Tally {
 impl Observer for Tally {
     fn ended(&mut self, call: &Ended) {
         let Some(batch) = self.batch_of(call.arrived) else { return };
-        // Nothing is promised here.
+        // No service level is promised here.
         self.streams[call.stream][batch].count(call, (Duration::ZERO, Duration::ZERO));
     }
 
@@ -112,7 +112,7 @@ impl Measured {
         ]
     }
 
-    /// As an object: each figure under its name, its 95% interval beside it under the name with `_ci95` as `[low, high]`.
+    /// As a JSON object: each figure under its name, and its 95% interval as `[low, high]` under the name with `_ci95`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut object = json!({ "offered": self.offered, "answered": self.answered });

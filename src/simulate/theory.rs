@@ -1,12 +1,12 @@
 //! What theory says of one queue with exponential times: the yardstick of the simulator.
 //!
-//! Owns the steady state of the birth-death chain M/M/n/n+K+M, of which Erlang's B (no demand), C (no end of patience) and A (neither) are
-//! cases (Erlang 1917; Palm 1957; Garnett, Mandelbaum and Reiman 2002).
+//! It owns the steady state of the birth-death chain M/M/n/n+K+M. Erlang's B (nobody waits), C (unlimited patience) and
+//! A (neither) are cases of it (Erlang 1917; Palm 1957; Garnett, Mandelbaum and Reiman 2002).
 
-/// One queue. Times in seconds, the rate in calls a second.
+/// One queue. Times are in seconds, the rate in calls per second.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Model {
-    /// How many calls a second come.
+    /// Calls per second.
     pub rate: f64,
     /// The mean talk.
     pub talk_s: f64,
@@ -18,28 +18,28 @@ pub struct Model {
     pub queue_max: Option<u32>,
 }
 
-/// Shares are of all calls offered, from 0 to 1.
+/// Expected figures. Shares are of all calls offered, from 0 to 1.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Expected {
-    /// Of calls for whom there was neither an agent nor a place in the queue.
+    /// The share of calls that found neither a free agent nor a place in the queue.
     pub blocked_share: f64,
-    /// Of calls that joined the demand.
+    /// The share of calls that joined the queue.
     pub waited_share: f64,
-    /// Of calls that hung up in a queue.
+    /// The share of calls that hung up while they waited.
     pub abandoned_share: f64,
-    /// In seconds, over all offered.
+    /// The mean wait in seconds, over all calls offered.
     pub mean_wait_s: f64,
-    /// The share of the agents who talk, in the mean.
+    /// The share of the agents who talk, on average.
     pub occupancy: f64,
 }
 
-/// A chain is cut where a state is so much less likely than the likeliest.
+/// The chain is cut where a state is so much less likely than the likeliest.
 const NEGLIGIBLE: f64 = 1e-18;
 /// Weights are scaled down before they overflow.
 const LARGE: f64 = 1e200;
 
 impl Model {
-    /// What to expect; `None` where more comes than the agents can take, and nothing bounds the demand.
+    /// The expected figures; `None` where more calls come than the agents can take, and nothing bounds the queue.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
         let (agents, service) = (self.agents as usize, 1.0 / self.talk_s);

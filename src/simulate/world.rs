@@ -1,7 +1,7 @@
 //! The play: callers and agents of a [`Scene`] meet in the matcher, under a virtual clock.
 //!
-//! Owns each caller's way from arrival to the end of the talk, by the rules of queues that the engine follows too, and what agents do
-//! between talks. Signalling takes no time here; only people do.
+//! It owns each caller's way from arrival to the end of the talk, by the queue rules that the engine follows too, and
+//! what agents do between talks. Signalling takes no time here; only people do.
 
 mod agents;
 mod pair;
@@ -25,12 +25,12 @@ use crate::base::span::Share;
 use crate::base::words::{EstimateOutcome, OfferOutcome};
 use crate::base::{AgencyId, AgentId, Estimate, QueueId, Time};
 
-/// When a play starts: late enough that head starts and credits do not reach back beyond the beginning of time.
+/// When a play starts: late enough that priority boosts and credits do not reach back beyond time zero.
 pub const START: Time = Time::from_secs(10_000_000);
 
-/// After so long, with nobody coming, talking or at work any more, nobody is looked for in the hope of an agent.
+/// When no caller has come, nobody has talked and no agent has worked for so long, the play stops looking for agents.
 const LOOKS_IN_VAIN: Duration = Duration::from_secs(24 * 3600);
-/// Whoever calls again was served by one of the last so many who served the queue, each as likely.
+/// A returning caller was served by one of the last so many agents of the queue, each as likely.
 const LAST_AGENTS: usize = 64;
 
 /// What became of a call.
@@ -40,18 +40,18 @@ pub enum Outcome {
     Answered(AgentId),
     /// The caller hung up in a queue.
     Abandoned,
-    /// The demand was full, and overflow led nowhere.
+    /// The queue was full, and the overflow led nowhere.
     Blocked,
-    /// The longest wait was over, and overflow led out of the house.
+    /// The longest wait was over, and the overflow led outside.
     Overflowed,
-    /// Nobody who could have served was there.
+    /// No agent who could have served was signed in.
     Closed,
 }
 
-/// A call that is out of the demand.
+/// A call that has left the queues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ended {
-    /// Which of the scene's streams it belongs to.
+    /// The stream of the scene that it belongs to.
     pub stream: usize,
     /// The queue it left last.
     pub queue: QueueId,
@@ -59,36 +59,36 @@ pub struct Ended {
     pub arrived: Time,
     /// How long it waited in all.
     pub waited: Duration,
-    /// How it went on.
+    /// What became of it.
     pub outcome: Outcome,
 }
 
-/// Who is told what happens, in the order of time.
+/// Receives what happens, in the order of time.
 pub trait Observer {
-    /// A call left the demand.
+    /// A call left the queues.
     fn ended(&mut self, call: &Ended);
-    /// What an agent does from now on, as far as others are concerned.
+    /// An agent's standing from now on; `None`: not signed in.
     fn standing(&mut self, _now: Time, _agent: AgentId, _standing: Option<Standing>) {}
     /// An agent talked.
     fn talked(&mut self, agent: AgentId, from: Time, until: Time);
-    /// So many are in `queue` from now on.
+    /// The length of `queue` from now on.
     fn in_queue(&mut self, _now: Time, _queue: QueueId, _waiting: u32) {}
-    /// A wait in `queue` turned out so, beside what could be told as it began.
+    /// How a wait in `queue` turned out, beside its estimate.
     fn estimated(&mut self, _queue: QueueId, _estimate: &Estimate, _waited: Duration, _outcome: EstimateOutcome) {}
-    /// A caller of this stream came when its entry was closed, and was told so: it joined no demand.
+    /// A caller of this stream found its entry closed, and joined no queue.
     fn found_closed(&mut self, _stream: usize) {}
-    /// So many agents of an agency are on loan from now on.
+    /// How many agents of an agency are on loan from now on.
     fn on_loan(&mut self, _now: Time, _agency: AgencyId, _agents: u32) {}
-    /// A caller who joined `queue` then is not in it any more.
+    /// A caller who joined `queue` at `joined` has left it.
     fn left_queue(&mut self, _now: Time, _queue: QueueId, _joined: Time) {}
 }
 
-/// More wait than the play has room for.
+/// More callers wait than the play has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("more than {0} callers wait at once: the load is more than the agents can take, and nobody hangs up")]
 pub struct Crowded(pub u32);
 
-/// What happens by the clock.
+/// What happens when a deadline comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
     Arrive(usize),
@@ -100,16 +100,16 @@ enum Due {
     Answer(usize, ContactSlot),
     RungInVain(usize, ContactSlot),
     TalkOver(usize),
-    /// Who wants an interpreter, too, looks again.
+    /// A caller who also wants an interpreter looks again.
     StepPair(usize),
-    /// The wrap-up or pause of one of an agent's hands.
+    /// The wrap-up or pause of one of an agent's slots is over.
     StateOver(AgentId),
-    /// An agent who drains looks whether there is still a reason.
+    /// An agent who drains checks whether there is still a reason.
     LookAgain(AgentId),
     Back(AgentId),
 }
 
-/// One of an agent's hands that is rung for a caller, in one of the caller's slots.
+/// An agent slot that rings for a caller, in one of the caller's slots.
 #[derive(Clone, Copy, Debug)]
 struct Ring {
     slot: ContactSlot,
@@ -118,7 +118,7 @@ struct Ring {
     over: Option<DeadlineId>,
 }
 
-/// The clocks that run for a caller.
+/// The deadlines of a caller.
 #[derive(Clone, Copy, Default, Debug)]
 struct Clocks {
     patience: Option<DeadlineId>,
@@ -134,9 +134,9 @@ struct Caller {
     arrived: Time,
     joined: Time,
     talk: Duration,
-    /// How long who talked to it finishes up; `None`: as long as may be.
+    /// The wrap-up time of the agent who talked to it; `None`: as long as allowed.
     finishes: Option<Duration>,
-    /// Which of those who served its queue last has served it before; `None`: nobody.
+    /// Which of the last agents of its queue has served it before; `None`: none.
     returns: Option<u64>,
     place: Option<(ContactSlot, Key)>,
     /// The slots of further rings.
@@ -146,7 +146,7 @@ struct Caller {
     /// The agent whom it waits for, and nobody else for a while.
     prefers: Option<AgentId>,
     rings: Vec<Ring>,
-    /// The request for an agent and an interpreter, of one who wants both.
+    /// The joint request of a caller who wants an agent and an interpreter.
     pair: Option<Box<Pair>>,
     talks: Option<(AgentId, Time)>,
     interpreter: Option<AgentId>,
@@ -176,17 +176,17 @@ pub struct World<'s, O> {
     /// By contact slot.
     in_slot: Vec<Option<usize>>,
     free_slots: VecDeque<ContactSlot>,
-    /// Slots that further rings have, and the most they may have.
+    /// How many slots further rings have, and the most that they may have.
     further_rings: u32,
     further_max: u32,
     queue_max: u32,
-    /// Who wait for two agents, by their keys.
+    /// Callers who wait for two agents, by their keys.
     pairs: BTreeMap<Key, usize>,
-    /// By queue: who served it last, the last one first.
+    /// By queue: the agents who served it last, the latest first.
     last_agents: Vec<VecDeque<AgentId>>,
     /// By agent.
     workers: Vec<Worker>,
-    /// By agent slot: whose it is.
+    /// By agent slot: the agent.
     agent_of: Vec<AgentId>,
     due: Deadlines<Due>,
     sources: Vec<Source>,
@@ -197,7 +197,8 @@ pub struct World<'s, O> {
 }
 
 impl<'s, O: Observer> World<'s, O> {
-    /// The scene before anything happens. Calls come until `span` is over, and are then played to their end; `queue_max` may wait at once.
+    /// The scene before anything happens. Calls come until `span` is over, and are then played to their end.
+    /// `queue_max` callers may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, queue_max: u32, mut seed: Seed, observer: O) -> Self {
         let (directory, agent_slots) = scene.directory.with_first_agent_slots();
         let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
@@ -254,10 +255,9 @@ impl<'s, O: Observer> World<'s, O> {
         world
     }
 
-    /// Plays to the end, and gives the observer back. `progress` hears the time now and then.
+    /// Plays to the end, and returns the observer. `progress` is called with the time now and then.
     ///
-    /// # Errors
-    /// When more wait than there is room for.
+    /// # Errors When more callers wait than there is room for.
     pub fn run(mut self, mut progress: impl FnMut(Time)) -> Result<O, Crowded> {
         const EVERY: u32 = 1 << 16;
         let mut steps = 0_u32;
@@ -266,7 +266,7 @@ impl<'s, O: Observer> World<'s, O> {
         while let Some((now, _)) = self.due.next() {
             last = now;
             if let Some((_, due)) = self.due.pop_due(now) {
-                // Who waits for two looks again and again, even when all the others have gone home.
+                // A joint request looks again and again, even when all others have gone home.
                 if !matches!(due, Due::StepPair(_) | Due::LookAgain(_)) {
                     last_by_people = now;
                 } else if now > self.last_arrival && now.since(last_by_people) > LOOKS_IN_VAIN {
@@ -283,7 +283,7 @@ impl<'s, O: Observer> World<'s, O> {
                 progress(now);
             }
         }
-        // Nobody comes any more who could serve them, and they would wait for ever.
+        // No agent comes any more who could serve these callers, so they would wait for ever.
         let stranded: Vec<usize> = self.callers.iter().map(|(id, _)| id).collect();
         for id in stranded {
             self.leave(last, id, Some(Outcome::Closed));
@@ -332,7 +332,8 @@ impl<'s, O: Observer> World<'s, O> {
         }
     }
 
-    /// All that chance decides of a call is drawn here, from its own stream: two plays with one seed meet the same callers.
+    /// All random draws of a call are made here, from the call's own seed: two plays with one seed meet the same
+    /// callers.
     fn arrive(&mut self, now: Time, stream: usize) {
         let kind = &self.scene.streams[stream];
         let seed = &mut self.sources[stream].seed;
@@ -404,7 +405,7 @@ impl<'s, O: Observer> World<'s, O> {
         clocks.prefer = preferred.map(|(_, span)| self.due.set(now + span, Due::PreferNobody(id)));
         self.callers[id].place = Some((slot, key));
         self.callers[id].prefers = prefers;
-        // Of the wait for one agent in particular nothing is known.
+        // Nothing is known of the wait for one agent in particular.
         self.callers[id].estimate = match self.matcher.contact(slot) {
             ContactView::Waiting if prefers.is_none() => {
                 let overtakes = rules.emergency || arrived < now;
@@ -445,7 +446,8 @@ impl<'s, O: Observer> World<'s, O> {
                         self.ring(now, id, slot, agent_slot);
                     }
                     Some(Verdict::Declined) => {
-                        // Who waits for this agent in particular goes on doing so: it has only become busy.
+                        // A caller who waits for this agent in particular goes on doing so: the agent has only become
+                        // busy.
                         if let Some((demand, key)) = self.demand_and_key(id, slot) {
                             self.matcher.put_back(slot, demand, key);
                         }
@@ -513,7 +515,7 @@ impl<'s, O: Observer> World<'s, O> {
         self.due.set(now + self.scene.manners.back_after, Due::Back(agent));
     }
 
-    /// The caller waits again at its place, and for anyone: the one whom it waited for is not to be had.
+    /// The caller waits again at its place, and for any agent: the one whom it waited for is not available.
     fn put_back(&mut self, id: usize, slot: ContactSlot) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {

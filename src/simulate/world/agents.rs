@@ -1,4 +1,4 @@
-//! What agents do, with each of their hands: come, take breaks, miss rings, finish up, go home.
+//! What agents do, with each of their slots: come, take breaks, miss rings, wrap up, go home.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::base::{AgentId, Time};
 use crate::simulate::scene::Duty;
 
 impl<O: Observer> World<'_, O> {
-    /// Tells one of an agent's hands what happened; whose it is.
+    /// Informs one of an agent's slots of what happened. Returns the agent.
     pub(super) fn tell(&mut self, agent_slot: AgentId, happened: impl FnOnce(&mut Agent)) -> AgentId {
         let agent = self.agent_of[agent_slot.index()];
         if let Some(agent_slot) = self.workers[agent.index()].agent_slots.agent_slot(agent_slot) {
@@ -30,7 +30,7 @@ impl<O: Observer> World<'_, O> {
         self.agent_changed(now, agent);
     }
 
-    /// An offer is over without a talk. Who missed one is not to be had with any agent slot.
+    /// A ring is over without a talk. An agent who missed it is not available with any slot.
     pub(super) fn let_go(&mut self, now: Time, agent_slot: AgentId, outcome: OfferOutcome) -> AgentId {
         let agent = self.tell(agent_slot, |agent| agent.ring_over(now, outcome, Duration::ZERO));
         if outcome == OfferOutcome::TimedOut {
@@ -40,7 +40,8 @@ impl<O: Observer> World<'_, O> {
         agent
     }
 
-    /// What follows from what an agent's hands do: their ends, whether they count as present, their seats.
+    /// What follows from the states of an agent's slots: their deadlines, the agent's standing, their entries in the
+    /// ready index.
     pub(super) fn agent_changed(&mut self, now: Time, agent: AgentId) {
         let Worker { agent_slots, state_over, look_again, signed_in } = &mut self.workers[agent.index()];
         self.matcher.settle_agent_slots(agent_slots, now);

@@ -1,4 +1,4 @@
-//! Callers who want an interpreter, too: both agents at once, or neither.
+//! Callers who also want an interpreter: both agents at once, or neither.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::base::words::OfferOutcome;
 use crate::base::{AgentId, QueueId, Time};
 use crate::simulate::scene::Stream;
 
-/// When a caller may have one held while it waits for the other, and for how long.
+/// When a caller may have one agent held while it waits for the other, and for how long.
 const PATIENCE: Patience = Patience { looks: Duration::from_secs(60), holds: Duration::from_secs(30) };
 
-/// A request in progress.
+/// A joint request in progress.
 #[derive(Debug)]
 pub(super) struct Pair {
     request: Joint,
@@ -26,7 +26,7 @@ pub(super) struct Pair {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// The demands of who may serve the caller in whatever language, and of who may interpret.
+    /// The demand for an agent who serves the caller in any language, and the demand for an interpreter.
     pub(super) fn demands_of_pair(&self, stream: &Stream, queue: QueueId, interpreters: QueueId) -> Option<[DemandId; 2]> {
         let table = self.matcher.routing_table();
         Some([table.demand(queue, None, 0)?, table.demand(interpreters, stream.language, 0)?])
@@ -66,8 +66,8 @@ impl<O: Observer> World<'_, O> {
         self.tell_queue(now, queue);
     }
 
-    /// Looks at all requests again, as agents have become free; those who came first first. Where one finds nobody, the others with the same
-    /// demands need not look.
+    /// All requests look again, as agents have become free; older ones first. Where one finds no pair of agents, others
+    /// with the same demands need not look.
     pub(super) fn step_pairs(&mut self, now: Time) {
         let mut in_vain: Vec<[DemandId; 2]> = Vec::new();
         for id in self.pairs.values().copied().collect::<Vec<_>>() {
@@ -97,7 +97,7 @@ impl<O: Observer> World<'_, O> {
         self.pair_stepped(now, id, &let_go, None);
     }
 
-    /// What follows from a look: who is held for it no more, and whether there are two to be rung.
+    /// What follows from a look: releases agents that are held no more, and rings two that were found.
     fn pair_stepped(&mut self, now: Time, id: usize, let_go: &[AgentId], missed: Option<AgentId>) {
         for agent_slot in let_go {
             if Some(*agent_slot) == missed {
@@ -124,7 +124,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// One of the two has answered: when both have, they talk.
+    /// One of the two agents has answered: when both have, they talk.
     pub(super) fn answer_pair(&mut self, now: Time, id: usize) {
         let caller = &self.callers[id];
         if caller.rings.len() < 2 || caller.rings.iter().any(|ring| ring.over.is_some()) {
@@ -144,7 +144,7 @@ impl<O: Observer> World<'_, O> {
         self.tell_queue(now, queue);
     }
 
-    /// One of the two did not answer: neither talks, and the request looks for others.
+    /// One of the two agents did not answer: neither talks, and the request looks for others.
     pub(super) fn pair_rung_in_vain(&mut self, now: Time, id: usize, missed: AgentId) {
         for ring in std::mem::take(&mut self.callers[id].rings) {
             ring.over.map(|clock| self.due.cancel(clock));
@@ -155,7 +155,7 @@ impl<O: Observer> World<'_, O> {
         self.pair_stepped(now, id, &let_go, Some(missed));
     }
 
-    /// The request is given up; who was held for it.
+    /// Gives the request up. Returns the agents who were held for it.
     pub(super) fn leave_pair(&mut self, id: usize) -> Vec<AgentId> {
         let mut let_go = Vec::new();
         if let Some(pair) = &self.callers[id].pair {
@@ -164,7 +164,7 @@ impl<O: Observer> World<'_, O> {
         let_go
     }
 
-    /// The second slot of a request that is over is another's, and nothing runs for it.
+    /// Frees the second slot of a request that is over, and its deadline.
     pub(super) fn forget_pair(&mut self, id: usize, pair: &Pair) {
         pair.due.map(|clock| self.due.cancel(clock));
         if let Some((_, key)) = self.callers[id].place {

@@ -1,4 +1,4 @@
-//! Callers in a queue: whom they wait for, how they move on, how they leave.
+//! Callers in a queue: whom they wait for, how their demand relaxes, how they leave.
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use crate::base::words::{Channel, OfferOutcome};
 use crate::base::{AgentId, QueueId, Time};
 
 impl<O: Observer> World<'_, O> {
-    /// The agent whom the caller shall wait for, and for how long: who served it before, else whom the queue names, if that one is there.
+    /// The agent whom the caller shall wait for, and for how long: the one who served it before, else the one whom the
+    /// queue names, if signed in.
     pub(super) fn preferred(&self, id: usize, rules: &QueueRules, demand: DemandId) -> Option<(AgentId, Duration)> {
-        // An agent's own demand is one of its hands': of those only the one for calls is alone.
+        // An agent's own demand is that of one slot; only for calls there is just one.
         if rules.channel != Channel::Voice {
             return None;
         }
@@ -36,7 +37,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Has the caller rung for by as many agents as its queue says.
+    /// Has as many agents rung for the caller as its queue says.
     pub(super) fn ask_further(&mut self, id: usize) {
         let caller = &self.callers[id];
         if caller.prefers.is_some() {
@@ -71,7 +72,7 @@ impl<O: Observer> World<'_, O> {
         Some((table.further_demand(caller.queue, language, caller.step)?, key.of_further_ring()))
     }
 
-    /// All slots of the caller but `kept` leave the demand; who was rung for them.
+    /// All slots of the caller but `kept` leave the matcher. Returns the agents who were rung for them.
     pub(super) fn leave_with(&mut self, id: usize, kept: Option<ContactSlot>) -> Vec<AgentId> {
         let caller = &self.callers[id];
         let slots = caller.place.map(|(slot, _)| slot).into_iter().chain(caller.further.iter().copied());
@@ -83,7 +84,7 @@ impl<O: Observer> World<'_, O> {
         self.observer.in_queue(now, queue, self.matcher.waiting(queue));
     }
 
-    /// The caller leaves the demand: for good, or (without an outcome) to go on elsewhere.
+    /// The caller leaves its queue: for good, or (without an outcome) to go on elsewhere.
     pub(super) fn leave(&mut self, now: Time, id: usize, outcome: Option<Outcome>) {
         let caller = &self.callers[id];
         let queue = caller.queue;
@@ -100,7 +101,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The caller's place in the matcher is another's from now on, and what ran for it runs no more; patience alone goes on.
+    /// Gives back the caller's slots in the matcher and cancels its deadlines, except that of its patience.
     pub(super) fn give_back_place(&mut self, now: Time, id: usize, answered: bool) {
         let caller = &mut self.callers[id];
         let clocks = [caller.clocks.wait_max.take(), caller.clocks.relax.take(), caller.clocks.prefer.take()];
@@ -171,13 +172,13 @@ impl<O: Observer> World<'_, O> {
         if let Some(next) = rules.relaxation.get(caller.step) {
             caller.clocks.relax = Some(self.due.set(caller.joined + next.after, Due::Relax(id)));
         }
-        // Who waits for one agent joins the wider demand later.
+        // A caller who waits for one agent joins the relaxed demand later.
         if caller.prefers.is_none() {
             self.reenter(id);
         }
     }
 
-    /// The caller has waited long enough for one agent in particular, or that one is not to be had.
+    /// The caller has waited long enough for one agent in particular, or that agent is not available.
     pub(super) fn prefer_nobody(&mut self, id: usize) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {
@@ -189,7 +190,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Files all of the caller's slots that wait where they belong now.
+    /// Moves all waiting slots of the caller to the demands where they belong now.
     pub(super) fn reenter(&mut self, id: usize) {
         let caller = &self.callers[id];
         let own = caller.place.map(|(slot, _)| slot);
@@ -200,7 +201,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Callers whom nobody present can serve leave, where their queue says so.
+    /// Callers whom no signed-in agent can serve leave, where their queue says so.
     pub(super) fn leave_empty_queues(&mut self, now: Time) {
         let waiting: Vec<usize> = self
             .callers
