@@ -1,6 +1,6 @@
 //! Who hears whom in a talk. A party that holds hears nothing of the other; the other hears the queue's music.
 
-/// What a party is to hear.
+/// What a party hears.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hears {
     /// The other party.
@@ -11,7 +11,8 @@ pub enum Hears {
     Nothing,
 }
 
-/// What this party hears, given which of the two hold. Hold is answered locally: nothing of it is passed on.
+/// What this party hears, given which of the two hold. Hold is answered locally: it is not passed on to the other
+/// party.
 #[must_use]
 pub const fn hears(this_holds: bool, other_holds: bool) -> Hears {
     match (this_holds, other_holds) {

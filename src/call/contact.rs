@@ -1,4 +1,4 @@
-//! The story of a contact: segments that tile its time, and the ticket that proves its place.
+//! A contact over time: segments that tile its time, and the ticket that keeps its place in the queue.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ pub struct Stretch {
     pub queue: Option<QueueId>,
     /// The agent in it, if any.
     pub agent: Option<AgentId>,
-    /// From when.
+    /// When it began.
     pub began: Time,
-    /// Until when.
+    /// When it ended; for the open segment, when it began.
     pub ended: Time,
 }
 
@@ -39,14 +39,14 @@ impl Timeline {
         &self.current
     }
 
-    /// Closes the open segment and opens the next; the closed one.
+    /// Closes the open segment and opens the next. Returns the closed one.
     pub fn turn(&mut self, now: Time, segment: Segment, queue: Option<QueueId>, agent: Option<AgentId>) -> Stretch {
         let closed = self.close(now);
         self.current = Stretch { segment, queue, agent, began: closed.ended, ended: closed.ended };
         closed
     }
 
-    /// Closes the open segment; the closed one.
+    /// Closes the open segment. Returns it.
     pub fn close(&mut self, now: Time) -> Stretch {
         let ended = now.max(self.current.began);
         self.current.ended = ended;
@@ -54,7 +54,7 @@ impl Timeline {
     }
 }
 
-/// The proof of a contact's place in the queue. It outlives a transfer and an offer that came to nothing.
+/// The proof of a contact's place in the queue. It outlives a transfer, and a ring that came to nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ticket {
     /// The queue.
@@ -67,18 +67,18 @@ pub struct Ticket {
     pub step: usize,
     /// The agent whom it waits for, and nobody else for a while.
     pub prefers: Option<AgentId>,
-    /// What it could be told of its wait as it joined.
+    /// The estimate of its wait as it joined.
     pub estimate: Estimate,
 }
 
-/// What one who waits can be told.
+/// What a waiting caller hears of the rest of its wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Remaining {
-    /// That nobody knows.
+    /// Nothing is known.
     Unknown,
     /// In nine of ten cases no longer than this.
     AtMost(Duration),
-    /// That it takes longer than was expected.
+    /// It takes longer than was estimated.
     Overdue,
 }
 
@@ -89,8 +89,9 @@ impl Ticket {
         now.since(self.joined)
     }
 
-    /// What the contact can be told of the rest of its wait, if `still` is what one may expect at its place now. What was said first
-    /// holds: the time left never grows, and whoever has waited longer hears that, not another number.
+    /// What the contact hears of the rest of its wait, where `still` is the present estimate for its place. The first
+    /// estimate holds: the announced rest never grows. A contact that has waited longer than was announced hears that,
+    /// and not another number.
     #[must_use]
     pub fn remaining(&self, now: Time, still: &Estimate) -> Remaining {
         match (self.estimate.range(), still.range()) {

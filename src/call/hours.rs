@@ -1,16 +1,16 @@
-//! Opening hours: a week of spans in a time zone, and dated exceptions.
+//! Opening hours: a week of spans in a time zone, and exceptions by date.
 
 use jiff::civil::{Date, DateTime, Time as Clock, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::base::Time;
 
-/// A span of a day, from its start up to but without its end; an end of midnight is the end of the day.
+/// A span of a day, from its start to its end (exclusive). An end of midnight is the end of the day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
-    /// From.
+    /// The start.
     pub from: Clock,
-    /// To.
+    /// The end (exclusive).
     pub to: Clock,
 }
 
@@ -20,14 +20,14 @@ impl Span {
     }
 }
 
-/// When something is open.
+/// Opening hours.
 #[derive(Clone, Debug)]
 pub struct Hours {
-    /// Where the clock hangs.
+    /// The time zone.
     pub zone: TimeZone,
-    /// The week: each weekday with its spans; one without a span is closed.
+    /// The week: the spans of each weekday. A weekday without a span is closed.
     pub week: Vec<(Weekday, Span)>,
-    /// Dates that differ: with no span they are closed all day.
+    /// Dates with other spans; without a span they are closed all day.
     pub exceptions: Vec<(Date, Vec<Span>)>,
 }
 
@@ -39,7 +39,7 @@ impl Hours {
         self.open_by_the_clock(self.zone.to_datetime(moment))
     }
 
-    /// Whether it is open when the clock on its wall shows `local`.
+    /// Whether it is open at the local time `local`.
     #[must_use]
     pub fn open_by_the_clock(&self, local: DateTime) -> bool {
         if let Some((_, spans)) = self.exceptions.iter().find(|(date, _)| *date == local.date()) {

@@ -14,7 +14,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word that the log uses.
+    /// The label in the log.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl Role {
     }
 }
 
-/// What a party is doing.
+/// The state of a party.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LegState {
     /// A caller who has not been answered; `early` once early media flows.
@@ -40,12 +40,12 @@ pub enum LegState {
     },
     /// In the call.
     Answered {
-        /// Since when.
+        /// When the party answered.
         since: Time,
         /// Whether the party has put us on hold.
         holds: bool,
     },
-    /// Told to end, and not yet known to have.
+    /// A BYE or CANCEL is under way, and the leg's end is not known yet.
     Ending,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::hours::Hours;
 use crate::base::{QueueId, SkillId};
 
-/// Where a choice leads.
+/// Where a choice leads: to a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Destination {
     /// The queue.
@@ -18,22 +18,22 @@ pub struct Destination {
 /// One choice by key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Choice {
-    /// What is asked; may be interrupted by a key.
+    /// The prompts of the question; a key interrupts them.
     pub prompts: Vec<Arc<str>>,
-    /// What the keys mean.
+    /// Where each key leads.
     pub keys: Vec<(char, Destination)>,
-    /// How long a key is waited for after the prompt.
+    /// How long to wait for a key after the prompts.
     pub timeout: Duration,
-    /// How often it is asked.
+    /// How often the question is asked.
     pub tries: u8,
-    /// Where one goes who chooses nothing.
+    /// Where a caller goes who chooses nothing.
     pub default: Destination,
 }
 
-/// What becomes of a caller outside of opening hours.
+/// What happens to a caller outside of opening hours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WhenClosed {
-    /// What is said; then goodbye, unless there is a queue.
+    /// The prompts; then goodbye, unless there is a queue.
     pub prompts: Vec<Arc<str>>,
     /// A queue for such hours.
     pub queue: Option<Destination>,
@@ -51,36 +51,36 @@ pub enum Then {
 /// An entry's rules.
 #[derive(Clone, Debug)]
 pub struct EntryRules {
-    /// Its name, in metrics and logs.
+    /// Its name in the configuration, in metrics and in logs.
     pub name: Arc<str>,
     /// Calls of this entry are shed last.
     pub emergency: bool,
     /// When it is open; `None`: always.
     pub hours: Option<Hours>,
-    /// What happens otherwise.
+    /// What happens outside of these hours.
     pub when_closed: WhenClosed,
-    /// What is said first; empty: nothing.
+    /// The prompts of the greeting; empty: none.
     pub greeting: Vec<Arc<str>>,
-    /// And then.
+    /// What follows the greeting.
     pub then: Then,
 }
 
 impl EntryRules {
-    /// Whether the caller has to be answered before anything else, because there is something to hear or to choose.
+    /// Whether the caller has to be answered first, because there is something to hear or to choose.
     #[must_use]
     pub fn speaks(&self) -> bool {
         !self.greeting.is_empty() || matches!(self.then, Then::Ask(_))
     }
 }
 
-/// Where in its entry a caller is.
+/// Where in an entry a caller is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Menu {
     /// Hears the greeting.
     Greeting,
     /// Hears the question for the nth time (from 1).
     Asking(u8),
-    /// Has heard it; a key is waited for.
+    /// Has heard it for the nth time; a key is awaited.
     Waiting(u8),
     /// Hears that it is closed.
     Closed,
@@ -89,7 +89,7 @@ pub enum Menu {
 /// What happens next in an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Play the prompts of where the caller now is ([`Menu::prompts`]).
+    /// Play the prompts of this place ([`Menu::prompts`]).
     Play(Menu),
     /// Wait so long for a key.
     Wait(Menu, Duration),
@@ -101,7 +101,7 @@ pub enum Step {
     Stay,
 }
 
-/// What came.
+/// What happened to a caller in an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The prompts have been played.
@@ -113,7 +113,7 @@ pub enum Event {
 }
 
 impl Menu {
-    /// The first step of a caller who has just come, when the entry is open or not.
+    /// The first step of a caller who has just arrived; `open` says whether the entry is open.
     #[must_use]
     pub fn begin(rules: &EntryRules, open: bool) -> Step {
         if !open {
@@ -125,7 +125,7 @@ impl Menu {
         if rules.greeting.is_empty() { after_greeting(rules) } else { Step::Play(Menu::Greeting) }
     }
 
-    /// What is heard here.
+    /// The prompts that are heard here.
     #[must_use]
     pub fn prompts<'a>(&self, rules: &'a EntryRules) -> &'a [Arc<str>] {
         match (self, &rules.then) {
@@ -136,7 +136,8 @@ impl Menu {
         }
     }
 
-    /// What follows an event. A key pressed during the greeting counts already: regular callers know their way.
+    /// The next step after an event. A key that is pressed during the greeting counts already, because regular callers
+    /// know their way.
     #[must_use]
     pub fn on(self, rules: &EntryRules, event: Event) -> Step {
         let choice = match &rules.then {

@@ -1,8 +1,10 @@
-//! What a call means, from its admission to its end, without a single SIP message: who may bring calls ([`trunk`]), how numbers are
-//! written ([`numbers`]), what a caller meets first ([`menu`], [`hours`]), what one party is doing ([`leg`]), who hears whom
-//! ([`bridge`]), where a caller can be passed on to ([`transfer`]), and how the stretches of a contact tile its time ([`contact`]).
+//! What a call means, from its admission to its end, without any SIP message.
 //!
-//! Pure functions and small state machines; the engine joins them with the line, with SIP and with media.
+//! [`trunk`] says who may bring calls, and [`numbers`] how numbers are written. [`menu`] and [`hours`] are what a
+//! caller meets first. [`leg`] is the state of one party, and [`bridge`] says who hears whom. [`transfer`] says where a
+//! caller can be passed on to. [`contact`] has the segments that tile a contact's time.
+//!
+//! These are pure functions and small state machines. The engine joins them with the matcher, with SIP and with media.
 
 pub mod bridge;
 pub mod contact;

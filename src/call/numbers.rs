@@ -1,6 +1,6 @@
-//! Telephone numbers: E.164 inside, the trunk's way outside. Short codes stay as written.
+//! Telephone numbers: E.164 inside, and outside as each trunk writes them. Short codes stay as written.
 
-/// How a trunk, or a city, writes numbers.
+/// How a trunk or a city writes numbers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NumberPlan {
     /// The country code without `+`, such as `82`. Empty: numbers are left as they come.
@@ -9,7 +9,7 @@ pub struct NumberPlan {
     pub national_prefix: String,
     /// The prefix of international numbers, such as `00`.
     pub international_prefix: String,
-    /// How numbers are written on the way out.
+    /// How numbers are written in calls to the trunk.
     pub outgoing: Format,
 }
 
@@ -25,16 +25,16 @@ pub enum Format {
     Digits,
 }
 
-/// Numbers shorter than this, and those with `*` or `#`, are codes, not subscriber numbers.
+/// Shorter numbers, and those with `*` or `#`, are codes and not subscribers' numbers.
 const SHORT_CODE_BELOW: usize = 6;
 
-/// Whether it is a code (120, *1) and no subscriber's number.
+/// Whether it is a code (120, *1) and not a subscriber's number.
 #[must_use]
 pub fn is_short_code(number: &str) -> bool {
     number.contains(['*', '#']) || (!number.starts_with('+') && number.len() < SHORT_CODE_BELOW)
 }
 
-/// Whether it consists of what telephone numbers are made of.
+/// Whether all its characters may occur in a telephone number.
 #[must_use]
 pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
@@ -42,7 +42,8 @@ pub fn is_number(text: &str) -> bool {
 }
 
 impl NumberPlan {
-    /// The number as hotline keeps it: E.164 with `+` where that can be told, visual separators left out, short codes and names as they are.
+    /// The number as hotline keeps it: E.164 with `+` where possible, without visual separators; short codes and names
+    /// as they are.
     #[must_use]
     pub fn normalise(&self, number: &str) -> String {
         let bare: String = number.chars().filter(|c| !matches!(c, '-' | '.' | ' ' | '(' | ')')).collect();
@@ -65,7 +66,7 @@ impl NumberPlan {
         if bare.starts_with(&self.country) { format!("+{bare}") } else { bare }
     }
 
-    /// The number as this plan's owner wants it.
+    /// The number as this plan writes it.
     #[must_use]
     pub fn write(&self, number: &str) -> String {
         let Some(digits) = number.strip_prefix('+') else { return number.to_owned() };

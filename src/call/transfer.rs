@@ -1,4 +1,4 @@
-//! Where an agent can pass a caller on to, and how often.
+//! Where an agent can transfer a caller to, and how often.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// The word for a blind transfer there.
+    /// The kind of a blind transfer to it.
     #[must_use]
     pub const fn kind(&self) -> TransferKind {
         match self {
@@ -31,18 +31,18 @@ impl Destination {
 /// Why a transfer is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
-    /// Nobody of that name, and no number that may be dialled.
+    /// There is no agent or queue of that name, and no such number may be dialled.
     Unknown,
-    /// To where the caller already is.
+    /// The caller is there already.
     Itself,
-    /// Passed on too often: it is going round in circles.
+    /// Transferred too often: it cycles.
     Loop,
     /// Another transfer of this contact is under way.
     Pending,
 }
 
 impl Refused {
-    /// The answer to the REFER.
+    /// The SIP status that answers the REFER.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -53,13 +53,12 @@ impl Refused {
     }
 }
 
-/// A contact may be passed on so often; more is a circle.
+/// How often a contact may be transferred; more is a cycle.
 pub const TRANSFERS_MAX: u8 = 10;
 
-/// Whether a contact that was passed on `so_far` times and is with `current` may go to `to`.
+/// Checks whether a contact may go to `to`. It was transferred `so_far` times and is with `current`.
 ///
-/// # Errors
-/// Why not.
+/// # Errors Why it may not.
 pub fn allowed(so_far: u8, pending: bool, current: Option<AgentId>, to: &Destination) -> Result<(), Refused> {
     if pending {
         return Err(Refused::Pending);

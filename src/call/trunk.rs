@@ -13,12 +13,12 @@ use crate::base::{EntryId, QueueId, Time};
 pub struct Prefix {
     /// The network.
     pub address: IpAddr,
-    /// How many bits count.
+    /// The length of the prefix in bits.
     pub bits: u8,
 }
 
 impl Prefix {
-    /// Whether `address` lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
+    /// Whether `address` is in this network. An IPv4 address mapped into IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let shifted = |a: u128, bits: u32, width: u32| if bits == 0 { 0 } else { a >> (width - bits) };
@@ -36,7 +36,7 @@ impl Prefix {
     }
 }
 
-/// Where a trunk says which number was dialled.
+/// Where the INVITE of a trunk has the dialled number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum DialledIn {
     /// The Request-URI.
@@ -79,49 +79,49 @@ pub struct Login {
     pub password: Arc<str>,
 }
 
-/// Where a trunk takes calls of ours.
+/// How calls are sent to a trunk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outbound {
     /// Its address.
     pub address: SocketAddr,
-    /// By which transport.
+    /// The transport.
     pub transport: Transport,
     /// The host part of the URIs sent to it.
     pub host: Arc<str>,
-    /// Prefixes of E.164 numbers that it takes; empty takes all.
+    /// Prefixes of the E.164 numbers that it takes; empty: all.
     pub prefixes: Vec<String>,
-    /// How it is told our number, when the agency has none of its own.
+    /// The number that it gets as ours, when the agency has none.
     pub caller: Arc<str>,
 }
 
 /// A named peer that sends and takes calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrunkRules {
-    /// Its name, in metrics and logs.
+    /// Its name in the configuration, in metrics and in logs.
     pub name: Arc<str>,
-    /// Where its requests come from; empty for one that is known by digest alone.
+    /// Networks that its requests come from; empty for a trunk that is known by digest alone.
     pub from: Vec<Prefix>,
-    /// Its credentials: what it answers our challenges with, and what we answer its challenges with.
+    /// Its credentials: it answers our challenges with them, and we answer its challenges.
     pub login: Option<Login>,
-    /// Whether P-Asserted-Identity is believed from it and sent to it (RFC 3325).
+    /// Whether P-Asserted-Identity is trusted from it and sent to it (RFC 3325).
     pub trusted: bool,
     /// Where it writes the dialled number.
     pub dialled_in: DialledIn,
     /// How it writes numbers.
     pub plan: NumberPlan,
-    /// Where numbers lead, exactly as normalised.
+    /// Where dialled numbers lead, by the number exactly as normalised.
     pub numbers: Vec<(Arc<str>, NumberTarget)>,
     /// Where every other number leads; `None`: 404.
     pub other_numbers: Option<NumberTarget>,
-    /// Calls up at once, both ways.
+    /// The most calls at once, both ways.
     pub calls_max: u32,
-    /// Calls up at once beyond that, for emergency entries and queues alone.
+    /// How many more calls there may be for emergency entries and queues.
     pub emergency_reserve: u32,
-    /// New calls in a second; 0 is no limit.
+    /// The most new calls in a second; 0: no limit.
     pub calls_per_second_max: u32,
     /// How often it is probed by OPTIONS; `None`: never, and it counts as up.
     pub probe_every: Option<Duration>,
-    /// Where it takes calls.
+    /// How calls are sent to it; `None`: it takes none.
     pub outbound: Option<Outbound>,
 }
 
@@ -139,16 +139,16 @@ impl TrunkRules {
     }
 }
 
-/// Why a trunk's call is not taken.
+/// Why a trunk's call is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// As many calls are up as may be.
+    /// There are as many calls as allowed.
     Full,
     /// Too many calls in a second.
     TooFast,
 }
 
-/// A trunk's calls, for its caps.
+/// The calls of a trunk, counted against its caps.
 #[derive(Clone, Debug)]
 pub struct TrunkLoad {
     /// Calls from it.
@@ -161,16 +161,15 @@ pub struct TrunkLoad {
 }
 
 impl TrunkLoad {
-    /// One without calls, with a full bucket.
+    /// A trunk without calls, with a full bucket.
     #[must_use]
     pub fn new(now: Time) -> Self {
         TrunkLoad { calls_in: 0, calls_out: 0, tokens_milli: u64::MAX, filled: now }
     }
 
-    /// Takes a call, unless a cap forbids it. An emergency call may use the reserve and is not held up by the rate.
+    /// Counts a call, unless a cap forbids it. An emergency call may use the reserve and is not limited by the rate.
     ///
-    /// # Errors
-    /// Which cap forbids it.
+    /// # Errors The cap that forbids it.
     pub fn admit(&mut self, rules: &TrunkRules, now: Time, emergency: bool) -> Result<(), Refusal> {
         let max = rules.calls_max + if emergency { rules.emergency_reserve } else { 0 };
         if self.calls_in + self.calls_out >= max {

@@ -1,4 +1,5 @@
-//! The file of a day for `hotline simulate`: who calls, how long they talk and wait, who works when, what must hold.
+//! The file of a day for `hotline simulate`: who calls, how long callers talk and wait, who works when, and which
+//! figures must hold.
 
 mod calls;
 
@@ -22,29 +23,28 @@ use crate::simulate::scene::{Duty, Manners, Scene, Stream};
 const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
-/// Reads the text of a day for the house of `settings`. `recorded` is a day whose calls hold where the file has none, and whose duties hold
-/// where it has no shifts.
+/// Reads the text of a day for the configuration of `settings`. `recorded` is a day whose calls hold where the file has
+/// none, and whose duties hold where the file has no shifts.
 ///
-/// # Errors
-/// Everything that is wrong with it.
+/// # Errors All mistakes of the text.
 pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
     checked(text, file_name, |root| build(root, &IdAllocator::of(settings), settings, recorded))
 }
 
-/// What holds for all calls of a day.
+/// Defaults for all calls of a day.
 #[derive(Clone, Copy)]
 struct Usual {
     length: Duration,
     begins: Duration,
-    /// The date on which it begins, if it says so.
+    /// The date on which it begins, if the file has one.
     date: Option<Date>,
-    /// What each call is like that does not say otherwise.
+    /// Defaults for calls that do not say otherwise.
     patience: Span,
     talk: Span,
     wrap_up: Option<Span>,
 }
 
-/// How long agents finish up; for ever is no answer.
+/// The wrap-up time of agents; it must end.
 fn wrap_up(section: &Section<'_>) -> Option<Span> {
     let text = section.text("wrap_up")?;
     match text.text.parse() {
@@ -112,7 +112,7 @@ fn build(root: &Section<'_>, ids: &IdAllocator, settings: &Settings, known: Opti
     Day { length, begins, scene, languages: languages(settings), agencies: agencies(settings), floors, notes }
 }
 
-/// A day of which nothing is known but the house.
+/// A day of which nothing is known but the configuration.
 #[must_use]
 pub fn plain(settings: &Settings) -> Day {
     Day::plain(settings.directory.clone(), wrap_ups(settings), languages(settings), agencies(settings))
@@ -122,7 +122,7 @@ fn agencies(settings: &Settings) -> Vec<Arc<str>> {
     settings.agencies.iter().map(|agency| agency.name.clone()).collect()
 }
 
-/// By agent: the wrap-up that holds instead of the queue's.
+/// By agent: a wrap-up time that replaces the queue's.
 fn wrap_ups(settings: &Settings) -> Vec<Option<Duration>> {
     settings.accounts.iter().map(|account| account.as_ref().and_then(|account| account.wrap_up)).collect()
 }
@@ -145,7 +145,7 @@ fn manners(section: &Section<'_>, usual: Manners) -> Manners {
     manners
 }
 
-/// Some who work at the same time.
+/// Reads agents who work at the same time.
 fn shift(
     section: &Section<'_>,
     ids: &IdAllocator,
@@ -180,7 +180,7 @@ fn shift(
     let from = section.needed("from", "\"08:00\"").and_then(|value| value.read(clock));
     let until = section.needed("until", "\"17:00\"").and_then(|value| value.read(clock));
     let breaks = section.sections("breaks");
-    // From the beginning of the day; one that began before is going on.
+    // Time since the beginning of the day; a shift that began before is in progress.
     let after = |clock: Duration| (clock + DAY - begins).as_secs() % DAY.as_secs();
     if let (Some(from), Some(until)) = (from, until) {
         let lasts = Duration::from_secs(match (until + DAY - from).as_secs() % DAY.as_secs() {
@@ -188,7 +188,7 @@ fn shift(
             lasts => lasts,
         });
         let mut begin = Duration::from_secs(after(from));
-        // The shift of the day before may reach into this one.
+        // The shift of the day before may reach into this day.
         if begin + lasts > DAY {
             duties.extend(here.iter().map(|agent| (Duration::ZERO, *agent, Duty::Ready)));
             duties.extend(here.iter().map(|agent| (begin + lasts - DAY, *agent, Duty::Home)));
@@ -249,7 +249,7 @@ fn floor(section: &Section<'_>, ids: &IdAllocator) -> Option<Floor> {
     Some(Floor { whose: whose?, measure, bound: bound? })
 }
 
-/// `2/3`: the second of three equal parts; which, counted from 0, and of how many.
+/// Reads `2/3`, the second of three equal parts: its index from 0, and how many there are.
 fn part(text: &str) -> Result<(usize, usize), String> {
     let read = || {
         let (which, of) = text.split_once('/')?;
@@ -264,7 +264,7 @@ fn date(text: &str) -> Result<Date, String> {
     date.ok_or_else(|| "write a date, such as \"2026-12-25\"".to_owned())
 }
 
-/// A time of the day, from midnight.
+/// Reads a time of day, as the time since midnight.
 fn clock(text: &str) -> Result<Duration, String> {
     let clock = hours::clock(text).ok_or_else(|| "write a time of the day, such as \"08:30\"".to_owned())?;
     Ok(Duration::from_secs(3600 * clock.hour() as u64 + 60 * clock.minute() as u64))

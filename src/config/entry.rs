@@ -1,4 +1,4 @@
-//! Entries: greeting, choice, opening hours.
+//! Reads entries: greeting, choice, opening hours.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::{Context, Later, hours, values};
 use crate::base::{QueueId, SkillId};
 use crate::call::menu::{Choice, Destination, EntryRules, Then, WhenClosed};
 
-/// Where one goes whose destination is written wrong; the file is refused anyway.
+/// Stands for a destination that is written wrong; the file is refused anyway.
 const NOWHERE: Destination = Destination { queue: QueueId(0), language: None };
-/// What is said when nothing else is written.
+/// The prompt for closed hours, unless the file names another.
 const CLOSED: &str = "closed";
 
 /// Reads an `[[entry]]`.
@@ -130,7 +130,7 @@ fn when_closed(cx: &Context<'_>, section: &Section<'_>, later: &mut Later) -> Wh
     let spoken = prompts(cx, section, "prompts");
     let queue = section.value("queue").and_then(|_| destination(cx, section, later));
     section.done();
-    // A queue without a word leads straight on.
+    // A queue without prompts leads straight on.
     let unsaid = if queue.is_some() { Vec::new() } else { vec![cx.prompts.usual(CLOSED)] };
     WhenClosed { prompts: spoken.unwrap_or(unsaid), queue }
 }

@@ -1,4 +1,4 @@
-//! Opening hours: `zone`, `week = ["mon-fri 09:00-18:00"]`, `exceptions = ["2026-12-25 closed"]`.
+//! Reads opening hours: `zone`, `week = ["mon-fri 09:00-18:00"]`, `exceptions = ["2026-12-25 closed"]`.
 
 use jiff::civil::{Date, Time as Clock, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -18,7 +18,7 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
-/// Reads a table `hours`; `None` if it cannot be.
+/// Reads a table `hours`; `None` if it has a mistake.
 pub(super) fn read(section: &Section<'_>) -> Option<Hours> {
     let zone = section.needed("zone", "\"Asia/Seoul\"").and_then(|value| value.read(zone));
     let mut week = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Hours> {
     Some(Hours { zone: zone?, week, exceptions })
 }
 
-/// A time zone by name: the system's, which may be newer, else our own.
+/// A time zone by name: from the system's database, which may be newer, else from our own.
 fn zone(text: &str) -> Result<TimeZone, String> {
     let bundled = TimeZoneDatabase::bundled();
     jiff::tz::db().get(text).or_else(|_| bundled.get(text)).map_err(|_| {
@@ -63,7 +63,7 @@ fn days(text: &str) -> Result<Vec<(Weekday, Span)>, String> {
     for part in words.next().ok_or_else(remedy)?.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (day(first).ok_or_else(remedy)?, day(last).ok_or_else(remedy)?);
-        // From sat to mon is over the end of the week.
+        // From sat to mon spans the end of the week.
         let count = (last + 7 - first) % 7 + 1;
         days.extend((first..first + count).map(|day| DAYS[day % 7].1));
     }

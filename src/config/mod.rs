@@ -1,11 +1,11 @@
-//! From a file to checked settings: whole, or not at all.
+//! Reads a configuration file into checked settings: as a whole, or not at all.
 //!
-//! Owns the format of the file (TOML) and every check of it. A file is read to its end whatever is wrong with it, and each mistake is
-//! told with its line, its key and what to write instead; the same check guards `hotline check`, the start and a reload. Nothing of a
-//! file with an error is ever used.
+//! It owns the format of the file (TOML) and every check of it. A file is read to its end even if it has mistakes. Each
+//! mistake is reported with its line, its key and what to write instead. The same check guards `hotline check`, the
+//! start and a reload. No part of a file with an error is ever used.
 //!
-//! Each room owns the type of its settings; here they are filled. Must never start anything, open a socket, or change what is running.
-//! Relative paths in a file begin at the file's own directory.
+//! Each room owns the type of its settings; here they are filled. This module must never start anything, open a socket,
+//! or change what is running. Relative paths in a file begin at the file's own directory.
 
 mod day;
 mod entry;
@@ -45,9 +45,9 @@ use reader::Section;
 pub use day::{languages, plain as plain_day, read as read_day};
 pub use problem::{Kind, Problem, Problems, Severity};
 
-/// What `hotline serve` and `hotline check` take when no file is named.
+/// The configuration of `hotline serve` and `hotline check` when no file is named.
 const EMBEDDED: &str = include_str!("../../configs/default.toml");
-/// How problems call that file.
+/// The name of that file in problems.
 pub const EMBEDDED_NAME: &str = "configs/default.toml (embedded)";
 /// Larger files are not read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -55,16 +55,16 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the engine is told; a reload replaces it.
+    /// The settings of the engine; a reload replaces them.
     pub settings: Settings,
-    /// What holds from start to end.
+    /// The settings that hold from start to end.
     pub server: Server,
-    /// What can be used, and is probably not meant.
+    /// What is valid, and probably not meant.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// What it is about, in numbers: `2 agencies, 3 queues, 40 agents, 1 entry, 1 trunk`.
+    /// The number of its items: `2 agencies, 3 queues, 40 agents, 1 entry, 1 trunk`.
     #[must_use]
     pub fn summary(&self) -> String {
         let Settings { directory, agencies, entries, trunks, .. } = &self.settings;
@@ -81,10 +81,10 @@ impl Config {
     }
 }
 
-/// What is read once, at the start.
+/// Settings that are read once, at the start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Server {
-    /// Where SIP is listened for.
+    /// Where SIP is received.
     pub listeners: Vec<ListenerSettings>,
     /// The media threads.
     pub media: media::MediaSettings,
@@ -100,16 +100,16 @@ pub struct Server {
     pub log: Log,
     /// How long calls may go on after SIGTERM.
     pub drain_max: Duration,
-    /// How many engines.
+    /// How many signalling shards.
     pub shards: u16,
 }
 
 /// Pages, metrics, API.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Http {
-    /// Where.
+    /// The address to listen on.
     pub bind: SocketAddr,
-    /// What the API asks for; `None` where only this machine reaches it.
+    /// The bearer token that the API asks for; `None` where only this machine reaches it.
     pub token: Option<String>,
 }
 
@@ -124,50 +124,50 @@ impl fmt::Debug for Http {
 /// The event log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventLog {
-    /// Where its files are; `None`: none is written.
+    /// The directory of its files; `None`: no log is written.
     pub directory: Option<PathBuf>,
-    /// After so many MiB the next file begins.
+    /// The size in MiB after which the next file begins.
     pub rotate_mb: u32,
-    /// How often what was written is synced to the disk.
+    /// How often it is synced to the disk.
     pub sync_every: Duration,
 }
 
 /// The process's own log, on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Log {
-    /// What is written.
+    /// The most detailed level that is written.
     pub level: LogLevel,
-    /// How.
+    /// The format of its lines.
     pub format: LogFormat,
 }
 
-/// How much is logged.
+/// The levels of the process's log; each includes those before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum LogLevel {
-    /// What must not happen.
+    /// What must never happen.
     Error,
-    /// And what should not.
+    /// What should not happen.
     Warn,
-    /// And what an operator wants to know.
+    /// What an operator wants to know.
     #[default]
     Info,
-    /// And what a developer does.
+    /// What a developer wants to know.
     Debug,
-    /// And each message.
+    /// Each message.
     Trace,
 }
 
-/// How a line of the log looks.
+/// The format of the process's log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What a table's reader needs to know of the rest of the file.
+/// What the reader of a table needs of the rest of the file.
 struct Context<'r> {
     report: &'r Report<'r>,
     ids: &'r IdAllocator,
@@ -175,7 +175,7 @@ struct Context<'r> {
     languages: &'r BTreeSet<SkillId>,
 }
 
-/// What can be checked only when all is read, each with its place.
+/// What can be checked only when everything is read, each with its place.
 #[derive(Default)]
 struct Later {
     numbers: Vec<(Arc<str>, Spot)>,
@@ -192,8 +192,7 @@ struct Later {
 
 /// Reads and checks a file.
 ///
-/// # Errors
-/// Everything that is wrong with it.
+/// # Errors All mistakes of the file.
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let name = path.display().to_string();
     parse(&read_file(path)?, &name)
@@ -201,8 +200,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 
 /// Reads a file as text.
 ///
-/// # Errors
-/// When it cannot be read, as a problem like others.
+/// # Errors A problem, if it cannot be read.
 pub fn read_file(path: &Path) -> Result<String, Problems> {
     let name = path.display().to_string();
     let text = std::fs::metadata(path).and_then(|meta| match meta.len() {
@@ -214,25 +212,22 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
 
 /// Checks the text of a file. Relative paths begin at the directory of `file_name`.
 ///
-/// # Errors
-/// Everything that is wrong with it.
+/// # Errors All mistakes of the text.
 pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
     read(text, file_name, &Settings::default())
 }
 
-/// Checks the text of a file that shall replace `running`: what kept its name keeps its index, what is new gets an index after all that
-/// were ever used, what is gone leaves its place empty.
+/// Checks the text of a file that shall replace `running`. An item that keeps its name keeps its index. A new item gets
+/// an index that was never used. A removed item leaves its place empty.
 ///
-/// # Errors
-/// Everything that is wrong with it; `running` is untouched.
+/// # Errors All mistakes of the text; `running` is untouched.
 pub fn reload(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
     read(text, file_name, running)
 }
 
-/// The configuration that holds when no file is named: loopback only.
+/// The configuration that holds when no file is named; it serves loopback only.
 ///
-/// # Panics
-/// Never: a test checks the embedded file.
+/// # Panics Never: a test checks the embedded file.
 #[must_use]
 pub fn embedded() -> Config {
     parse(EMBEDDED, EMBEDDED_NAME).unwrap_or_else(|problems| panic!("{problems}"))
@@ -244,7 +239,7 @@ fn read(text: &str, file_name: &str, running: &Settings) -> Result<Config, Probl
     Ok(Config { settings, server, warnings })
 }
 
-/// What `build` makes of a file, and its warnings; everything that is wrong with the file where anything is.
+/// What `build` makes of a file, and its warnings; or all mistakes, if there is an error.
 fn checked<T>(text: &str, file_name: &str, build: impl FnOnce(&Section<'_>) -> T) -> Result<(T, Vec<Problem>), Problems> {
     let report = Report::new(file_name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -263,7 +258,7 @@ fn checked<T>(text: &str, file_name: &str, build: impl FnOnce(&Section<'_>) -> T
     Ok((made, problems))
 }
 
-/// First all names, then what stands under them, then the whole.
+/// Reads first all names, then the tables under them, and then checks the whole.
 fn build(root: &Section<'_>, base: &Path, running: &Settings) -> (Settings, Server) {
     let report = root.report;
     let (mut server, engine) = server::read(root, base);

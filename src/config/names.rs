@@ -1,4 +1,5 @@
-//! Names and their indexes. What kept its name through a reload keeps its index, new names get new ones, and an index never changes hands.
+//! Names and their indexes. A name keeps its index through a reload, new names get new indexes, and an index never
+//! changes its owner.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +9,15 @@ use super::reader::{Section, Text};
 use super::{spell, values};
 use crate::engine::Settings;
 
-/// How many agents the slots of the matcher can name (2^20), with some to spare for reloads.
+/// How many agents the matcher can number (2^20), less some room for reloads.
 const AGENTS_MAX: u32 = 1_000_000;
 
-/// The names of one kind of thing.
+/// The names of one kind of item.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// What they name, as the file calls it.
+    /// The kind, as the file calls it.
     what: &'static str,
-    /// Words that mean something else in metrics.
+    /// Names that mean something else in metrics.
     reserved: &'static [&'static str],
     running: BTreeMap<Arc<str>, u32>,
     declared: BTreeMap<Arc<str>, (u32, Spot)>,
@@ -40,19 +41,19 @@ impl Names {
         names
     }
 
-    /// All that were declared where `running` comes from, to be found again by another file.
+    /// Marks all names as declared, so that another file can refer to them.
     fn found(mut self) -> Self {
         let nowhere = || Spot { span: 0..0, key: "".into() };
         self.declared = self.running.iter().map(|(name, index)| (name.clone(), (*index, nowhere()))).collect();
         self
     }
 
-    /// How many indexes there are, those of removed names among them.
+    /// How many indexes there are, including those of removed names.
     pub(super) fn slots(&self) -> usize {
         self.slots as usize
     }
 
-    /// Gives a name its index; `None` if it is no name, or taken.
+    /// Gives a name its index; `None` if it is not a valid name, or taken.
     pub(super) fn declare(&mut self, report: &Report<'_>, name: &str, spot: &Spot) -> Option<u32> {
         if let Err(remedy) = values::name(name) {
             report.error(Kind::BadValue, spot, format!("{name:?} is no name"), remedy);
@@ -85,7 +86,7 @@ impl Names {
         Some(index)
     }
 
-    /// Declares what each table is called; those without an index are read for their mistakes alone.
+    /// Declares the names of tables. A table without an index is read only for its mistakes.
     pub(super) fn declare_all<'r>(&mut self, sections: Vec<Section<'r>>) -> Vec<Declared<'r>> {
         let declare = |section: Section<'r>| {
             let name = section.needed("name", "\"...\"").and_then(|name| name.text());
@@ -116,7 +117,7 @@ impl Names {
         self.declared.contains_key(name)
     }
 
-    /// Names with index and place.
+    /// Names with their index and place.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, u32, &Spot)> {
         self.declared.iter().map(|(name, (index, spot))| (name, *index, spot))
     }
@@ -127,14 +128,14 @@ impl Names {
     }
 }
 
-/// A table with its name and, where the name is good, its index.
+/// A table with its name and, if the name is valid, its index.
 pub(super) struct Declared<'r> {
     pub(super) id: Option<u32>,
     pub(super) name: Arc<str>,
     pub(super) section: Section<'r>,
 }
 
-/// All names of a file.
+/// Allocates the indexes of all names of a file.
 pub(super) struct IdAllocator {
     pub(super) agencies: Names,
     pub(super) pools: Names,
@@ -146,7 +147,7 @@ pub(super) struct IdAllocator {
 }
 
 impl IdAllocator {
-    /// A book that keeps the indexes of `running`.
+    /// An allocator that keeps the indexes of `running`.
     pub(super) fn after(running: &Settings) -> Self {
         let directory = &running.directory;
         IdAllocator {
@@ -174,7 +175,7 @@ impl IdAllocator {
 }
 
 impl IdAllocator {
-    /// The names that stand in `settings`, for a file that only refers to them.
+    /// The names of `settings`, for a file that only refers to them.
     pub(super) fn of(settings: &Settings) -> Self {
         let IdAllocator { agencies, pools, skills, agents, queues, entries, trunks } = IdAllocator::after(settings);
         IdAllocator {

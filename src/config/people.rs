@@ -1,4 +1,4 @@
-//! Agencies, pools, skills and agents.
+//! Reads agencies, pools, skills and agents.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::call::trunk::Login;
 use crate::engine::Settings;
 use crate::engine::settings::{Agency, AgentAccount, FixedContact, Pool, Skill};
 
-/// The agents that one `[[agents]]` may stand for.
+/// The most agents that one `[[agents]]` may stand for.
 const TEMPLATE_MAX: u64 = 1_000_000;
-/// Shorter passwords are guessed.
+/// Passwords below this length are easily guessed.
 const PASSWORD_SHORT: usize = 8;
 /// The most agents that an agency can say it lends.
 const LEND_MAX: u64 = 1_000_000;
@@ -38,7 +38,7 @@ enum Ready {
     AtStart,
 }
 
-/// Agents that share everything but `{n}`.
+/// Agents of one table, which share everything but `{n}`.
 pub(super) struct Roster<'r> {
     /// Number, name and index of each.
     members: Vec<(Option<u64>, Arc<str>, u32)>,
@@ -81,7 +81,7 @@ fn team(
         report.error(Kind::BadValue, &name.spot, "{n}, the agent's number, is missing", remedy);
         return Vec::new();
     }
-    // The first that cannot be declared is reported, and stands for those after it.
+    // The first name that cannot be declared is reported, and stands for those after it.
     let member = |n: u64| {
         let name_n = fill(name.text, Some(n));
         let id = ids.agents.declare(report, &name_n, &name.spot)?;
@@ -90,7 +90,7 @@ fn team(
     (first..first + count).map_while(member).collect()
 }
 
-/// Agencies, pools, languages and skills. The indexes of those that are gone stay, as they were.
+/// Agencies, pools, languages and skills. Removed ones keep their indexes.
 pub(super) struct Groups<'r> {
     agencies: Vec<Declared<'r>>,
     pools: Vec<Declared<'r>>,
@@ -114,7 +114,7 @@ impl<'r> Groups<'r> {
         self.languages.iter().filter_map(|language| language.id.map(SkillId)).collect()
     }
 
-    /// Reads them into `settings`, which holds what is running.
+    /// Reads them into `settings`, which holds the running ones.
     pub(super) fn read(&self, cx: &Context<'_>, settings: &mut Settings) {
         let mut agencies: Vec<_> = settings.agencies.drain(..).map(Some).collect();
         settings.directory.lending.clear();
@@ -164,7 +164,7 @@ impl<'r> Groups<'r> {
     }
 }
 
-/// What an agency keeps for its own callers. One that says nothing of it lends as its pools are asked.
+/// Reads what an agency keeps for its own callers; `None`: its agents serve all callers of their pools.
 fn lending(section: &Section<'_>) -> Option<Lending> {
     let percent = |text: &str| {
         let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
@@ -226,7 +226,7 @@ pub(super) fn skills(cx: &Context<'_>, section: &Section<'_>) -> Vec<(SkillId, u
     pairs.iter().filter_map(skill).collect()
 }
 
-/// What an agent may have at once.
+/// Reads what an agent may have at once.
 fn capacity(value: &Value<'_>) -> Capacity {
     const EXAMPLE: &str = "write [{ voice = 1 }, { chat = 3 }] for a call or up to three chats, or leave it out for a call";
     let (mut mixtures, mut understood) = (Vec::new(), true);
@@ -235,7 +235,7 @@ fn capacity(value: &Value<'_>) -> Capacity {
         let Some(section) = mixture.section() else { return Capacity::default() };
         let mut load = Load::default();
         for channel in Channel::ALL {
-            // A phone has one talk at a time.
+            // A phone has one call at a time.
             let most = if *channel == Channel::Voice { 1 } else { CHATS_MAX };
             if let Some(count) = section.value(channel.label()) {
                 let count = count.number(0..=most);
@@ -324,12 +324,12 @@ impl<'r> Phone<'r> {
             }
             _ => {}
         }
-        // Who cannot dial a code is ready from the start.
+        // An agent who cannot dial a code is ready from the start.
         let usual = if password.is_none() { Ready::AtStart } else { Ready::ByCode };
         Phone { password, contact, ready: written.unwrap_or(usual) }
     }
 
-    /// The fixed contact of the agent with this number, if it has one; `None` when it is written wrong.
+    /// The fixed contact of the agent with this number, if it has one; `None` if it is written wrong.
     fn fixed(&self, number: Option<u64>) -> Option<Option<FixedContact>> {
         match &self.contact {
             Some(contact) => contact.read(|text| values::fixed_contact(&fill(text, number))).map(Some),
@@ -338,7 +338,7 @@ impl<'r> Phone<'r> {
     }
 }
 
-/// A password that is short is a warning; one that is no password, an error.
+/// Checks a password: a short one is a warning, an unusable one an error.
 pub(super) fn check_password(report: &Report<'_>, password: &Text<'_>) {
     let length = password.text.chars().count();
     if length == 0 || password.text.contains(char::is_control) {

@@ -1,6 +1,7 @@
 //! What is wrong with a file: where, what, and what to write instead.
 //!
-//! Problems are collected, never thrown: one mistake must not hide the next. What holds a password or a token is never quoted.
+//! Problems are collected, never thrown: one mistake must not hide the next. Values with a password or a token are
+//! never quoted.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,33 +9,33 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How bad it is.
+/// The severity of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// It can, but probably does not say what was meant.
+    /// The file can be used, but probably does not say what was meant.
     Warning,
 }
 
-/// What kind of mistake it is.
+/// The kind of a mistake.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// Not TOML.
     Syntax,
     /// A key or a table that means nothing here.
     UnknownKey,
-    /// A value of the wrong kind: a number where text belongs.
+    /// A value of the wrong type, such as a number where text belongs.
     WrongType,
-    /// A value that cannot be: a level of 11, ports that run backwards.
+    /// An impossible value: a level of 11, ports that run backwards.
     BadValue,
-    /// Something that must be said is not.
+    /// A missing value.
     Missing,
-    /// A name that nothing bears.
+    /// A name that nothing has.
     UnknownName,
-    /// The same thing said twice.
+    /// A duplicate.
     Duplicate,
-    /// Things that are right by themselves and wrong together.
+    /// Values that are right by themselves and wrong together.
     Conflict,
     /// A file that is named and cannot be read.
     Unreadable,
@@ -43,9 +44,9 @@ pub enum Kind {
 /// A mistake in a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What kind of mistake.
+    /// The kind of mistake.
     pub kind: Kind,
     /// The file.
     pub file: Arc<str>,
@@ -53,7 +54,7 @@ pub struct Problem {
     pub line: usize,
     /// The column in characters, from 1; 0 for the file as a whole.
     pub column: usize,
-    /// The key, from the root: `queue.tax.skills.korean`. Empty where there is none.
+    /// The key, from the root: `queue.tax.skills.korean`; empty if there is none.
     pub key: String,
     /// What is wrong.
     pub message: String,
@@ -65,7 +66,7 @@ pub struct Problem {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Excerpt {
     line: String,
-    /// In characters.
+    /// The column, in characters.
     from: usize,
     length: usize,
 }
@@ -95,7 +96,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All mistakes of a file, in its order; among them at least one [`Severity::Error`].
+/// All problems of a file, in its order; at least one is a [`Severity::Error`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -126,7 +127,7 @@ pub(super) struct Spot {
     pub(super) key: Rc<str>,
 }
 
-/// Where problems are collected.
+/// Collects problems.
 pub(super) struct Report<'t> {
     file: Arc<str>,
     text: &'t str,
@@ -143,22 +144,22 @@ impl<'t> Report<'t> {
         Report { file: file.into(), text, line_starts, problems: RefCell::default() }
     }
 
-    /// Notes a mistake.
+    /// Reports an error.
     pub(super) fn error(&self, kind: Kind, spot: &Spot, message: impl Into<String>, remedy: impl Into<String>) {
         self.note(Severity::Error, kind, spot, message.into(), remedy.into());
     }
 
-    /// Notes a doubt.
+    /// Reports a warning.
     pub(super) fn warn(&self, kind: Kind, spot: &Spot, message: impl Into<String>, remedy: impl Into<String>) {
         self.note(Severity::Warning, kind, spot, message.into(), remedy.into());
     }
 
-    /// The line of a place, for messages that point back to it.
+    /// The line of a place, from 1, for messages that refer to it.
     pub(super) fn line(&self, spot: &Spot) -> usize {
         self.line_starts.partition_point(|start| *start <= spot.span.start)
     }
 
-    /// Whether a mistake was noted.
+    /// Whether an error was reported.
     pub(super) fn has_errors(&self) -> bool {
         self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
     }
@@ -184,14 +185,15 @@ impl<'t> Report<'t> {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// Everything that was noted, in the order of the file. Where the file is no TOML in places, what follows only from that is left out.
+    /// All problems, in the order of the file. Where parts of the file are not TOML, problems that only follow from
+    /// that are left out.
     pub(super) fn finish(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         let broken: Vec<usize> = problems.iter().filter(|p| p.kind == Kind::Syntax).map(|p| p.line).collect();
         if !broken.is_empty() {
             problems.retain(|problem| match problem.kind {
                 Kind::Syntax => true,
-                // What seems missing may be in the text that could not be read.
+                // What seems missing may be in a part that could not be read.
                 Kind::Missing | Kind::UnknownName => false,
                 _ => problem.severity == Severity::Error && !broken.contains(&problem.line),
             });

@@ -1,4 +1,4 @@
-//! Which recordings there are: those that hotline brings along, and those of the directory.
+//! The recordings: those that hotline brings along, and those of the directory.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use super::{spell, values};
 use crate::engine::WAIT_PROMPTS;
 use crate::media::Library;
 
-/// The prompts' folder of callers whose language has none.
+/// The folder for callers whose language has none.
 const FOLDER: &str = "en";
 
-/// The recordings that say how long a wait may be.
+/// The recordings that announce a wait.
 fn wait_names() -> impl Iterator<Item = &'static str> {
     WAIT_PROMPTS.iter().map(|(_, name)| *name).chain(["wait-more", "wait-unknown", "wait-overdue"])
 }
 
-/// What is known of the recordings.
+/// The names of the recordings.
 pub(super) struct Prompts {
-    /// `None` when the directory cannot be read, so that nothing can be said.
+    /// `None` if the directory cannot be read, so that nothing can be checked.
     known: Option<BTreeSet<String>>,
     pub(super) default: Arc<str>,
     pub(super) directory: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl Prompts {
         name.text.into()
     }
 
-    /// A folder of recordings. It should have what the line says by itself.
+    /// A folder of recordings. It should have those that the queue says by itself.
     pub(super) fn check_folder(&self, report: &Report<'_>, folder: &Text<'_>) {
         let Some(known) = &self.known else { return };
         let folders: BTreeSet<&str> = known.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect();
@@ -87,7 +87,7 @@ impl Prompts {
         }
     }
 
-    /// Where those in a queue are told how long it may take, each folder that says places should say that, too.
+    /// Where waiting callers hear how long it may take, each folder that announces places should announce waits, too.
     pub(super) fn check_waits(&self, report: &Report<'_>, spot: &Spot) {
         let Some(known) = &self.known else { return };
         let speaks = |folder: &&str| known.contains(&format!("{folder}/place-1"));

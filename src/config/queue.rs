@@ -1,4 +1,4 @@
-//! Queues.
+//! Reads queues.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const ANY: RangeInclusive<Duration> = Duration::ZERO..=HOUR;
 
-/// The longest line that can be asked for.
+/// The greatest length of a queue that can be asked for.
 const LENGTH_MAX: u64 = 1_000_000;
 /// The most agents that are rung for one caller.
 const RINGS_MAX: u64 = 10;
-/// Each step costs a line of the matcher for each language.
+/// The most relaxation steps. Each costs a demand of the matcher for each language.
 const STEPS_MAX: usize = 16;
 
-/// `[queue_defaults]`: what holds for every queue that does not say otherwise.
+/// `[queue_defaults]`: the rules of every queue that does not say otherwise.
 pub(super) fn defaults(cx: &Context<'_>, root: &Section<'_>, later: &mut Later) -> QueueRules {
     let mut rules = QueueRules::default();
     if let Some(section) = root.section("queue_defaults") {
@@ -68,7 +68,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
             let remedy = "let it overflow to a queue of its own channel, or say \"goodbye\"";
             cx.report.error(Kind::Conflict, &section.spot_of("overflow"), "a chat cannot go to a telephone number", remedy);
         }
-        // What holds for queues in general may hold for calls alone.
+        // Defaults for queues in general may hold for calls alone.
         (rules.prefer_agent, rules.prefer_last, rules.ring_several) = (None, None, 1);
     }
     let never = rules.relaxation.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
@@ -80,7 +80,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     rules
 }
 
-/// Whoever is in a queue came by the queue's channel: a reload does not change it.
+/// Contacts in a queue came by its channel, so a reload must not change it.
 pub(super) fn keeps_channel(cx: &Context<'_>, queue: &Declared<'_>, rules: &QueueRules, running: &Settings) {
     let before = queue.id.and_then(|id| running.queue(QueueId(id))).map(|before| before.channel);
     if let Some(before) = before.filter(|before| *before != rules.channel) {
@@ -89,7 +89,7 @@ pub(super) fn keeps_channel(cx: &Context<'_>, queue: &Declared<'_>, rules: &Queu
     }
 }
 
-/// What may stand in a queue and among the defaults.
+/// Reads the keys that a queue and the defaults share.
 fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, later: &mut Later) {
     fn set<T>(place: &mut T, value: Option<T>) {
         if let Some(value) = value {
@@ -131,7 +131,7 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.talk_max, section.duration("talk_max", 10 * SECOND..=DAY));
 }
 
-/// [`WhenEmpty`] as a word, which can be copied.
+/// [`WhenEmpty`] without contents, which can be copied.
 #[derive(Clone, Copy)]
 enum WhenEmptyWord {
     Wait,

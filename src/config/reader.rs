@@ -1,6 +1,6 @@
-//! Reads a TOML table key by key: what is not of the right kind is a problem, and so is what nobody asked for.
+//! Reads a TOML table key by key. A value of the wrong type is a problem, and so is a key that no reader asked for.
 //!
-//! Knows nothing of what the keys mean. It decodes by hand, since a derived decoder stops at the first mistake.
+//! It knows nothing of what the keys mean. It decodes by hand, since a derived decoder stops at the first mistake.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -14,14 +14,14 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Kind, Report, Spot};
 use super::{spell, values};
 
-/// Text, and where it stands.
+/// Text, and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Text<'r> {
     pub(super) text: &'r str,
     pub(super) spot: Spot,
 }
 
-/// A value, and where it stands.
+/// A value, and its place.
 #[derive(Clone)]
 pub(super) struct Value<'r> {
     report: &'r Report<'r>,
@@ -34,7 +34,7 @@ impl<'r> Value<'r> {
         Value { report, value: value.get_ref(), spot: Spot { span: value.span(), key } }
     }
 
-    /// Notes that the value is of the wrong kind.
+    /// Reports that the value has the wrong type.
     pub(super) fn wrong_type(&self, wanted: &str, remedy: &str) {
         let found = match self.value {
             DeValue::String(_) => "text",
@@ -48,7 +48,7 @@ impl<'r> Value<'r> {
         self.report.error(Kind::WrongType, &self.spot, format!("this must be {wanted}, and is {found}"), remedy);
     }
 
-    /// Notes that the value cannot be.
+    /// Reports that the value is impossible.
     pub(super) fn bad(&self, message: impl Into<String>, remedy: impl Into<String>) {
         self.report.error(Kind::BadValue, &self.spot, message, remedy);
     }
@@ -67,7 +67,7 @@ impl<'r> Value<'r> {
         }
     }
 
-    /// Text that is read by `read`, which says what to write instead when it cannot.
+    /// Text that is read by `read`, whose error says what to write instead.
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text()?;
         match read(text.text) {
@@ -138,7 +138,7 @@ impl<'r> Value<'r> {
     }
 }
 
-/// A table. Notes which keys were asked for; what is left at [`Section::done`] is unknown.
+/// A table. It notes which keys were asked for; the others are unknown at [`Section::done`].
 pub(super) struct Section<'r> {
     pub(super) report: &'r Report<'r>,
     table: &'r DeTable<'r>,
@@ -204,7 +204,7 @@ impl<'r> Section<'r> {
         if value.value.as_str() == Some("never") { Some(None) } else { value.duration(&range).map(Some) }
     }
 
-    /// One of a few words.
+    /// One of a few keywords.
     pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
         self.read(key, |text| values::word(text, words))
     }
@@ -252,7 +252,7 @@ impl<'r> Section<'r> {
         path.into()
     }
 
-    /// All pairs of a table whose keys are free (names, numbers, digits).
+    /// All pairs of a table whose keys are free: names, numbers, digits.
     pub(super) fn pairs(&self, key: &'static str) -> Option<Vec<(Text<'r>, Value<'r>)>> {
         let section = self.section(key)?;
         let pairs = section.table.iter().map(|(name, value)| {
@@ -265,13 +265,13 @@ impl<'r> Section<'r> {
         Some(pairs)
     }
 
-    /// A place for what concerns a key of this table.
+    /// The place of a key of this table, for problems.
     pub(super) fn spot_of(&self, key: &str) -> Spot {
         let span: Range<usize> = self.table.get(key).map_or_else(|| self.spot.span.clone(), Spanned::span);
         Spot { span, key: self.path(key) }
     }
 
-    /// Says which keys nobody asked for.
+    /// Reports the keys that no reader asked for.
     pub(super) fn done(&self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table.iter().filter(|(key, _)| !asked.iter().any(|asked| asked == key.get_ref())) {

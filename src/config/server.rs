@@ -1,4 +1,5 @@
-//! What is read once, at the start: sockets, threads, files; and the few settings of the engine that are no directory.
+//! Reads what holds from start to end (sockets, threads, files), and the few settings of the engine that are not part
+//! of the directory.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,14 +20,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many contacts the matcher's slots can name, with a quarter more for further rings.
+/// How many contacts the matcher's slots can number, with a quarter more for further rings.
 const CONTACTS_MAX: u64 = 800_000;
-/// How often a waiting caller is asked whether it is still there, where the file does not say.
+/// How often a waiting caller is probed, where the file does not say.
 const PROBE_WAITING: Duration = Duration::from_secs(60);
 /// The realm, where the file names no domain.
 const DOMAIN: &str = "hotline.example";
 
-/// Settings of the engine that stand in tables of their own.
+/// Settings of the engine that have tables of their own.
 pub(super) struct Engine {
     pub(super) domains: Vec<Arc<str>>,
     pub(super) limits: Limits,
@@ -43,7 +44,7 @@ fn table<T: Default>(root: &Section<'_>, key: &'static str, read: impl FnOnce(&S
     value
 }
 
-/// Everything of [`Server`] but the prompts' directory, and the engine's part of it. Relative paths begin at `base`.
+/// Reads [`Server`] without the prompts' directory, and the engine's part of it. Relative paths begin at `base`.
 pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
     let mut server = Server::default();
     let mut domains = vec![DOMAIN.into()];
@@ -177,7 +178,7 @@ fn media(section: &Section<'_>) -> media::MediaSettings {
     settings
 }
 
-/// Where to bind, and what to tell others.
+/// The address to bind to, and the address to advertise.
 fn media_address(value: &Value<'_>) -> Option<(IpAddr, IpAddr)> {
     let (bind, advertised) = if value.is_table() {
         let section = value.section()?;
@@ -196,7 +197,7 @@ fn media_address(value: &Value<'_>) -> Option<(IpAddr, IpAddr)> {
     Some((bind, advertised))
 }
 
-/// A caller who comes by IPv6 is offered audio by IPv6.
+/// Warns where SIP listens on an IP version for which media has no address.
 fn families(root: &Section<'_>, server: &Server) {
     for ipv6 in [false, true] {
         let signals = server.listeners.iter().any(|listener| listener.bind.is_ipv6() == ipv6);

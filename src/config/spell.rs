@@ -1,6 +1,7 @@
-//! Did you mean: the nearest of the known words.
+//! "Did you mean": the nearest of the known words.
 
-/// The edit distance between two words: insertions, deletions, substitutions, and neighbours exchanged (optimal string alignment).
+/// The edit distance of two words by insertions, deletions, substitutions and exchanges of neighbours (optimal string
+/// alignment).
 pub(super) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
@@ -19,7 +20,7 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Words longer than this are not guessed at: the distance costs the product of lengths.
+/// The longest word to look for, since the distance costs the product of the lengths.
 const WORD_MAX: usize = 64;
 
 /// The nearest of `known` to `word`, if it is near enough to have been meant.

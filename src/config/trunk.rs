@@ -1,4 +1,4 @@
-//! Trunks.
+//! Reads trunks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::base::{EntryId, QueueId};
 use crate::call::numbers::{self, Format, NumberPlan};
 use crate::call::trunk::{DialledIn, Login, NumberTarget, Outbound, Prefix, TrunkRules};
 
-/// The calls that can be up over one trunk.
+/// The most calls over one trunk at once.
 const CALLS_MAX: u64 = 1 << 20;
 
 /// Reads a `[[trunk]]`.

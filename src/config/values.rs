@@ -1,4 +1,5 @@
-//! How single values are written: times, addresses, prefixes, ports, names. Pure; each `Err` is what to write instead.
+//! How single values are written: durations, addresses, prefixes, ports, names. Pure functions; each `Err` says what to
+//! write instead.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ const SIP_PORT: u16 = 5060;
 /// The longest name.
 const NAME_MAX: usize = 64;
 
-/// A time such as `1m30s`: whole numbers, each with its unit, from days to milliseconds.
+/// Reads a duration such as `1m30s`: whole numbers, each with its unit, from days to milliseconds.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
@@ -33,7 +34,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
             "d" => 86_400_000,
             _ => return None,
         };
-        // From the greatest unit to the least, each once.
+        // The units go from the greatest to the least, each once.
         if unit_millis >= last_unit {
             return None;
         }
@@ -44,7 +45,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(sum)
 }
 
-/// A time as [`duration`] reads it.
+/// Writes a duration as [`duration`] reads it.
 pub(super) fn written(duration: Duration) -> String {
     let mut rest = duration.as_millis();
     let mut text = String::new();
@@ -57,7 +58,7 @@ pub(super) fn written(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// One of a few words.
+/// One of a few keywords.
 pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
     let names = || words.iter().map(|(name, _)| *name);
     words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| match spell::nearest(text, names()) {
@@ -66,7 +67,7 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T
     })
 }
 
-/// Words in a row, for a remedy; not too many.
+/// Keywords in a row, for a remedy; not too many.
 pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 24;
     let words: BTreeSet<&str> = words.collect();
@@ -80,7 +81,7 @@ pub(super) fn key(key: &str) -> String {
     if bare { key.to_owned() } else { format!("{key:?}") }
 }
 
-/// A name: it stands in metrics, logs and API, and those of agents and queues in SIP addresses.
+/// A name. It appears in metrics, logs and the API, and those of agents and queues in SIP addresses.
 pub(super) fn name(text: &str) -> Result<&str, String> {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if text.is_empty() || text.len() > NAME_MAX || !text.bytes().all(good) {
@@ -106,7 +107,7 @@ pub(super) fn host(text: &str) -> Result<&str, String> {
     }
 }
 
-/// A transport that is spoken. What follows later says so.
+/// A transport that is supported.
 pub(super) fn transport(text: &str) -> Result<Transport, String> {
     match Transport::from_label(text) {
         Some(transport @ (Transport::Udp | Transport::Tcp)) => Ok(transport),

@@ -1,4 +1,4 @@
-//! What can be checked only once everything is read: circles, overlaps, lines that nobody serves.
+//! Checks that need the whole file: cycles, overlaps, queues that no agent serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,14 @@ pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
     channels(cx, settings, later);
     overlaps(cx, later);
     users(cx, later);
-    // Doubts about what is refused anyway would only distract.
+    // Where the file is refused anyway, doubts would only distract.
     if !cx.report.has_errors() {
         unserved(cx, settings, later);
         unused(cx, later);
     }
 }
 
-/// Overflow that leads round in a circle: callers would never come to rest.
+/// Overflow that cycles: callers would never come to rest.
 fn circles(cx: &Context<'_>, settings: &Settings, later: &Later) {
     let next = |queue: QueueId| match settings.queue(queue)?.overflow {
         Overflow::Queue(next) => Some(next),
@@ -61,7 +61,7 @@ fn numbers(cx: &Context<'_>, settings: &Settings, later: &Later) {
     }
 }
 
-/// Calls come to queues for calls, and nothing changes its channel on its way.
+/// Calls go to queues for calls, and nothing changes its channel on the way.
 fn channels(cx: &Context<'_>, settings: &Settings, later: &Later) {
     let of = |queue: QueueId| settings.queue(queue).map(|rules| (rules.channel, &*rules.name));
     let to_call = later.destinations.iter().map(|(destination, spot)| (destination.queue, spot));
@@ -86,7 +86,7 @@ fn channels(cx: &Context<'_>, settings: &Settings, later: &Later) {
     }
 }
 
-/// A call must come over one trunk. Sorted by address, a prefix can overlap only with one that has not ended before it begins.
+/// A call must come over one trunk. Sorted by address, a prefix can only overlap with one before it that has not ended.
 fn overlaps(cx: &Context<'_>, later: &Later) {
     let first = |prefix: &Prefix| (prefix.address.is_ipv6(), prefix.address, prefix.bits);
     let mut sorted: Vec<&(u32, Prefix, Spot)> = later.prefixes.iter().collect();
@@ -119,7 +119,7 @@ fn name_of(names: &Names, index: u32) -> &str {
     names.iter().find(|(_, id, _)| *id == index).map_or("", |(name, _, _)| name)
 }
 
-/// A user name proves who calls: no two trunks share one, and none is an agent's.
+/// A user name identifies the caller: no two trunks share one, and none is an agent's.
 fn users(cx: &Context<'_>, later: &Later) {
     let mut known: BTreeMap<&str, &Spot> = BTreeMap::new();
     for (user, spot) in &later.users {
@@ -134,12 +134,12 @@ fn users(cx: &Context<'_>, later: &Later) {
     }
 }
 
-/// Queues, and languages in queues, that no agent could serve even when everyone were signed in.
+/// Queues, and languages in queues, that no agent could serve even if all were signed in.
 fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
     let (directory, _) = settings.directory.with_first_agent_slots();
     let table = RoutingTable::new(&directory, 0);
     let served = |queue: QueueId, language: Option<SkillId>| {
-        // Past the last step the last one holds, which asks least.
+        // The last step asks least, and holds from then on.
         let demand = table.demand(queue, language, usize::MAX);
         demand.is_some_and(|demand| table.anyone_serves(demand))
     };
@@ -202,7 +202,7 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
     }
 }
 
-/// Entries that no number leads to, and a switchboard that nobody can call.
+/// Entries that no number leads to, and a configuration that nobody can call.
 fn unused(cx: &Context<'_>, later: &Later) {
     for (name, id, spot) in cx.ids.entries.iter() {
         if !later.entries_used.contains(&id) {

@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 /// Calls in one quarter, one hour.
 const CALLS_MAX: u64 = 1_000_000;
-/// A Monday on which nothing is celebrated, for days that name no date.
+/// A Monday that is no holiday, for days that name no date.
 const ANY_MONDAY: Date = date(2026, 11, 30);
 
 /// Where calls lead, and when.
@@ -31,15 +31,15 @@ struct Way {
     windows: Option<Windows>,
 }
 
-/// The house that the calls come to.
+/// The configuration that the calls are for.
 pub(super) struct House<'h> {
     pub(super) ids: &'h IdAllocator,
     pub(super) settings: &'h Settings,
-    /// With all hands.
+    /// With the further slots of all agents.
     pub(super) table: &'h RoutingTable,
 }
 
-/// Calls of one kind, by the hour. Those of an entry with a queue for when it is closed are two kinds.
+/// Reads calls of one kind, by the hour. Calls to an entry with a queue for closed hours are two kinds.
 pub(super) fn read(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<String>) -> Vec<Stream> {
     let (ids, settings) = (house.ids, house.settings);
     let ways = ways(section, house, usual, notes);
@@ -75,7 +75,7 @@ pub(super) fn read(section: &Section<'_>, house: &House<'_>, usual: Usual, notes
     streams
 }
 
-/// What cannot be, and what is probably not meant.
+/// Reports what is impossible, and what is probably not meant.
 fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
     let report = section.report;
     let Some(rules) = house.settings.queue(stream.queue) else { return };
@@ -102,7 +102,7 @@ fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
         let message = format!("queue {:?} has no prefer_last: nobody is given back to who served them", rules.name);
         doubt("returning", message, "add prefer_last = \"30s\" to the queue, or leave returning out");
     }
-    // Doubts about what is refused anyway would only distract.
+    // Where the file is refused anyway, doubts would only distract.
     if report.has_errors() {
         return;
     }
@@ -120,7 +120,7 @@ fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
     }
 }
 
-/// Where they lead: to a queue, or wherever an entry does.
+/// Where the calls lead: to a queue, or wherever an entry leads.
 fn ways(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<String>) -> Vec<Way> {
     let report = section.report;
     let (entry, queue, key) = (section.text("entry"), section.text("queue"), section.text("key"));
@@ -162,7 +162,7 @@ fn ways(section: &Section<'_>, house: &House<'_>, usual: Usual, notes: &mut Vec<
     ways
 }
 
-/// Where an entry leads those who choose a key.
+/// Where an entry leads callers who press a key.
 fn destination(section: &Section<'_>, rules: &EntryRules, key: Option<Text<'_>>) -> Option<Destination> {
     let report = section.report;
     match (&rules.then, key) {
@@ -192,8 +192,8 @@ fn destination(section: &Section<'_>, rules: &EntryRules, key: Option<Text<'_>>)
     }
 }
 
-/// The stretches of the day in which it is open, or those in which it is not, to the minute. By the clock on the wall, as shifts and
-/// profiles are, which no day sets forward or back.
+/// The times of the day at which it is open, or at which it is not, to the minute. They are local times of day, like
+/// those of shifts and profiles, without daylight saving changes.
 fn windows(hours: &Hours, usual: Usual, open: bool) -> Vec<(Duration, Duration)> {
     let midnight = usual.date.unwrap_or(ANY_MONDAY).to_datetime(Clock::midnight());
     let mut windows: Vec<(Duration, Duration)> = Vec::new();
@@ -229,7 +229,8 @@ fn arrivals(section: &Section<'_>, usual: Usual) -> Option<Arrivals> {
     arrivals
 }
 
-/// Calls in each step of the clock, from midnight; after the last it begins again. As rates from the beginning of the day.
+/// Reads the calls in each step of the day, from midnight; after the last step it begins again. Returns rates from the
+/// beginning of the day.
 fn profile(value: &Value<'_>, step: Duration, usual: Usual) -> Arrivals {
     let listed = value.list("a list of numbers of calls");
     let whole = (DAY.as_secs() / step.as_secs()) as usize;
