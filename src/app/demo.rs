@@ -1,4 +1,5 @@
-//! `hotline demo`: a switchboard, its agents and its callers in one process, over real SIP and RTP on loopback, and what happens told.
+//! `hotline demo`: a switchboard, its agents and its callers in one process, over real SIP and RTP on loopback, with a
+//! running commentary.
 #![allow(clippy::print_stdout, reason = "this is what a command line is for")]
 
 use std::io::Write;
@@ -19,9 +20,9 @@ use crate::web;
 
 const CITY: &str = include_str!("../../configs/demo.toml");
 const CITY_NAME: &str = "configs/demo.toml (embedded)";
-/// The agent whom nobody plays.
+/// The agent that is left to the user.
 const GUEST: &str = "guest";
-/// The city's one number, three of five calls; and direct ones.
+/// The dialled numbers: the city's one number for three of five calls, and direct ones.
 const NUMBERS: [&str; 5] = ["120", "120", "120", "1204", "12xx"];
 const DIRECT: [&str; 11] = ["1201", "1202", "1203", "1205", "1206", "1207", "1208", "1209", "1210", "1211", "1212"];
 /// Statuses that a city's callers meet in ordinary life.
@@ -47,7 +48,7 @@ pub(super) struct DemoArgs {
     seed: u64,
 }
 
-/// Shows the city until it is told to end.
+/// Runs the demo until it is stopped.
 pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if !(args.rate.is_finite() && (0.0..=1000.0).contains(&args.rate)) {
         eprintln!("error: --rate {}: write a number of calls a second, from 0 to 1000", args.rate);
@@ -72,7 +73,7 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let mut narrator = Narrator::new(GUEST);
     let observer = Box::new(move |fact: &_, settings: &_| {
         if let Some(line) = narrator.tell(fact, settings) {
-            // Whoever listens may have gone, as `head` does: the calls go on.
+            // The reader may have gone, as `head` does: the calls go on.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     });

@@ -1,4 +1,4 @@
-//! The demo's story: a line for each thing of note, in plain words, from the engine's facts.
+//! The demo's commentary: a line for each thing of note, in plain words, from the engine's facts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use crate::base::{AgentId, ContactId, EntryId, QueueId, SkillId, Time};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
 
-/// What is remembered of a call while it lasts.
+/// What is known of a call while it lasts.
 struct Call {
     number: u64,
     agent: Option<AgentId>,
     talked: Option<Duration>,
 }
 
-/// Tells what happens.
+/// Writes the commentary.
 pub(super) struct Narrator {
     calls: BTreeMap<ContactId, Call>,
     calls_ever: u64,
     began: Option<Time>,
-    /// Whose comings and goings are told: those of the one who joins in.
+    /// The agent whose changes of state are reported: the one that the user plays.
     guest: &'static str,
 }
 
@@ -30,7 +30,7 @@ impl Narrator {
         Narrator { calls: BTreeMap::new(), calls_ever: 0, began: None, guest }
     }
 
-    /// The line that tells of a fact, if it is of note.
+    /// The line for a fact, if it is of note.
     pub(super) fn tell(&mut self, fact: &Fact, settings: &Settings) -> Option<String> {
         let began = *self.began.get_or_insert(fact.at);
         let (who, text) = match fact.contact {
@@ -55,7 +55,7 @@ impl Narrator {
         Some((who, text?))
     }
 
-    /// The guest's own comings and goings.
+    /// The line for a change of the guest's state.
     fn of_agent(&self, fact: &Fact, settings: &Settings) -> Option<String> {
         let FactKind::Agent { agent, from, to, .. } = &fact.kind else { return None };
         if agent_name(settings, *agent) != self.guest {
@@ -140,7 +140,7 @@ impl Call {
                 format!("{who} hangs up after a talk of {}", span(talked))
             }
             (EndedBy::Caller, Segment::Entry, _) => "hangs up during the greeting".to_owned(),
-            // That the caller left the line is already told.
+            // The line about leaving the queue said it already.
             (EndedBy::Caller, Segment::Queue, _) => return None,
             (EndedBy::Caller, ..) => "hangs up".to_owned(),
             (EndedBy::Agent, ..) => format!("{name} hangs up"),

@@ -1,4 +1,4 @@
-//! Starts and ends what is kept of calls: the log is recovered, then written, then projected into the store.
+//! Starts and ends the recording of calls: the log is recovered, then written, then projected into the store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::engine::Settings;
 use crate::report::Names;
 use crate::store::{self, Log, LogHealth, LogSettings, Store, StoreSettings};
 
-/// What is kept, and where.
+/// What is recorded, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recorder {
-    /// The event log; `None`: nothing is kept.
+    /// The event log; `None`: nothing is recorded.
     pub log: Option<LogSettings>,
     /// The SQLite file that it is projected into; `None`: none.
     pub store: Option<PathBuf>,
 }
 
 impl Recorder {
-    /// What a configuration asks for.
+    /// What the configuration asks for.
     #[must_use]
     pub fn of(server: &Server) -> Self {
         let log = server.events.directory.clone().map(|directory| LogSettings {
@@ -41,7 +41,7 @@ pub(super) struct Records {
     store: Option<Store>,
 }
 
-/// Closes what a process that died left open, and begins to write.
+/// Closes what a process that died left open, and starts the log and the store.
 pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Result<(Option<Log>, Records), StartError> {
     let Some(log) = &recorder.log else { return Ok((None, Records::default())) };
     let failed = |source| StartError::Log { directory: log.directory.clone(), source };
@@ -58,7 +58,7 @@ pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Resu
     Ok((Some(writer), records))
 }
 
-/// The names of everything that facts speak of.
+/// The names of everything that facts refer to.
 pub(super) fn names(settings: &Settings) -> Names {
     let directory = &settings.directory;
     Names {
@@ -72,18 +72,18 @@ pub(super) fn names(settings: &Settings) -> Names {
 }
 
 impl Records {
-    /// How the log is.
+    /// The health of the log.
     pub(super) fn log(&self) -> Option<Arc<LogHealth>> {
         self.log.clone()
     }
 
-    /// Looks up what the log lost.
+    /// Reads what the log has lost.
     pub(super) fn lost(&self) -> Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync> {
         let log = self.log.clone();
         Box::new(move || log.iter().flat_map(|log| log.lost()).collect())
     }
 
-    /// Looks up how far the store is behind.
+    /// Reads how far the store is behind.
     pub(super) fn lag(&self) -> Box<dyn Fn() -> Option<Duration> + Send + Sync> {
         let both = self.log.clone().zip(self.store.as_ref().map(|store| store.health().clone()));
         Box::new(move || both.as_ref().map(|(log, store)| store.lag(log)))

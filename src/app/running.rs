@@ -29,24 +29,24 @@ use crate::sip::stack::counts::SipCounts;
 use crate::store::LogHealth;
 use crate::web;
 
-/// Room in the matcher for agents and queues that later reloads add.
+/// How many agents more the matcher has room for, so that later reloads can add some.
 const AGENTS_SPARE: u32 = 1024;
 const QUEUES_SPARE: u32 = 256;
 const AGENCIES_SPARE: u32 = 64;
 
-/// Where to listen, and with what.
+/// What to listen on, and with which settings.
 pub struct Listen {
-    /// For SIP.
+    /// The listeners for SIP.
     pub sip: Vec<ListenerSettings>,
-    /// For media.
+    /// The settings of media.
     pub media: crate::media::MediaSettings,
-    /// For HTTP.
+    /// The settings of HTTP.
     pub web: web::WebSettings,
-    /// What is kept, and where.
+    /// What is recorded, and where.
     pub recorder: Recorder,
 }
 
-/// Why the process cannot start.
+/// Why the process could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A SIP listener.
@@ -58,17 +58,17 @@ pub enum StartError {
     /// The HTTP listener.
     #[error("cannot listen for HTTP on {address}: {source}")]
     Http {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// The event log.
     #[error("the event log in {directory} cannot be written: {source}")]
     Log {
-        /// Where.
+        /// The directory of the log.
         directory: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// A thread, or the system's randomness.
@@ -79,7 +79,7 @@ pub enum StartError {
 /// A reload names more than a running process has room for.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// Of agents or queues.
+    /// Too many agents, queues or agencies.
     #[error(
         "a running process has room for {agents} agents, {queues} queues and {agencies} agencies that it has ever heard of: restart it to take up more"
     )]
@@ -91,16 +91,16 @@ pub enum ReloadError {
         /// Room for agencies.
         agencies: u32,
     },
-    /// Of lines or benches, which come of their skills and pools.
+    /// Too many demands or skill groups.
     #[error(transparent)]
     Places(#[from] TooMany),
 }
 
 /// A running process.
 pub struct Running {
-    /// Where SIP is listened for, as bound.
+    /// The addresses on which SIP is received, as bound.
     pub sip: Vec<SocketAddr>,
-    /// Where HTTP is served, as bound.
+    /// The address of HTTP, as bound.
     pub http: SocketAddr,
     settings: Arc<ArcSwap<Settings>>,
     matcher: Arc<Matcher>,
@@ -140,12 +140,11 @@ fn share_descriptors() -> Descriptors {
     Descriptors { pairs_max: (all - kept) / 2, connections_max: kept / 4 * 3 }
 }
 
-/// Starts the process: binds everything first, so that a mistake is told before anything runs.
+/// Starts the process. It binds everything first, so that a mistake is reported before anything runs.
 ///
-/// `observer`: who is shown every fact, on the signalling thread.
+/// `observer` is called with every fact, on the signalling thread.
 ///
-/// # Errors
-/// When something cannot be bound or started.
+/// # Errors When something cannot be bound or started.
 pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<Observer>) -> Result<Running, StartError> {
     let descriptors = share_descriptors();
     let clock = Clock::start();
@@ -300,7 +299,7 @@ fn media_totals(handle: &crate::media::MediaHandle) -> Vec<(&'static str, u64)> 
     totals
 }
 
-/// Notes what is not noted where it happens: how much waits between the threads.
+/// Updates limits that are not noted where they change: how much waits between the threads.
 fn look_up(
     limits: &Arc<LimitBoard>,
     inbox: mpsc::Sender<ToShard>,

@@ -1,4 +1,4 @@
-//! `hotline serve`: runs until told to end. The first SIGTERM or SIGINT drains, the second ends at once.
+//! `hotline serve`: runs until it is stopped. The first SIGTERM or SIGINT drains, the second ends at once.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::media::Library;
 use crate::net::shard::Ended;
 use crate::web;
 
-/// How often it is looked whether the process has ended by itself.
+/// How often to check whether the process has ended by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 enum Heard {

@@ -1,4 +1,4 @@
-//! What a shard's outputs go to: facts to metrics and the log, commands to the media threads.
+//! Where a shard's outputs go: facts to metrics and the log, commands to the media threads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::net::shard::Sink;
 use crate::report::{Fact, FactKind};
 use crate::store::Log;
 
-/// Two faults within this end the process (rule 9): a supervisor starts a clean one.
+/// Two faults within this end the process: a supervisor starts a clean one.
 const FAULTS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Is shown every fact, with the settings that give it names.
+/// Called with every fact, and the settings that name its items.
 pub type Observer = Box<dyn FnMut(&Fact, &Settings) + Send>;
 
-/// The outside of a shard.
+/// Receives the outputs of a shard.
 pub(super) struct ShardSink {
     pub(super) observer: Option<Observer>,
     pub(super) settings: Arc<Settings>,

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a flag, for what runs in the foreground until it is told to end.
+//! Ctrl-C and SIGTERM as a flag, for commands that run in the foreground until they are stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

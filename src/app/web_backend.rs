@@ -1,4 +1,4 @@
-//! What the pages show, looked up where it is known.
+//! What the HTTP pages show, read where it is known.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct WebBackend {
     pub(super) shard: mpsc::Sender<ToShard>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log: Option<Arc<LogHealth>>,
-    /// Where the event log is.
+    /// The directory of the event log.
     pub(super) events: Option<PathBuf>,
 }
 

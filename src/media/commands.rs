@@ -1,4 +1,4 @@
-//! What a media thread is told: endpoints opened, described, fed and closed.
+//! The commands of a media thread: endpoints are opened, described, fed and closed.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -23,7 +23,7 @@ impl Thread {
             MediaCommand::SendDigit { endpoint, digit } => self.find(endpoint).map(|slot| self.add_key(slot, digit)),
             MediaCommand::Close { endpoint } => {
                 let slot = self.find(endpoint);
-                // Whoever closes waits for the answer, even if there was nothing to close.
+                // The sender of a Close waits for its answer, even if there was nothing to close.
                 let stats = slot.map_or_else(MediaStats::default, |slot| self.close(slot));
                 (self.sink)(MediaEvent::Closed { endpoint, stats });
                 slot.map(|_| ())
@@ -49,7 +49,7 @@ impl Thread {
         let pair = self.ports.open(lease, slot)?;
         let stream = Continuity::new(self.seed.next_u32(), self.seed.next_u32() as u16, self.seed.next_u32());
         let mut endpoint = Endpoint::new(id, pair, cname, stream, self.now);
-        // Reports of calls that began together do not stay together.
+        // Calls that began together do not send their reports together.
         endpoint.control.visits = self.seed.below(u64::from(REPORT_VISITS)) as u8;
         entry.insert(endpoint);
         self.by_id.insert(id, slot);
@@ -110,7 +110,7 @@ impl Thread {
         }
     }
 
-    /// Changes what an endpoint is fed, and what hangs on it.
+    /// Changes what an endpoint is fed, and what depends on it.
     pub(super) fn feed(&mut self, slot: u32, feeding: Feeding) {
         let endpoint = &mut self.endpoints[slot as usize];
         let same = match (&endpoint.feeding, &feeding) {
@@ -134,22 +134,22 @@ impl Thread {
             self.relays += 1;
             self.endpoints[peer as usize].listeners.push(slot);
         }
-        // Whom we only presumed to be where the description says may speak from another port of it.
+        // A party whose place was only presumed from its description may speak from another port of it.
         if self.endpoints[slot as usize].party.as_ref().is_some_and(|(_, source)| !source.closed()) {
             self.disconnect(slot);
         }
-        self.regroup(slot);
+        self.update_sender(slot);
     }
 
-    /// Gives an endpoint a seat among the senders if it sends of its own, and takes it away if it does not.
-    pub(super) fn regroup(&mut self, slot: u32) {
+    /// Adds an endpoint to the schedule of senders if it sends audio of its own, and removes it otherwise.
+    pub(super) fn update_sender(&mut self, slot: u32) {
         let endpoint = &mut self.endpoints[slot as usize];
-        match (endpoint.sends_own(), endpoint.seat) {
-            (true, None) => endpoint.seat = Some(self.slots.seat(slot, self.tick)),
-            (false, Some(seat)) => {
-                endpoint.seat = None;
-                if let Some(moved) = self.slots.free(seat) {
-                    self.endpoints[moved as usize].seat = Some(seat);
+        match (endpoint.sends_own(), endpoint.place) {
+            (true, None) => endpoint.place = Some(self.slots.add(slot, self.tick)),
+            (false, Some(place)) => {
+                endpoint.place = None;
+                if let Some(moved) = self.slots.free(place) {
+                    self.endpoints[moved as usize].place = Some(place);
                 }
             }
             _ => {}
@@ -164,7 +164,7 @@ impl Thread {
             return self.mailbox.counters.keys_dropped.add(1);
         }
         endpoint.keys.get_or_insert_default().waiting.push_back(digit);
-        self.regroup(slot);
+        self.update_sender(slot);
     }
 
     /// Ends an endpoint: nothing refers to it any more, and its pair rests.
@@ -172,7 +172,7 @@ impl Thread {
         self.current = None;
         self.feed(slot, Feeding::Nothing);
         self.endpoints[slot as usize].keys = None;
-        self.regroup(slot);
+        self.update_sender(slot);
         for listener in mem::take(&mut self.endpoints[slot as usize].listeners) {
             self.feed(listener, Feeding::Nothing);
         }
@@ -184,7 +184,7 @@ impl Thread {
         endpoint.stats()
     }
 
-    /// After a panic: ends the endpoint that was being worked for, and tells.
+    /// After a panic: ends the endpoint that was being worked for, and reports it.
     pub(super) fn abandon(&mut self) {
         let Some(slot) = self.current.take().filter(|slot| self.endpoints.contains(*slot as usize)) else { return };
         let endpoint = self.endpoints[slot as usize].id;

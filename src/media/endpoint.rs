@@ -10,7 +10,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::library::Clip;
-use super::slots::Seat;
+use super::slots::SenderPlace;
 use super::source::Source;
 use crate::base::{EndpointId, Time};
 use crate::engine::media_port::{MediaStats, Remote};
@@ -24,7 +24,7 @@ pub(super) const KEY_GAP_STEPS: u8 = 4;
 /// Prompts of one feed.
 pub(super) const PROMPTS_MAX: usize = 64;
 
-/// What the party hears.
+/// What an endpoint's party hears.
 #[derive(Debug)]
 pub(super) enum Feeding {
     Nothing,
@@ -94,7 +94,7 @@ pub(super) struct Endpoint {
     /// Music goes on where it last stopped.
     pub(super) music: Option<(Arc<str>, Playing)>,
     pub(super) keys: Option<Box<Keys>>,
-    pub(super) seat: Option<Seat>,
+    pub(super) place: Option<SenderPlace>,
     pub(super) control: Control,
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
@@ -126,7 +126,7 @@ impl Endpoint {
             transcoder: None,
             music: None,
             keys: None,
-            seat: None,
+            place: None,
             control: Control::default(),
             sent: 0,
             sent_bytes: 0,
@@ -143,7 +143,7 @@ impl Endpoint {
         matches!(self.feeding, Feeding::Music | Feeding::Prompts(_)) || self.keys.is_some()
     }
 
-    /// What it has counted.
+    /// Its statistics so far.
     pub(super) fn stats(&self) -> MediaStats {
         let rate = self.party.as_ref().map_or(8_000, |(remote, _)| remote.codec.clock_rate_hz());
         MediaStats {

@@ -18,7 +18,7 @@ use crate::base::seed::Seed;
 use crate::base::sync::{AtomicBool, AtomicU8, Ordering, fence};
 use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
 
-/// Where events go to. Called by the media threads, which must not be kept waiting: it hands over, and returns.
+/// Receives events. The media threads call it and must not be kept waiting: it hands the event over, and returns.
 pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 
 /// How long a sender waits for room in a full queue before it gives up.
@@ -37,15 +37,15 @@ pub(super) const ASLEEP: u8 = 2;
 /// Why the media threads cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// MediaSettings that make no sense.
+    /// The settings make no sense.
     #[error("media: {0}")]
-    MediaSettings(&'static str),
+    Settings(&'static str),
     /// No socket could be bound on a configured address, or no thread started.
     #[error("media: {0}")]
     Io(#[from] io::Error),
 }
 
-/// What a thread shares with those who talk to it.
+/// What a thread shares with those who send it commands.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) commands: ArrayQueue<MediaCommand>,
@@ -103,13 +103,13 @@ impl Media {
     /// When the settings make no sense, or not one pair could be bound for some thread.
     pub fn start(settings: &MediaSettings, library: Library, seed: &mut Seed, sink: &EventSink) -> Result<Media, MediaError> {
         if settings.addresses.is_empty() || settings.threads == 0 {
-            return Err(MediaError::MediaSettings("an address and a thread are needed"));
+            return Err(MediaError::Settings("an address and a thread are needed"));
         }
         if settings.ports.clone().count() / 2 < usize::from(settings.threads) {
-            return Err(MediaError::MediaSettings("fewer pairs of ports than threads"));
+            return Err(MediaError::Settings("fewer pairs of ports than threads"));
         }
         if settings.dscp > 63 {
-            return Err(MediaError::MediaSettings("a DSCP is below 64"));
+            return Err(MediaError::Settings("a DSCP is below 64"));
         }
         let library = Arc::new(ArcSwap::from_pointee(library));
         let mut ready = Vec::new();

@@ -1,4 +1,4 @@
-//! The recordings that are played, each in every form that it is played in, so that a caller in line costs no encoding.
+//! The recordings, each in every form in which it is played, so that a waiting caller costs no encoding.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ impl Clip {
         (self.mu.len() / FRAME) as u32
     }
 
-    /// How long it is.
+    /// Its duration.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_millis(20) * self.frames()

@@ -36,14 +36,14 @@ pub use library::{Clip, Library, LibraryError};
 /// Commands that may wait for a media thread; at the bound the sender waits for the thread, which takes some thousands a millisecond.
 pub const COMMANDS_MAX: usize = 8_192;
 
-/// What the media threads are told at their start.
+/// The settings of the media threads, which hold from their start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaSettings {
     /// Where to bind, and what to write into descriptions for it (they differ behind a 1:1 NAT). Ports are used on each.
     pub addresses: Vec<(IpAddr, IpAddr)>,
     /// The ports for RTP (even ones) and RTCP (the next).
     pub ports: RangeInclusive<u16>,
-    /// How many threads share them.
+    /// How many threads share the ports.
     pub threads: u16,
     /// How long a freed pair rests, so that late packets of its last call reach nobody.
     pub rest: Duration,

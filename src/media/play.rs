@@ -24,13 +24,13 @@ enum Step {
 }
 
 impl Thread {
-    /// One step of all who sit in the slot of `tick`.
+    /// One step of all senders in the slot of `tick`.
     pub(super) fn send_slot(&mut self, tick: u64) {
         let mut index = 0;
         while let Some(slot) = self.slots.at(tick, index) {
             self.current = Some(slot);
             self.step(slot);
-            // Whoever is done has left the seat to another.
+            // A sender that is done has left its place to another.
             if self.slots.at(tick, index) == Some(slot) {
                 index += 1;
             }
@@ -61,7 +61,7 @@ impl Thread {
                 endpoint.keys = None;
                 // What was heard before goes on as a new stretch.
                 endpoint.stream.cut();
-                self.regroup(slot);
+                self.update_sender(slot);
             }
         }
     }

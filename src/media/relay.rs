@@ -141,7 +141,7 @@ impl Thread {
 fn payload_type(said: &Remote, remote: &Remote, carries: Option<Carries>) -> Option<u8> {
     match carries? {
         Carries::Audio => Some(remote.send_payload_type),
-        // A key's times are told by its audio's clock.
+        // The times of a key press are in units of its audio's clock.
         Carries::Key if said.codec.clock_rate_hz() == remote.codec.clock_rate_hz() => {
             remote.telephone_event.map(|(send, _)| send)
         }

@@ -93,7 +93,7 @@ impl Thread {
         let started = Time::ZERO + since_epoch;
         let keyed = Keyed::from_seed(&mut seed);
         let mut ports = Ports::new(settings, name, keyed);
-        let first = ports.lease(started, &epoll)?.ok_or(MediaError::MediaSettings("all ports of the range are taken"))?;
+        let first = ports.lease(started, &epoll)?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
         ports.give_back(&first, Time::ZERO);
         Ok(Thread {
             mailbox,

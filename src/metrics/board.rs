@@ -11,7 +11,7 @@ struct Cell {
     since_micros: AtomicU64,
 }
 
-/// What each agent is doing.
+/// The state of each agent.
 pub struct Board {
     agents: Box<[Cell]>,
 }
@@ -29,7 +29,7 @@ impl Board {
         cell.state.store(state.index() as u32 | reason << 8, Ordering::Release);
     }
 
-    /// An agent's state, the reason of a break, and since when.
+    /// An agent's state, the reason of a break, and when the state began.
     #[must_use]
     pub fn state(&self, agent: AgentId) -> (AgentState, Option<BreakReason>, Time) {
         let Some(cell) = self.agents.get(agent.index()) else { return (AgentState::Offline, None, Time::ZERO) };

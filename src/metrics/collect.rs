@@ -1,4 +1,4 @@
-//! What is not told as facts but looked up when somebody asks: the line, the wire, the media threads, limits.
+//! Metrics that are not counted from facts but read at each scrape: queues, SIP, media threads, limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::base::{AgencyId, AgentId, QueueId, Range, Time};
 use crate::engine::Settings;
 use crate::sip::stack::counts::{Rejected, SipCounts};
 
-/// What is looked up. The closures reach into rooms that metrics does not know.
+/// Where they are read. The closures reach into rooms that metrics does not know.
 pub struct Collected {
-    /// The line.
+    /// The matcher, for queues and loans.
     pub matcher: Arc<Matcher>,
-    /// The wire.
+    /// Counters of SIP messages.
     pub sip: Arc<SipCounts>,
     /// The media threads' totals, by name.
     pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
-    /// How full everything is.
+    /// The use of limits.
     pub limits: Arc<LimitBoard>,
-    /// Notes on that board what is not noted where it happens.
+    /// Updates the limits that are not noted where they change.
     pub look_up: Box<dyn Fn() + Send + Sync>,
     /// Events that the log lost, by kind.
     pub log_lost: Box<dyn Fn() -> Vec<(EventKind, u64)> + Send + Sync>,
@@ -36,7 +36,7 @@ pub struct Collected {
     pub now: Box<dyn Fn() -> Time + Send + Sync>,
 }
 
-/// Renders the metrics for whoever asks.
+/// Renders the metrics at each scrape.
 pub struct Exporter {
     registry: Arc<Registry>,
     handle: PrometheusHandle,
@@ -79,7 +79,7 @@ impl Exporter {
         }
     }
 
-    /// What the agents are doing.
+    /// The states of agents.
     #[must_use]
     pub fn board(&self) -> &Arc<Board> {
         &self.board
@@ -99,7 +99,7 @@ impl Exporter {
         self.handle.render()
     }
 
-    /// Of every queue, those included that a reload took away: their series stay until the process ends.
+    /// The series of every queue, including those that a reload removed: series stay until the process ends.
     fn queues(&self, settings: &Settings) {
         let now = (self.collected.now)();
         let longest: BTreeMap<QueueId, Time> = self.collected.matcher.longest().into_iter().collect();
@@ -110,7 +110,7 @@ impl Exporter {
             let wait = longest.get(&queue).map_or(0.0, |since| now.since(*since).as_secs_f64());
             self.registry.gauge("hotline_queue_waiting", &labels).set(f64::from(waiting));
             self.registry.gauge("hotline_queue_longest_wait_seconds", &labels).set(wait);
-            // Nothing while nothing is known: a number would be believed.
+            // No value while nothing is known: a number would be believed.
             let expected = self.collected.matcher.expects_next(now, queue);
             let seconds = |of: fn(&Range) -> Duration| expected.as_ref().map_or(f64::NAN, |range| of(range).as_secs_f64());
             for (end, value) in [("low", seconds(|r| r.low)), ("likely", seconds(|r| r.likely)), ("high", seconds(|r| r.high))] {

@@ -1,4 +1,4 @@
-//! Facts become numbers.
+//! Counts facts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::base::{AgencyId, QueueId, SkillId};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
 
-/// Whether somebody or something can end a contact in this way while the process lives, and so be counted by it.
+/// Whether this value of `ended_by` is possible while the process lives.
 const fn ends_while_alive(by: EndedBy) -> bool {
     !matches!(by, EndedBy::Crash)
 }
@@ -40,7 +40,7 @@ pub struct Meters {
     /// By entry, the last being `direct`.
     contacts: Vec<Counter>,
     contacts_up: Gauge,
-    /// By queue (the last being none), segment, who.
+    /// By queue (the last being none), segment, and who ended it.
     ended: Vec<Vec<Vec<Option<Counter>>>>,
     /// By language (the last being none), outcome.
     language_wait: Vec<Vec<Histogram>>,
@@ -149,7 +149,7 @@ impl Meters {
         }
     }
 
-    /// The configuration has changed: what is new begins at zero, what is known goes on.
+    /// The configuration has changed: new items begin at zero, known ones go on.
     pub fn reload(&mut self, settings: &Arc<Settings>) {
         *self = Meters::new(self.registry.clone(), settings, self.board.clone());
     }

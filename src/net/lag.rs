@@ -1,16 +1,17 @@
-//! How old input is as it is taken up, measured by a canary: a datagram to ourselves, behind those that wait already.
+//! The age of input, measured by a canary: a datagram to ourselves, behind those that wait already.
 //!
-//! The system tells nobody how long a datagram has waited in a socket. While the socket is never seen empty, a small datagram with a token
-//! and the time is sent to it now and then: when it comes out its age is everybody's, and while it does not come out (it waits, or there was no
-//! room for it) that is an age, too. Costs nothing while there is no queue.
+//! The system does not say how long a datagram has waited in a socket. While the socket is never seen empty, a small
+//! datagram with a token and the time is sent to it now and then. When it comes out, its age is that of all input.
+//! While it does not come out (it waits, or there was no room for it), that is an age, too. It costs nothing while
+//! nothing waits.
 
 use std::time::Duration;
 
 use crate::base::Time;
 
-/// How often a canary is sent while there is a queue.
+/// How often a canary is sent while datagrams wait.
 const EVERY: Duration = Duration::from_millis(20);
-/// A canary that has not come out for so long was lost, and another is sent.
+/// A canary that has not come out for so long is taken for lost, and another is sent.
 const LOST_AFTER: Duration = Duration::from_millis(500);
 /// The size of a canary: sixteen bytes of token, eight of time.
 pub(super) const CANARY_BYTES: usize = 24;
@@ -25,7 +26,7 @@ pub(super) struct Lag {
 }
 
 impl Lag {
-    /// `token`: random, so that nobody can send a canary but us.
+    /// `token` is random, so that nobody else can send a canary.
     pub(super) fn new(token: u128) -> Self {
         Lag { token, flying: None, last_sent: Time::ZERO, measured: Duration::ZERO }
     }
@@ -63,7 +64,7 @@ impl Lag {
         true
     }
 
-    /// How old what is taken up now is, at least.
+    /// How old the present input is, at least.
     pub(super) fn age(&self, now: Time) -> Duration {
         self.flying.map_or(self.measured, |sent| self.measured.max(now.since(sent)))
     }

@@ -16,14 +16,14 @@ mod lag;
 pub mod shard;
 mod stream;
 
-/// A place where SIP is listened for.
+/// A listener for SIP.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListenerSettings {
     /// `Udp` or `Tcp`.
     pub transport: Transport,
     /// The address to bind.
     pub bind: SocketAddr,
-    /// What Via and Contact say, when that is not the address bound (behind a 1:1 NAT).
+    /// The address in Via and Contact, when it is not the address bound (behind a 1:1 NAT).
     pub advertised: Option<SocketAddr>,
 }
 
@@ -43,7 +43,7 @@ pub enum Listening {
     Tcp(std::net::TcpListener),
 }
 
-/// Why a listener cannot be had.
+/// A listener could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen for SIP on {transport}:{address}: {source}")]
 pub struct ListenError {
@@ -55,7 +55,7 @@ pub struct ListenError {
 /// A listener with its socket.
 #[derive(Debug)]
 pub struct Listener {
-    /// What messages call it.
+    /// Its name in messages.
     pub name: ListenerName,
     /// The address bound.
     pub address: SocketAddr,

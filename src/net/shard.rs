@@ -1,4 +1,4 @@
-//! The loop of a shard: takes what came, hands it to the engine, does what the engine asks, sleeps until more comes.
+//! The loop of a shard: takes input, hands it to the engine, does what the engine asks, and sleeps until more comes.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -26,23 +26,23 @@ use crate::sip::stack::Transmit;
 
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
-/// So many datagrams are taken from a socket before the engine's outputs are looked at.
+/// How many datagrams are taken from a socket before the engine's outputs are looked at.
 const BATCH: usize = 32;
 /// How long no connection is accepted after one could not be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What may wait for the engine.
+/// How many messages may wait for the engine.
 pub const INBOX_MAX: usize = 64 * 1024;
-/// Messages of all streams that may wait for the engine.
+/// How many messages of all streams may wait for the engine.
 const STREAM_INBOX_MAX: usize = 4096;
 
-/// From elsewhere in the process to a shard.
+/// A message to a shard from elsewhere in the process.
 #[derive(Debug)]
 pub enum ToShard {
     /// From a media thread.
     Media(MediaEvent),
     /// A command for an agent.
     Agent(AgentId, AgentCommand),
-    /// The configuration has changed; the map of it is published.
+    /// The configuration has changed; its routing table is published.
     Reload(Arc<Settings>),
     /// No new calls from here on; the loop ends when the last contact has.
     Drain,
@@ -50,9 +50,9 @@ pub enum ToShard {
     EndAll,
 }
 
-/// What a shard's sockets are held to.
+/// The bounds of a shard's sockets.
 pub struct Bounds {
-    /// Where it is noted how full they are.
+    /// Where their use is noted.
     pub limits: Arc<LimitBoard>,
     /// Stream connections at once.
     pub connections_max: usize,
@@ -67,11 +67,11 @@ pub(super) enum FromStream {
     Closed(StreamInfo),
 }
 
-/// What the engine's outputs are given to.
+/// Receives the engine's outputs.
 pub trait Sink {
     /// Notes a fact. Called before the messages that show it outside are sent.
     fn fact(&mut self, fact: &Fact);
-    /// Tells a media thread.
+    /// Sends a command to a media thread.
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
@@ -81,18 +81,19 @@ pub trait Sink {
     fn tick(&mut self, now: Time);
     /// The loop ends: nothing more happens.
     fn end(&mut self, now: Time);
-    /// From taking the input that made a match possible to handing over its offer.
+    /// The time from taking the input that made a match possible to handing over its offer.
     fn matched(&mut self, span: Duration);
     /// The configuration has changed.
     fn reloaded(&mut self, settings: &Arc<Settings>);
-    /// A panic was contained, at the cost of this contact; whether it was one too many, so that the process should end.
+    /// A panic was contained, at the cost of this contact. Returns whether it was one too many, so that the process
+    /// should end.
     fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool;
 }
 
-/// Why a loop ended.
+/// Why a shard's loop ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// It was told to, and nothing is up any more.
+    /// It was asked to drain, and no contact is left.
     Drained,
     /// Too many faults.
     Faults,
@@ -109,7 +110,7 @@ struct Datagrams {
     lag: Lag,
 }
 
-/// The way to a connection's writing task: its serial number, and its queue.
+/// A connection's writing task: its serial number, and its queue.
 type Writer = (u64, mpsc::Sender<Bytes>);
 
 struct Streams {
@@ -204,7 +205,7 @@ impl<O: Sink> Shard<O> {
         }
     }
 
-    /// Gives the engine an input; a panic costs the contact that it was about (rule 9).
+    /// Gives the engine an input; a panic costs only the contact that it was about.
     fn handle(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         let engine = &mut self.engine;
@@ -345,13 +346,14 @@ impl<O: Sink> Shard<O> {
         let Some((_, writer)) = self.streams.writers.get(&id) else { return };
         if writer.try_send(bytes).is_err() {
             self.streams.limits.hit(Limit::ConnectionWrites);
-            // A peer that does not read is cut off: with its last writer gone, its task ends and tells so.
+            // A peer that does not read is cut off: with its last writer gone, its task ends and reports it.
             self.streams.forget(id);
         }
     }
 
     fn connect(&mut self, flow: &Flow) -> ConnectionId {
-        // One that has died is made again under its name, so that whatever depended on it hears if that fails, too.
+        // A connection that has died is made again under its name, so that whatever depended on it hears of a failure,
+        // too.
         let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport), flow.connection);
         tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender, self.clock));
         info.id
@@ -384,8 +386,8 @@ impl<O: Sink> Shard<O> {
 }
 
 impl Streams {
-    /// Gives a connection its name (that of one that died, if it is made again for it) and its queue of writes. One that we make is used
-    /// for its peer's address from then on.
+    /// Gives a connection its name (that of a dead one, if it is made again for it) and its queue of writes. A
+    /// connection that we make is used for its peer's address from then on.
     fn register(
         &mut self,
         listener: ListenerId,

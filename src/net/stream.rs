@@ -25,18 +25,18 @@ const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made.
 const CONNECT_MAX: Duration = Duration::from_secs(8);
 
-/// What tells a connection from others.
+/// The identity of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StreamInfo {
-    /// What flows know it by. One that is made again in its place has the same.
+    /// The name by which flows refer to it. A connection that is made again in its place has the same.
     pub(super) id: ConnectionId,
-    /// What it alone is known by.
+    /// Its own number, which no other connection has.
     pub(super) serial: u64,
     pub(super) listener: ListenerId,
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection that was accepted until either side closes it; tells its end last.
+/// Serves an accepted connection until either side closes it; reports its end last.
 pub(super) async fn serve(
     stream: TcpStream,
     info: StreamInfo,
@@ -122,7 +122,7 @@ async fn read(
                     }
                 }
                 Ok(None) => break,
-                // Where one message ends cannot be told any more: nothing after it can be trusted.
+                // The end of a message cannot be found any more, so nothing after it can be trusted.
                 Err(_) => return,
             }
         }

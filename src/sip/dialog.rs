@@ -23,7 +23,7 @@ pub enum NotADialog {
 /// Whether a request in a dialog comes in order (RFC 3261 12.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// It does.
+    /// It does: its CSeq is higher than the last.
     Next,
     /// Its CSeq is not higher than the last: 500.
     Old,

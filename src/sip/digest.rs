@@ -111,9 +111,9 @@ pub enum DigestError {
 /// that is what both sides hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Credentials<'a> {
-    /// Who the client says it is.
+    /// The user name that the client gives.
     pub username: &'a str,
-    /// Whose password it is.
+    /// The realm of the password.
     pub realm: &'a str,
     /// The server's nonce, to be checked.
     pub nonce: &'a str,
@@ -184,7 +184,7 @@ pub(super) fn same_in_constant_time(one: &[u8], other: &[u8]) -> bool {
 /// A challenge of a WWW-Authenticate or Proxy-Authenticate header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Challenge<'a> {
-    /// Whose password is asked for.
+    /// The realm of the password that is asked for.
     pub realm: &'a str,
     /// To be hashed and given back.
     pub nonce: &'a str,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::base::words::Transport;
 
-/// One of the configured listeners.
+/// A configured listener, by its index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u16);
 

@@ -6,7 +6,7 @@
 
 use super::head::{self, Fault};
 
-/// What a stream holds.
+/// One item of a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Frame {
     /// One whole message, for [`Message::read`](super::Message::read).
@@ -27,7 +27,7 @@ pub enum FramingError {
     /// Head and body together are longer than a message may be.
     #[error("a message of {bytes} bytes, more than {max}")]
     MessageTooLong {
-        /// What was announced.
+        /// The announced length.
         bytes: usize,
         /// The bound.
         max: usize,

@@ -10,10 +10,10 @@ use super::text;
 /// Why a header has no typed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum HeaderError {
-    /// It is not there.
+    /// The header is missing.
     #[error("no {0}")]
     Missing(Name),
-    /// It is there, but not as its grammar wants it.
+    /// The header is malformed.
     #[error("malformed {0}")]
     Malformed(Name),
 }
@@ -73,7 +73,7 @@ impl<'a> MediaType<'a> {
 pub struct Valued<'a> {
     /// What stands before the first semicolon, trimmed.
     pub value: &'a str,
-    /// What stands after it.
+    /// The parameters after it.
     pub params: Params<'a>,
 }
 

@@ -23,9 +23,9 @@ use super::via::Via;
 pub enum Start<'a> {
     /// A request line (RFC 3261 7.1).
     Request {
-        /// What is asked.
+        /// The method.
         method: Method<'a>,
-        /// Of whom, as received.
+        /// The Request-URI, as received.
         uri: &'a str,
     },
     /// A status line (RFC 3261 7.2).
@@ -40,7 +40,7 @@ pub enum Start<'a> {
 /// One header line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field<'a> {
-    /// Which header it is.
+    /// The header that it is.
     pub name: Name,
     /// Its name as received, perhaps compact.
     pub raw_name: &'a [u8],
@@ -74,7 +74,7 @@ struct Typed<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("{fault}")]
 pub struct ReadError<'a> {
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
     salvaged: Option<Box<Message<'a>>>,
 }

@@ -91,7 +91,7 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// One element of Contact.
+/// One element of a Contact header (RFC 3261 20.10).
 #[derive(Clone, Copy, Debug)]
 pub enum ContactHeader<'a> {
     /// `*`: all registrations, to be removed (RFC 3261 10.2.2).

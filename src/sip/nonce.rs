@@ -14,7 +14,7 @@ use super::text::hex_digit;
 use crate::base::Time;
 use crate::base::seed::Seed;
 
-/// What a nonce is worth.
+/// The verdict on a nonce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Freshness {
     /// Ours, in time, and this count was not used yet. It is now.

@@ -1,4 +1,4 @@
-//! Where the log's lines go: a directory of files, or in tests something that fails when it is told to.
+//! Where the log's lines go: a directory of files, or in tests a disk that fails on demand.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use super::files;
 use super::sync::Syncer;
 use crate::base::Time;
 
-/// Takes lines.
+/// Stores the lines of the log.
 pub(super) trait Disk: Send {
     /// Begins a new file, whose first event happened at `began`.
     fn begin(&mut self, began: Time) -> io::Result<()>;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Time;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// No line is longer. Where no line ends for so long, the file is damaged.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -38,13 +38,13 @@ pub(super) fn holding(files: &[Time], at: Time) -> Option<Time> {
     files.iter().rev().find(|began| **began <= at).or(files.first()).copied()
 }
 
-/// Complete lines of a file, from an offset on. A torn last line is none.
+/// The complete lines of a file, from an offset on. A torn last line is left out.
 pub(super) struct Lines {
     file: File,
     buffer: Vec<u8>,
-    /// What of the buffer has not been given out.
+    /// The part of the buffer that has not been given out.
     unread: std::ops::Range<usize>,
-    /// Where in the file that begins.
+    /// Its offset in the file.
     offset: u64,
 }
 

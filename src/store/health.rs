@@ -1,4 +1,4 @@
-//! How log and store are: written by their threads, read by whoever shows it.
+//! The health of log and store: written by their threads, read by metrics and pages.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::Time;
 use crate::base::words::EventKind;
 
-/// How the log is.
+/// The health of the log.
 #[derive(Debug, Default)]
 pub struct LogHealth {
     pub(super) unwritable: AtomicBool,
@@ -45,7 +45,7 @@ impl LogHealth {
     }
 }
 
-/// How the store is.
+/// The health of the store.
 #[derive(Debug, Default)]
 pub struct StoreHealth {
     pub(super) failing: AtomicBool,
@@ -55,7 +55,7 @@ pub struct StoreHealth {
 }
 
 impl StoreHealth {
-    /// Whether the database takes what it is given. A store that fails delays no call: it catches up.
+    /// Whether the database takes what it is given. A store that fails delays no call: it catches up later.
     #[must_use]
     pub fn healthy(&self) -> bool {
         !self.failing.load(Ordering::Relaxed)
@@ -68,7 +68,7 @@ impl StoreHealth {
         Duration::from_micros(written.saturating_sub(self.applied.load(Ordering::Relaxed)))
     }
 
-    /// Lines that could not be read, and were passed over.
+    /// How many lines could not be read, and were skipped.
     #[must_use]
     pub fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)

@@ -11,8 +11,8 @@ use crate::base::words::EventKind;
 use crate::report::why::{Answer, Why};
 use crate::report::{decode, encode};
 
-/// No contact is in a queue for longer: reading ends there.
-const LINE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The longest stay in a queue: reading ends after it.
+const STAY_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Why the contact waited; `None` if it was never in a queue, as far as the log in `directory` goes back.
 ///
@@ -28,7 +28,7 @@ pub fn ledger(directory: &Path, contact: ContactId) -> io::Result<Option<Answer>
         && let Some(line) = tail.next()?
     {
         let Some((at, kind)) = encode::peek(line) else { continue };
-        if at > contact.arrived() + LINE_MAX {
+        if at > contact.arrived() + STAY_MAX {
             break;
         }
         let told = matches!(

@@ -20,32 +20,32 @@ use crate::report::{Event, Fact, FactKind, Names, What, encode};
 
 /// The longest that a line waits to be written.
 const WRITE_EVERY: Duration = Duration::from_millis(100);
-/// How long after a failure it is tried again.
+/// The pause after a failed write.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
-/// What is kept while the log cannot be written: some hundred thousand lines.
+/// How many bytes are kept while the log cannot be written: some hundred thousand lines.
 pub(super) const BUFFER_BYTES_MAX: usize = 32 << 20;
 
 /// Where and how the log is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogSettings {
-    /// Where its files are.
+    /// The directory of its files.
     pub directory: PathBuf,
-    /// After so many bytes the next file begins.
+    /// The size in bytes after which the next file begins.
     pub rotate_bytes: u64,
-    /// How often what was written is synced to the disk.
+    /// How often it is synced to the disk.
     pub sync_every: Duration,
 }
 
-/// What waits to be written.
+/// The lines that wait to be written.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    /// When the oldest of it happened.
+    /// When the oldest of them happened.
     since: Time,
-    /// Whether ends of contacts are among it, and whose is the eldest.
+    /// The oldest contact whose end is among them, if there is one.
     ended: Option<ContactId>,
 }
 
-/// The writer.
+/// The writer of the event log.
 pub struct Log {
     disk: Box<dyn Disk>,
     names: Names,
@@ -55,7 +55,7 @@ pub struct Log {
     buffer: Vec<u8>,
     waiting: Option<Waiting>,
     newest: Time,
-    /// When it is tried again, while the log cannot be written.
+    /// When the next attempt is made, while the log cannot be written.
     retry: Option<Time>,
     /// Contacts that have arrived and not ended, so that each new file can say how far back a reader has to go.
     open: BTreeSet<ContactId>,
@@ -63,10 +63,9 @@ pub struct Log {
 }
 
 impl Log {
-    /// Goes on with a log that was recovered, and notes that a process has started. `waker` wakes the store.
+    /// Continues a log that was recovered, and notes that a process has started. `waker` wakes the store.
     ///
-    /// # Errors
-    /// When the log cannot be written now: better told at the start than found out later.
+    /// # Errors When the log cannot be written now: better reported at the start than found out later.
     pub fn start(
         settings: &LogSettings,
         names: Names,
@@ -99,13 +98,13 @@ impl Log {
         }
     }
 
-    /// How the log is.
+    /// The health of the log.
     #[must_use]
     pub fn health(&self) -> &Arc<LogHealth> {
         &self.health
     }
 
-    /// Takes up the names of a reloaded configuration.
+    /// Adopts the names of a reloaded configuration.
     pub fn renew(&mut self, names: Names) {
         self.names.renew(names);
     }
@@ -142,7 +141,8 @@ impl Log {
         self.health.buffered.store(self.buffer.len(), Ordering::Relaxed);
     }
 
-    /// What was noted so far is about to show outside: it is written if a contact ends with it, or if it has waited long enough.
+    /// What was noted so far is about to show outside. It is written if a contact ends with it, or if it has waited
+    /// long enough.
     pub fn flush(&mut self) {
         let Some(waiting) = self.waiting else { return };
         let due = waiting.ended.is_some() || self.newest.since(waiting.since) >= WRITE_EVERY;
@@ -206,8 +206,8 @@ impl Log {
         Ok(())
     }
 
-    /// A new file begins with since when contacts are open: no earlier one is needed to close them. Those whose ends it is about to be
-    /// given are open as long as they are not in it.
+    /// A new file begins with the arrival of the oldest open contact: no earlier file is needed to close those.
+    /// Contacts whose ends are about to be written count as open.
     fn begin_file(&mut self, waiting: &Waiting) -> io::Result<()> {
         self.disk.begin(waiting.since)?;
         let eldest = [self.open.first().copied(), waiting.ended].into_iter().flatten().min();
@@ -237,7 +237,7 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// Whoever forgets to close it loses nothing but the word that it ended in order.
+    /// If it is not closed, only the note is lost that it ended in good order.
     fn drop(&mut self) {
         let _ = self.try_write();
     }

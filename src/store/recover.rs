@@ -1,7 +1,7 @@
-//! The start after an end, in order or not: what a process that died left open in the log is closed there with the truth.
+//! Recovery at the start: contacts that a process left open when it died are closed in the log.
 //!
-//! Only what is needed is read. After an end in order that is the last line. Else each file's first line says how far back contacts were
-//! open when it began.
+//! Only what is needed is read. After an orderly end that is the last line. Otherwise each file's first line says how
+//! far back contacts were open when it began.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,19 +12,19 @@ use crate::base::Time;
 use crate::base::words::EventKind;
 use crate::report::{CdrBuilder, What, decode, encode};
 
-/// How much is looked at to find the last line's end.
+/// How many bytes are searched for the end of the last line at once.
 const TAIL_BYTES: usize = 64 * 1024;
 
-/// What was found, and put right.
+/// What was found and repaired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
     /// The time of the log's last event; `None`: there was none.
     pub last: Option<Time>,
-    /// So many contacts were open, and have an end now (`ended_by=crash`).
+    /// How many contacts were open, and are closed now (`ended_by=crash`).
     pub closed: u64,
-    /// So many lines could not be read, and were passed over.
+    /// How many lines could not be read, and were skipped.
     pub bad_lines: u64,
-    /// So many bytes of a torn last line were cut off.
+    /// How many bytes of a torn last line were cut off.
     pub torn_bytes: u64,
 }
 
@@ -60,7 +60,7 @@ pub fn recover(directory: &Path) -> io::Result<Recovered> {
     Ok(recovered)
 }
 
-/// Cuts off what stands behind the last line's end; how much, and the last line.
+/// Cuts off what follows the end of the last line. Returns how many bytes that were, and the last line.
 fn cut_torn_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
     let length = file.seek(SeekFrom::End(0))?;
     let mut tail = Vec::new();
@@ -98,7 +98,7 @@ fn reach(path: &Path, files: &[Time], newest: Time) -> io::Result<Time> {
     })
 }
 
-/// Whether it tells whether a contact is open, and in what.
+/// Whether events of this kind say that a contact is open, and in what.
 const fn matters(kind: EventKind) -> bool {
     matches!(kind, EventKind::Arrived | EventKind::SegmentEnded | EventKind::Entered | EventKind::Left | EventKind::Ended)
 }

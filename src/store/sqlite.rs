@@ -24,17 +24,17 @@ use crate::base::Time;
 use crate::base::words::EventKind;
 use crate::report::{CdrBuilder, What, decode, encode};
 
-/// So many lines are applied in one transaction.
+/// How many lines are applied in one transaction.
 const BATCH_LINES: usize = 4096;
-/// So many transactions more, at the most, when the process ends: the next start does the rest.
+/// How many more transactions are made when the process ends; the next start does the rest.
 const BATCHES_AT_END: usize = 50;
-/// How long a transaction waits for another process's.
+/// How long a transaction waits for that of another process.
 const BUSY_MAX: Duration = Duration::from_secs(1);
 /// Pauses after failures: the first, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
-/// What is projected into what.
+/// Which log is projected into which database.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoreSettings {
     /// The log's directory.
@@ -72,7 +72,7 @@ impl Store {
         Waker(self.waker.clone())
     }
 
-    /// How it is.
+    /// The health of the store.
     #[must_use]
     pub fn health(&self) -> &Arc<StoreHealth> {
         &self.health
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// Why the store does not get on.
+/// Why the store makes no progress.
 #[derive(Debug, thiserror::Error)]
 enum StoreError {
     #[error("the log cannot be read: {0}")]
@@ -118,13 +118,13 @@ struct Projector {
 /// An open database, and the log as far as it was applied to it.
 struct Database {
     connection: Connection,
-    /// Which file that is, so that it is noticed when it is deleted or replaced.
+    /// The identity of the database's file, so that its deletion or replacement is detected.
     file: (u64, u64),
     tail: Tail,
     builder: CdrBuilder,
     /// The time of the newest event that was applied.
     newest: Time,
-    /// Whether `tail` and `story` are ahead of what is committed.
+    /// Whether `tail` and `builder` are ahead of what is committed.
     ahead: bool,
 }
 
@@ -270,7 +270,7 @@ impl Database {
     }
 }
 
-/// Whether anything of it is stored.
+/// Whether anything of such events is stored.
 const fn matters(kind: EventKind) -> bool {
     !matches!(
         kind,

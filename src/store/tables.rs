@@ -1,7 +1,7 @@
-//! The store's tables. Moments and spans are whole microseconds; moments count from the Unix epoch.
+//! The store's tables. Times and durations are whole microseconds; times count from the Unix epoch.
 //!
-//! There is no index beside the keys, for each costs every call a tenth of what storing it costs. Identifiers begin with the time of
-//! arrival, so that contacts, and what belongs to them, lie in its order.
+//! There is no index beside the keys, because each would cost every call a tenth of what storing it costs. Identifiers
+//! begin with the time of arrival, so contacts and their rows lie in this order.
 
 use std::time::Duration;
 
@@ -108,14 +108,14 @@ pub(super) fn version(connection: &Connection) -> Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// How far the log was applied.
+/// How far the log is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Mark {
-    /// Up to here.
+    /// The position up to which it is applied.
     pub(super) position: Position,
-    /// The eldest contact that is open there arrived then.
+    /// When the oldest contact arrived that is open at this position.
     pub(super) since: Option<Time>,
-    /// The newest event before it happened then.
+    /// When the newest event before this position happened.
     pub(super) newest: Time,
 }
 

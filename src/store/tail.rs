@@ -18,10 +18,10 @@ pub(super) struct Position {
 /// A reader of the log.
 pub(super) struct Tail {
     directory: PathBuf,
-    /// The newest file that was begun to be read, or that is to be taken as read.
+    /// The newest file that was begun, or that is to be taken as read.
     after: Option<Time>,
     lines: Option<Lines>,
-    /// A line that was found to be there, and not yet given out.
+    /// A line that was read, and not yet given out.
     line: Option<Vec<u8>>,
     spare: Vec<u8>,
 }
@@ -42,7 +42,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Where what was given out ends; `None`: nothing was read, and there is no position to go on from.
+    /// The position after what was given out; `None`: nothing was read, and there is no position to go on from.
     pub(super) fn position(&self) -> Option<Position> {
         let ahead = self.line.as_ref().map_or(0, |line| line.len() as u64 + 1);
         let offset = self.lines.as_ref().map_or(0, Lines::offset) - ahead;

@@ -1,4 +1,4 @@
-//! The door of the HTTP server: so many connections at once, and none that is idle for ever.
+//! Admission of HTTP connections: a bounded number at once, and none that is idle for ever.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use tokio::time::{Sleep, sleep};
 use crate::base::limits::LimitBoard;
 use crate::base::words::Limit;
 
-/// Connections at once; further ones are closed as they come.
+/// The most connections at once; further ones are closed as they come.
 pub(super) const CONNECTIONS_MAX: usize = 512;
-/// A connection on which nothing comes or goes for so long is closed. Longer than the usual pause between two scrapes.
+/// A connection that is idle for so long is closed. It is longer than the usual pause between two scrapes.
 const IDLE_MAX: Duration = Duration::from_secs(120);
-/// How long none is accepted after one could not be (no descriptors are left, most likely).
+/// How long no connection is accepted after a failure; most likely no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts what there is room for.
+/// A listener that accepts as many connections as there is room for.
 pub(super) struct Gate {
     listener: TcpListener,
     max: usize,
@@ -32,7 +32,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Lets `max` in at once.
+    /// Admits `max` connections at once.
     pub(super) fn new(listener: TcpListener, max: usize, limits: Arc<LimitBoard>) -> Self {
         limits.set_max(Limit::HttpConnections, max as u64);
         Gate { listener, max, room: Arc::new(Semaphore::new(max)), limits }
@@ -64,7 +64,7 @@ impl Listener for Gate {
     }
 }
 
-/// The room that a connection takes up; given back, and noted, when it is dropped.
+/// The slot of a connection; given back, and noted, when it is dropped.
 struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
     max: usize,
@@ -80,13 +80,13 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        // The permit goes after this: it is still counted as taken.
+        // The permit is released after this, so it still counts as taken.
         let left = self.room.available_permits() + 1;
         self.limits.set_used(Limit::HttpConnections, (self.max - left) as u64);
     }
 }
 
-/// A connection that was let in.
+/// A connection that was admitted.
 pub(super) struct Guest {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
@@ -94,7 +94,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Passes on what came of an attempt to read or write; one that has waited for too long fails.
+    /// Passes on the outcome of an attempt to read or write; a connection that has been idle for too long fails.
     fn watched<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.idle.set(sleep(IDLE_MAX));

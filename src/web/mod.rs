@@ -1,7 +1,8 @@
-//! HTTP: metrics, health, and a small API. It shows what others know and passes on what people want; it knows no engine and no SIP.
+//! HTTP: metrics, health, and a small API. It shows what others know and passes on what people ask for. It knows no
+//! engine and no SIP.
 //!
-//! `/metrics`, `/healthz`, `/readyz`; under `/api/v1` the agents and queues. What changes something needs the token; errors are
-//! problem+json (RFC 9457).
+//! `/metrics`, `/healthz`, `/readyz`; under `/api/v1` the agents and queues. Requests that change something need the
+//! token. Errors are problem+json (RFC 9457).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,12 +21,12 @@ mod gate;
 
 use gate::{CONNECTIONS_MAX, Gate};
 
-/// Where HTTP is served.
+/// The HTTP server's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WebSettings {
-    /// The address.
+    /// The address to listen on.
     pub bind: SocketAddr,
-    /// The bearer token of those who may change something; `None`: nobody may.
+    /// The bearer token of requests that change something; `None`: nothing can be changed.
     pub token: Option<Arc<str>>,
 }
 
@@ -38,7 +39,7 @@ pub struct AgentStatus {
     pub agency: String,
     /// The state.
     pub state: &'static str,
-    /// Why, on a break.
+    /// The reason of a break.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// Seconds since the Unix epoch when the state began.
@@ -52,26 +53,26 @@ pub struct QueueStatus {
     pub name: String,
     /// The owner.
     pub agency: String,
-    /// Contacts in line.
+    /// Contacts in the queue.
     pub waiting: u32,
-    /// How long the longest has waited, in seconds.
+    /// The time in seconds since the longest waiting contact joined.
     pub longest_wait_seconds: f64,
-    /// How long whoever joins now may expect to wait; nothing while nothing is known.
+    /// How long a contact may expect to wait that joins now; absent while nothing is known.
     pub expected_wait_seconds: Option<ExpectedWait>,
 }
 
 /// The range that holds eight of ten waits, in seconds.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct ExpectedWait {
-    /// One in ten waits less.
+    /// One wait in ten is shorter.
     pub low: f64,
-    /// As many wait less as wait more.
+    /// As many waits are shorter as longer.
     pub likely: f64,
-    /// One in ten waits longer.
+    /// One wait in ten is longer.
     pub high: f64,
 }
 
-/// What an agent can be made by the API.
+/// The state that the API asks of an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WantedState {
@@ -85,23 +86,23 @@ pub enum WantedState {
     Offline,
 }
 
-/// What became of a wish.
+/// What became of a request for another state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepted {
     /// Passed on.
     Yes,
     /// There is no such agent.
     NoSuchAgent,
-    /// Too much waits already.
+    /// Too many commands wait already.
     Busy,
 }
 
-/// What is known of why a contact waited.
+/// The ledger of a contact's wait.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Ledger {
     /// The answer, as JSON.
     Known(serde_json::Value),
-    /// No such contact was in line, as far as the log goes back.
+    /// The contact was in no queue, as far as the log goes back.
     NoSuchContact,
     /// No log is kept.
     NoLog,
@@ -109,7 +110,7 @@ pub enum Ledger {
     Unreadable(String),
 }
 
-/// What the pages are made of; the app joins it to the rest.
+/// Where the pages get their contents; the app implements it.
 pub trait Backend: Send + Sync + 'static {
     /// The metrics in Prometheus's text format.
     fn metrics(&self) -> String;
@@ -119,9 +120,9 @@ pub trait Backend: Send + Sync + 'static {
     fn agents(&self) -> Vec<AgentStatus>;
     /// All queues.
     fn queues(&self) -> Vec<QueueStatus>;
-    /// Why the contact waited. Reads files, and is called where that holds up nobody.
+    /// Why the contact waited. It reads files, and is called where that holds up nobody.
     fn ledger(&self, contact: ContactId) -> Ledger;
-    /// Somebody wants an agent in another state.
+    /// Asks for another state of an agent.
     fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted;
 }
 

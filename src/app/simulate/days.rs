@@ -11,10 +11,9 @@ enum Progress {
     Done(Box<Result<Sheet, Failed>>),
 }
 
-/// Plays the day `days` times, each by its own chance. `progress` hears what share is played.
+/// Plays the day `days` times, each with a seed of its own. `progress` is called with the share that has been played.
 ///
-/// # Errors
-/// When one of them cannot be played to its end.
+/// # Errors When one of them cannot be played to its end.
 pub(super) fn play(day: &Day, days: u32, seed: u64, mut progress: impl FnMut(f64)) -> Result<Vec<Sheet>, Failed> {
     let (next, seeds) = (AtomicUsize::new(0), Day::seeds(days, seed));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(seeds.len());
@@ -27,7 +26,7 @@ pub(super) fn play(day: &Day, days: u32, seed: u64, mut progress: impl FnMut(f64
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(seed) = seeds.get(number) else { return };
                     let share = |share| {
-                        // Whoever listens may have given up.
+                        // The receiver may have given up.
                         let _ = tell.send((number, Progress::Share(share)));
                     };
                     let sheet = day.play(seed.clone(), share);

@@ -1,4 +1,4 @@
-//! `hotline simulate --config` and `--compare`: a whole house, as its configuration says, on a day that a file or a log tells of.
+//! `hotline simulate --config` and `--compare`: a whole configuration, on a day from a file or a log.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -124,7 +124,7 @@ fn floors(played: &Played) -> serde_json::Value {
     played.day.floors.iter().map(told).collect()
 }
 
-/// The day of a configuration; `None` when there was something wrong with it, which has been told.
+/// The day of a configuration; `None` if it has mistakes, which have been reported.
 fn day(args: &HouseArgs, file: &Path, recording: Option<&Recording>) -> anyhow::Result<Option<Day>> {
     let settings = match config::load(file) {
         Ok(config) => config.settings,
@@ -155,7 +155,7 @@ fn told(problems: &Problems) -> Option<Day> {
     None
 }
 
-/// The day that a log tells of, in the house of `settings`.
+/// The day that a log has recorded, for the configuration of `settings`.
 fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
     let (Some(first), Some(last)) = (recording.calls.first(), recording.calls.last()) else {
         bail!("nobody joined a line in this event log");

@@ -1,4 +1,4 @@
-//! What a shard's transaction layer counts. One thread writes, anybody reads.
+//! The counters of a shard's transaction layer. One thread writes them, any thread reads.
 
 use crate::base::sync::{AtomicU64, Ordering};
 use crate::base::words::{Direction, Transport};
@@ -29,13 +29,13 @@ const STATUSES: usize = 601;
 /// Why a message was refused before any call saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rejected {
-    /// It could not be read.
+    /// The message could not be read.
     Unreadable,
     /// It was read, but lacks what every message must have, or contradicts itself.
     Malformed,
-    /// From nobody we know.
+    /// It came from an unknown peer.
     Stranger,
-    /// A response to nothing of ours.
+    /// It is a response to no request of ours.
     StrayResponse,
     /// A request for a dialog that we do not have.
     NoDialog,

@@ -60,7 +60,7 @@ impl ListenerName {
 /// A message to send. Retransmissions share its bytes.
 #[derive(Clone, Debug)]
 pub struct Transmit {
-    /// Where to.
+    /// The flow that it is sent over.
     pub flow: Flow,
     /// The message.
     pub bytes: Arc<[u8]>,
@@ -80,7 +80,7 @@ pub struct ServerTx {
     serial: u64,
 }
 
-/// What a received message is.
+/// What a received message is to the transaction layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Routed<U> {
     /// Dealt with: a retransmission, an ACK to a rejection, a repeated answer.
@@ -91,31 +91,31 @@ pub enum Routed<U> {
     Ack,
     /// An answer to a request of ours.
     Response {
-        /// Which.
+        /// The transaction.
         tx: ClientTx,
-        /// Whose.
+        /// Its user.
         user: U,
     },
     /// An answer to nothing of ours.
     Stray,
 }
 
-/// What happened by itself.
+/// An event of a transaction that no received message causes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TxEvent<U> {
     /// A request of ours was not answered in time (to be treated as 408).
     Timeout {
-        /// Whose.
+        /// The transaction's user.
         user: U,
     },
     /// The transport failed under a request of ours (to be treated as 503).
     Broken {
-        /// Whose.
+        /// The transaction's user.
         user: U,
     },
     /// The final answer to an INVITE was never acknowledged, or could not be sent.
     Unacknowledged {
-        /// Whose.
+        /// The transaction's user.
         user: U,
     },
 }
@@ -131,13 +131,13 @@ enum Side {
 pub struct TimerReason {
     side: Side,
     slot: u32,
-    /// Which timer.
+    /// The timer.
     pub timer: Timer,
 }
 
 type Timers = ArrayVec<(Timer, DeadlineId), 3>;
 
-/// The transaction layer of one shard. `U` is whatever the engine wants to be reminded of.
+/// The transaction layer of one shard. `U` is the user of a transaction: what the engine wants to be reminded of.
 #[derive(Debug)]
 pub struct Stack<U> {
     listeners: Vec<ListenerName>,
@@ -175,7 +175,7 @@ impl<U: Copy> Stack<U> {
         }
     }
 
-    /// What the listener is called.
+    /// The name of a listener.
     #[must_use]
     pub fn listener(&self, id: ListenerId) -> &ListenerName {
         &self.listeners[usize::from(id.0)]
@@ -208,7 +208,7 @@ impl<U: Copy> Stack<U> {
         self.transmits.pop_front()
     }
 
-    /// The next thing that happened by itself.
+    /// The next event of a transaction.
     pub fn poll_event(&mut self) -> Option<TxEvent<U>> {
         self.events.pop_front()
     }

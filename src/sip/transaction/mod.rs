@@ -66,7 +66,7 @@ impl Timer {
     }
 }
 
-/// What a table asks for.
+/// An action that a table asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
     /// Send the request, again or for the first time.
@@ -95,7 +95,7 @@ pub(crate) enum Action {
     End,
 }
 
-/// What a table asks for, in order.
+/// The actions that a table asks for, in order.
 pub(crate) type Actions = ArrayVec<Action, 5>;
 
 /// Actions from a list.
