@@ -216,7 +216,8 @@ impl ClaimProtocol {
 
     /// Puts the directory, as this `version`, in force. One publisher at a time may call it.
     ///
-    /// # Errors When its routing table has more demands or skill groups than there is room for.
+    /// # Errors
+    /// When its routing table has more demands or skill groups than there is room for.
     pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
         let acknowledged = self.acknowledged.iter().map(|owner| owner.0.load(Ordering::Acquire)).min().unwrap_or(0);
         let table = self.table.load().following(directory, version, acknowledged);

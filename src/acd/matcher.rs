@@ -175,7 +175,8 @@ impl Matcher {
     /// groups and its contacts to their demands, and [acknowledges](Self::acknowledge). One publisher at a time may
     /// call it.
     ///
-    /// # Errors When the directory has more demands or skill groups than there is room for; the old one stays in force
+    /// # Errors
+    /// When the directory has more demands or skill groups than there is room for; the old one stays in force
     /// then.
     pub fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
         self.loans.expect(&directory.lending);
@@ -199,7 +200,8 @@ impl Matcher {
     /// contacts are in the queue, a contact may join only if an agent is free for it: nobody is turned away who need
     /// not wait.
     ///
-    /// # Errors When the queue has `length_max` waiting, and the contact would wait, too.
+    /// # Errors
+    /// When the queue has `length_max` waiting, and the contact would wait, too.
     pub fn arrive(
         &self,
         slot: ContactSlot,

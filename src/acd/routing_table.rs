@@ -472,7 +472,8 @@ impl RoutingTable {
 
     /// Whether a matcher for so many agents has room for this table.
     ///
-    /// # Errors When it has too many demands or skill groups.
+    /// # Errors
+    /// When it has too many demands or skill groups.
     pub fn fits(&self, agents: u32) -> Result<(), TooMany> {
         let room =
             [("demands", self.demands.len(), DEMANDS_MAX), ("skill groups", self.profiles.end(), skill_groups_max(agents))];

@@ -144,7 +144,8 @@ fn share_descriptors() -> Descriptors {
 ///
 /// `observer` is called with every fact, on the signalling thread.
 ///
-/// # Errors When something cannot be bound or started.
+/// # Errors
+/// When something cannot be bound or started.
 pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<Observer>) -> Result<Running, StartError> {
     let descriptors = share_descriptors();
     let clock = Clock::start();

@@ -121,7 +121,7 @@ mod tests {
             estimate,
         };
         let told = |estimate, after: u64, still| ticket(estimate).remaining(Time::from_secs(100 + after), &still);
-        assert_eq!(told(known(60), 10, known(300)), Remaining::AtMost(seconds(50)), "the line has slowed down");
+        assert_eq!(told(known(60), 10, known(300)), Remaining::AtMost(seconds(50)), "the queue has slowed down");
         assert_eq!(told(known(60), 10, known(20)), Remaining::AtMost(seconds(20)), "it has sped up");
         assert_eq!(told(known(60), 60, known(20)), Remaining::AtMost(seconds(0)));
         assert_eq!(told(known(60), 61, known(20)), Remaining::Overdue);

@@ -58,7 +58,8 @@ pub const TRANSFERS_MAX: u8 = 10;
 
 /// Checks whether a contact may go to `to`. It was transferred `so_far` times and is with `current`.
 ///
-/// # Errors Why it may not.
+/// # Errors
+/// Why it may not.
 pub fn allowed(so_far: u8, pending: bool, current: Option<AgentId>, to: &Destination) -> Result<(), Refused> {
     if pending {
         return Err(Refused::Pending);

@@ -169,7 +169,8 @@ impl TrunkLoad {
 
     /// Counts a call, unless a cap forbids it. An emergency call may use the reserve and is not limited by the rate.
     ///
-    /// # Errors The cap that forbids it.
+    /// # Errors
+    /// The cap that forbids it.
     pub fn admit(&mut self, rules: &TrunkRules, now: Time, emergency: bool) -> Result<(), Refusal> {
         let max = rules.calls_max + if emergency { rules.emergency_reserve } else { 0 };
         if self.calls_in + self.calls_out >= max {

@@ -26,7 +26,8 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Reads the text of a day for the configuration of `settings`. `recorded` is a day whose calls hold where the file has
 /// none, and whose duties hold where the file has no shifts.
 ///
-/// # Errors All mistakes of the text.
+/// # Errors
+/// All mistakes of the text.
 pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
     checked(text, file_name, |root| build(root, &IdAllocator::of(settings), settings, recorded))
 }

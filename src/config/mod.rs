@@ -192,7 +192,8 @@ struct Later {
 
 /// Reads and checks a file.
 ///
-/// # Errors All mistakes of the file.
+/// # Errors
+/// All mistakes of the file.
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let name = path.display().to_string();
     parse(&read_file(path)?, &name)
@@ -200,7 +201,8 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 
 /// Reads a file as text.
 ///
-/// # Errors A problem, if it cannot be read.
+/// # Errors
+/// A problem, if it cannot be read.
 pub fn read_file(path: &Path) -> Result<String, Problems> {
     let name = path.display().to_string();
     let text = std::fs::metadata(path).and_then(|meta| match meta.len() {
@@ -212,7 +214,8 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
 
 /// Checks the text of a file. Relative paths begin at the directory of `file_name`.
 ///
-/// # Errors All mistakes of the text.
+/// # Errors
+/// All mistakes of the text.
 pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
     read(text, file_name, &Settings::default())
 }
@@ -220,14 +223,16 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
 /// Checks the text of a file that shall replace `running`. An item that keeps its name keeps its index. A new item gets
 /// an index that was never used. A removed item leaves its place empty.
 ///
-/// # Errors All mistakes of the text; `running` is untouched.
+/// # Errors
+/// All mistakes of the text; `running` is untouched.
 pub fn reload(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
     read(text, file_name, running)
 }
 
 /// The configuration that holds when no file is named; it serves loopback only.
 ///
-/// # Panics Never: a test checks the embedded file.
+/// # Panics
+/// Never: a test checks the embedded file.
 #[must_use]
 pub fn embedded() -> Config {
     parse(EMBEDDED, EMBEDDED_NAME).unwrap_or_else(|problems| panic!("{problems}"))

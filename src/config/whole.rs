@@ -44,7 +44,7 @@ fn circles(cx: &Context<'_>, settings: &Settings, later: &Later) {
         }
         if at == Some(start) && path.first() == Some(&start) {
             let names: Vec<&str> = path.iter().chain([&start]).filter_map(|q| Some(&*settings.queue(*q)?.name)).collect();
-            let message = format!("overflow goes round in a circle: {}", names.join(" -> "));
+            let message = format!("overflow cycles: {}", names.join(" -> "));
             cx.report.error(Kind::Conflict, spot, message, "let one of them overflow elsewhere, or say \"goodbye\"");
             seen.extend(path);
         }
@@ -145,14 +145,14 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
     };
     if let (Err(too_many), Some((.., spot))) = (table.fits(directory.agents.len() as u32), cx.ids.queues.iter().next()) {
         let message = format!(
-            "queues, their steps and languages come to {} lines, and there is room for {}",
+            "queues, their steps and languages come to {} demands of the matcher, and there is room for {}",
             too_many.wanted, too_many.max
         );
         cx.report.error(
             Kind::Conflict,
             spot,
             message,
-            "use fewer widening steps or languages, or share requirements between queues",
+            "use fewer steps to widen or languages, or share requirements between queues",
         );
     }
     let mut hopeless = BTreeSet::new();

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Who registers.
+/// The account of an agent who registers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The user.
+    /// The user part of its address.
     pub user: String,
     /// The domain.
     pub domain: String,
@@ -20,7 +20,7 @@ impl fmt::Debug for Account {
     }
 }
 
-/// Text that names no accounts.
+/// A text that names no accounts.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AccountError {
     /// There is no domain.
@@ -29,15 +29,16 @@ pub enum AccountError {
     /// The range cannot be read.
     #[error("{0:?}: write a range as {{1..20}}, at most 10,000 long")]
     Range(String),
-    /// A line of a file without a password.
+    /// This line of a file has no password.
     #[error("line {0}: write user@domain and the password, with a space between them")]
     Line(usize),
 }
 
-/// So many accounts are made of one pattern.
+/// The most accounts of one pattern.
 const ACCOUNTS_MAX: u32 = 10_000;
 
-/// The accounts of a pattern. `{1..20}` in it stands for each number in turn; `{n}` in the password stands for the same number.
+/// The accounts of a pattern. `{1..20}` in it stands for each number in turn; `{n}` in the password stands for the same
+/// number.
 ///
 /// ```
 /// let agents = hotline::load::expand("clerk{1..8}@city.example", "secret-{n}").unwrap();
@@ -63,10 +64,11 @@ pub fn expand(pattern: &str, password: &str) -> Result<Vec<Account>, AccountErro
 }
 
 impl Account {
-    /// The accounts of a file: a line each, `user@domain password`, either a pattern; `#` begins a remark.
+    /// The accounts of a file. Each line has `user@domain password`, either of which may be a pattern; `#` begins a
+    /// remark.
     ///
     /// # Errors
-    /// When a line names none.
+    /// When a line has no account.
     pub fn of_file(text: &str) -> Result<Vec<Account>, AccountError> {
         let mut accounts = Vec::new();
         for (number, line) in text.lines().enumerate() {

@@ -1,4 +1,4 @@
-//! Agents at their phones: rung, they answer, refuse, let it ring; talking, they hold, pass on, hang up.
+//! Agents at their phones: they answer, refuse or ignore a ring; in a talk they hold, transfer and hang up.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use crate::sip::name::Name;
 use crate::sip::stack::ServerTx;
 use crate::sip::uri::Uri;
 
-/// Phones that never register are known when they are rung, at most so many.
+/// The most phones that never register; they become known when they ring.
 const PHONES_MAX: usize = 20_000;
 /// Nobody talks for ever, even where the other side forgets to hang up.
 const TALK_MAX: Duration = Duration::from_secs(3600);
-/// How long somebody is left on hold, at most.
+/// The longest hold.
 const HOLD_MAX: Duration = Duration::from_secs(3);
 /// How long an agent looks at a call before refusing it.
 const REFUSED_AFTER: Duration = Duration::from_millis(300);
 
-/// An agent who let it ring is taken off the line by many servers. So long later, the phone signs out and in again.
+/// Many servers stop offering calls to an agent who missed a ring. After this time the phone signs out and in again.
 const BACK_AFTER: Duration = Duration::from_secs(2);
 
 /// An agent.
@@ -135,7 +135,7 @@ impl Player<'_> {
         self.over(id, Outcome::Refused(status));
     }
 
-    /// The server has thought better of it.
+    /// The server has withdrawn the call.
     pub(super) fn withdrawn(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id).filter(|call| call.state == State::Ringing) else { return };
         if let (true, Party::Agent(agent)) = (call.ignored, call.party) {
@@ -180,7 +180,7 @@ impl Player<'_> {
         self.reached(caller, if ends || passes { Self::grace(talk) } else { talk }, speaks);
     }
 
-    /// Puts the caller on hold, or takes it off.
+    /// Puts the caller on hold, or takes the caller off hold.
     pub(super) fn hold(&mut self, id: CallId, hold: bool) {
         let Some(call) = self.calls.get_mut(id).filter(|call| call.state == State::Up) else { return };
         if call.reinvite.is_some() {
@@ -197,7 +197,7 @@ impl Player<'_> {
         self.within(id, &Within::Reinvite(&offer));
     }
 
-    /// Sends the caller on to somebody else.
+    /// Transfers the caller to somebody else.
     pub(super) fn pass_on(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id).filter(|call| call.state == State::Up) else { return };
         call.passed_on = true;
@@ -208,7 +208,7 @@ impl Player<'_> {
         self.within(id, &Within::Refer(&to));
     }
 
-    /// A NOTIFY on how a transfer goes: once it has gone well, the agent hangs up.
+    /// A NOTIFY about a transfer: once it has succeeded, the agent hangs up.
     pub(super) fn notified(&mut self, tx: ServerTx, id: CallId, message: &Message<'_>) {
         self.stack.respond(self.now, tx, 200, None, None, |_| {});
         let well = message.body.starts_with(b"SIP/2.0 2");

@@ -20,7 +20,7 @@ pub(super) struct CallId {
     serial: u32,
 }
 
-/// How far a call has come.
+/// The state of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     /// The caller waits for an answer.
@@ -29,15 +29,15 @@ pub(super) enum State {
     Cancelled,
     /// The agent's phone rings.
     Ringing,
-    /// It was answered.
+    /// The call was answered.
     Up,
     /// This side has hung up, and waits for the answer to its BYE.
     Leaving,
-    /// It is over; kept for a while so that what comes late is answered.
+    /// It is over, and kept for a while so that late messages are answered.
     Over,
 }
 
-/// Which party knows the call.
+/// The party whose view of the call this is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Party {
     /// The caller, by the number of the call.
@@ -61,22 +61,22 @@ pub(super) struct Call {
     pub(super) voice: Option<VoiceId>,
     pub(super) port: u16,
     pub(super) session_version: u64,
-    /// What this side would like.
+    /// The media direction that this side asks for.
     pub(super) direction: Direction,
     /// The description that the phone will answer with.
     pub(super) answer: Vec<u8>,
     pub(super) began: Time,
     /// The call of the other party, while they are known to talk.
     pub(super) partner: Option<CallId>,
-    /// Since when a person is talked to.
+    /// When the talk with a person began.
     pub(super) talk_since: Option<Time>,
     /// Whether the person talked to has a voice.
     pub(super) partner_speaks: bool,
-    /// The end of patience, or of the talk.
+    /// The end of the caller's patience, or of the talk.
     pub(super) ending: Option<DeadlineId>,
-    /// The agent lets it ring.
+    /// Whether the agent lets it ring.
     pub(super) ignored: bool,
-    /// The caller was sent on to somebody else.
+    /// Whether the caller was transferred.
     pub(super) passed_on: bool,
 }
 
@@ -155,7 +155,7 @@ impl Calls {
         Some(CallId { slot, serial: call.serial })
     }
 
-    /// Those that are not over.
+    /// The calls that are not over.
     pub(super) fn alive(&self) -> impl Iterator<Item = (CallId, &Call)> {
         let name = |(slot, call): (usize, &Call)| CallId { slot: slot as u32, serial: call.serial };
         self.all.iter().filter(|(_, call)| call.state != State::Over).map(move |(slot, call)| (name((slot, call)), call))

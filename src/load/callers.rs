@@ -15,9 +15,9 @@ use crate::sip::name::Name;
 
 /// Callers' numbers differ in their last eight digits, by which an agent's phone tells whom it talks to.
 const NUMBERS: u64 = 100_000_000;
-/// An agent who means to hang up first, and does not, is not waited for longer than this.
+/// The longest wait for an agent who means to hang up first, and does not.
 const GRACE: Duration = Duration::from_secs(10);
-/// More than this is never remembered of calls that are up or over.
+/// The most calls to remember, whether up or over.
 const TABLE_MAX: usize = 400_000;
 
 /// The number of a caller.
@@ -45,7 +45,8 @@ impl Player<'_> {
         self.plan.callers.calls.is_some_and(|calls| calls > 0 && self.tally.offered + self.tally.not_made >= calls)
     }
 
-    /// A call is due. The next is so long after this one was, not after it is made: a player that is late catches up.
+    /// A call is due. The next is due so long after this one was due, not after it is made: a player that is late
+    /// catches up.
     pub(super) fn next_call(&mut self) {
         if self.stage != Stage::Calling || self.all_called() {
             return;
@@ -162,7 +163,7 @@ impl Player<'_> {
         }
     }
 
-    /// The agent whom the caller talked to is gone, and the caller is passed on: patience begins anew.
+    /// The agent is gone and the caller was transferred: the caller's patience begins anew.
     pub(super) fn waits_again(&mut self, id: CallId) {
         let patience = self.plan.callers.patience.draw(&mut self.chances.callers);
         let Some(call) = self.calls.get_mut(id) else { return };
@@ -182,7 +183,7 @@ impl Player<'_> {
         }
     }
 
-    /// How long a caller stays who leaves the hanging up to the agent.
+    /// How long a caller stays who leaves it to the agent to hang up.
     pub(super) fn grace(talk: Option<Duration>) -> Option<Duration> {
         talk.map(|talk| talk + GRACE)
     }

@@ -1,4 +1,5 @@
-//! What both parties of a call do alike: requests and answers within its dialog, its description, its voice, its end.
+//! What both parties of a call have in common: requests and answers within its dialog, its description, its voice, its
+//! end.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::sip::uri::Uri;
 use crate::sip::write::Writer;
 
 const SDP: &str = "application/sdp";
-/// What both sides speak, first choice first.
+/// The codecs of both sides, the preferred first.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 
 /// What a request within a dialog carries.
@@ -125,12 +126,12 @@ impl Player<'_> {
         Local { address: self.local, port: call.port, session_id, version, direction: call.direction }
     }
 
-    /// Our offer, as it now is.
+    /// Our SDP offer.
     pub(super) fn offer(&self, id: CallId) -> Vec<u8> {
         self.calls.get(id).map_or_else(Vec::new, |call| sdp::offer(&self.local(call), &formats()))
     }
 
-    /// Our answer to their offer, which the voice then speaks by. `None`: they offer nothing that we can.
+    /// Our SDP answer to their offer, which then decides what the voice sends. `None`: they offer nothing that we can.
     pub(super) fn take_offer(&mut self, id: CallId, body: &[u8]) -> Option<Vec<u8>> {
         let offer = sdp::read(body).ok()?;
         let codec = sdp::choose(&offer, &CODECS)?;
@@ -140,7 +141,7 @@ impl Player<'_> {
         Some(text)
     }
 
-    /// Their answer to our offer.
+    /// Takes their SDP answer to our offer.
     pub(super) fn take_answer(&mut self, id: CallId, body: &[u8]) {
         let agreed = sdp::read(body).and_then(|answer: Description| sdp::agreed(&formats(), &answer));
         if let Ok(agreement) = agreed {
@@ -156,7 +157,7 @@ impl Player<'_> {
             law: if agreed.codec == Codec::Pcma { Law::A } else { Law::Mu },
             payload_type: agreed.send_payload_type,
             key_type: agreed.telephone_event.map(|(send, _)| send),
-            // Whoever puts the other on hold stops speaking.
+            // A party that puts the other on hold stops speaking.
             speaks: agreed.may_send && call.direction == Direction::SendRecv,
         };
         self.voices.send(Command::Speak(voice, Some(path)));
@@ -181,7 +182,7 @@ impl Player<'_> {
         }
     }
 
-    /// Says BYE.
+    /// Sends BYE.
     pub(super) fn leave(&mut self, id: CallId) {
         self.within(id, &Within::Bye);
         self.fall_silent(id);
@@ -201,7 +202,7 @@ impl Player<'_> {
         }
     }
 
-    /// A call is over. `outcome`: what became of it, unless somebody was talked to.
+    /// A call is over. `outcome` is what became of it, unless its caller talked to a person.
     pub(super) fn over(&mut self, id: CallId, outcome: Outcome) {
         self.fall_silent(id);
         let Some(call) = self.calls.get_mut(id).filter(|call| call.state != State::Over) else { return };
@@ -217,14 +218,14 @@ impl Player<'_> {
         }
     }
 
-    /// The other side has said BYE.
+    /// The other side has sent BYE.
     pub(super) fn bye(&mut self, tx: ServerTx, id: CallId) {
         self.stack.respond(self.now, tx, 200, None, None, |_| {});
         let gave_up = self.calls.get(id).is_some_and(|call| matches!(call.state, State::Cancelled | State::Leaving));
         self.over(id, if gave_up { Outcome::Abandoned } else { Outcome::LetGo });
     }
 
-    /// Somebody's key: as RTP where the call has a voice, else by INFO.
+    /// Sends a key: as RTP where the call has a voice, else by INFO.
     pub(super) fn press(&mut self, id: CallId, key: char) {
         let Some(call) = self.calls.get(id).filter(|call| call.state == State::Up) else { return };
         match call.voice {
@@ -257,7 +258,7 @@ impl Player<'_> {
     }
 }
 
-/// What we offer.
+/// The formats of our offer.
 fn formats() -> Formats {
     sdp::formats(&CODECS)
 }

@@ -1,15 +1,15 @@
-//! What is told while it is played.
+//! Events that the player reports.
 
 use std::time::Duration;
 
-/// What became of a call, seen from its caller.
+/// The outcome of a call, seen from its caller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Outcome {
-    /// Somebody was talked to.
+    /// The caller talked to a person.
     Answered,
     /// The caller lost patience.
     Abandoned,
-    /// The server ended the call before anybody was talked to.
+    /// The server ended the call before the caller talked to a person.
     LetGo,
     /// It was refused with this status.
     Refused(u16),
@@ -19,7 +19,7 @@ pub enum Outcome {
     CutOff,
 }
 
-/// What the player is at.
+/// The stage of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// Agents register.
@@ -32,22 +32,22 @@ pub enum Stage {
     SigningOut,
 }
 
-/// How it goes.
+/// Progress of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Since the start.
+    /// Time since the start.
     pub elapsed: Duration,
-    /// What the player is at.
+    /// The stage.
     pub stage: Stage,
     /// Agents who are registered.
     pub registered: u32,
     /// Calls made.
     pub offered: u64,
-    /// Callers who now wait, be it for an answer or for a person.
+    /// Callers who wait now, for an answer or for a person.
     pub waiting: u64,
-    /// Callers who now talk.
+    /// Callers who talk now.
     pub talking: u64,
-    /// Callers who talked to somebody.
+    /// Callers who talked to a person.
     pub answered: u64,
     /// Callers who lost patience.
     pub abandoned: u64,
@@ -55,23 +55,23 @@ pub struct Progress {
     pub lost: u64,
 }
 
-/// What is told.
+/// An event of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event<'a> {
-    /// How it goes, every now and then.
+    /// Progress, reported at intervals.
     Progress(Progress),
     /// An agent could not register: the status, or `None` when no answer came.
     NotRegistered {
-        /// Who.
+        /// The agent.
         agent: &'a str,
-        /// Why.
+        /// The status of the refusal.
         status: Option<u16>,
     },
     /// A call is over.
     Ended {
         /// The caller's number.
         caller: &'a str,
-        /// What became of it.
+        /// Its outcome.
         outcome: Outcome,
     },
 }

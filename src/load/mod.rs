@@ -1,11 +1,11 @@
-//! The player: callers and agents who speak SIP and RTP with any server, over real sockets, as many at once as it takes.
+//! The player: callers and agents who speak SIP and RTP with any server, over real sockets, as many at once as needed.
 //!
-//! Callers call at a rate, press keys, wait with patience, talk and hang up; agents register, answer, talk, hold, pass on, hang up, refuse,
-//! or let it ring. All chance comes from a seed. [`run`] plays a [`Plan`] to its end and sums it up; `hotline load`, `hotline demo` and the
-//! soak test are made of it.
+//! Callers call at a rate, press keys, wait with patience, talk and hang up. Agents register, answer, talk, hold,
+//! transfer, hang up, refuse, or let it ring. All random draws come from a seed. [`run`] plays a [`Plan`] to its end
+//! and sums it up. `hotline load`, `hotline demo` and the soak test use it.
 //!
-//! It knows nothing of hotline's engine: whoever answers SIP can be played with. It must not keep anything that grows with the number of
-//! calls that were ever made.
+//! It knows nothing of hotline's engine: it can play with any SIP server. It must not keep anything that grows with the
+//! number of calls that were ever made.
 
 mod account;
 mod agents;

@@ -1,4 +1,4 @@
-//! What is played: who calls, how often and how patiently; who answers, and how.
+//! The plan of a run: who calls, how often and how patiently; who answers, and how.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use super::account::Account;
 use crate::base::span::{BadSpan, Share, Span, duration};
 use crate::rtp::key::event_of;
 
-/// Keys that a caller presses, each so long after the call was answered.
+/// Keys that a caller presses, each with its time after the call was answered.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Keys(pub Vec<(Duration, char)>);
 
@@ -30,77 +30,77 @@ impl FromStr for Keys {
     }
 }
 
-/// Who calls.
+/// The callers.
 #[derive(Clone, Debug)]
 pub struct Callers {
-    /// What they dial: each call one of these, by chance.
+    /// The numbers that they dial; each call draws one.
     pub numbers: Vec<String>,
     /// Calls a second.
     pub rate: f64,
     /// Whether calls come evenly rather than by chance (a Poisson process).
     pub steady: bool,
-    /// After so many no more are made; 0: nobody calls.
+    /// How many calls are made; 0: none, `None`: no limit.
     pub calls: Option<u64>,
-    /// After so long no more are made.
+    /// How long calls are made; `None`: no limit.
     pub span: Option<Duration>,
-    /// How long they wait for a person before they hang up.
+    /// How long a caller waits for a person before hanging up.
     pub patience: Span,
-    /// How long they talk.
+    /// How long a talk lasts.
     pub talk: Span,
-    /// What they press: each call one of these, by chance.
+    /// The keys that callers press; each call draws one of these.
     pub keys: Vec<Keys>,
-    /// More than this are never up at once; calls beyond it are not made, and counted.
+    /// The most calls at once. Calls beyond it are not made, and counted.
     pub calls_max: usize,
 }
 
-/// Who answers.
+/// The agents.
 #[derive(Clone, Debug)]
 pub struct Agents {
-    /// Those who register.
+    /// The accounts of those who register.
     pub accounts: Vec<Account>,
-    /// Where phones that never register are rung: whoever is called there answers.
+    /// The address of phones that never register: any call to it is answered.
     pub phones_at: Option<SocketAddr>,
-    /// How long they let it ring.
+    /// How long an agent lets it ring before answering.
     pub answer_after: Span,
-    /// How many calls they refuse.
+    /// The share of calls that are refused.
     pub refuse: Share,
-    /// How many calls they let ring.
+    /// The share of calls that are left ringing.
     pub ignore: Share,
-    /// How many talks they end, rather than the caller.
+    /// The share of talks that the agent ends, rather than the caller.
     pub hang_up_first: Share,
-    /// How many talks they interrupt by putting the caller on hold.
+    /// The share of talks in which the caller is put on hold.
     pub hold: Share,
-    /// How many callers they pass on.
+    /// The share of callers who are transferred.
     pub pass_on: Share,
-    /// Whom to: each time one of these, by chance.
+    /// The targets of transfers; each draws one.
     pub pass_to: Vec<String>,
     /// The registration that is asked for.
     pub expires: Duration,
 }
 
-/// What is played.
+/// A plan: server, callers, agents.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server.
     pub server: SocketAddr,
     /// The address that callers and agents have.
     pub local: IpAddr,
-    /// Who calls.
+    /// The callers.
     pub callers: Callers,
-    /// Who answers.
+    /// The agents.
     pub agents: Agents,
-    /// How many calls carry RTP.
+    /// The share of calls that carry RTP.
     pub rtp: Share,
-    /// What chance begins with.
+    /// The seed of all random draws.
     pub seed: u64,
     /// How long calls may go on when no more are made; then they are cut off.
     pub wind_down: Duration,
-    /// How often progress is told.
+    /// How often progress is reported.
     pub tell_every: Duration,
 }
 
 impl Plan {
-    /// One caller after the other for this number, who wait, talk a while and hang up; nobody answers, without RTP.
+    /// Callers to this number, one after the other, who wait, talk a while and hang up; no agents, without RTP.
     #[must_use]
     pub fn new(server: SocketAddr, number: &str) -> Plan {
         let local = if server.ip().is_loopback() { server.ip() } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
@@ -137,7 +137,7 @@ impl Plan {
         }
     }
 
-    /// Whether anybody here can be reached, so that an answer by the server alone is not yet a person's.
+    /// Whether the plan has agents, so that an answer by the server alone is not yet a person's.
     pub(super) fn has_agents(&self) -> bool {
         !self.agents.accounts.is_empty() || self.agents.phones_at.is_some()
     }

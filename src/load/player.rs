@@ -1,4 +1,5 @@
-//! The loop: what came, what is due, what is to be sent, and then sleep; and the stages from the first registration to the last.
+//! The loop of the player: takes messages, does what is due, sends, and sleeps; and the stages from the first
+//! registration to the last.
 #![allow(clippy::disallowed_methods, reason = "a player of people lives by the clock")]
 
 use std::collections::BTreeMap;
@@ -26,13 +27,13 @@ use crate::sip::stack::{ListenerName, Routed, Stack, TxEvent};
 
 /// How long signing out, or registering, may take.
 const SIGNING_MAX: Duration = Duration::from_secs(40);
-/// How often what voices tell is looked at, and whether to stop.
+/// How often the reports of voices and the stop flag are read.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Datagrams taken from one socket before anything else is looked at.
 const BATCH: usize = 64;
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 
-/// Why nothing can be played.
+/// Why a plan cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// No socket, thread or address.
@@ -40,12 +41,12 @@ pub enum LoadError {
     System {
         /// The address to play from.
         local: IpAddr,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
 }
 
-/// What a transaction is about.
+/// The user of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Use {
     Invite(CallId),
@@ -69,11 +70,11 @@ pub(super) enum Act {
     Register(u32),
     /// An agent signs out and in again.
     Renew(u32),
-    /// Nothing of a call that is over comes any more.
+    /// A call that is over can be forgotten: no message of it comes any more.
     Forget(CallId),
 }
 
-/// Chance, each kind of its own, so that a change of one leaves the others as they were.
+/// The random generators, one for each kind of draw, so that a change of one leaves the others as they were.
 pub(super) struct Chances {
     pub(super) arrivals: Seed,
     pub(super) callers: Seed,
@@ -86,9 +87,9 @@ pub(super) struct Player<'p> {
     pub(super) now: Time,
     pub(super) stage: Stage,
     pub(super) local: IpAddr,
-    /// Of the callers' and the agents' socket.
+    /// The addresses of the callers' and the agents' socket.
     pub(super) addresses: [SocketAddr; 2],
-    /// Where calls without RTP are told to send it: nobody reads it.
+    /// The RTP address of calls without RTP; nothing reads from it.
     deaf: UdpSocket,
     sockets: Sockets,
     pub(super) stack: Stack<Use>,
@@ -98,7 +99,7 @@ pub(super) struct Player<'p> {
     pub(super) calls: Calls,
     pub(super) agents: Vec<Agent>,
     pub(super) agents_by_name: BTreeMap<String, u32>,
-    /// Callers who wait or talk, by the end of their number.
+    /// Callers who wait or talk, by the last digits of their number.
     pub(super) callers_by_number: BTreeMap<u64, CallId>,
     pub(super) voices: Voices,
     pub(super) chances: Chances,
@@ -303,12 +304,12 @@ impl<'p> Player<'p> {
         self.deaf.local_addr().map_or(9, |address| address.port())
     }
 
-    /// Nobody is up any more.
+    /// Whether no call is up.
     fn nobody_is_up(&self) -> bool {
         self.calls.alive().next().is_none()
     }
 
-    /// Hangs everything up; what was not meant to be is counted.
+    /// Hangs up all calls; calls that were not meant to end are counted.
     fn cut_off(&mut self, stopped: bool) {
         let alive: Vec<CallId> = self.calls.alive().map(|(id, _)| id).collect();
         for id in alive {

@@ -1,4 +1,4 @@
-//! What comes for a call or an agent is handed to whom it concerns.
+//! Passes received messages to the calls and agents that they are for.
 
 use super::call::{CallId, Party, State};
 use super::event::Outcome;

@@ -1,4 +1,5 @@
-//! What is said and what is heard: each side hums a tone of its own, and a frame of 20 ms is told apart by Goertzel's recurrence.
+//! The sound of a voice: each side hums a tone of its own, which is recognised in a frame of 20 ms by Goertzel's
+//! algorithm.
 //!
 //! The tones are multiples of 50 Hz, so that one frame of samples follows itself without a break.
 
@@ -16,7 +17,7 @@ const SILENCE: f64 = 1e4;
 /// A tone has at least this share of a frame's energy.
 const PURE: f64 = 0.7;
 
-/// Who hums.
+/// The side of a call, each with its tone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Side {
     Caller,

@@ -1,4 +1,4 @@
-//! What it came to: a table for people, an object for machines.
+//! The result of a run: a table for people, a JSON object for machines.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::histogram::Percentiles;
 
-/// What agents did.
+/// The counts of agents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct AgentSummary {
-    /// Who had registered at the end.
+    /// Agents who were registered at the end.
     pub registered: u32,
     /// Registrations that failed.
     pub not_registered: u32,
@@ -22,7 +22,7 @@ pub struct AgentSummary {
     pub busy: u64,
     /// Calls that were refused.
     pub refused: u64,
-    /// Calls that were let ring.
+    /// Calls that were left ringing.
     pub ignored: u64,
     /// Calls whose ringing the server ended.
     pub withdrawn: u64,
@@ -30,11 +30,11 @@ pub struct AgentSummary {
     pub hung_up_first: u64,
     /// Talks in which the caller was put on hold.
     pub held: u64,
-    /// Callers passed on.
+    /// Callers transferred.
     pub passed_on: u64,
 }
 
-/// What went over RTP.
+/// RTP in total.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
 pub struct Rtp {
     /// Packets sent.
@@ -47,18 +47,18 @@ pub struct Rtp {
     pub jitter: Percentiles,
 }
 
-/// Who heard whom, of those with RTP who talked for at least half a second.
+/// How many parties heard each other, of those with RTP who talked for at least half a second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Heard {
     /// Callers who talked.
     pub callers_talked: u64,
-    /// Of those, who heard an agent's tone.
+    /// Of those, callers who heard an agent's tone.
     pub callers_heard: u64,
     /// Agents who talked.
     pub agents_talked: u64,
-    /// Of those, who heard a caller's tone.
+    /// Of those, agents who heard a caller's tone.
     pub agents_heard: u64,
-    /// Who ever heard the tone of their own side.
+    /// Parties who heard the tone of their own side.
     pub themselves: u64,
 }
 
@@ -71,10 +71,11 @@ impl Heard {
     }
 }
 
-/// What it came to. `offered` is the sum of `answered`, `abandoned`, `let_go`, `timed_out`, `cut_off` and `refused`.
+/// The result of a run. `offered` is the sum of `answered`, `abandoned`, `let_go`, `timed_out`, `cut_off` and
+/// `refused`.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Summary {
-    /// How long it took.
+    /// The duration of the run, in seconds.
     pub seconds: f64,
     /// Calls made.
     pub offered: u64,
@@ -84,17 +85,17 @@ pub struct Summary {
     pub up_max: u64,
     /// Calls that the server answered with 200.
     pub connected: u64,
-    /// Callers who talked to somebody.
+    /// Callers who talked to a person.
     pub answered: u64,
     /// Callers who lost patience.
     pub abandoned: u64,
-    /// Calls that the server ended before anybody was talked to.
+    /// Calls that the server ended before the caller talked to a person.
     pub let_go: u64,
     /// Calls that the server did not answer in time.
     pub timed_out: u64,
     /// Calls that were still up at the end.
     pub cut_off: u64,
-    /// BYEs without an answer, answers without an ACK.
+    /// BYEs without an answer, and answers without an ACK.
     pub loose_ends: u64,
     /// Calls refused, by status.
     pub refused: BTreeMap<u16, u64>,
@@ -106,11 +107,11 @@ pub struct Summary {
     pub retransmissions_sent: u64,
     /// Messages received again.
     pub retransmissions_received: u64,
-    /// What agents did.
+    /// The counts of agents.
     pub agents: AgentSummary,
-    /// What went over RTP.
+    /// RTP in total.
     pub rtp: Rtp,
-    /// Who heard whom.
+    /// How many parties heard each other.
     pub heard: Heard,
 }
 

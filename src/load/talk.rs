@@ -1,4 +1,4 @@
-//! One voice: what it sends, packet by packet, and what it has heard.
+//! One voice: the packets that it sends, and what it has heard.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use crate::rtp::packet::{HEADER_LEN, Header, Outgoing, is_rtcp};
 use crate::rtp::{Continuity, Reception};
 
 const CLOCK_HZ: u32 = 8_000;
-/// So many frames of the other side's tone are no accident.
+/// How many frames of the other side's tone prove that it was heard.
 const HEARD_FRAMES: u32 = 3;
 /// Keys that may wait to be pressed.
 const KEYS_MAX: usize = 32;
 
-/// Where a voice speaks to, and how.
+/// Where a voice sends its packets, and in which format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct VoicePath {
     pub(super) to: SocketAddr,

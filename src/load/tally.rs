@@ -1,4 +1,4 @@
-//! What is counted while it is played.
+//! Counters of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

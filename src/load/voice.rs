@@ -26,7 +26,7 @@ pub(super) use super::talk::Talked;
 /// Beats of 5 ms in 20 ms.
 const BEATS: usize = 4;
 const BEAT: Duration = Duration::from_millis(5);
-/// A thread that is later than this skips what it missed.
+/// A thread that is later than this skips the beats that it missed.
 const LATE_MAX: Duration = Duration::from_millis(200);
 /// Packets are read from one socket before the others are looked at.
 const READS_MAX: usize = 4;
@@ -42,7 +42,7 @@ pub(super) struct VoiceId {
 pub(super) enum Command {
     /// A voice of this side begins to listen.
     Open(VoiceId, CallId, UdpSocket, Side),
-    /// It speaks to this line; `None`: it is silent.
+    /// It sends to this address and in this format; `None`: it is silent.
     Speak(VoiceId, Option<VoicePath>),
     /// It presses a key.
     Press(VoiceId, char),

@@ -315,7 +315,8 @@ pub enum Broken {
 
 /// Checks a record against the invariants of every contact: its segments tile its time, from its arrival to its end.
 ///
-/// # Errors The first invariant that does not hold.
+/// # Errors
+/// The first invariant that does not hold.
 pub fn check(record: &ContactRecord) -> Result<(), Broken> {
     let contact = record.id;
     let last = record.segments.last().ok_or(Broken::NoSegment(contact))?;

@@ -27,7 +27,8 @@ pub enum BadLine {
 
 /// Reads a line, with or without its line end.
 ///
-/// # Errors When the line is torn, of another version, or lacks a field.
+/// # Errors
+/// When the line is torn, of another version, or lacks a field.
 pub fn read(line: &[u8]) -> Result<Event<'_>, BadLine> {
     let mut fields = Fields::of(line)?;
     let version = fields.number("v")?;

@@ -123,7 +123,8 @@ impl Day {
 
     /// Plays the day once. `progress` is called with the share that has been played, from 0 to 1.
     ///
-    /// # Errors When a queue outgrows all bounds, or the play contradicts itself.
+    /// # Errors
+    /// When a queue outgrows all bounds, or the play contradicts itself.
     pub fn play(&self, mut seed: Seed, progress: impl Fn(f64)) -> Result<Sheet, Failed> {
         let sheet = Sheet::new(&self.scene, self.length, seed.fork());
         let world = World::new(&self.scene, self.length, QUEUE_SLOTS, seed, sheet);

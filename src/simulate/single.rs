@@ -98,7 +98,8 @@ impl Single {
 
     /// Plays it. `progress` is called now and then with the share that has been played.
     ///
-    /// # Errors When the queue outgrows all bounds.
+    /// # Errors
+    /// When the queue outgrows all bounds.
     pub fn run(&self, mut progress: impl FnMut(f64)) -> Result<Measured, Crowded> {
         let (warm_up, hours) =
             (Duration::from_secs_f64(self.warm_up_hours * 3600.0), Duration::from_secs_f64(self.hours * 3600.0));

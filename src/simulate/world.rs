@@ -257,7 +257,8 @@ impl<'s, O: Observer> World<'s, O> {
 
     /// Plays to the end, and returns the observer. `progress` is called with the time now and then.
     ///
-    /// # Errors When more callers wait than there is room for.
+    /// # Errors
+    /// When more callers wait than there is room for.
     pub fn run(mut self, mut progress: impl FnMut(Time)) -> Result<O, Crowded> {
         const EVERY: u32 = 1 << 16;
         let mut steps = 0_u32;

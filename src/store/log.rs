@@ -65,7 +65,8 @@ pub struct Log {
 impl Log {
     /// Continues a log that was recovered, and notes that a process has started. `waker` wakes the store.
     ///
-    /// # Errors When the log cannot be written now: better reported at the start than found out later.
+    /// # Errors
+    /// When the log cannot be written now: better reported at the start than found out later.
     pub fn start(
         settings: &LogSettings,
         names: Names,

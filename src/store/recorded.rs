@@ -10,7 +10,8 @@ use crate::report::replay::Recording;
 
 /// What the log in `directory` says of its days. Lines that cannot be read are skipped, as always.
 ///
-/// # Errors When the log cannot be read, or there is none.
+/// # Errors
+/// When the log cannot be read, or there is none.
 pub fn recorded(directory: &Path) -> io::Result<Recording> {
     if files::list(directory)?.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "it holds no event log"));

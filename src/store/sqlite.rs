@@ -263,7 +263,7 @@ impl Database {
         self.ahead = false;
         health.applied(self.newest);
         if bad_lines > 0 {
-            tracing::warn!(bad_lines, "lines of the log cannot be read: they are passed over");
+            tracing::warn!(bad_lines, "lines of the log cannot be read: they are skipped");
             health.bad_lines.fetch_add(bad_lines, Ordering::Relaxed);
         }
         Ok(())

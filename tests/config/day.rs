@@ -152,7 +152,7 @@ fn what_is_probably_not_meant_is_told() {
     let nobody = parse(&CITY.replace("english = 5", "english = 2")).unwrap().settings;
     let english = "[[calls]]\nqueue = \"tax\"\nlanguage = \"english\"\nper_hour = 1\n";
     let (_, warnings) = config::read_day(english, "day.toml", &nobody, None).unwrap();
-    assert!(warnings[0].message.contains("nobody in the house"), "{}", Problems(warnings));
+    assert!(warnings[0].message.contains("no agent can ever serve"), "{}", Problems(warnings));
     // An entry may say what its callers speak.
     let entry = "[[calls]]\nentry = \"main\"\nkey = \"1\"\ninterpreters = \"general\"\nper_hour = 1\n";
     assert!(read(entry).is_ok());

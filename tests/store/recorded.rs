@@ -21,7 +21,7 @@ fn a_recorded_day_is_played_call_by_call() {
     let recording = hotline::store::recorded(directory.path()).unwrap();
     let waited = |record: &&hotline::report::ContactRecord| record.segments.iter().any(|s| s.segment.label() == "queue");
     let joined = truth.records.values().filter(waited).count();
-    assert!(joined > 300 && recording.calls.len() == joined, "{joined} contacts joined a line, {} calls", recording.calls.len());
+    assert!(joined > 300 && recording.calls.len() == joined, "{joined} contacts joined a queue, {} calls", recording.calls.len());
     assert!(recording.calls.is_sorted_by_key(|call| call.at));
     let talked: Duration = recording.talks.values().flatten().sum();
     let truly: Duration = truth.records.values().map(|record| record.talked).sum();

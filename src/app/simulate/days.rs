@@ -13,7 +13,8 @@ enum Progress {
 
 /// Plays the day `days` times, each with a seed of its own. `progress` is called with the share that has been played.
 ///
-/// # Errors When one of them cannot be played to its end.
+/// # Errors
+/// When one of them cannot be played to its end.
 pub(super) fn play(day: &Day, days: u32, seed: u64, mut progress: impl FnMut(f64)) -> Result<Vec<Sheet>, Failed> {
     let (next, seeds) = (AtomicUsize::new(0), Day::seeds(days, seed));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(seeds.len());

@@ -158,7 +158,7 @@ fn told(problems: &Problems) -> Option<Day> {
 /// The day that a log has recorded, for the configuration of `settings`.
 fn recorded(recording: &Recording, settings: &Settings) -> anyhow::Result<Day> {
     let (Some(first), Some(last)) = (recording.calls.first(), recording.calls.last()) else {
-        bail!("nobody joined a line in this event log");
+        bail!("nobody joined a queue in this event log");
     };
     let quarter = |at: Time, up: u64| Time::from_secs((at.secs() + up) / QUARTER.as_secs() * QUARTER.as_secs());
     let (begins, ends) = (quarter(first.at, 0), quarter(last.at, QUARTER.as_secs()));

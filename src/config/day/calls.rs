@@ -115,7 +115,7 @@ fn doubts(section: &Section<'_>, house: &House<'_>, stream: &Stream) {
         _ => None,
     };
     if let Some(key) = nobody {
-        let message = "nobody in the house can ever serve these calls".to_owned();
+        let message = "no agent can ever serve these calls".to_owned();
         doubt(key, message, "see hotline check --config FILE for what the queue's agents lack");
     }
 }
