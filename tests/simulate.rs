@@ -170,7 +170,7 @@ fn agents_who_chat_are_played_with_as_many_at_once_as_they_may_have() {
         let groups = result[when]["groups"].as_array().unwrap();
         groups.iter().find(|group| group["name"] == name).unwrap()["mean_wait_s"].as_f64().unwrap()
     };
-    // One at a time the house is full beyond what it can take: 10.5 erlang for ten.
+    // With one chat at a time the load is beyond what the agents can take: 10.5 erlang for ten.
     assert!(wait("before", "tax") > 200.0 && wait("before", "general") > 200.0, "{result}");
     assert!(wait("after", "tax") < 30.0 && wait("after", "general") < 60.0, "{result}");
     let plain = simulate(&format!("--config {three} --days 1"));

@@ -1,4 +1,4 @@
-//! The house's rules, held by a test: which room may know which, who may read a clock, draw randomness or lock, and that nothing in the tree
+//! The rules of the tree, checked by a test: which room may know which, who may read a clock, draw randomness or lock, and that nothing in the tree
 //! points outside of it. Lengths are only printed.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -139,7 +139,7 @@ fn a_pair_rests_before_it_is_leased_again() {
     let rested = closed.elapsed();
     assert!(rested >= rest, "{rested:?}");
     assert!(rig.counter("pairs_hits") > 0);
-    // One that was never opened goes back, and rests too: somebody may have been told of it.
+    // One that was never opened goes back, and rests too: a description may have named it.
     rig.send(MediaCommand::Return { lease: again });
     let returned = Instant::now();
     assert_eq!(rig.lease().rtp, first);

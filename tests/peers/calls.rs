@@ -1,4 +1,4 @@
-//! Calls through the line, with SIPp on both sides: what a carrier and a desk phone see.
+//! Calls through a queue, with SIPp on both sides: what a carrier and a desk phone see.
 
 use crate::house::{House, Sipp};
 

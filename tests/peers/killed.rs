@@ -1,4 +1,4 @@
-//! `kill -9` while calls are in their greeting, in line, rung, in talks: log and store afterwards agree, and tell the truth.
+//! `kill -9` while calls are in their greeting, waiting, ringing, in talks: log and store afterwards agree, and tell the truth.
 
 use std::time::Duration;
 

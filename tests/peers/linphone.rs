@@ -16,7 +16,7 @@ impl Linphone {
         let dir = house.dir.path().join("linphone");
         std::fs::create_dir_all(dir.join(".local/share/linphone")).unwrap();
         make_tone(&dir.join("tone.wav"), tone_hz);
-        // Loopback is no network to it, so that it is told to register all the same.
+        // Loopback is no network to it, so that it has to be asked to register all the same.
         let settings = format!(
             "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\nguess_hostname=0\nbind_address=127.0.0.1\n\
              contact=\"anna\" <sip:anna@127.0.0.1>\nregister_only_when_network_is_up=0\n[rtp]\naudio_rtp_port={}\n",

@@ -1,4 +1,4 @@
-//! Trunks with SIPp: proof asked for and given, both ways; ways out of a line and transfers to numbers outside.
+//! Trunks with SIPp: proof asked for and given, both ways; overflow of queues and transfers to numbers outside.
 
 use crate::calls::{agent, caller, config};
 use crate::house::{House, Sipp};

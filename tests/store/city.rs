@@ -1,4 +1,4 @@
-//! A small city for the log: calls that arrive, wait, are offered, talk, are passed on and end, many at once, told as the engine's facts.
+//! A small city for the log: calls that arrive, wait, are offered, talk, are transferred and end, many at once, as the facts of the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(crate) const BEGAN: Time = Time::from_secs(1_800_000_000);
 /// What every decision in the city weighs.
 const WEIGHED: Weighed = Weighed { map_version: 1, free: 0, busy: 30, on_break: 6, offline: 4, lent: 3, kept: 2 };
 
-/// What everybody there is told.
+/// The estimate that every contact there gets.
 const ESTIMATE: Estimate =
     Estimate::Known(Range { low: Duration::from_secs(5), likely: Duration::from_secs(25), high: Duration::from_secs(80) });
 
@@ -107,14 +107,14 @@ impl City {
         self.go_on(place, facts)
     }
 
-    /// Only arrivals that go straight into the line and stay there.
+    /// Only arrivals that go straight into a queue and stay there.
     pub(crate) fn queue_up(&mut self, facts: &mut Vec<Fact>) {
         self.arrive(facts);
         let place = self.calls.len() - 1;
         self.join(place, facts);
     }
 
-    /// A whole call without anything else between, as one bench and the test of size want it: 15 facts or some more.
+    /// A whole call without anything else between, as a benchmark and the test of size need it: 15 facts or some more.
     pub(crate) fn whole_call(&mut self, facts: &mut Vec<Fact>) {
         self.arrive(facts);
         let place = self.calls.len() - 1;

@@ -29,7 +29,7 @@ fn a_recorded_day_is_played_call_by_call() {
     let slack = Duration::from_millis(joined as u64);
     assert!(talked > truly / 2 && talked <= truly + slack, "{talked:?}, and by the records {truly:?}");
 
-    // The same house, with everybody at work who was.
+    // The same configuration, with the same agents at work.
     let mut house = "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomains = [\"city.example\"]\n[[agency]]\nname = \"a\"\n[[pool]]\nname = \"p\"\nagency = \"a\"\n".to_owned();
     for name in names().skills.iter().flatten() {
         let _ = writeln!(house, "[[language]]\nname = \"{name}\"\nprompts = \"en\"");

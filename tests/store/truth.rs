@@ -32,7 +32,7 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads a whole log by itself, and holds it against all that must be true once it was recovered: each contact that arrived has exactly
-/// one end, its segments tile it, and of each line entered = left.
+/// one end, its segments tile it, and of each queue entered = left.
 pub(crate) fn of_log(directory: &Path) -> Truth {
     let (mut truth, mut builder) = (Truth::default(), CdrBuilder::default());
     let mut ends: BTreeMap<ContactId, u32> = BTreeMap::new();
