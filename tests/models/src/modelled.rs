@@ -215,7 +215,7 @@ macro_rules! atomic {
     };
 }
 
-/// What large models pass over: it is the checker's in small ones alone ([`see_filings`]).
+/// What large models pass over: it is the checker's in small ones alone ([`see_entries`]).
 macro_rules! entry {
     ($name:ident, $value:ty, $atomic:ident) => {
         #[derive(Debug)]
