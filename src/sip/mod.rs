@@ -16,6 +16,7 @@ pub mod name;
 pub mod name_addr;
 pub mod nonce;
 pub mod params;
+pub mod session;
 pub mod stack;
 pub mod text;
 pub mod transaction;

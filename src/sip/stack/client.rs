@@ -243,7 +243,7 @@ impl<U: Copy> Stack<U> {
 }
 
 /// The ACK to a rejection (RFC 3261 17.1.1.3) or the CANCEL (9.1) of an INVITE of ours: same Request-URI, topmost Via, Route, From, Call-ID
-/// and CSeq number. The ACK takes its To from the rejection.
+/// and CSeq number. The ACK takes its To from the rejection, and its credentials from the INVITE (22.1); nobody asks a CANCEL for any.
 fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>, reason: Option<&str>) -> Option<Arc<[u8]>> {
     let invite = Message::read(invite).ok()?;
     let Start::Request { uri, .. } = invite.start else { return None };
@@ -255,6 +255,9 @@ fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>, reason: Option<&
     writer.field(Name::To, to.or(invite.get(Name::To))?);
     writer.copy(&invite, Name::CallId);
     writer.fmt(Name::CSeq, format_args!("{} {}", invite.cseq().ok()?.number, method.as_str()));
+    if method == Method::Ack {
+        writer.copy(&invite, Name::Authorization).copy(&invite, Name::ProxyAuthorization);
+    }
     if let Some(reason) = reason {
         writer.field(Name::Reason, reason);
     }

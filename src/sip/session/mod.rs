@@ -1,0 +1,349 @@
+//! Sessions: INVITE usages from their first request to their last answer (RFC 3261 12 to 15). Offers: RFC 3264, 3311, 6337. What ends a
+//! usage: RFC 5057.
+//!
+//! Owns the transaction layer, every session with its dialog, the table of calls that came in, the sessions' timers and credentials. What a
+//! message means for a call is never decided here. The owner of a session (a leg) is told [`SessionEvent`]s, and commands by [`SessionMut`].
+//! Bodies are opaque, so that it knows no media. It looks up no names, opens no connection and reads no clock.
+//!
+//! Use: hand every received message to [`Sessions::handle_message`]. What it gives back as [`Routed::New`] belongs to no session, and the
+//! caller decides: [`Sessions::incoming`] makes a session of an INVITE, [`Sessions::outside`] answers the rest.
+//! [`Sessions::invite`] places a call. After each call into it, drain [`Sessions::poll_event`], [`Outside::poll`] and
+//! [`Sessions::poll_transmit`]; call [`Sessions::handle_timeout`] at [`Sessions::next_deadline`]. `examples/sessions.rs` shows all of it.
+//!
+//! No command returns what the peer thinks of it: that comes as an event. A command on a session that is over does nothing, for the two
+//! may cross. One that a session's state can never make sense of does nothing either, and is counted.
+//!
+//! One file a concern. `incoming` and `outgoing` begin sessions, `within` takes and sends the requests of a dialog, `offers` renegotiates,
+//! `ending` ends. `proof` answers challenges, `headers` writes, `way` chooses flows.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use self::proof::Proved;
+use self::state::{Session, State};
+use super::flow::{ConnectionId, Flow};
+use super::message::Message;
+use super::method::Method;
+use super::stack::counts::{Rejected, SipCounts};
+use super::stack::{self, ClientTx, ListenerName, Stack, TimerReason, Transmit, TxEvent};
+use crate::base::Time;
+use crate::base::deadline::Deadlines;
+use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::seed::Seed;
+use crate::base::words::Transport;
+
+mod ending;
+mod event;
+mod headers;
+mod id;
+mod incoming;
+mod offers;
+mod outgoing;
+mod outside;
+mod proof;
+mod state;
+#[cfg(test)]
+mod tests;
+mod way;
+mod within;
+
+pub use event::{Body, Content, FailedBy, GoneWhy, LoneEvent, OfferBy, OfferFailure, Purpose, SessionEvent};
+pub use headers::{ALLOW, NewInvite, SUPPORTED, allow};
+pub use id::{LoneId, SessionId, Tag};
+pub use incoming::{Admission, NotAdmitted};
+pub use outside::Outside;
+pub use proof::Login;
+pub use state::OFFERS_WAITING_MAX;
+pub use way::{ContactUri, Listeners};
+
+/// What became of a received message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Routed {
+    /// It was dealt with.
+    Done,
+    /// A request that belongs to no session: to be admitted, answered or dropped. A CANCEL among them is for an INVITE that is unknown.
+    New,
+}
+
+/// How much a machine holds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Held {
+    /// Sessions that are not over.
+    pub sessions: usize,
+    /// Client transactions, those of no session too. Some only absorb what is repeated.
+    pub clients: usize,
+    /// Server transactions, likewise.
+    pub servers: usize,
+}
+
+impl Held {
+    /// Whether that is nothing at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Held::default()
+    }
+}
+
+/// Why a session wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// An offer that met one of theirs is made again (RFC 3261 14.1).
+    OfferAgain,
+}
+
+/// Why the machine wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// A session's own timer.
+    Session(SessionId, Reason),
+    /// A transaction's timer.
+    Transaction(TimerReason),
+}
+
+/// Whose a transaction is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TxUser {
+    /// A session's; with what it is for, and which challenges it answers.
+    Session(SessionId, Use, Proved),
+    /// Nobody's: the BYE to a fork that answered too late.
+    Nobody,
+    /// A request's outside of any session.
+    Lone(LoneId),
+}
+
+/// What a session's transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Use {
+    /// The INVITE that begins the session, whichever side sent it.
+    Invite,
+    /// A re-INVITE or UPDATE, whichever side sent it.
+    Offer,
+    /// Our BYE.
+    Bye,
+    /// Our OPTIONS, to see whether the peer is still there.
+    Probe,
+    /// Our NOTIFY or INFO, or a refusal of ours: what comes of it means nothing, but for a challenge.
+    Report,
+}
+
+/// All sessions of one shard.
+pub struct Sessions {
+    shard: u16,
+    stack: Stack<TxUser>,
+    slab: Slab<Session>,
+    /// Calls that came in, by Call-ID and From tag: the same one coming by another way is refused.
+    by_call: KeyedMap<u128, SessionId>,
+    keyed: Keyed,
+    deadlines: Deadlines<(SessionId, Reason)>,
+    events: VecDeque<(SessionId, SessionEvent)>,
+    lone_events: VecDeque<(LoneId, LoneEvent)>,
+    seed: Seed,
+    counts: Arc<SipCounts>,
+    misused: u64,
+}
+
+/// One session, to be commanded. Every command is quiet where the session is over already.
+///
+/// ```text
+/// sessions.session(now, id).hang_up();
+/// ```
+pub struct SessionMut<'a> {
+    sessions: &'a mut Sessions,
+    now: Time,
+    id: SessionId,
+}
+
+/// The session of this id, if it is not over.
+fn find(slab: &mut Slab<Session>, id: SessionId) -> Option<&mut Session> {
+    slab.get_mut(id.slot as usize).filter(|session| session.id == id)
+}
+
+impl Sessions {
+    /// A machine without sessions. `listeners` stand in the order of their `ListenerId`; `counts` is shared with whoever shows it.
+    #[must_use]
+    pub fn new(shard: u16, listeners: Vec<ListenerName>, mut seed: Seed, counts: Arc<SipCounts>) -> Self {
+        let stack = Stack::new(shard, listeners, seed.fork(), counts.clone());
+        let keyed = Keyed::from_seed(&mut seed);
+        Sessions {
+            shard,
+            stack,
+            slab: Slab::new(),
+            by_call: keyed.map(),
+            keyed,
+            deadlines: Deadlines::default(),
+            events: VecDeque::new(),
+            lone_events: VecDeque::new(),
+            seed,
+            counts,
+            misused: 0,
+        }
+    }
+
+    /// Takes a well-formed message that came by `flow`.
+    pub fn handle_message(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
+        match self.stack.route(now, flow, message) {
+            stack::Routed::Absorbed => {}
+            stack::Routed::Stray => self.counts.reject(Rejected::StrayResponse),
+            stack::Routed::Ack => self.acknowledged(now, message),
+            stack::Routed::Response { tx, user } => self.response(now, flow, (tx, user), message),
+            stack::Routed::New => return self.request(now, flow, message),
+        }
+        Routed::Done
+    }
+
+    fn request(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
+        let Some(method) = message.method() else { return Routed::Done };
+        if method == Method::Cancel {
+            return self.cancelled(now, flow, message);
+        }
+        if message.to().ok().and_then(|to| to.tag()).is_none() {
+            return Routed::New;
+        }
+        self.request_within(now, flow, message, method);
+        Routed::Done
+    }
+
+    /// Fires whatever is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while self.stack.due(now) {
+            self.told(now);
+        }
+        while let Some((_, (id, reason))) = self.deadlines.pop_due(now) {
+            match reason {
+                Reason::OfferAgain => self.offer_again(now, id),
+            }
+        }
+    }
+
+    /// When to call [`Sessions::handle_timeout`], and why; `None` if nothing is waited for.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Time, Wake)> {
+        let own = self.deadlines.next().map(|(at, (id, reason))| (at, Wake::Session(*id, *reason)));
+        let stack = self.stack.next_deadline().map(|(at, reason)| (at, Wake::Transaction(reason)));
+        own.into_iter().chain(stack).min_by_key(|(at, _)| *at)
+    }
+
+    /// The next thing that happened to a session.
+    pub fn poll_event(&mut self) -> Option<(SessionId, SessionEvent)> {
+        self.events.pop_front()
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.stack.poll_transmit()
+    }
+
+    /// A connection is gone, or none could be had to `remote`: whatever depended on it fails.
+    pub fn broken(&mut self, now: Time, connection: Option<ConnectionId>, transport: Transport, remote: SocketAddr) {
+        self.stack.broken(now, connection, transport, remote);
+        self.told(now);
+    }
+
+    /// A session, to be commanded.
+    pub fn session(&mut self, now: Time, id: SessionId) -> SessionMut<'_> {
+        SessionMut { sessions: self, now, id }
+    }
+
+    /// Requests outside of any session.
+    pub fn outside(&mut self) -> Outside<'_> {
+        Outside(self)
+    }
+
+    /// Our listeners, as peers know them.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners<'_> {
+        Listeners(&self.stack)
+    }
+
+    /// Where a session's peer was last heard of; `None` if the session is over.
+    #[must_use]
+    pub fn flow(&self, id: SessionId) -> Option<&Flow> {
+        self.get(id).map(|session| &session.way.flow)
+    }
+
+    /// A session's Call-ID (RFC 3261 20.8); `None` if the session is over.
+    #[must_use]
+    pub fn call_id(&self, id: SessionId) -> Option<&str> {
+        match &self.get(id)?.state {
+            State::Outgoing(out) => Some(&out.call_id),
+            state => state.dialog().map(super::dialog::Dialog::call_id),
+        }
+    }
+
+    /// How much is held.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let (clients, servers) = self.stack.len();
+        Held { sessions: self.slab.len(), clients, servers }
+    }
+
+    /// How often a session was given a command that its state can never make sense of.
+    #[must_use]
+    pub fn misused(&self) -> u64 {
+        self.misused
+    }
+
+    fn get(&self, id: SessionId) -> Option<&Session> {
+        self.slab.get(id.slot as usize).filter(|session| session.id == id)
+    }
+
+    /// The id of the session that is inserted next.
+    fn vacant(&mut self) -> SessionId {
+        SessionId::new(self.shard, self.slab.vacant_key() as u32, self.seed.next_u32())
+    }
+
+    fn tell(&mut self, id: SessionId, event: SessionEvent) {
+        if self.get(id).is_some_and(|session| !session.abandoned) {
+            self.events.push_back((id, event));
+        }
+    }
+
+    fn misuse(&mut self, command: &str) {
+        self.misused += 1;
+        debug_assert!(false, "{command} makes no sense in this state");
+    }
+
+    /// An answer to a request of ours.
+    fn response(&mut self, now: Time, flow: &Flow, (tx, user): (ClientTx, TxUser), message: &Message<'_>) {
+        let status = message.status().unwrap_or(0);
+        let (id, what, proved) = match user {
+            TxUser::Nobody => return,
+            TxUser::Lone(id) => return self.lone_events.push_back((id, LoneEvent::Answered(status))),
+            TxUser::Session(id, what, proved) => (id, what, proved),
+        };
+        if self.get(id).is_none() {
+            return self.answered_too_late(now, flow, what, message);
+        }
+        match what {
+            Use::Invite => self.invite_answered(now, id, message, proved),
+            _ if status < 200 => {}
+            Use::Offer => self.offer_responded(now, (id, tx), message, proved),
+            Use::Bye => self.bye_answered(now, id, message, proved),
+            Use::Probe => self.probe_answered(now, id, message, proved),
+            Use::Report => self.report_answered(now, (id, tx), message, proved),
+        }
+    }
+
+    /// What the transaction layer tells by itself.
+    fn told(&mut self, now: Time) {
+        while let Some(told) = self.stack.poll_event() {
+            let (user, by) = match told {
+                TxEvent::Timeout { user } => (user, Some(FailedBy::Timeout)),
+                TxEvent::Broken { user } => (user, Some(FailedBy::Transport)),
+                TxEvent::Unacknowledged { user } => (user, None),
+            };
+            match (user, by) {
+                (TxUser::Nobody, _) | (TxUser::Session(_, Use::Report, _), _) => {}
+                (TxUser::Lone(id), _) => self.lone_events.push_back((id, LoneEvent::Unanswered)),
+                (TxUser::Session(id, ..), None) => self.never_acknowledged(now, id),
+                (TxUser::Session(id, Use::Invite, _), Some(by)) => self.invite_unanswered(id, by),
+                (TxUser::Session(id, Use::Offer, _), Some(_)) => self.offer_unanswered(now, id),
+                (TxUser::Session(id, Use::Bye, _), Some(_)) => self.over(id),
+                (TxUser::Session(id, Use::Probe, _), Some(_)) => self.tell(id, SessionEvent::ProbeUnanswered),
+            }
+        }
+    }
+}
