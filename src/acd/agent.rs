@@ -338,6 +338,7 @@ impl Agent {
 
     /// A call of the agent's own is over.
     pub fn own_call_over(&mut self, now: Time) {
+        assert!(!cfg!(test) || self.own_calls > 0, "nobody is let go twice");
         self.own_calls = self.own_calls.saturating_sub(1);
         if matches!(self.state, State::Busy { .. }) && self.own_calls == 0 {
             self.settle(now);

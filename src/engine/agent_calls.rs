@@ -29,7 +29,7 @@ impl Engine {
         if self.draining {
             return Err(refuse(503, Rejected::Shed));
         }
-        if self.same_call(message) {
+        if self.sessions.merged(message) {
             return Err(refuse(482, Rejected::Loop));
         }
         let Start::Request { uri, .. } = message.start else { return Ok(()) };
@@ -43,9 +43,7 @@ impl Engine {
         let sdp_offer = read_sdp_offer(message)?;
         let name: Arc<str> = self.settings.directory.agents[agent.index()].as_ref().map(|a| a.name.clone()).unwrap_or_default();
         let origin = Origin { trunk: None, own: Some(agent), entry, emergency, number: name, dialled: user.into() };
-        let Some(key) = self.new_contact(now, flow, message, origin, sdp_offer) else {
-            return Err(refuse(500, Rejected::Malformed));
-        };
+        let key = self.new_contact(now, (flow, message), origin, sdp_offer)?;
         self.current = Some(key);
         match dialled {
             Dialled::Code(command, prompt) => {

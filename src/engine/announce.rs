@@ -7,6 +7,7 @@ use super::contact::{ContactKey, ContactTimer, Phase};
 use crate::acd::queue::Announce;
 use crate::base::Time;
 use crate::call::contact::Remaining;
+use crate::call::leg::LegState;
 
 /// A late-answered caller hears music once nobody has answered for so long: most are answered sooner, and then no early media is set
 /// up. Sooner than 100 Trying is due, which the 183 then makes needless.
@@ -52,8 +53,9 @@ impl Engine {
 
     pub(super) fn repeat_early(&mut self, now: Time, key: ContactKey) {
         let Some(leg) = self.contact(key).and_then(|contact| self.leg(contact.caller)) else { return };
-        if let (false, Some((tx, _))) = (leg.state.answered(), leg.invite_in) {
-            self.stack.repeat_provisional(tx);
+        if let LegState::Arriving { .. } = leg.state {
+            let session = leg.session;
+            self.sessions.session(now, session).repeat_early();
             self.set_timer(key, ContactTimer::EarlyRepeat, now + EARLY_REPEAT);
         }
     }

@@ -5,23 +5,22 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Phase};
-use super::leg::{Dialled, LegKey, NewLeg, new_call_id};
+use super::inbound::SDP;
+use super::leg::LegKey;
 use super::media_port::Feed;
 use super::ring::{ELSEWHERE, weight};
 use super::sabotage::Rule;
-use super::{Engine, TxUser};
 use crate::acd::agent::{OWN_CALL_MAX, State};
 use crate::acd::claim::AgentView;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::base::{AgentId, Time, TrunkId};
 use crate::call::leg::{LegState, Role};
 use crate::sdp;
-use crate::sip::digest::{Account, Challenge};
 use crate::sip::flow::Flow;
-use crate::sip::message::Message;
-use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::session::NewInvite;
 
 /// Who is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,73 +164,33 @@ impl Engine {
         let settings = self.settings.clone();
         let Some(rules) = settings.trunk(trunk) else { return };
         let Some(out) = &rules.outbound else { return };
-        let Some(listener) = self.stack.listener_for(out.transport, out.address) else { return };
+        let Some(listener) = self.sessions.listeners().listener_for(out.transport, out.address) else { return };
         let Some(contact) = self.contact(key) else { return };
-        let caller = contact.caller;
+        let (caller, max_forwards) = (contact.caller, contact.max_forwards);
         let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
-        let call_id = new_call_id(self.shard, &mut self.seed);
-        let state = LegState::Calling { ringing: false };
-        let new = NewLeg { contact: key, role: Role::External(trunk), state, flow, behind_nat: false, call_id: call_id.clone() };
-        let leg = self.add_leg(now, new);
-        self.trunk_call_out(now, trunk, 1);
-        if let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) {
-            dial.legs.push(leg);
-        }
-        let codecs = self.codecs_for_agent(caller);
-        let Some(body) = self.sdp_offer_to(now, leg, &codecs, caller) else {
-            if self.holds(Rule::NoPorts) {
-                self.drop_ring_leg(now, key, leg);
-            }
-            return;
-        };
-        if let Some(leg) = self.leg_mut(leg) {
-            let uri = format!("sip:{}@{}", rules.plan.write(number), out.host).into();
-            leg.dialled = Some(Dialled { uri, call_id, body: body.into() });
-        }
-        if !self.invite_outside(now, leg, 1, None) {
-            self.drop_ring_leg(now, key, leg);
-        }
-    }
-
-    /// Sends the INVITE of a leg to the outside: the first, or again with an answer to the trunk's challenge.
-    /// False where its trunk takes no calls any more: nothing is sent then.
-    fn invite_outside(&mut self, now: Time, leg: LegKey, cseq: u32, proof: Option<(Name, String)>) -> bool {
-        let settings = self.settings.clone();
-        let Some(entry) = self.leg(leg) else { return false };
-        let (Some(Dialled { uri, call_id, body }), Role::External(trunk), flow) = (entry.dialled.clone(), entry.role, entry.flow)
-        else {
-            return false;
-        };
-        let Some(rules) = settings.trunk(trunk) else { return false };
-        let Some(out) = &rules.outbound else { return false };
-        let hops = self.contact(entry.contact).map_or(69, |contact| contact.max_forwards);
-        let shown = self.number_shown(entry.contact).unwrap_or_else(|| out.caller.to_string());
+        let (codecs, role) = (self.codecs_for_agent(caller), Role::External(trunk));
+        let Some((media, body)) = self.offer_to(now, key, role, out.address.is_ipv6(), &codecs) else { return };
+        let shown = self.number_shown(key).unwrap_or_else(|| out.caller.to_string());
         let shown = rules.plan.write(&shown);
-        let (tag, contact_uri) = (leg.tag(self.shard), self.contact_uri(&flow));
-        let host = self.stack.listener(flow.listener).sent_by.clone();
-        let trusted = rules.trusted;
-        let body: &[u8] = &body;
-        let request = (Method::Invite, &*uri);
-        let tx = self.stack.request(now, flow, request, TxUser::Invite(leg), Some(("application/sdp", body)), |writer| {
-            writer.fmt(Name::MaxForwards, format_args!("{hops}"));
-            writer.fmt(Name::From, format_args!("<sip:{shown}@{host}>;tag={tag}"));
-            writer.fmt(Name::To, format_args!("<{uri}>"));
-            writer.field(Name::CallId, &*call_id);
-            writer.fmt(Name::CSeq, format_args!("{cseq} INVITE"));
-            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-            writer.field(Name::Allow, super::dispatch::ALLOW);
-            if trusted {
-                writer.fmt(Name::PAssertedIdentity, format_args!("<sip:{shown}@{host}>"));
-            }
-            if let Some((name, value)) = proof {
-                writer.field(name, value);
-            }
-        });
-        if let Some(leg) = self.leg_mut(leg) {
-            leg.invite_out = Some(tx);
-            leg.invite_cseq = cseq;
-        }
-        true
+        let host = self.sessions.listeners().sent_by(listener).clone();
+        let uri = format!("sip:{}@{}", rules.plan.write(number), out.host);
+        let from = format!("<sip:{shown}@{host}>");
+        let identity = [(Name::PAssertedIdentity, &*from)];
+        let invite = NewInvite {
+            flow,
+            behind_nat: false,
+            uri: &uri,
+            route: None,
+            from: &from,
+            to: &format!("<{uri}>"),
+            max_forwards,
+            headers: if rules.trusted { &identity } else { &[] },
+            body: (SDP, &body),
+            credentials: self.credentials(trunk),
+        };
+        let session = self.sessions.invite(now, &invite);
+        self.trunk_call_out(now, trunk, 1);
+        self.add_rung_leg(now, key, role, session, false, media);
     }
 
     /// The number that an outgoing call shows: that of the agency it is made for.
@@ -245,25 +204,6 @@ impl Engine {
         self.settings.agencies.get(agency.index()).map(|agency| agency.number.to_string()).filter(|number| !number.is_empty())
     }
 
-    /// A trunk wants proof: it gets it once.
-    pub(super) fn prove_to_trunk(&mut self, now: Time, leg: LegKey, message: &Message<'_>) -> bool {
-        let settings = self.settings.clone();
-        let Some(entry) = self.leg(leg) else { return false };
-        let (Role::External(trunk), 1) = (entry.role, entry.invite_cseq) else { return false };
-        let Some(login) = settings.trunk(trunk).and_then(|rules| rules.login.as_ref()) else { return false };
-        let (asked, answer) = match message.status() {
-            Some(401) => (Name::WwwAuthenticate, Name::Authorization),
-            Some(407) => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
-            _ => return false,
-        };
-        let Some(challenge) = Challenge::choose(message.all(asked)) else { return false };
-        let Some(Dialled { uri, .. }) = entry.dialled.clone() else { return false };
-        let cnonce = format!("{:016x}", self.seed.next_u64());
-        let account = Account { user: &login.user, password: &login.password };
-        let proof = challenge.answer(account, "INVITE", &uri, 1, &cnonce);
-        self.invite_outside(now, leg, 2, Some((answer, proof)))
-    }
-
     /// A phone that was called in particular rings, or lets its caller hear something.
     pub(super) fn dial_rings(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
         let Some(contact) = self.contact(key) else { return };
@@ -272,9 +212,8 @@ impl Engine {
         if dial.purpose != Purpose::Own || !fresh || self.pass_early_media(now, key, leg, body) {
             return;
         }
-        let tag = caller.tag(self.shard);
-        if let Some((tx, _)) = self.leg(caller).and_then(|leg| leg.invite_in) {
-            self.stack.respond(now, tx, 180, Some(&tag), None, |_| {});
+        if let Some(mut session) = self.session(now, caller) {
+            session.ring();
         }
     }
 

@@ -1,7 +1,6 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
 use super::Engine;
-use super::TxUser;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
 use super::sabotage::Rule;
@@ -10,8 +9,6 @@ use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::base::{AgentId, QueueId, Time};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
-use crate::sip::method::Method;
-use crate::sip::name::Name;
 
 impl Engine {
     /// Ends a contact: its place in the queue, its segments, its legs. A caller who was never answered is refused with `status`.
@@ -103,28 +100,22 @@ impl Engine {
 
     /// Answers a caller's INVITE with a refusal.
     pub(super) fn refuse(&mut self, now: Time, leg: LegKey, status: u16) {
-        let retry = matches!(status, 503 | 480).then_some("30");
-        let tag = leg.tag(self.shard);
+        let retry_after_s = matches!(status, 503 | 480).then_some(30);
         let Some(entry) = self.leg_mut(leg) else { return };
         entry.status = Some(status);
-        if let Some((tx, _)) = entry.invite_in {
-            self.stack.respond(now, tx, status, Some(&tag), None, |writer| {
-                if let Some(seconds) = retry {
-                    writer.field(Name::RetryAfter, seconds);
-                }
-            });
+        entry.state = LegState::Ending;
+        if let Some(mut session) = self.session(now, leg) {
+            session.refuse(status, retry_after_s);
         }
-        self.leg_gone(now, leg);
     }
 
     /// Hangs a leg up, as soon as the ACK to our 2xx allows it.
     pub(super) fn hang_up(&mut self, now: Time, leg: LegKey) {
         let Some(entry) = self.leg_mut(leg) else { return };
         entry.state = LegState::Ending;
-        let acknowledged = entry.acknowledged;
         self.close_media(now, leg);
-        if acknowledged && self.in_dialog(now, leg, Method::Bye, TxUser::Bye(leg), None).is_none() {
-            self.leg_gone(now, leg);
+        if let Some(mut session) = self.session(now, leg) {
+            session.hang_up();
         }
     }
 
@@ -159,10 +150,7 @@ impl Engine {
     /// A leg is gone: nothing more is sent for it.
     pub(super) fn leg_gone(&mut self, now: Time, leg: LegKey) {
         let Some(entry) = self.leg(leg) else { return };
-        let (key, role, call_key) = (entry.contact, entry.role, entry.call_key);
-        if let Some(call_key) = call_key {
-            self.by_call.remove(&call_key);
-        }
+        let (key, role) = (entry.contact, entry.role);
         self.close_media(now, leg);
         self.legs.remove(leg.slot as usize);
         if let Some(contact) = self.contact_mut(key) {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Engine;
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::dispatch::{Who, user_of};
 use super::leg::{LegKey, NewLeg};
 use super::ring::SPOKEN;
 use super::sabotage::Rule;
-use super::{Engine, TxUser};
 use crate::base::words::{Channel, EndedBy, Limit};
 use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
 use crate::call::contact::Timeline;
@@ -17,10 +17,10 @@ use crate::call::menu::Menu;
 use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::report::FactKind;
 use crate::sdp::{self, Description, Direction};
-use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
 use crate::sip::name::Name;
+use crate::sip::session::{Admission, Login, NotAdmitted};
 use crate::sip::stack::counts::Rejected;
 
 /// New calls are shed once input is older than this as it is taken up, and taken again below half of it.
@@ -29,6 +29,9 @@ const SHED_ABOVE: Duration = Duration::from_millis(100);
 const LATE_FOR: Duration = Duration::from_millis(500);
 /// When a shed caller may try again.
 const SHED_RETRY: Duration = Duration::from_secs(5);
+
+/// The type of session descriptions (RFC 8866).
+pub(super) const SDP: &str = "application/sdp";
 
 /// An INVITE that is not taken: the status, and how it is counted.
 #[derive(Clone, Copy)]
@@ -87,7 +90,7 @@ impl Engine {
 
     /// An INVITE that begins a call.
     pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
-        let transaction = self.stack.transaction_of(message, flow);
+        let transaction = self.sessions.outside().transaction_of(message, flow);
         if let Some(refusal) = transaction.and_then(|key| self.refused.of(key)).filter(|_| self.holds(Rule::RefusedAgain)) {
             return match refusal.status {
                 407 => self.challenge(now, flow, message, 407, false),
@@ -112,7 +115,7 @@ impl Engine {
 
     fn turn_away(&mut self, flow: &Flow, message: &Message<'_>, refusal: &Refusal) {
         self.counts.reject(refusal.why);
-        self.stack.reply_stateless(flow, message, refusal.status, |writer| {
+        self.reply(flow, message, refusal.status, |writer| {
             if let Some(span) = refusal.retry_after {
                 writer.fmt(Name::RetryAfter, format_args!("{}", span.as_secs().max(1)));
             }
@@ -143,15 +146,14 @@ impl Engine {
         if self.overload.sheds(now) && !emergency {
             return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
         }
-        if self.same_call(message) {
+        if self.sessions.merged(message) {
             return Err(refuse(482, Rejected::Loop));
         }
         self.admit(now, flow, (trunk, rules), emergency)?;
         let sdp_offer = read_sdp_offer(message)?;
         let number: Arc<str> = caller_number(message, rules).into();
         let origin = Origin { trunk: Some(trunk), own: None, entry: target.entry(), emergency, number, dialled: dialled.into() };
-        let key = self.new_contact(now, flow, message, origin, sdp_offer);
-        let Some(key) = key else { return Err(refuse(500, Rejected::Malformed)) };
+        let key = self.new_contact(now, (flow, message), origin, sdp_offer)?;
         self.current = Some(key);
         self.lead(now, key, target);
         Ok(())
@@ -181,7 +183,7 @@ impl Engine {
         } else {
             self.contacts_up - self.emergencies_up >= limits.contacts - limits.emergency_contacts
         };
-        let busy = self.stack.len().1 >= limits.transactions as usize;
+        let busy = self.sessions.held().servers >= limits.transactions as usize;
         if full || busy {
             let limit = match (busy, emergency) {
                 (true, _) => Limit::Transactions,
@@ -213,17 +215,21 @@ impl Engine {
         Ok(())
     }
 
+    /// A contact for a call that is taken, with its caller's leg.
     pub(super) fn new_contact(
         &mut self,
         now: Time,
-        flow: &Flow,
-        message: &Message<'_>,
+        (flow, message): (&Flow, &Message<'_>),
         origin: Origin,
         sdp_offer: Description,
-    ) -> Option<ContactKey> {
-        let call_id: Arc<str> = String::from_utf8_lossy(message.call_id().ok()?).into();
-        let tx = self.stack.begin(now, flow, message, None)?;
+    ) -> Result<ContactKey, Refusal> {
         let Origin { trunk, own, entry, emergency, number, dialled } = origin;
+        let credentials = trunk.and_then(|trunk| self.credentials(trunk));
+        let admission = Admission { behind_nat: own.is_some(), credentials };
+        let session = self.sessions.incoming(now, flow, message, &admission).map_err(|why| {
+            let counted = if why == NotAdmitted::Merged { Rejected::Loop } else { Rejected::Malformed };
+            refuse(why.status(), counted)
+        })?;
         let key = ContactKey { slot: self.contacts.vacant_key() as u32, serial: self.next_serial() };
         let id = ContactId::new(now, &mut self.seed);
         let hops = message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1);
@@ -257,57 +263,25 @@ impl Engine {
         });
         self.contacts_up += 1;
         self.emergencies_up += u32::from(emergency);
-        let from = number.clone();
-        let arrived = FactKind::Arrived { channel: Channel::Voice, trunk, entry, from, dialled, call_id: call_id.clone() };
-        self.fact(now, Some(id), arrived);
+        let call_id = self.sessions.call_id(session).unwrap_or_default().into();
+        self.fact(now, Some(id), FactKind::Arrived { channel: Channel::Voice, trunk, entry, from: number, dialled, call_id });
         if let Some(trunk) = trunk {
             self.trunk_call_began(now, trunk);
         }
-        let state = LegState::Arriving { early: false };
-        let new = NewLeg { contact: key, role: Role::Caller, state, flow: *flow, behind_nat: own.is_some(), call_id };
+        let (state, behind_nat) = (LegState::Arriving { early: false }, own.is_some());
+        let sdp_offer = Some(Box::new(sdp_offer));
+        let new = NewLeg { contact: key, role: Role::Caller, state, session, behind_nat, sdp_offer, media: None };
         let leg = self.add_leg(now, new);
         if let Some(contact) = self.contact_mut(key) {
             contact.caller = leg;
         }
-        let dialog = Dialog::from_request(message, &leg.tag(self.shard));
-        let number = message.cseq().ok()?.number;
-        if let Some(entry) = self.leg_mut(leg) {
-            entry.invite_in = Some((tx, number));
-            entry.sdp_offer = Some(Box::new(sdp_offer));
-        }
-        self.stack.set_user(tx, TxUser::Invite(leg));
-        self.note_call(message, leg);
-        match dialog {
-            Ok(dialog) => {
-                if let Some(entry) = self.leg_mut(leg) {
-                    entry.dialog = Some(dialog);
-                }
-            }
-            Err(_) => {
-                // Without a Contact nothing could be sent to the caller later.
-                self.end_contact(now, key, EndedBy::System, Some(400));
-            }
-        }
-        Some(key)
+        Ok(key)
     }
 
-    /// What tells one call from another before it has a dialog: Call-ID and From tag.
-    fn call_key(&self, message: &Message<'_>) -> Option<u128> {
-        let from = message.from().ok()?;
-        Some(self.keyed.digest(&[message.call_id().ok()?, from.tag().unwrap_or("").as_bytes()]))
-    }
-
-    /// Whether the same call has come already, by another way (a merged request, RFC 3261 8.2.2.2).
-    pub(super) fn same_call(&self, message: &Message<'_>) -> bool {
-        self.call_key(message).is_some_and(|key| self.by_call.contains_key(&key))
-    }
-
-    fn note_call(&mut self, message: &Message<'_>, leg: LegKey) {
-        let Some(key) = self.call_key(message) else { return };
-        self.by_call.insert(key, leg);
-        if let Some(leg) = self.leg_mut(leg) {
-            leg.call_key = Some(key);
-        }
+    /// What answers a trunk's challenges.
+    pub(super) fn credentials(&self, trunk: TrunkId) -> Option<Arc<Login>> {
+        let login = self.settings.trunk(trunk)?.login.as_ref()?;
+        Some(Arc::new(Login { user: login.user.clone(), password: login.password.clone() }))
     }
 
     /// Answers the caller (200), unless that was done. With `prefer` in that codec, where the caller offered it. When it cannot be
@@ -321,17 +295,12 @@ impl Engine {
             _ => return false,
         }
         let Some(body) = self.describe(now, key, leg, prefer) else { return false };
-        let (tag, flow) = (leg.tag(self.shard), self.leg(leg).map(|leg| leg.flow));
-        let contact_uri = flow.map(|flow| self.contact_uri(&flow)).unwrap_or_default();
         let Some(entry) = self.leg_mut(leg) else { return false };
         entry.state = LegState::Answered { since: now, holds: false };
         entry.status = Some(200);
-        let Some((tx, _)) = entry.invite_in else { return false };
-        self.stack.respond(now, tx, 200, Some(&tag), Some(("application/sdp", &body)), |writer| {
-            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-            writer.field(Name::Allow, super::dispatch::ALLOW);
-            writer.field(Name::Supported, super::dispatch::SUPPORTED);
-        });
+        if let Some(mut session) = self.session(now, leg) {
+            session.accept((SDP, &body));
+        }
         if let Some(contact) = self.contact_mut(key) {
             contact.ever_answered = true;
         }
@@ -353,15 +322,11 @@ impl Engine {
             return false;
         }
         let Some(body) = self.describe(now, key, leg, prefer) else { return false };
-        let (tag, flow) = (leg.tag(self.shard), self.leg(leg).map(|leg| leg.flow));
-        let contact_uri = flow.map(|flow| self.contact_uri(&flow)).unwrap_or_default();
         let Some(entry) = self.leg_mut(leg) else { return false };
         entry.state = LegState::Arriving { early: true };
-        let Some((tx, _)) = entry.invite_in else { return false };
-        self.stack.respond(now, tx, 183, Some(&tag), Some(("application/sdp", &body)), |writer| {
-            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-            writer.field(Name::Allow, super::dispatch::ALLOW);
-        });
+        if let Some(mut session) = self.session(now, leg) {
+            session.progress((SDP, &body));
+        }
         true
     }
 

@@ -2,40 +2,22 @@
 
 use std::sync::Arc;
 
+use super::Engine;
 use super::contact::ContactKey;
 use super::liveness::Asked;
+use super::media::EndpointOwner;
 use super::media_port::PortLease;
-use super::{Engine, TxUser};
-use crate::base::seed::Seed;
 use crate::base::{Codec, EndpointId, Time};
 use crate::call::leg::{LegState, Role};
-use crate::sdp::{Agreement, Description, Formats};
-use crate::sip::dialog::Dialog;
-use crate::sip::flow::Flow;
-use crate::sip::stack::{ClientTx, ServerTx};
+use crate::report::FactKind;
+use crate::sdp::{Agreement, Description, Direction, Formats, Local};
+use crate::sip::session::{SessionId, SessionMut};
 
-/// A leg of this engine; one that is gone refers to nothing, for ever. Our tag of its dialog names it.
+/// A leg of this engine; one that is gone refers to nothing, for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct LegKey {
     pub(super) slot: u32,
-    /// Random, so that a peer cannot guess another's tag.
     pub(super) token: u32,
-}
-
-impl LegKey {
-    /// Our tag: shard, slot and token.
-    pub(super) fn tag(self, shard: u16) -> String {
-        format!("{shard:02x}{:x}-{:08x}", self.slot, self.token)
-    }
-
-    /// The leg that a tag of this shard names.
-    pub(super) fn from_tag(shard: u16, tag: &str) -> Option<Self> {
-        let (place, token) = tag.split_once('-')?;
-        if u16::from_str_radix(place.get(..2)?, 16).ok()? != shard || token.len() != 8 {
-            return None;
-        }
-        Some(LegKey { slot: u32::from_str_radix(place.get(2..)?, 16).ok()?, token: u32::from_str_radix(token, 16).ok()? })
-    }
 }
 
 /// A leg's media: an endpoint on a leased pair of ports, and what was said of it.
@@ -52,14 +34,6 @@ pub(super) struct LegMedia {
     pub(super) described: Option<Arc<[u8]>>,
 }
 
-/// A call to the outside: what its INVITE is written from.
-#[derive(Clone, Debug)]
-pub(super) struct Dialled {
-    pub(super) uri: Arc<str>,
-    pub(super) call_id: Arc<str>,
-    pub(super) body: Arc<[u8]>,
-}
-
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) key: LegKey,
@@ -67,35 +41,33 @@ pub(super) struct Leg {
     pub(super) number: u32,
     pub(super) role: Role,
     pub(super) state: LegState,
-    /// Where the party is reached.
-    pub(super) flow: Flow,
-    /// Whether it sits behind a NAT, so that it is reached where it came from, whatever it claims.
+    /// What it says and hears by SIP.
+    pub(super) session: SessionId,
+    /// Whether it sits behind a NAT, so that media comes from wherever it may.
     pub(super) behind_nat: bool,
-    pub(super) dialog: Option<Dialog>,
-    /// Under which it stands in the table of calls that came in.
-    pub(super) call_key: Option<u128>,
-    /// The INVITE of theirs that began the leg, or the last one within it.
-    pub(super) invite_in: Option<(ServerTx, u32)>,
-    /// The INVITE of ours that began the leg.
-    pub(super) invite_out: Option<ClientTx>,
-    /// Its sequence number.
-    pub(super) invite_cseq: u32,
-    /// What a call to the outside was made of, to be made again with proof.
-    pub(super) dialled: Option<Dialled>,
-    /// An INVITE within the dialog that we sent and that is not yet answered.
-    pub(super) reinvite_out: Option<ClientTx>,
-    /// Their SDP offer that we have not answered.
+    /// What a caller offered as it arrived.
     pub(super) sdp_offer: Option<Box<Description>>,
-    /// Our ACK to their 2xx and its way, for when that comes again.
-    pub(super) ack: Option<(Flow, Arc<[u8]>)>,
-    /// Their ACK to our 2xx came; before it, no BYE may go (RFC 3261 15).
-    pub(super) acknowledged: bool,
+    /// How its INVITE was answered.
     pub(super) status: Option<u16>,
     pub(super) media: Option<LegMedia>,
     /// Whether it ever had media: its record comes with the last count of packets then.
     pub(super) had_media: bool,
     /// How far we have asked into its silence.
     pub(super) asked: Asked,
+}
+
+impl LegMedia {
+    /// What we say about ourselves in the next description. Each counts as a new version: none is written twice.
+    pub(super) fn local(&mut self, direction: Direction) -> Local {
+        self.version += 1;
+        Local {
+            address: self.lease.advertised,
+            port: self.lease.rtp.port(),
+            session_id: self.session_id,
+            version: self.version,
+            direction,
+        }
+    }
 }
 
 impl Leg {
@@ -115,9 +87,12 @@ pub(super) struct NewLeg {
     pub(super) contact: ContactKey,
     pub(super) role: Role,
     pub(super) state: LegState,
-    pub(super) flow: Flow,
+    pub(super) session: SessionId,
     pub(super) behind_nat: bool,
-    pub(super) call_id: Arc<str>,
+    /// What a caller offers.
+    pub(super) sdp_offer: Option<Box<Description>>,
+    /// The endpoint that was opened for it.
+    pub(super) media: Option<LegMedia>,
 }
 
 impl Engine {
@@ -129,67 +104,62 @@ impl Engine {
         self.legs.get_mut(key.slot as usize).filter(|leg| leg.key == key)
     }
 
+    /// The leg whose session it is.
+    pub(super) fn leg_with(&self, session: SessionId) -> Option<LegKey> {
+        let key = (*self.leg_of_session.get(session.index())?)?;
+        self.leg(key).filter(|leg| leg.session == session).map(|leg| leg.key)
+    }
+
     /// Adds a leg to its contact.
     pub(super) fn add_leg(&mut self, now: Time, new: NewLeg) -> LegKey {
+        let NewLeg { contact: contact_key, role, state, session, behind_nat, sdp_offer, media } = new;
         let slot = self.legs.vacant_key() as u32;
         let key = LegKey { slot, token: self.seed.next_u32() };
         let mut number = 0;
         let mut contact_id = None;
-        if let Some(contact) = self.contact_mut(new.contact) {
+        if let Some(contact) = self.contact_mut(contact_key) {
             contact.legs_ever += 1;
             number = contact.legs_ever;
             contact.legs.push(key);
             contact_id = Some(contact.id);
         }
-        let agent = match new.role {
+        let agent = match role {
             Role::Agent(agent) => {
                 self.agents[agent.index()].legs += 1;
                 Some(agent)
             }
             Role::Caller | Role::External(_) => None,
         };
-        let began = crate::report::FactKind::LegBegan { leg: number, role: new.role.label(), agent, call_id: new.call_id };
-        self.fact(now, contact_id, began);
+        let call_id = self.sessions.call_id(session).unwrap_or_default().into();
+        self.fact(now, contact_id, FactKind::LegBegan { leg: number, role: role.label(), agent, call_id });
+        if let Some(media) = &media {
+            self.endpoints.insert(media.endpoint.0, EndpointOwner::Leg(key));
+        }
+        let (status, had_media, asked) = (None, media.is_some(), Asked::No);
         self.legs.insert(Leg {
             key,
-            contact: new.contact,
+            contact: contact_key,
             number,
-            role: new.role,
-            state: new.state,
-            flow: new.flow,
-            behind_nat: new.behind_nat,
-            dialog: None,
-            call_key: None,
-            invite_in: None,
-            invite_out: None,
-            invite_cseq: 1,
-            dialled: None,
-            reinvite_out: None,
-            sdp_offer: None,
-            ack: None,
-            acknowledged: false,
-            status: None,
-            media: None,
-            had_media: false,
-            asked: Asked::No,
+            role,
+            state,
+            session,
+            behind_nat,
+            sdp_offer,
+            status,
+            media,
+            had_media,
+            asked,
         });
+        if self.leg_of_session.len() <= session.index() {
+            self.leg_of_session.resize(session.index() + 1, None);
+        }
+        self.leg_of_session[session.index()] = Some(key);
         key
     }
-}
 
-/// A Call-ID of ours: the shard, then 128 random bits.
-pub(super) fn new_call_id(shard: u16, seed: &mut Seed) -> Arc<str> {
-    format!("{shard:02x}{:016x}{:016x}", seed.next_u64(), seed.next_u64()).into()
-}
-
-impl TxUser {
-    /// The leg that the transaction belongs to.
-    pub(super) fn leg(self) -> Option<LegKey> {
-        match self {
-            TxUser::Invite(leg) | TxUser::Reinvite(leg) | TxUser::Bye(leg) | TxUser::Alive(leg) | TxUser::Notify(leg) => {
-                Some(leg)
-            }
-            TxUser::Probe(_) | TxUser::Fork => None,
-        }
+    /// The leg's session, to be commanded.
+    pub(super) fn session(&mut self, now: Time, key: LegKey) -> Option<SessionMut<'_>> {
+        let id = self.leg(key)?.session;
+        Some(self.sessions.session(now, id))
     }
 }

@@ -37,7 +37,7 @@ impl Engine {
         let all = [
             (Limit::Contacts, u64::from(ordinary + self.emergencies_up - beyond)),
             (Limit::EmergencyContacts, u64::from(beyond)),
-            (Limit::Transactions, self.stack.len().1 as u64),
+            (Limit::Transactions, self.sessions.held().servers as u64),
             (Limit::Bindings, self.bindings_up as u64),
             (Limit::Nonces, self.nonces.remembered() as u64),
             (Limit::TrunkCalls, trunk_calls),

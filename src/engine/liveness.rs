@@ -5,14 +5,13 @@
 //! or a gateway may answer the first for a phone that is long gone, and the second mends an address that one side has lost. Only
 //! 408, 481 (RFC 5057 5.1) and silence to the re-INVITE say that nobody is there.
 
+use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::leg::LegKey;
 use super::sabotage::Rule;
-use super::{Engine, TxUser};
 use crate::base::Time;
 use crate::sdp::{self, Direction};
-use crate::sip::message::Message;
-use crate::sip::method::Method;
+use crate::sip::session::{Body, OfferBy, Purpose};
 
 /// How far the asking of a silent party has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,7 +37,7 @@ impl Engine {
         if !matches!(contact.phase, Phase::Waiting | Phase::Ringing(_)) {
             return;
         }
-        if self.leg(caller).is_some_and(|leg| leg.state.answered() && leg.acknowledged) {
+        if self.leg(caller).is_some_and(|leg| leg.state.answered()) {
             self.ask_by_options(now, caller);
         }
         if let Some(every) = self.settings.probe_waiting {
@@ -67,29 +66,21 @@ impl Engine {
     }
 
     fn ask_by_options(&mut self, now: Time, leg: LegKey) {
-        self.in_dialog(now, leg, Method::Options, TxUser::Alive(leg), None);
+        if let Some(mut session) = self.session(now, leg) {
+            session.probe();
+        }
     }
 
-    /// A re-INVITE that offers what is already agreed.
+    /// An INVITE within the dialog that offers what is already agreed. While another offer is under way it waits.
     fn ask_by_invite(&mut self, now: Time, key: LegKey) {
         let Some(leg) = self.leg_mut(key) else { return };
-        // While an INVITE is under way in either direction, no other may be (RFC 3261 14.1); that one shows who is there.
-        if leg.reinvite_out.is_some() || !leg.acknowledged {
-            leg.asked = Asked::No;
-            return;
-        }
-        let Some(formats) = leg.media.as_ref().and_then(|media| media.agreement.as_ref()).map(sdp::Agreement::formats) else {
-            return;
-        };
+        let Some(media) = &mut leg.media else { return };
+        let Some(formats) = media.agreement.as_ref().map(sdp::Agreement::formats) else { return };
+        let body = sdp::offer(&media.local(Direction::SendRecv), &formats);
+        media.sdp_offered = Some(formats);
         leg.asked = Asked::Invite;
-        let Some(local) = self.local(key, Direction::SendRecv) else { return };
-        let body = sdp::offer(&local, &formats);
-        if let Some(media) = self.leg_mut(key).and_then(|leg| leg.media.as_mut()) {
-            media.sdp_offered = Some(formats);
-        }
-        let tx = self.in_dialog(now, key, Method::Invite, TxUser::Reinvite(key), Some(("application/sdp", &body)));
-        if let Some(leg) = self.leg_mut(key) {
-            leg.reinvite_out = tx;
+        if let Some(mut session) = self.session(now, key) {
+            session.offer(Purpose::Alive, OfferBy::Invite, Body::sdp(body));
         }
     }
 
@@ -132,40 +123,34 @@ impl Engine {
         self.holds(Rule::ProbesOfTheWait) && leg.asked != Asked::Options && !waits
     }
 
-    /// An answer to our INVITE within a dialog. A 2xx is acknowledged each time it comes.
-    pub(super) fn reinvite_answered(&mut self, now: Time, key: LegKey, message: &Message<'_>) {
-        let status = message.status().unwrap_or(0);
-        let Some(leg) = self.leg_mut(key).filter(|_| status >= 200) else { return };
-        leg.reinvite_out = None;
+    /// An offer of ours within the session was accepted.
+    pub(super) fn reinvite_answered(&mut self, key: LegKey, body: &[u8]) {
+        let Some(leg) = self.leg_mut(key) else { return };
         leg.asked = Asked::No;
+        let contact = leg.contact;
         let sdp_offered = leg.media.as_mut().and_then(|media| media.sdp_offered.take());
-        match status {
-            ..300 => {
-                let contact = leg.contact;
-                if let Some(dialog) = &mut leg.dialog {
-                    dialog.refresh(message);
-                }
-                if let Ok(cseq) = message.cseq() {
-                    self.acknowledge(key, cseq.number);
-                }
-                let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(message.body).ok()?).ok());
-                if let Some(agreement) = agreed {
-                    self.agree(key, agreement);
-                    self.connect(contact);
-                }
-            }
-            408 | 481 => self.nobody_there(now, key),
-            // Somebody refuses, so somebody is there; what was agreed before stands (RFC 3261 14.1).
-            _ => {}
+        let agreed = sdp_offered.and_then(|offered| sdp::agreed(&offered, &sdp::read(body).ok()?).ok());
+        if let Some(agreement) = agreed {
+            self.agree(key, agreement);
+            self.connect(contact);
         }
     }
 
-    /// No answer to our INVITE within a dialog.
-    pub(super) fn reinvite_unanswered(&mut self, now: Time, key: LegKey) {
-        if let Some(leg) = self.leg_mut(key) {
-            leg.reinvite_out = None;
+    /// An offer of ours within the session was refused. Somebody refuses, so somebody is there: what was agreed before stands (RFC 3261 14.1).
+    pub(super) fn reinvite_refused(&mut self, now: Time, key: LegKey, status: u16) {
+        let Some(leg) = self.leg_mut(key) else { return };
+        leg.asked = Asked::No;
+        if let Some(media) = &mut leg.media {
+            media.sdp_offered = None;
+        }
+        if matches!(status, 408 | 481) {
             self.nobody_there(now, key);
         }
+    }
+
+    /// No answer to an offer of ours within the session.
+    pub(super) fn reinvite_unanswered(&mut self, now: Time, key: LegKey) {
+        self.nobody_there(now, key);
     }
 
     fn nobody_there(&mut self, now: Time, key: LegKey) {

@@ -75,53 +75,51 @@ impl Engine {
         has
     }
 
-    /// Opens the leg's endpoint, if it has none. False when no ports are left.
+    /// Opens an endpoint for a leg of this contact. `None` when no ports are left.
+    pub(super) fn open_endpoint(&mut self, now: Time, key: ContactKey, role: Role, ipv6: bool) -> Option<LegMedia> {
+        let thread = self.contact(key).and_then(|contact| contact.thread).filter(|_| self.holds(Rule::OneThread));
+        let Some(lease) = self.ports.take(thread, ipv6) else {
+            self.limit_hit(now, None, Limit::MediaPorts);
+            return None;
+        };
+        let endpoint = EndpointId(u64::from(self.shard) << 48 | self.next_serial());
+        let (cname, session_id) = (self.seed.next_u64(), self.seed.next_u64() >> 2);
+        if let Some(contact) = self.contact_mut(key) {
+            contact.thread = Some(lease.thread);
+        }
+        self.callers_with_media += u32::from(role == Role::Caller);
+        self.outputs.push_back(Output::Media(lease.thread, MediaCommand::Open { endpoint, lease, cname }));
+        Some(LegMedia { endpoint, lease, session_id, version: 0, sdp_offered: None, agreement: None, described: None })
+    }
+
+    /// Opens the endpoint of a leg that is there, if it has none. False when no ports are left.
     pub(super) fn open_media(&mut self, now: Time, key: LegKey, ipv6: bool) -> bool {
         let Some(leg) = self.leg(key) else { return false };
         if leg.media.is_some() {
             return true;
         }
-        let contact = leg.contact;
-        let thread = self.contact(contact).and_then(|contact| contact.thread).filter(|_| self.holds(Rule::OneThread));
-        let Some(lease) = self.ports.take(thread, ipv6) else {
-            self.limit_hit(now, None, Limit::MediaPorts);
-            return false;
-        };
-        let endpoint = EndpointId(u64::from(self.shard) << 48 | self.next_serial());
-        let (cname, session_id) = (self.seed.next_u64(), self.seed.next_u64() >> 2);
-        if let Some(contact) = self.contact_mut(contact) {
-            contact.thread = Some(lease.thread);
-        }
-        let mut callers = 0;
+        let (contact, role) = (leg.contact, leg.role);
+        let Some(media) = self.open_endpoint(now, contact, role, ipv6) else { return false };
+        self.endpoints.insert(media.endpoint.0, EndpointOwner::Leg(key));
         if let Some(leg) = self.leg_mut(key) {
-            leg.had_media = true;
-            callers = u32::from(leg.role == Role::Caller);
-            leg.media =
-                Some(LegMedia { endpoint, lease, session_id, version: 0, sdp_offered: None, agreement: None, described: None });
+            (leg.had_media, leg.media) = (true, Some(media));
         }
-        self.callers_with_media += callers;
-        self.endpoints.insert(endpoint.0, EndpointOwner::Leg(key));
-        self.outputs.push_back(Output::Media(lease.thread, MediaCommand::Open { endpoint, lease, cname }));
         true
     }
 
     /// What we say about ourselves in the leg's next description. Each counts as a new version: none is written twice.
     pub(super) fn local(&mut self, key: LegKey, direction: Direction) -> Option<Local> {
-        let media = self.leg_mut(key)?.media.as_mut()?;
-        media.version += 1;
-        Some(Local {
-            address: media.lease.advertised,
-            port: media.lease.rtp.port(),
-            session_id: media.session_id,
-            version: media.version,
-            direction,
-        })
+        Some(self.leg_mut(key)?.media.as_mut()?.local(direction))
     }
 
     /// Takes what both sides have agreed on, and tells the media thread.
     pub(super) fn agree(&mut self, key: LegKey, agreement: Agreement) {
+        let comes_from = self.leg(key).and_then(|leg| self.sessions.flow(leg.session)).map(|flow| flow.remote.ip());
         let Some(leg) = self.leg_mut(key) else { return };
-        let source = if leg.behind_nat { SourceRule::DescribedOr(leg.flow.remote.ip()) } else { SourceRule::Described };
+        let source = match comes_from {
+            Some(ip) if leg.behind_nat => SourceRule::DescribedOr(ip),
+            _ => SourceRule::Described,
+        };
         let Some(media) = &mut leg.media else { return };
         let remote = Remote {
             rtp: agreement.rtp,

@@ -25,8 +25,9 @@ use crate::call::trunk::TrunkLoad;
 use crate::report::{Fact, FactKind};
 use crate::sip::flow::Flow;
 use crate::sip::nonce::Nonces;
+use crate::sip::session::Sessions;
+use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
-use crate::sip::stack::{ListenerName, Stack};
 
 mod agent_calls;
 mod agents;
@@ -36,7 +37,6 @@ mod contact;
 mod dial;
 mod dispatch;
 mod end;
-mod in_dialog;
 mod inbound;
 pub mod io;
 mod last_agent;
@@ -53,6 +53,7 @@ mod register;
 mod reload;
 mod ring;
 pub(crate) mod sabotage;
+mod session_events;
 pub mod settings;
 mod talk;
 #[cfg(test)]
@@ -85,25 +86,6 @@ pub enum Reason {
     /// A registration may have lapsed.
     Registration(AgentId),
     /// A trunk is to be probed.
-    Probe(TrunkId),
-}
-
-/// What a transaction is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum TxUser {
-    /// The INVITE that a leg begins with, whichever side sent it.
-    Invite(LegKey),
-    /// An INVITE within a leg's dialog.
-    Reinvite(LegKey),
-    /// The BYE of a leg.
-    Bye(LegKey),
-    /// An OPTIONS within a leg's dialog, to see whether the party is still there.
-    Alive(LegKey),
-    /// The BYE to a second phone behind a leg's contact, which answered too late: what comes of it means nothing to the leg.
-    Fork,
-    /// A NOTIFY within a leg's dialog.
-    Notify(LegKey),
-    /// An OPTIONS to a trunk.
     Probe(TrunkId),
 }
 
@@ -145,7 +127,9 @@ struct TrunkRecord {
 pub struct Engine {
     shard: u16,
     settings: Arc<Settings>,
-    stack: Stack<TxUser>,
+    sessions: Sessions,
+    /// By the index of the session.
+    leg_of_session: Vec<Option<LegKey>>,
     counts: Arc<SipCounts>,
     legs: Slab<Leg>,
     contacts: Slab<Contact>,
@@ -167,9 +151,6 @@ pub struct Engine {
     endpoints: KeyedMap<u64, EndpointOwner>,
     /// Whose phone registered on a flow.
     flows: KeyedMap<Flow, AgentId>,
-    /// Calls that came in, by Call-ID and From tag: the same one coming by another way is refused.
-    by_call: KeyedMap<u128, LegKey>,
-    keyed: Keyed,
     last_agents: LastAgents,
     /// INVITEs that were just refused, for when they come again.
     refused: Refused,
@@ -218,13 +199,14 @@ impl Engine {
     pub fn new(parts: Parts, now: Time) -> Self {
         let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
         let slots = matcher.slots_of(shard);
-        let stack = Stack::new(shard, listeners, seed.fork(), counts.clone());
+        let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
         let registration = settings.registration;
         let nonces = Nonces::new(&mut seed, settings.realm(), registration.nonce_life, settings.limits.nonces as usize);
         let keyed = Keyed::from_seed(&mut seed);
         let mut engine = Engine {
             shard,
-            stack,
+            sessions,
+            leg_of_session: Vec::new(),
             counts,
             legs: Slab::new(),
             contacts: Slab::new(),
@@ -241,10 +223,8 @@ impl Engine {
             nonces,
             endpoints: keyed.map(),
             flows: keyed.map(),
-            by_call: keyed.map(),
             last_agents: LastAgents::new(keyed),
             refused: Refused::new(keyed),
-            keyed,
             outputs: VecDeque::new(),
             seed,
             serial: 0,
@@ -293,15 +273,15 @@ impl Engine {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        self.stack.poll_transmit().map(Output::Transmit)
+        self.sessions.poll_transmit().map(Output::Transmit)
     }
 
     /// When to call `handle` with [`Input::Time`] at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let own = self.deadlines.next().map(|(at, _)| at);
-        let stack = self.stack.next_deadline().map(|(at, _)| at);
-        own.into_iter().chain(stack).min()
+        let sessions = self.sessions.next_deadline().map(|(at, _)| at);
+        own.into_iter().chain(sessions).min()
     }
 
     /// Whether another shard's match concerns a party of ours.
@@ -325,7 +305,7 @@ impl Engine {
     /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.contacts.is_empty() && self.legs.is_empty() && self.stack.is_empty() && self.endpoints.is_empty()
+        self.contacts.is_empty() && self.legs.is_empty() && self.sessions.held().is_nothing() && self.endpoints.is_empty()
     }
 
     /// What a contact's end by a broken invariant of ours leaves to do: it ends, its agent comes back. To be called after a
@@ -337,16 +317,14 @@ impl Engine {
             self.end_contact(now, key, EndedBy::Fault, Some(500));
         }
         // The request at hand may not have been answered, and nobody would answer it any more.
-        self.stack.answer_unowned(now);
+        self.sessions.answer_unowned(now);
         self.settle(now);
         id
     }
 
     fn run_deadlines(&mut self, now: Time) {
-        while self.stack.due(now) {
-            self.told(now);
-        }
-        self.told(now);
+        self.sessions.handle_timeout(now);
+        self.follow_sessions(now);
         while let Some((_, reason)) = self.deadlines.pop_due(now) {
             match reason {
                 Reason::Contact(key, timer) => self.contact_timer(now, key, timer),
@@ -359,7 +337,11 @@ impl Engine {
 
     /// Follows up what the matcher has decided meanwhile, until it decides nothing more.
     fn settle(&mut self, now: Time) {
-        while self.matcher.has_wake_ups(self.shard) {
+        loop {
+            self.follow_sessions(now);
+            if !self.matcher.has_wake_ups(self.shard) {
+                break;
+            }
             self.follow_wake_ups(now);
         }
     }

@@ -96,7 +96,7 @@ impl Engine {
             Challenges::Sha256 => &[Algorithm::Sha256],
         };
         let challenges: Vec<String> = order.iter().map(|a| self.nonces.challenge(now, *a, stale)).collect();
-        self.stack.reply_stateless(flow, message, status, |writer| {
+        self.reply(flow, message, status, |writer| {
             for challenge in challenges {
                 writer.field(name, challenge);
             }
@@ -113,22 +113,22 @@ impl Engine {
             Ok(agent) => agent,
             Err(stale) => return self.challenge(now, flow, message, 401, stale),
         };
-        let Some(tx) = self.stack.begin(now, flow, message, None) else { return };
+        let Some(tx) = self.sessions.outside().begin(now, flow, message) else { return };
         let tag = format!("{:016x}", self.seed.next_u64());
         let named = self.settings.directory.agents[agent.index()].as_ref().is_some_and(|a| *a.name == *aor.user_unescaped());
         if !named {
-            return self.stack.respond(now, tx, 403, Some(&tag), None, |_| {});
+            return self.sessions.outside().respond(now, tx, 403, &tag, |_| {});
         }
         if let Err(status) = self.bind(now, agent, flow, message) {
             let min = self.settings.registration.expires_min.as_secs();
-            return self.stack.respond(now, tx, status, Some(&tag), None, |writer| {
+            return self.sessions.outside().respond(now, tx, status, &tag, |writer| {
                 if status == 423 {
                     writer.fmt(Name::MinExpires, format_args!("{min}"));
                 }
             });
         }
         let bindings = self.agents[agent.index()].bindings.clone();
-        self.stack.respond(now, tx, 200, Some(&tag), None, |writer| {
+        self.sessions.outside().respond(now, tx, 200, &tag, |writer| {
             for binding in &bindings {
                 let left = binding.expires.since(now).as_secs();
                 writer.fmt(Name::Contact, format_args!("<{}>;expires={left}", binding.uri));

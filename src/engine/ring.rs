@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Phase, Ringing};
-use super::leg::{LegKey, NewLeg, new_call_id};
+use super::inbound::SDP;
+use super::leg::{LegKey, LegMedia, NewLeg};
 use super::sabotage::Rule;
-use super::{Engine, TxUser};
-use crate::base::words::{OfferOutcome, QueueOutcome, Segment, Transport};
+use crate::base::words::{OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, Codec, Time};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sdp::{self, Codecs, Direction};
-use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
-use crate::sip::message::Message;
-use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::session::{NewInvite, SessionId};
 
 /// What hotline relays or transcodes, in its own order.
 pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
@@ -48,7 +49,7 @@ pub(super) fn weight(outcome: OfferOutcome) -> u8 {
 }
 
 /// What the final status of a ring means for the agent.
-fn meaning(status: u16) -> OfferOutcome {
+pub(super) fn meaning(status: u16) -> OfferOutcome {
     match status {
         486 => OfferOutcome::Busy,
         403 | 480 | 600 | 603 | 300..400 => OfferOutcome::Refused,
@@ -61,7 +62,9 @@ impl Engine {
     pub(super) fn phones_of(&self, agent: AgentId) -> Vec<Phone> {
         let fixed = self.settings.account(agent).and_then(|account| account.fixed.as_ref());
         if let Some(fixed) = fixed {
-            let Some(listener) = self.stack.listener_for(fixed.transport, fixed.address) else { return Vec::new() };
+            let Some(listener) = self.sessions.listeners().listener_for(fixed.transport, fixed.address) else {
+                return Vec::new();
+            };
             let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
             return vec![Phone { uri: fixed.uri.clone(), flow, path: None, behind_nat: false }];
         }
@@ -85,7 +88,7 @@ impl Engine {
         }
         // For want of ports, which are not the agent's: there will be some in a moment.
         let until = now + if rung { ring_timeout } else { PORTS_RETRY };
-        let bounded = self.holds(Rule::RingDeadline);
+        let bounded = self.holds(if rung { Rule::RingDeadline } else { Rule::RingForPorts });
         let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.agent == agent) else { return };
         ringing.until = bounded.then_some(until);
         let slot = ringing.slot;
@@ -110,85 +113,79 @@ impl Engine {
 
     pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
         let Some(contact) = self.contact(key) else { return false };
-        let (caller, hops) = (contact.caller, contact.max_forwards);
+        let (caller, max_forwards) = (contact.caller, contact.max_forwards);
         if !self.ports_for(now, key, phone.flow.remote.is_ipv6()) {
             return false;
         }
-        let call_id = new_call_id(self.shard, &mut self.seed);
-        let leg = self.add_leg(
-            now,
-            NewLeg {
-                contact: key,
-                role: Role::Agent(agent),
-                state: LegState::Calling { ringing: false },
-                flow: phone.flow,
-                behind_nat: phone.behind_nat,
-                call_id: call_id.clone(),
-            },
-        );
         let codecs = self.codecs_for_agent(caller);
-        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+        let Some((media, body)) = self.offer_to(now, key, Role::Agent(agent), phone.flow.remote.is_ipv6(), &codecs) else {
+            return false;
+        };
+        let from = self.caller_as_shown(key);
+        let name = self.settings.agent_name(agent).unwrap_or_default();
+        let to = format!("<sip:{name}@{}>", self.settings.realm());
+        let settings = self.settings.clone();
+        let shown = &settings.phone;
+        let alert = shown.alert_info.as_deref().map(|value| (Name::AlertInfo, value));
+        let info = shown.call_info.as_deref().map(|value| (Name::CallInfo, value));
+        let headers: SmallVec<[(Name, &str); 2]> = alert.into_iter().chain(info).collect();
+        let invite = NewInvite {
+            flow: phone.flow,
+            behind_nat: phone.behind_nat,
+            uri: &phone.uri,
+            route: phone.path.as_deref(),
+            from: &from,
+            to: &to,
+            max_forwards,
+            headers: &headers,
+            body: (SDP, &body),
+            credentials: None,
+        };
+        let session = self.sessions.invite(now, &invite);
+        self.add_rung_leg(now, key, Role::Agent(agent), session, phone.behind_nat, media);
+        true
+    }
+
+    /// A leg that is being called, and whom the contact waits for.
+    pub(super) fn add_rung_leg(
+        &mut self,
+        now: Time,
+        contact: ContactKey,
+        role: Role,
+        session: SessionId,
+        behind_nat: bool,
+        media: LegMedia,
+    ) {
+        let (state, media) = (LegState::Calling { ringing: false }, Some(media));
+        let leg = self.add_leg(now, NewLeg { contact, role, state, session, behind_nat, sdp_offer: None, media });
+        match self.contact_mut(contact).map(|contact| &mut contact.phase) {
             Some(Phase::Ringing(rings)) => {
-                rings.iter_mut().filter(|ringing| ringing.agent == agent).for_each(|ringing| ringing.legs.push(leg));
+                let ours = rings.iter_mut().filter(|ring| role == Role::Agent(ring.agent));
+                ours.for_each(|ring| ring.legs.push(leg));
             }
             Some(Phase::Dialling(dial)) => dial.legs.push(leg),
             _ => {}
         }
-        let Some(body) = self.sdp_offer_to(now, leg, &codecs, caller) else {
-            self.drop_ring_leg(now, key, leg);
-            return false;
-        };
-        let from = self.caller_as_shown(key);
-        let to = self.settings.directory.agents[agent.index()].as_ref().map(|agent| agent.name.clone()).unwrap_or_default();
-        let realm = self.settings.realm().to_owned();
-        let (tag, contact_uri) = (leg.tag(self.shard), self.contact_uri(&phone.flow));
-        let headers = self.settings.phone.clone();
-        let tx = self.stack.request(
-            now,
-            phone.flow,
-            (Method::Invite, &phone.uri),
-            TxUser::Invite(leg),
-            Some(("application/sdp", &body)),
-            |writer| {
-                if let Some(path) = &phone.path {
-                    writer.field(Name::Route, &**path);
-                }
-                writer.fmt(Name::MaxForwards, format_args!("{hops}"));
-                writer.fmt(Name::From, format_args!("{from};tag={tag}"));
-                writer.fmt(Name::To, format_args!("<sip:{to}@{realm}>"));
-                writer.field(Name::CallId, &*call_id);
-                writer.field(Name::CSeq, "1 INVITE");
-                writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-                writer.field(Name::Allow, super::dispatch::ALLOW);
-                writer.field(Name::Supported, super::dispatch::SUPPORTED);
-                if let Some(alert) = &headers.alert_info {
-                    writer.field(Name::AlertInfo, &**alert);
-                }
-                if let Some(info) = &headers.call_info {
-                    writer.field(Name::CallInfo, &**info);
-                }
-            },
-        );
-        if let Some(leg) = self.leg_mut(leg) {
-            leg.invite_out = Some(tx);
-        }
-        true
     }
 
-    /// Our SDP offer on a new leg to somebody who shall talk to `caller`.
-    pub(super) fn sdp_offer_to(&mut self, now: Time, leg: LegKey, codecs: &[Codec], caller: LegKey) -> Option<Vec<u8>> {
-        let ipv6 = self.leg(leg)?.flow.remote.is_ipv6();
-        if !self.open_media(now, leg, ipv6) {
-            return None;
-        }
+    /// Our offer to somebody who shall talk to the contact's caller, and the endpoint that it describes.
+    pub(super) fn offer_to(
+        &mut self,
+        now: Time,
+        key: ContactKey,
+        role: Role,
+        ipv6: bool,
+        codecs: &[Codec],
+    ) -> Option<(LegMedia, Vec<u8>)> {
+        let mut media = self.open_endpoint(now, key, role, ipv6)?;
+        let caller = self.contact(key)?.caller;
         let formats = match self.leg(caller).and_then(|leg| leg.sdp_offer.as_deref()) {
             Some(theirs) => sdp::formats_like(codecs, theirs),
             None => sdp::formats(codecs),
         };
-        let local = self.local(leg, Direction::SendRecv)?;
-        let body = sdp::offer(&local, &formats);
-        self.leg_mut(leg)?.media.as_mut()?.sdp_offered = Some(formats);
-        Some(body)
+        let body = sdp::offer(&media.local(Direction::SendRecv), &formats);
+        media.sdp_offered = Some(formats);
+        Some((media, body))
     }
 
     /// From, as the agent's phone shows it: the queue and the language as the name, the caller's number as the user.
@@ -203,67 +200,15 @@ impl Engine {
         format!("\"{quoted}\" <sip:{}@{}>", number.replace('#', "%23"), self.settings.realm())
     }
 
-    /// Our Contact on a flow.
-    pub(super) fn contact_uri(&self, flow: &Flow) -> String {
-        let sent_by = &self.stack.listener(flow.listener).sent_by;
-        match flow.transport {
-            Transport::Udp => format!("sip:hotline@{sent_by}"),
-            transport => format!("sip:hotline@{sent_by};transport={}", transport.label()),
-        }
-    }
-
-    /// An answer to the INVITE of a phone.
-    pub(super) fn ring_response(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
-        let status = message.status().unwrap_or(0);
+    /// A call of ours was answered.
+    pub(super) fn answered(&mut self, now: Time, leg: LegKey, body: &[u8]) {
         let Some(entry) = self.leg_mut(leg) else { return };
-        let key = entry.contact;
-        match status {
-            ..101 => {}
-            101..200 => {
-                if let LegState::Calling { ringing } = &mut entry.state {
-                    *ringing = true;
-                    self.dial_rings(now, key, leg, message.body);
-                }
-            }
-            200..300 => self.ring_accepted(now, leg, message),
-            401 | 407 if self.prove_to_trunk(now, leg, message) => {}
-            _ => self.leg_failed(now, key, leg, meaning(status), status),
-        }
-    }
-
-    fn ring_accepted(&mut self, now: Time, leg: LegKey, message: &Message<'_>) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        if let Some(dialog) = &entry.dialog {
-            if dialog.same_fork(message) {
-                // Our ACK was lost.
-                if let Some((flow, ack)) = entry.ack.clone() {
-                    self.stack.send(flow, ack);
-                }
-            } else {
-                self.end_fork(now, leg, message);
-            }
-            return;
-        }
-        let cseq = entry.invite_cseq;
-        let Ok(dialog) = Dialog::from_response(message, cseq) else {
-            // A 2xx without a usable Contact or tag makes no dialog that could be ended by BYE.
-            let key = entry.contact;
-            return self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 502);
-        };
-        let cancelled = entry.state == LegState::Ending;
-        entry.dialog = Some(dialog);
         entry.status = Some(200);
         entry.state = LegState::Answered { since: now, holds: false };
-        entry.acknowledged = true;
-        entry.invite_out = None;
         let key = entry.contact;
-        self.acknowledge(leg, cseq);
-        if cancelled {
-            return self.hang_up(now, leg);
-        }
         match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, message.body),
-            _ => self.ring_answered(now, key, leg, message.body),
+            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, body),
+            _ => self.ring_answered(now, key, leg, body),
         }
     }
 
@@ -333,16 +278,6 @@ impl Engine {
         self.forget_slot(key);
     }
 
-    /// A leg that could not be rung is gone, as if it had never been.
-    pub(super) fn drop_ring_leg(&mut self, now: Time, key: ContactKey, leg: LegKey) {
-        match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Ringing(rings)) => rings.iter_mut().for_each(|ringing| ringing.legs.retain(|other| *other != leg)),
-            Some(Phase::Dialling(dial)) => dial.legs.retain(|other| *other != leg),
-            _ => {}
-        }
-        self.leg_gone(now, leg);
-    }
-
     /// Some agent was rung long enough.
     pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
         for ringing in self.rings(key).to_vec() {
@@ -369,10 +304,11 @@ impl Engine {
         let Some(entry) = self.leg_mut(leg) else { return };
         if let LegState::Calling { .. } = entry.state {
             entry.state = LegState::Ending;
-            if let Some(tx) = entry.invite_out
-                && self.holds(Rule::CancelRing)
-            {
-                self.stack.cancel(now, tx, reason);
+            if !self.holds(Rule::CancelRing) {
+                return;
+            }
+            if let Some(mut session) = self.session(now, leg) {
+                session.cancel(reason);
             }
         }
     }

@@ -28,8 +28,8 @@ pub(crate) enum Rule {
     CancelRing,
     /// A call over a trunk outward is counted until its leg is gone.
     CallsOut,
-    /// A call outward for which no port is free is over at once.
-    NoPorts,
+    /// An agent whom no port was free for is rung as soon as there is one.
+    RingForPorts,
     /// Who registered over a connection is not rung over it once it is gone.
     BrokenConnections,
     /// A registration lapses at its time.
@@ -54,8 +54,6 @@ pub(crate) enum Rule {
     UntriedCall,
     /// A call that was refused is refused when its INVITE comes again.
     RefusedAgain,
-    /// Who sends a further INVITE within a dialog has had our answer to the one before.
-    FurtherInvite,
     /// Whoever was called in particular is let go once.
     LetGoOnce,
     /// Who was passed on to a line that does not take them is with nobody any more.

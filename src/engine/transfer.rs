@@ -3,24 +3,19 @@
 
 use std::sync::Arc;
 
+use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::dial::{DialTo, Purpose};
 use super::dispatch::user_of;
 use super::leg::LegKey;
 use super::media_port::Feed;
 use super::sabotage::Rule;
-use super::{Engine, TxUser};
 use crate::base::words::{EndedBy, Segment, TransferKind, TransferOutcome};
 use crate::base::{AgencyId, AgentId, Time};
 use crate::call::leg::Role;
 use crate::call::numbers::is_number;
 use crate::call::transfer::{self, Destination, Refused};
 use crate::report::FactKind;
-use crate::sip::message::Message;
-use crate::sip::method::Method;
-use crate::sip::name::Name;
-use crate::sip::name_addr::NameAddr;
-use crate::sip::stack::ServerTx;
 use crate::sip::write::reason_phrase;
 
 /// A transfer under way.
@@ -35,17 +30,16 @@ pub(super) struct Transfer {
 }
 
 impl Engine {
-    /// A REFER within an agent's leg.
-    pub(super) fn refer(&mut self, now: Time, leg: LegKey, tx: ServerTx, message: &Message<'_>) {
-        let answer = self.begin_transfer(now, leg, message);
+    /// An agent's phone asks us to call somebody in its place (REFER).
+    pub(super) fn refer(&mut self, now: Time, leg: LegKey, refer_to: &str, has_replaces: bool) {
+        let answer = self.begin_transfer(leg, refer_to, has_replaces);
         let status = match &answer {
             Ok(_) => 202,
             Err(status) => *status,
         };
-        let contact_uri = self.leg(leg).map(|leg| self.contact_uri(&leg.flow)).unwrap_or_default();
-        self.stack.respond(now, tx, status, None, None, |writer| {
-            writer.fmt(Name::Contact, format_args!("<{contact_uri}>"));
-        });
+        if let Some(mut session) = self.session(now, leg) {
+            session.respond_refer(status);
+        }
         if let Ok((key, destination)) = answer {
             self.notify(now, leg, 100);
             self.pass_on(now, key, destination);
@@ -53,7 +47,7 @@ impl Engine {
     }
 
     /// Checks a REFER and notes the transfer. Nothing has happened to the caller yet.
-    fn begin_transfer(&mut self, _now: Time, leg: LegKey, message: &Message<'_>) -> Result<(ContactKey, Destination), u16> {
+    fn begin_transfer(&mut self, leg: LegKey, refer_to: &str, has_replaces: bool) -> Result<(ContactKey, Destination), u16> {
         let entry = self.leg(leg).ok_or(481u16)?;
         let key = entry.contact;
         let Role::Agent(from) = entry.role else { return Err(403) };
@@ -63,13 +57,11 @@ impl Engine {
             Phase::Talking { .. } | Phase::Dialling(_) => return Err(Refused::Pending.status()),
             _ => return Err(481),
         }
-        let refer_to = message.get(Name::ReferTo).and_then(NameAddr::parse).ok_or(400u16)?;
-        let uri = refer_to.uri().map_err(|_| 400u16)?;
-        if uri.header("Replaces").is_some() {
+        if has_replaces {
             // Attended transfers come with consulting.
             return Err(501);
         }
-        let (user, _) = user_of(refer_to.raw_uri()).ok_or(400u16)?;
+        let (user, _) = user_of(refer_to).ok_or(400u16)?;
         let destination = self.destination(from, &user).ok_or(Refused::Unknown.status())?;
         let pending = contact.transfer.is_some();
         transfer::allowed(contact.transfers, pending, Some(from), &destination).map_err(Refused::status)?;
@@ -229,8 +221,8 @@ impl Engine {
     fn notify(&mut self, now: Time, leg: LegKey, status: u16) {
         let body = format!("SIP/2.0 {status} {}\r\n", reason_phrase(status));
         let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
-        let extra = [(Name::Event, "refer"), (Name::SubscriptionState, state)];
-        let body = Some(("message/sipfrag;version=2.0", body.as_bytes()));
-        self.in_dialog_with(now, leg, Method::Notify, TxUser::Notify(leg), body, &extra);
+        if let Some(mut session) = self.session(now, leg) {
+            session.notify("refer", state, ("message/sipfrag;version=2.0", body.as_bytes()));
+        }
     }
 }

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use super::register::Unproven;
 use super::sabotage::Rule;
-use super::{Engine, Reason, TxUser};
+use super::{Engine, Reason};
 use crate::base::words::Direction;
 use crate::base::{Time, TrunkId};
 use crate::call::trunk::TrunkRules;
 use crate::report::FactKind;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
-use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::session::LoneId;
 use crate::sip::uri::Uri;
 
 impl Engine {
@@ -28,7 +28,8 @@ impl Engine {
     pub(super) fn may_be_a_trunk(&self, message: &Message<'_>) -> bool {
         let roams = |trunk: &TrunkRules| trunk.login.is_some() && trunk.from.is_empty();
         let Start::Request { uri, .. } = message.start else { return false };
-        let for_us = || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.stack.listens_at(uri.host));
+        let for_us =
+            || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.sessions.listeners().listens_at(uri.host));
         self.settings.trunks.iter().flatten().any(roams) && for_us()
     }
 
@@ -89,19 +90,9 @@ impl Engine {
         let Some(rules) = settings.trunk(trunk) else { return };
         let (Some(every), Some(out)) = (rules.probe_every, &rules.outbound) else { return };
         self.trunks[trunk.index()].probe = Some(self.deadlines.set(now + every, Reason::Probe(trunk)));
-        let Some(listener) = self.stack.listener_for(out.transport, out.address) else { return };
+        let Some(listener) = self.sessions.listeners().listener_for(out.transport, out.address) else { return };
         let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
-        let uri = format!("sip:{}", out.host);
-        let (call_id, tag) = (super::leg::new_call_id(self.shard, &mut self.seed), self.seed.next_u64());
-        let sent_by = self.stack.listener(listener).sent_by.clone();
-        self.stack.request(now, flow, (Method::Options, &uri), TxUser::Probe(trunk), None, |writer| {
-            writer.field(Name::MaxForwards, "70");
-            writer.fmt(Name::From, format_args!("<sip:hotline@{sent_by}>;tag={tag:016x}"));
-            writer.fmt(Name::To, format_args!("<{uri}>"));
-            writer.field(Name::CallId, &*call_id);
-            writer.field(Name::CSeq, "1 OPTIONS");
-            writer.field(Name::Accept, "application/sdp");
-        });
+        self.sessions.outside().probe(now, &flow, &format!("sip:{}", out.host), LoneId(trunk.0));
     }
 
     /// Any answer at all shows that the trunk is there.
