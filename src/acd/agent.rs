@@ -10,9 +10,9 @@ use super::matcher::Standing;
 use crate::base::Time;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome};
 
-/// An agent's state, with what is meaningful in it and nothing else.
+/// An agent's state, with what is meaningful in it and nothing else. `C` is how a contact is named: by its slot in the matcher, or for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum State<C = ContactSlot> {
     /// Not signed in.
     Offline,
     /// Free.
@@ -20,21 +20,21 @@ pub enum State {
     /// Claimed; the ring has not begun.
     Reserved {
         /// The contact.
-        contact: ContactSlot,
+        contact: C,
         /// When the reservation counts as stuck.
         until: Time,
     },
     /// The phone rings.
     Ringing {
         /// The contact.
-        contact: ContactSlot,
+        contact: C,
         /// When the ringing counts as stuck: well after the ring time-out, which is the contact's.
         until: Time,
     },
     /// In a talk.
     Talking {
         /// The contact.
-        contact: ContactSlot,
+        contact: C,
         /// When the talk counts as stuck: after the longest talk, which is the contact's to end.
         until: Time,
     },
@@ -57,7 +57,7 @@ pub enum State {
     },
 }
 
-impl State {
+impl<C: Copy> State<C> {
     /// The state without its details, as metrics and events name it.
     #[must_use]
     pub const fn word(&self) -> AgentState {
@@ -104,7 +104,7 @@ impl State {
 
     /// The contact that holds the agent.
     #[must_use]
-    pub const fn contact(&self) -> Option<ContactSlot> {
+    pub const fn contact(&self) -> Option<C> {
         match self {
             State::Reserved { contact, .. } | State::Ringing { contact, .. } | State::Talking { contact, .. } => Some(*contact),
             _ => None,
@@ -131,8 +131,8 @@ pub const OWN_CALL_MAX: Duration = Duration::from_secs(4 * 3600);
 
 /// An agent's state, with what it has put off.
 #[derive(Clone, Debug)]
-pub struct Agent {
-    state: State,
+pub struct Agent<C = ContactSlot> {
+    state: State<C>,
     since: Time,
     afterwards: Afterwards,
     /// Calls of the agent's own that are up.
@@ -151,7 +151,7 @@ pub enum Due {
     Stuck(AgentState),
 }
 
-impl Agent {
+impl<C: Copy + PartialEq> Agent<C> {
     /// An agent who is not signed in.
     #[must_use]
     pub fn new(now: Time) -> Self {
@@ -160,7 +160,7 @@ impl Agent {
 
     /// The state.
     #[must_use]
-    pub const fn state(&self) -> &State {
+    pub const fn state(&self) -> &State<C> {
         &self.state
     }
 
@@ -188,7 +188,7 @@ impl Agent {
         matches!(self.state, State::Ready)
     }
 
-    fn become_(&mut self, now: Time, state: State) {
+    fn become_(&mut self, now: Time, state: State<C>) {
         self.state = state;
         self.since = now;
     }
@@ -268,7 +268,7 @@ impl Agent {
     }
 
     /// The matcher has claimed the agent. False when the agent's state allows no offer: the claim must be undone.
-    pub fn reserve(&mut self, now: Time, contact: ContactSlot) -> bool {
+    pub fn reserve(&mut self, now: Time, contact: C) -> bool {
         let free = self.state == State::Ready;
         if free {
             self.become_(now, State::Reserved { contact, until: now + RESERVED_MAX });
@@ -277,12 +277,12 @@ impl Agent {
     }
 
     /// The phone is being rung for `contact`, for at most `ring`.
-    pub fn ring(&mut self, now: Time, contact: ContactSlot, ring: Duration) {
+    pub fn ring(&mut self, now: Time, contact: C, ring: Duration) {
         self.become_(now, State::Ringing { contact, until: now + ring.max(SILENT_PHONE) + STUCK_MARGIN });
     }
 
     /// The agent answered; the talk lasts at most `talk_max`.
-    pub fn talk(&mut self, now: Time, contact: ContactSlot, talk_max: Duration) {
+    pub fn talk(&mut self, now: Time, contact: C, talk_max: Duration) {
         self.become_(now, State::Talking { contact, until: now + talk_max + STUCK_MARGIN });
     }
 

@@ -72,7 +72,7 @@ fn one_who_is_not_ready_cannot_be_reserved() {
 
 #[test]
 fn own_calls_are_counted_and_end_where_they_began() {
-    let mut agent = Agent::new(T0);
+    let mut agent = Agent::<ContactSlot>::new(T0);
     agent.sign_in(T0);
     agent.own_call(at(1));
     agent.own_call(at(2));

@@ -52,6 +52,10 @@ index_id!(
     TrunkId
 );
 
+/// A shard: one signalling thread and what it owns.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct ShardId(pub u16);
+
 /// A media endpoint: one leg's RTP session on a media thread.
 ///
 /// Unique for the life of the process, so that a command or an event about an endpoint that is gone hits nobody.

@@ -16,6 +16,6 @@ pub mod words;
 
 pub use codec::Codec;
 pub use estimate::{Estimate, Range};
-pub use ids::{AgencyId, AgentId, ContactId, EndpointId, EntryId, PoolId, QueueId, SkillId, TrunkId};
+pub use ids::{AgencyId, AgentId, ContactId, EndpointId, EntryId, PoolId, QueueId, ShardId, SkillId, TrunkId};
 pub use time::Time;
 pub use weighed::Weighed;

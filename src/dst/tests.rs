@@ -174,7 +174,6 @@ fn a_rule_taken_out_is_detected() {
         (Rule::LimitWhilePassedOn, any),
         (Rule::ProbesOfTheWait, any),
         (Rule::AgesApart, any),
-        (Rule::UntriedCall, few_slots),
         (Rule::RefusedAgain, foul),
         (Rule::LetGoOnce, any),
         (Rule::WithNobody, few_slots),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::ContactKey;
 use super::dial::{DialTo, Purpose};
 use super::dispatch::user_of;
@@ -47,29 +48,26 @@ impl Engine {
         self.current = Some(key);
         match dialled {
             Dialled::Code(command, prompt) => {
-                self.agent_command(now, agent, command);
+                self.tell_desk(agent, ToDesk::Command(command));
                 if self.answer_caller(now, key, None) {
                     let prompt = self.prompt(key, prompt);
                     self.goodbye(now, key, EndedBy::System, vec![prompt]);
                 }
             }
             Dialled::Here(target) => {
-                self.busy_by(now, agent, key);
+                self.busy_by(agent, key);
                 self.lead(now, key, target);
             }
             Dialled::Somebody(to) => {
-                self.busy_by(now, agent, key);
-                if !self.dial(now, key, to, Purpose::Own) {
-                    self.end_contact(now, key, EndedBy::System, Some(486));
-                }
+                self.busy_by(agent, key);
+                self.dial(now, key, to, Purpose::Own);
             }
         }
         Ok(())
     }
 
-    fn busy_by(&mut self, now: Time, agent: AgentId, key: ContactKey) {
-        self.agents[agent.index()].agent.own_call(now);
-        self.agent_changed(now, agent);
+    fn busy_by(&mut self, agent: AgentId, key: ContactKey) {
+        self.tell_desk(agent, ToDesk::OwnCall);
         if let Some(contact) = self.contact_mut(key) {
             contact.busies_owner = true;
         }

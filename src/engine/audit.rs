@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::contact::{Contact, Phase};
+use super::desks::DeskView;
 use super::dial::{Dial, DialTo, Purpose};
 use crate::acd::agent::State;
 use crate::acd::claim::{AgentView, ContactView};
@@ -30,6 +31,7 @@ impl Engine {
 
     /// An agent is busy by as many calls of their own as there are.
     fn audit_own_calls(&self) -> Result<(), String> {
+        let views: Vec<DeskView> = self.desks.views().collect();
         let mut calls: BTreeMap<AgentId, u8> = BTreeMap::new();
         for (_, contact) in self.contacts.iter().filter(|(_, contact)| !matches!(contact.phase, Phase::Over)) {
             let owner = contact.own.filter(|_| contact.busies_owner);
@@ -39,16 +41,17 @@ impl Engine {
                 _ => None,
             };
             // Who is passed on to a colleague outside of any queue is no call of the colleague's own.
-            let colleague = colleague.filter(|agent| self.agents[agent.index()].agent.state().contact().is_none());
+            let held = |agent: &AgentId| views[agent.index()].state.contact().is_some();
+            let colleague = colleague.filter(|agent| !held(agent));
             // Nor is who passes its caller on free before it is known how that goes.
             let passing = contact.transfer.filter(|transfer| transfer.leg.is_some()).map(|transfer| transfer.from);
-            let passing = passing.filter(|agent| self.agents[agent.index()].agent.state().contact().is_none());
+            let passing = passing.filter(|agent| !held(agent));
             for agent in owner.into_iter().chain(colleague).chain(passing) {
                 *calls.entry(agent).or_default() += 1;
             }
         }
-        for (index, record) in self.agents.iter().enumerate() {
-            let (counted, is) = (record.agent.own_calls(), calls.get(&AgentId(index as u32)).copied().unwrap_or(0));
+        for (index, desk) in views.iter().enumerate() {
+            let (counted, is) = (desk.own_calls, calls.get(&AgentId(index as u32)).copied().unwrap_or(0));
             if counted != is {
                 return Err(format!("agent {index} counts {counted} calls of their own, and has {is}"));
             }
@@ -58,13 +61,13 @@ impl Engine {
 
     /// Whoever is ready and has no phone in use sits on the bench, and nobody else does.
     fn audit_seats(&self) -> Result<(), String> {
-        for (index, record) in self.agents.iter().enumerate() {
+        for (index, desk) in self.desks.views().enumerate() {
             let view = self.matcher.agent(AgentId(index as u32));
-            if view == AgentView::Busy && record.agent.wants_contacts() && record.legs == 0 {
+            if view == AgentView::Busy && desk.wants_contacts && desk.legs == 0 {
                 return Err(format!("agent {index} is ready, and not on the bench"));
             }
-            if view == AgentView::Ready && record.legs > 0 {
-                return Err(format!("agent {index} is on the bench while {} phones may ring or talk", record.legs));
+            if view == AgentView::Ready && desk.legs > 0 {
+                return Err(format!("agent {index} is on the bench while {} phones may ring or talk", desk.legs));
             }
         }
         Ok(())
@@ -72,8 +75,8 @@ impl Engine {
 
     /// What an agent's phone is reached by is there, as far as can be known.
     fn audit_phones(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
-        for (index, record) in self.agents.iter().enumerate() {
-            for binding in &record.bindings {
+        for index in 0..self.settings.directory.agents.len() {
+            for binding in self.desks.devices().of(AgentId(index as u32)) {
                 if binding.expires <= now {
                     return Err(format!("agent {index} is still registered at {}, which has lapsed", binding.uri));
                 }
@@ -138,15 +141,15 @@ impl Engine {
         if let Some((agent, count)) = held.iter().find(|(_, count)| **count > 1) {
             return Err(format!("agent {} is held by {count} contacts", agent.0));
         }
-        for (index, record) in self.agents.iter().enumerate() {
-            let state = record.agent.state();
+        for (index, desk) in self.desks.views().enumerate() {
+            let state = &desk.state;
             let lasting = matches!(state, State::Offline | State::Ready | State::Break { until: None, .. });
-            if !lasting && record.state_deadline.is_none() {
+            if !lasting && !desk.has_deadline {
                 return Err(format!("agent {index} is {state:?} without a deadline"));
             }
             let legs = self.legs.iter().filter(|(_, leg)| leg.role == Role::Agent(AgentId(index as u32))).count();
-            if legs as u32 != record.legs {
-                return Err(format!("agent {index} counts {} legs and has {legs}", record.legs));
+            if legs as u32 != desk.legs {
+                return Err(format!("agent {index} counts {} legs and has {legs}", desk.legs));
             }
             let talks = matches!(state, State::Talking { .. });
             if talks && !held.contains_key(&AgentId(index as u32)) && !self.passing_on(AgentId(index as u32)) {

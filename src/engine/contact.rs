@@ -13,7 +13,7 @@ use super::{Engine, Reason};
 use crate::acd::{ContactSlot, Key};
 use crate::base::deadline::DeadlineId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
-use crate::base::{AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
+use crate::base::{AgentId, ContactId, EntryId, QueueId, ShardId, SkillId, Time, TrunkId};
 use crate::call::contact::{Ticket, Timeline};
 use crate::call::menu::Menu;
 use crate::report::{FactKind, Next};
@@ -21,6 +21,7 @@ use crate::report::{FactKind, Next};
 /// A contact of this engine; one that is gone refers to nothing, for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ContactKey {
+    pub(super) shard: ShardId,
     pub(super) slot: u32,
     pub(super) serial: u64,
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::Engine;
+use super::between::{ToDesk, Want};
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::inbound::SDP;
 use super::leg::LegKey;
 use super::media_port::Feed;
 use super::ring::{ELSEWHERE, weight};
 use super::sabotage::Rule;
-use crate::acd::agent::{OWN_CALL_MAX, State};
-use crate::acd::claim::AgentView;
+use crate::acd::agent::OWN_CALL_MAX;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::base::{AgentId, Time, TrunkId};
 use crate::call::leg::{LegState, Role};
@@ -49,10 +49,24 @@ pub(super) struct Dial {
     pub(super) purpose: Purpose,
     pub(super) legs: SmallVec<[LegKey; 2]>,
     worst: Option<(OfferOutcome, u16)>,
-    /// Whether whoever was called has been let go.
-    let_go: bool,
+    desk: DeskSays,
 }
 
+/// What the desk of an agent who is called in particular has said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum DeskSays {
+    /// Nobody's desk is asked: a number is called.
+    NotAsked,
+    /// Nothing yet.
+    Nothing,
+    /// The agent is the contact's.
+    Taken,
+    /// The agent has been let go, or was never had.
+    LetGo,
+}
+
+/// A desk answers at once. Without an answer for so long the agent is not to be had.
+const DESK_ANSWERS: Duration = Duration::from_secs(2);
 /// How long an agent's phone rings when somebody in particular wants it.
 const RING_AGENT: Duration = Duration::from_secs(25);
 /// How long a number outside may take to answer.
@@ -72,92 +86,68 @@ impl Engine {
         self.settings.trunks.iter().enumerate().find(fits).map(|(index, _)| TrunkId(index as u32))
     }
 
-    /// Calls somebody for the contact. False when that cannot even be tried; nothing has changed then.
-    pub(super) fn dial(&mut self, now: Time, key: ContactKey, to: DialTo, purpose: Purpose) -> bool {
-        let ring = match &to {
-            DialTo::Agent(agent) => {
-                if !self.take_agent(now, key, *agent, purpose) {
-                    return false;
-                }
-                RING_AGENT
-            }
-            DialTo::Number(..) => RING_OUTSIDE,
+    /// Calls somebody for the contact. An agent is asked for first, at the agent's desk.
+    pub(super) fn dial(&mut self, now: Time, key: ContactKey, to: DialTo, purpose: Purpose) {
+        let Some(contact) = self.contact_ref(key) else { return };
+        let desk = match to {
+            DialTo::Agent(_) => DeskSays::Nothing,
+            DialTo::Number(..) => DeskSays::NotAsked,
         };
-        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None, let_go: false };
+        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None, desk };
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Dialling(dial);
         }
-        // What it means that nothing rings: nobody is there, or we have no ports left, which is not the other's fault.
-        let mut failure = (OfferOutcome::Withdrawn, 503);
         match to {
             DialTo::Agent(agent) => {
-                let phones = self.phones_of(agent);
-                if phones.is_empty() {
-                    failure = (OfferOutcome::Unreachable, 480);
-                }
-                for phone in phones {
-                    self.ring_phone(now, key, agent, &phone);
-                }
+                let want = if purpose == Purpose::Own { Want::Colleague } else { Want::Caller(RING_AGENT) };
+                self.tell_desk(agent, ToDesk::Take(contact, want));
+                self.set_timer(key, ContactTimer::Ring, now + DESK_ANSWERS);
             }
-            DialTo::Number(trunk, number) => self.call_number(now, key, trunk, &number),
+            DialTo::Number(trunk, number) => {
+                self.call_number(now, key, trunk, &number);
+                self.expect_answer(now, key, RING_OUTSIDE, (OfferOutcome::Withdrawn, 503));
+            }
         }
-        let rings = matches!(self.contact(key).map(|c| &c.phase), Some(Phase::Dialling(dial)) if !dial.legs.is_empty());
-        if rings {
-            self.set_timer(key, ContactTimer::Ring, now + ring);
-        } else {
-            self.dial_failed(now, key, failure.0, failure.1);
-        }
-        true
     }
 
-    /// Takes an agent out of the ready index for a direct call. A caller who is passed on needs one who is ready; a colleague may also
-    /// disturb one who is on a break.
-    fn take_agent(&mut self, now: Time, key: ContactKey, agent: AgentId, purpose: Purpose) -> bool {
-        let Some(record) = self.agents.get(agent.index()) else { return false };
-        if record.legs > 0 || self.settings.directory.agents.get(agent.index()).is_none_or(Option::is_none) {
-            return false;
+    /// The contact's phase, while it waits for this agent's desk.
+    fn asks_for(&mut self, key: ContactKey, agent: AgentId) -> Option<&mut Dial> {
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Dialling(dial)) if dial.to == DialTo::Agent(agent) && dial.desk == DeskSays::Nothing => Some(dial),
+            _ => None,
         }
-        let state = *record.agent.state();
-        match purpose {
-            Purpose::Own => {
-                if !matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }) {
-                    return false;
-                }
-                self.matcher.pause(agent);
-                if self.matcher.agent(agent) != AgentView::Busy {
-                    return false;
-                }
-                self.agents[agent.index()].agent.own_call(now);
-            }
-            Purpose::Overflow | Purpose::Transfer => {
-                if state != State::Ready || (!self.holds(Rule::UntriedCall) && self.matcher.pause(agent) != AgentView::Busy) {
-                    return false;
-                }
-                // The agent leaves the bench last: nothing that fails may leave one behind who is ready and not to be had.
-                let Some(slot) = self.slot_for(key) else { return false };
-                if self.matcher.pause(agent) != AgentView::Busy {
-                    self.forget_slot(key);
-                    return false;
-                }
-                let agent = &mut self.agents[agent.index()].agent;
-                let reserved = agent.reserve(now, slot);
-                debug_assert!(reserved, "who is ready can be reserved");
-                agent.ring(now, slot, RING_AGENT);
-            }
-        }
-        self.agent_changed(now, agent);
-        true
     }
 
-    /// A slot that stands for a contact that is in no queue, so that an agent's state can name it.
-    fn slot_for(&mut self, key: ContactKey) -> Option<crate::acd::ContactSlot> {
-        if let Some(slot) = self.contact(key)?.slot {
-            return Some(slot);
+    /// The agent whom the contact asked for is the contact's. One whom nobody wants any more is let go.
+    pub(super) fn taken(&mut self, now: Time, key: ContactKey, agent: AgentId, want: Want) {
+        let Some(dial) = self.asks_for(key, agent) else {
+            return self.tell_desk(agent, given_back(want));
+        };
+        dial.desk = DeskSays::Taken;
+        let phones = self.phones_of(agent);
+        // What it means that nothing rings: nobody is there, or we have no ports left, which is not the agent's fault.
+        let failure = if phones.is_empty() { (OfferOutcome::Unreachable, 480) } else { (OfferOutcome::Withdrawn, 503) };
+        for phone in phones {
+            self.ring_phone(now, key, agent, &phone);
         }
-        let slot = self.free_slots.pop_front()?;
-        self.in_slot[(slot.0 - self.first_slot) as usize] = Some(key);
-        self.contact_mut(key)?.slot = Some(slot);
-        Some(slot)
+        self.expect_answer(now, key, RING_AGENT, failure);
+    }
+
+    /// The agent whom the contact asked for is not to be had.
+    pub(super) fn not_taken(&mut self, now: Time, key: ContactKey, agent: AgentId) {
+        let Some(dial) = self.asks_for(key, agent) else { return };
+        dial.desk = DeskSays::LetGo;
+        let status = if dial.purpose == Purpose::Own { 486 } else { 480 };
+        self.dial_failed(now, key, OfferOutcome::Busy, status);
+    }
+
+    /// Waits for an answer of those who ring. Where nobody does, the call has failed.
+    fn expect_answer(&mut self, now: Time, key: ContactKey, ring: Duration, failure: (OfferOutcome, u16)) {
+        match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Dialling(dial)) if dial.legs.is_empty() => self.dial_failed(now, key, failure.0, failure.1),
+            Some(Phase::Dialling(_)) => self.set_timer(key, ContactTimer::Ring, now + ring),
+            _ => {}
+        }
     }
 
     fn call_number(&mut self, now: Time, key: ContactKey, trunk: TrunkId, number: &str) {
@@ -270,12 +260,11 @@ impl Engine {
             DialTo::Number(..) => None,
         };
         let Some(contact) = self.contact_mut(key) else { return };
-        let (slot, queue) = (contact.slot, contact.last_queue);
+        let queue = contact.last_queue;
         contact.phase = Phase::Talking { agent, leg };
         self.turn(now, key, Segment::Talk, queue, agent);
-        if let (Some(agent), Some(slot), true) = (agent, slot, dial.purpose != Purpose::Own) {
-            self.agents[agent.index()].agent.talk(now, slot, TALK_MAX);
-            self.agent_changed(now, agent);
+        if let (Some(agent), Some(contact), true) = (agent, self.contact_ref(key), dial.purpose != Purpose::Own) {
+            self.tell_desk(agent, ToDesk::Talks(contact, TALK_MAX));
         }
         if dial.purpose == Purpose::Transfer {
             self.transfer_done(now, key);
@@ -311,6 +300,9 @@ impl Engine {
 
     pub(super) fn dial_timed_out(&mut self, now: Time, key: ContactKey) {
         let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
+        if let (DeskSays::Nothing, DialTo::Agent(agent)) = (dial.desk, &dial.to) {
+            return self.not_taken(now, key, *agent);
+        }
         for leg in &dial.legs {
             self.cancel_ring(now, *leg, None);
         }
@@ -320,12 +312,14 @@ impl Engine {
     fn dial_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome, status: u16) {
         let once = self.holds(Rule::LetGoOnce);
         let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
-        // What follows may end the contact, which must not let the same one go once more.
         let before = dial.clone();
-        dial.let_go = once;
-        let dial = before;
+        if once {
+            // What follows may end the contact, which must not let the same one go once more.
+            dial.desk = DeskSays::LetGo;
+        }
         self.stop_timer(key, ContactTimer::Ring);
-        self.let_dialled_go(now, &dial, outcome);
+        self.let_dialled_go(&before, outcome);
+        let dial = before;
         match dial.purpose {
             Purpose::Own => self.end_contact(now, key, EndedBy::System, Some(status)),
             Purpose::Overflow => {
@@ -341,19 +335,20 @@ impl Engine {
         for leg in &dial.legs {
             self.cancel_ring(now, *leg, None);
         }
-        self.let_dialled_go(now, dial, OfferOutcome::Withdrawn);
+        self.let_dialled_go(dial, OfferOutcome::Withdrawn);
     }
 
-    fn let_dialled_go(&mut self, now: Time, dial: &Dial, outcome: OfferOutcome) {
-        let DialTo::Agent(agent) = dial.to else { return };
-        if dial.let_go {
-            return;
-        }
-        if dial.purpose == Purpose::Own {
-            self.agents[agent.index()].agent.own_call_over(now);
-            self.agent_changed(now, agent);
-        } else {
-            self.agent_let_go(now, agent, outcome, Duration::from_secs(10));
-        }
+    fn let_dialled_go(&mut self, dial: &Dial, outcome: OfferOutcome) {
+        let (DialTo::Agent(agent), DeskSays::Taken) = (&dial.to, dial.desk) else { return };
+        let over = ToDesk::RingOver(outcome, Duration::from_secs(10));
+        self.tell_desk(*agent, if dial.purpose == Purpose::Own { ToDesk::OwnCallOver } else { over });
+    }
+}
+
+/// An agent who was taken for nothing is what the agent was before.
+pub(super) const fn given_back(want: Want) -> ToDesk {
+    match want {
+        Want::Colleague => ToDesk::OwnCallOver,
+        Want::Caller(_) => ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO),
     }
 }

@@ -1,6 +1,7 @@
 //! Intake: what a received message is, whose it is, and which dialog or transaction of ours it belongs to.
 
-use super::Engine;
+use super::proof::Unproven;
+use super::{Engine, lend};
 use crate::base::{AgentId, Time, TrunkId};
 use crate::sip::flow::Flow;
 use crate::sip::message::Message;
@@ -16,8 +17,8 @@ use crate::sip::write::Writer;
 pub(super) enum Who {
     /// An agent's phone, by its registered flow or by digest.
     Agent(AgentId),
-    /// Somebody who says to be of one of our domains, without proof; `stale` when the proof was good but its nonce is old.
-    Unproven { stale: bool },
+    /// Somebody who says to be of one of our domains, without proof.
+    Unproven(Unproven),
     /// A trunk, by its address or by digest.
     Trunk(TrunkId),
     /// Nobody we know.
@@ -82,7 +83,7 @@ impl Engine {
         match method {
             Method::Invite => self.invite(now, flow, message, who),
             // Who has proved nothing is asked for proof of a call, and learns nothing else.
-            _ if matches!(who, Who::Unproven { .. }) => self.counts.reject(Rejected::Stranger),
+            _ if matches!(who, Who::Unproven(_)) => self.counts.reject(Rejected::Stranger),
             Method::Options => self.options(flow, message),
             Method::Other(_) => self.reply(flow, message, 501, allow),
             Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack => {
@@ -124,20 +125,50 @@ impl Engine {
             return Who::Agent(agent);
         }
         let ours = from.is_some_and(|(_, host)| self.settings.is_ours(host));
-        let mut stale = false;
+        let mut unproven = Unproven::Wrong;
         if ours {
-            match self.prove_agent(now, message, Name::ProxyAuthorization) {
+            match self.proof.of_agent(now, &self.settings, message, Name::ProxyAuthorization) {
                 Ok(agent) => return Who::Agent(agent),
-                Err(was_stale) => stale |= was_stale,
+                Err(why) => unproven = why,
             }
         } else if let Some(trunk) = self.trunk_at(flow.remote.ip()) {
             return Who::Trunk(trunk);
         }
-        match self.prove_trunk(now, message) {
+        match self.proof.of_trunk(now, &self.settings, message) {
             Ok(trunk) => return Who::Trunk(trunk),
-            Err(was_stale) => stale |= was_stale,
+            Err(Unproven::Stale) => unproven = Unproven::Stale,
+            Err(Unproven::Wrong) => {}
         }
-        if ours || self.may_be_a_trunk(message) { Who::Unproven { stale } } else { Who::Nobody }
+        if ours || self.may_be_a_trunk(message) { Who::Unproven(unproven) } else { Who::Nobody }
+    }
+
+    /// A REGISTER: whoever has proved who they are may say where they are.
+    fn register(&mut self, now: Time, flow: &Flow, message: &Message<'_>) {
+        let Some(aor) = message.to().ok().and_then(|to| to.uri().ok()) else { return };
+        if !self.settings.is_ours(aor.host) {
+            return self.counts.reject(Rejected::Stranger);
+        }
+        match self.proof.of_agent(now, &self.settings, message, Name::Authorization) {
+            Ok(agent) => self.desks.register(&mut lend!(self, now), agent, flow, message),
+            Err(why) => self.challenge(now, flow, message, 401, why),
+        }
+    }
+
+    /// Asks for proof, without keeping anything: the same answer whether the user exists or not.
+    pub(super) fn challenge(&mut self, now: Time, flow: &Flow, message: &Message<'_>, status: u16, why: Unproven) {
+        self.counts.reject(Rejected::Unauthorized);
+        let name = if status == 407 { Name::ProxyAuthenticate } else { Name::WwwAuthenticate };
+        let challenges = self.proof.challenges(now, &self.settings, why);
+        self.reply(flow, message, status, |writer| {
+            for challenge in challenges {
+                writer.field(name, challenge);
+            }
+        });
+    }
+
+    /// The agent who registered on this flow.
+    fn agent_on(&self, flow: &Flow) -> Option<AgentId> {
+        self.desks.devices().agent_on(flow)
     }
 
     /// Answers a request without keeping anything of it.

@@ -1,12 +1,12 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::{ContactKey, Phase};
 use super::leg::LegKey;
 use super::sabotage::Rule;
-use crate::acd::agent::State;
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
-use crate::base::{AgentId, QueueId, Time};
+use crate::base::{AgentId, Time};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 
@@ -60,30 +60,15 @@ impl Engine {
     fn let_agents_go(&mut self, now: Time, key: ContactKey, phase: &Phase, owner: Option<AgentId>) {
         let queue = self.contact(key).and_then(|contact| contact.last_queue);
         match phase {
-            Phase::Talking { agent: Some(agent), .. } => self.agent_hung_up(now, *agent, queue),
+            Phase::Talking { agent: Some(agent), .. } => self.tell_desk(*agent, ToDesk::TalkOver(queue)),
             Phase::Dialling(dial) => self.stop_dialling(now, dial),
             _ => {}
         }
         self.transfer_abandoned(now, key);
         if let Some(owner) = owner.filter(|_| self.holds(Rule::OwnCallOver)) {
-            self.own_call_over(now, owner);
+            self.tell_desk(owner, ToDesk::OwnCallOver);
         }
         self.forget_slot(key);
-    }
-
-    fn own_call_over(&mut self, now: Time, agent: AgentId) {
-        self.agents[agent.index()].agent.own_call_over(now);
-        self.agent_changed(now, agent);
-    }
-
-    /// The agent's part in a call is over: a talk is followed by wrap-up, the call of a colleague by what was before.
-    pub(super) fn agent_hung_up(&mut self, now: Time, agent: AgentId, queue: Option<QueueId>) {
-        if !matches!(self.agents[agent.index()].agent.state(), State::Talking { .. }) {
-            return self.own_call_over(now, agent);
-        }
-        let wrap_up = self.wrap_up_of(agent, queue);
-        self.agents[agent.index()].agent.talk_over(now, wrap_up);
-        self.agent_changed(now, agent);
     }
 
     /// Ends a leg, by what its state allows.
@@ -157,7 +142,7 @@ impl Engine {
             contact.legs.retain(|other| *other != leg);
         }
         match role {
-            Role::Agent(agent) => self.agent_leg_gone(now, agent),
+            Role::Agent(agent) => self.tell_desk(agent, ToDesk::LegGone),
             Role::External(trunk) => self.trunk_call_out(now, trunk, -1),
             Role::Caller => {}
         }

@@ -7,6 +7,7 @@ use super::Engine;
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::dispatch::{Who, user_of};
 use super::leg::{LegKey, NewLeg};
+use super::proof::Unproven;
 use super::ring::SPOKEN;
 use super::sabotage::Rule;
 use crate::base::words::{Channel, EndedBy, Limit};
@@ -93,14 +94,14 @@ impl Engine {
         let transaction = self.sessions.outside().transaction_of(message, flow);
         if let Some(refusal) = transaction.and_then(|key| self.refused.of(key)).filter(|_| self.holds(Rule::RefusedAgain)) {
             return match refusal.status {
-                407 => self.challenge(now, flow, message, 407, false),
+                407 => self.challenge(now, flow, message, 407, Unproven::Wrong),
                 _ => self.turn_away(flow, message, &refusal),
             };
         }
         let taken = match who {
             Who::Trunk(trunk) => self.trunk_call(now, flow, message, trunk),
             Who::Agent(agent) => self.agent_call(now, flow, message, agent),
-            Who::Unproven { .. } => Err(refuse(407, Rejected::Unauthorized)),
+            Who::Unproven(_) => Err(refuse(407, Rejected::Unauthorized)),
             Who::Nobody => return,
         };
         let Err(refusal) = taken else { return };
@@ -108,7 +109,7 @@ impl Engine {
             self.refused.note(now, key, refusal);
         }
         match who {
-            Who::Unproven { stale } => self.challenge(now, flow, message, 407, stale),
+            Who::Unproven(why) => self.challenge(now, flow, message, 407, why),
             _ => self.turn_away(flow, message, &refusal),
         }
     }
@@ -230,7 +231,7 @@ impl Engine {
             let counted = if why == NotAdmitted::Merged { Rejected::Loop } else { Rejected::Malformed };
             refuse(why.status(), counted)
         })?;
-        let key = ContactKey { slot: self.contacts.vacant_key() as u32, serial: self.next_serial() };
+        let key = ContactKey { shard: self.shard, slot: self.contacts.vacant_key() as u32, serial: self.next_serial() };
         let id = ContactId::new(now, &mut self.seed);
         let hops = message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1);
         self.contacts.insert(Contact {
@@ -241,7 +242,7 @@ impl Engine {
             trunk,
             number: number.clone(),
             language: None,
-            caller: LegKey { slot: u32::MAX, token: 0 },
+            caller: LegKey { shard: self.shard, slot: u32::MAX, token: 0 },
             legs: smallvec::SmallVec::new(),
             legs_ever: 0,
             phase: Phase::Entry(entry.unwrap_or(EntryId(u32::MAX)), Menu::Greeting),

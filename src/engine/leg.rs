@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::ContactKey;
 use super::liveness::Asked;
 use super::media::EndpointOwner;
 use super::media_port::PortLease;
-use crate::base::{Codec, EndpointId, Time};
+use crate::base::{Codec, EndpointId, ShardId, Time};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sdp::{Agreement, Description, Direction, Formats, Local};
@@ -16,6 +17,7 @@ use crate::sip::session::{SessionId, SessionMut};
 /// A leg of this engine; one that is gone refers to nothing, for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct LegKey {
+    pub(super) shard: ShardId,
     pub(super) slot: u32,
     pub(super) token: u32,
 }
@@ -114,7 +116,7 @@ impl Engine {
     pub(super) fn add_leg(&mut self, now: Time, new: NewLeg) -> LegKey {
         let NewLeg { contact: contact_key, role, state, session, behind_nat, sdp_offer, media } = new;
         let slot = self.legs.vacant_key() as u32;
-        let key = LegKey { slot, token: self.seed.next_u32() };
+        let key = LegKey { shard: self.shard, slot, token: self.seed.next_u32() };
         let mut number = 0;
         let mut contact_id = None;
         if let Some(contact) = self.contact_mut(contact_key) {
@@ -125,7 +127,7 @@ impl Engine {
         }
         let agent = match role {
             Role::Agent(agent) => {
-                self.agents[agent.index()].legs += 1;
+                self.tell_desk(agent, ToDesk::LegBegan);
                 Some(agent)
             }
             Role::Caller | Role::External(_) => None,

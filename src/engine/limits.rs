@@ -38,8 +38,8 @@ impl Engine {
             (Limit::Contacts, u64::from(ordinary + self.emergencies_up - beyond)),
             (Limit::EmergencyContacts, u64::from(beyond)),
             (Limit::Transactions, self.sessions.held().servers as u64),
-            (Limit::Bindings, self.bindings_up as u64),
-            (Limit::Nonces, self.nonces.remembered() as u64),
+            (Limit::Bindings, self.desks.devices().count() as u64),
+            (Limit::Nonces, self.proof.remembered() as u64),
             (Limit::TrunkCalls, trunk_calls),
             (Limit::LineSlots, (self.in_slot.len() - self.free_slots.len()) as u64),
         ];

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::Engine;
 use super::contact::{CallerHears, ContactKey};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use super::sabotage::Rule;
-use super::{Engine, Output};
 use crate::base::words::Limit;
 use crate::base::{ContactId, EndpointId, Time};
 use crate::call::leg::Role;
@@ -82,13 +82,13 @@ impl Engine {
             self.limit_hit(now, None, Limit::MediaPorts);
             return None;
         };
-        let endpoint = EndpointId(u64::from(self.shard) << 48 | self.next_serial());
+        let endpoint = EndpointId(u64::from(self.shard.0) << 48 | self.next_serial());
         let (cname, session_id) = (self.seed.next_u64(), self.seed.next_u64() >> 2);
         if let Some(contact) = self.contact_mut(key) {
             contact.thread = Some(lease.thread);
         }
         self.callers_with_media += u32::from(role == Role::Caller);
-        self.outputs.push_back(Output::Media(lease.thread, MediaCommand::Open { endpoint, lease, cname }));
+        self.out.media(lease.thread, MediaCommand::Open { endpoint, lease, cname });
         Some(LegMedia { endpoint, lease, session_id, version: 0, sdp_offered: None, agreement: None, described: None })
     }
 
@@ -135,14 +135,14 @@ impl Engine {
         media.sdp_offered = None;
         media.agreement = Some(agreement);
         let (endpoint, thread) = (media.endpoint, media.lease.thread);
-        self.outputs.push_back(Output::Media(thread, MediaCommand::Remote { endpoint, remote }));
+        self.out.media(thread, MediaCommand::Remote { endpoint, remote });
     }
 
     /// What the leg's party hears from now on.
     pub(super) fn feed(&mut self, key: LegKey, feed: Feed) {
         let Some(media) = self.leg(key).and_then(|leg| leg.media.as_ref()) else { return };
         let (endpoint, thread) = (media.endpoint, media.lease.thread);
-        self.outputs.push_back(Output::Media(thread, MediaCommand::Feed { endpoint, feed }));
+        self.out.media(thread, MediaCommand::Feed { endpoint, feed });
     }
 
     /// Plays prompts to the caller; the answer carries the token.
@@ -181,7 +181,7 @@ impl Engine {
                 self.callers_with_media -= u32::from(role == Role::Caller.label());
                 self.endpoints.insert(media.endpoint.0, EndpointOwner::Ended { contact, leg: number, role, status });
                 let command = MediaCommand::Close { endpoint: media.endpoint };
-                self.outputs.push_back(Output::Media(media.lease.thread, command));
+                self.out.media(media.lease.thread, command);
             }
             None if !had_media => self.leg_record(now, contact, (number, role, status), &MediaStats::default()),
             None => {}

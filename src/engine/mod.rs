@@ -9,31 +9,30 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use slab::Slab;
 
-use crate::acd::agent::Agent;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::words::{AgentState, BreakReason, EndedBy, Limit, OfferOutcome};
-use crate::base::{AgentId, ContactId, Time, TrunkId};
+use crate::base::words::{EndedBy, Limit};
+use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
 use crate::call::trunk::TrunkLoad;
-use crate::report::{Fact, FactKind};
-use crate::sip::flow::Flow;
-use crate::sip::nonce::Nonces;
+use crate::report::FactKind;
 use crate::sip::session::Sessions;
 use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
 
 mod agent_calls;
-mod agents;
 mod announce;
 mod audit;
+mod between;
 mod contact;
+mod context;
+mod desks;
+mod devices;
 mod dial;
 mod dispatch;
 mod end;
@@ -47,9 +46,9 @@ mod media;
 pub mod media_port;
 mod menu;
 mod offer;
+mod proof;
 mod queue;
 mod refused;
-mod register;
 mod reload;
 mod ring;
 pub(crate) mod sabotage;
@@ -65,55 +64,45 @@ pub use announce::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
 pub use settings::Settings;
 
+use between::{Between, ContactRef, DeskId, ToContact, ToDesk};
 use contact::{Contact, ContactKey, ContactTimer};
+use context::Outbox;
+use desks::{DeskTimer, Desks};
 use inbound::Overload;
 use last_agent::LastAgents;
 use leg::{Leg, LegKey};
 use media::{EndpointOwner, PortStock};
+use proof::Proof;
 use refused::Refused;
-use register::Binding;
 
-/// How often it is told that something is refused at a limit.
-const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(1);
+/// What an owner is lent while it works: fields of the engine that are no owner's.
+macro_rules! lend {
+    ($engine:expr, $now:expr) => {
+        $crate::engine::context::Context {
+            now: $now,
+            shard: $engine.shard,
+            sessions: &mut $engine.sessions,
+            timers: &mut $engine.deadlines,
+            seed: &mut $engine.seed,
+            settings: &$engine.settings,
+            matcher: &$engine.matcher,
+            out: &mut $engine.out,
+            #[cfg(test)]
+            taken_out: $engine.taken_out,
+        }
+    };
+}
+use lend;
 
 /// Why the engine wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
     /// A contact's timer.
     Contact(ContactKey, ContactTimer),
-    /// An agent's state has lasted long enough.
-    AgentState(AgentId),
-    /// A registration may have lapsed.
-    Registration(AgentId),
+    /// A desk's timer.
+    Desk(AgentId, DeskTimer),
     /// A trunk is to be probed.
     Probe(TrunkId),
-}
-
-/// An agent's state as it was last told as a fact.
-#[derive(Clone, Copy)]
-struct ReportedState {
-    word: AgentState,
-    reason: Option<BreakReason>,
-    since: Time,
-    /// The contact that holds the agent, or whose wrap-up it is.
-    contact: Option<ContactId>,
-}
-
-/// An agent and the agent's phones; kept by the agent's owner.
-struct AgentRecord {
-    agent: Agent,
-    bindings: Vec<Binding>,
-    /// The flows of the bindings, as they stand in the table of flows.
-    flows: Vec<Flow>,
-    /// How many bindings are counted in the engine's total.
-    bindings_noted: usize,
-    /// Legs to the agent's phones that have not ended: while there is one, the phone may still ring.
-    legs: u32,
-    /// How the ringing ended, once it has and until the last phone is silent.
-    ring_ended: Option<(OfferOutcome, Duration)>,
-    reported: ReportedState,
-    state_deadline: Option<DeadlineId>,
-    registration_deadline: Option<DeadlineId>,
 }
 
 /// A trunk's state.
@@ -125,7 +114,7 @@ struct TrunkRecord {
 
 /// The engine of one shard.
 pub struct Engine {
-    shard: u16,
+    shard: ShardId,
     settings: Arc<Settings>,
     sessions: Sessions,
     /// By the index of the session.
@@ -133,7 +122,8 @@ pub struct Engine {
     counts: Arc<SipCounts>,
     legs: Slab<Leg>,
     contacts: Slab<Contact>,
-    agents: Vec<AgentRecord>,
+    desks: Desks,
+    proof: Proof,
     trunks: Vec<TrunkRecord>,
     /// Slots of the matcher that are free: given out first in, first out, so that a slot's generation comes round late.
     free_slots: VecDeque<ContactSlot>,
@@ -146,15 +136,12 @@ pub struct Engine {
     matcher: Arc<Matcher>,
     deadlines: Deadlines<Reason>,
     ports: PortStock,
-    nonces: Nonces,
     /// Endpoints of legs, for media events.
     endpoints: KeyedMap<u64, EndpointOwner>,
-    /// Whose phone registered on a flow.
-    flows: KeyedMap<Flow, AgentId>,
     last_agents: LastAgents,
     /// INVITEs that were just refused, for when they come again.
     refused: Refused,
-    outputs: VecDeque<Output>,
+    out: Outbox,
     seed: Seed,
     serial: u64,
     draining: bool,
@@ -166,11 +153,7 @@ pub struct Engine {
     emergencies_up: u32,
     /// Of the contacts that are up, or whose caller is just being hung up: how many callers have ports.
     callers_with_media: u32,
-    /// Contact addresses of all agents' phones.
-    bindings_up: usize,
     limits: Arc<LimitBoard>,
-    /// When it was last told as a fact that something was refused at a limit.
-    limits_told: [Option<Time>; Limit::ALL.len()],
     #[cfg(test)]
     taken_out: Option<sabotage::Rule>,
 }
@@ -200,17 +183,17 @@ impl Engine {
         let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
         let slots = matcher.slots_of(shard);
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
-        let registration = settings.registration;
-        let nonces = Nonces::new(&mut seed, settings.realm(), registration.nonce_life, settings.limits.nonces as usize);
+        let proof = Proof::new(&mut seed, &settings);
         let keyed = Keyed::from_seed(&mut seed);
         let mut engine = Engine {
-            shard,
+            shard: ShardId(shard),
             sessions,
             leg_of_session: Vec::new(),
             counts,
             legs: Slab::new(),
             contacts: Slab::new(),
-            agents: settings.directory.agents.iter().map(|_| AgentRecord::new(now)).collect(),
+            desks: Desks::new(settings.directory.agents.len(), keyed, now),
+            proof,
             trunks: settings.trunks.iter().map(|_| TrunkRecord { load: TrunkLoad::new(now), up: true, probe: None }).collect(),
             further_rings: 0,
             further_max: (slots.len() as u32).saturating_sub(settings.limits.contacts),
@@ -220,12 +203,10 @@ impl Engine {
             matcher,
             deadlines: Deadlines::default(),
             ports: PortStock::default(),
-            nonces,
             endpoints: keyed.map(),
-            flows: keyed.map(),
             last_agents: LastAgents::new(keyed),
             refused: Refused::new(keyed),
-            outputs: VecDeque::new(),
+            out: Outbox::new(limits.clone()),
             seed,
             serial: 0,
             draining: false,
@@ -234,15 +215,14 @@ impl Engine {
             contacts_up: 0,
             emergencies_up: 0,
             callers_with_media: 0,
-            bindings_up: 0,
             limits,
-            limits_told: [None; Limit::ALL.len()],
             #[cfg(test)]
             taken_out: None,
             settings,
         };
         engine.note_limits();
-        engine.start_agents(now);
+        engine.desks.start(&mut lend!(engine, now));
+        engine.follow_messages(now);
         engine.start_probes(now);
         engine
     }
@@ -258,7 +238,7 @@ impl Engine {
             }
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
             Input::Media(event) => self.media_event(now, event),
-            Input::Agent { agent, command } => self.agent_command(now, agent, command),
+            Input::Agent { agent, command } => self.tell_desk(agent, ToDesk::Command(command)),
             Input::Reload(settings) => self.take_up(now, &settings),
             Input::Drain => self.draining = true,
             Input::EndAll => self.end_all(now),
@@ -270,7 +250,7 @@ impl Engine {
 
     /// The next thing to do outside.
     pub fn poll(&mut self) -> Option<Output> {
-        if let Some(output) = self.outputs.pop_front() {
+        if let Some(output) = self.out.next_output() {
             return Some(output);
         }
         self.sessions.poll_transmit().map(Output::Transmit)
@@ -287,7 +267,7 @@ impl Engine {
     /// Whether another shard's match concerns a party of ours.
     #[must_use]
     pub fn has_wake_ups(&self) -> bool {
-        self.matcher.has_wake_ups(self.shard)
+        self.matcher.has_wake_ups(self.shard.0)
     }
 
     /// Contacts up.
@@ -328,8 +308,7 @@ impl Engine {
         while let Some((_, reason)) = self.deadlines.pop_due(now) {
             match reason {
                 Reason::Contact(key, timer) => self.contact_timer(now, key, timer),
-                Reason::AgentState(agent) => self.agent_state_due(now, agent),
-                Reason::Registration(agent) => self.registration_due(now, agent),
+                Reason::Desk(agent, timer) => self.desks.due(&mut lend!(self, now), agent, timer),
                 Reason::Probe(trunk) => self.probe_trunk(now, trunk),
             }
         }
@@ -338,27 +317,67 @@ impl Engine {
     /// Follows up what the matcher has decided meanwhile, until it decides nothing more.
     fn settle(&mut self, now: Time) {
         loop {
+            self.follow_messages(now);
             self.follow_sessions(now);
-            if !self.matcher.has_wake_ups(self.shard) {
+            if !self.matcher.has_wake_ups(self.shard.0) {
                 break;
             }
             self.follow_wake_ups(now);
         }
     }
 
-    /// Something is refused because there is no room for it.
-    fn limit_hit(&mut self, now: Time, contact: Option<ContactId>, limit: Limit) {
-        self.limits.hit(limit);
-        // Every refusal is counted; it is told once a second, for a flood must not fill the log.
-        let told = &mut self.limits_told[limit.index()];
-        if told.is_none_or(|at| now.since(at) >= LIMIT_TOLD_EVERY) {
-            *told = Some(now);
-            self.fact(now, contact, FactKind::LimitHit { limit });
+    /// Hands every message to its addressee, until there is none.
+    fn follow_messages(&mut self, now: Time) {
+        while let Some(message) = self.out.next_message() {
+            match message {
+                Between::ToDesk(desk, message) => self.desks.handle(&mut lend!(self, now), desk.agent, message),
+                Between::ToContact(key, message) => self.contact_message(now, key, message),
+                Between::AgentLeft => self.leave_empty_queues(now),
+            }
         }
     }
 
+    fn contact_message(&mut self, now: Time, key: ContactKey, message: ToContact) {
+        self.current = Some(key);
+        match message {
+            ToContact::Declined(slot, desk) => self.declined(now, key, slot, desk.agent),
+            ToContact::Taken(desk, want) => self.taken(now, key, desk.agent, want),
+            ToContact::NotTaken(desk) => self.not_taken(now, key, desk.agent),
+        }
+    }
+
+    /// The matcher has touched an agent.
+    fn desk_woken(&mut self, now: Time, agent: AgentId) {
+        let (in_slot, contacts, first) = (&self.in_slot, &self.contacts, self.first_slot);
+        let holder = |slot: ContactSlot| {
+            let key = (*in_slot.get(slot.0.checked_sub(first)? as usize)?)?;
+            let contact = contacts.get(key.slot as usize).filter(|contact| contact.key == key)?;
+            Some(ContactRef { key, id: contact.id })
+        };
+        self.desks.woken(&mut lend!(self, now), agent, holder);
+    }
+
+    /// Says something to an agent's desk.
+    fn tell_desk(&mut self, agent: AgentId, message: ToDesk) {
+        self.out.tell_desk(DeskId { shard: self.shard, agent }, message);
+    }
+
+    /// A contact as desks know it.
+    fn contact_ref(&self, key: ContactKey) -> Option<ContactRef> {
+        self.contact(key).map(|contact| ContactRef { key, id: contact.id })
+    }
+
+    /// The contact in a slot of ours.
+    fn contact_in(&self, slot: ContactSlot) -> Option<ContactKey> {
+        *self.in_slot.get(slot.0.checked_sub(self.first_slot)? as usize)?
+    }
+
+    fn limit_hit(&mut self, now: Time, contact: Option<ContactId>, limit: Limit) {
+        self.out.limit_hit(now, contact, limit);
+    }
+
     fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {
-        self.outputs.push_back(Output::Fact(Fact { at, contact, kind }));
+        self.out.fact(at, contact, kind);
     }
 
     fn next_serial(&mut self) -> u64 {

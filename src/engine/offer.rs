@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase, Ringing, Rings};
 use super::leg::LegKey;
 use super::ring::{ELSEWHERE, weight};
 use super::sabotage::Rule;
-use crate::acd::claim::{AgentView, ContactView, Left};
+use crate::acd::claim::{ContactView, Left};
 use crate::acd::{ContactSlot, DemandId, Key};
 use crate::base::words::{Limit, OfferOutcome};
 use crate::base::{AgentId, Time, Weighed};
@@ -22,27 +23,25 @@ impl Engine {
     pub(super) fn follow_wake_ups(&mut self, now: Time) {
         let matcher = self.matcher.clone();
         let mut agents: smallvec::SmallVec<[AgentId; 4]> = smallvec::SmallVec::new();
-        matcher.woken_agents(self.shard, |agent| agents.push(agent));
+        matcher.woken_agents(self.shard.0, |agent| agents.push(agent));
         for agent in agents {
-            self.agent_woken(now, agent);
+            self.desk_woken(now, agent);
         }
+        // Whoever has turned away says so before anybody is rung.
+        self.follow_messages(now);
         let mut slots: smallvec::SmallVec<[ContactSlot; 4]> = smallvec::SmallVec::new();
-        matcher.woken_contacts(self.shard, |slot| slots.push(slot));
+        matcher.woken_contacts(self.shard.0, |slot| slots.push(slot));
         for slot in slots {
             self.contact_woken(now, slot);
         }
     }
 
-    fn agent_woken(&mut self, now: Time, agent: AgentId) {
-        self.matcher.consider_loan(agent);
-        let AgentView::Held { contact, offered: true } = self.matcher.agent(agent) else { return };
-        let record = &mut self.agents[agent.index()];
-        if record.agent.state().contact() == Some(contact) {
-            return;
+    /// The matcher has reserved an agent for a slot of the contact's, and the agent has turned away meanwhile. The place is kept.
+    pub(super) fn declined(&mut self, now: Time, key: ContactKey, slot: ContactSlot, agent: AgentId) {
+        if self.matcher.contact(slot) == ContactView::Offered(agent) && self.contact_in(slot) == Some(key) {
+            self.put_back(now, key, slot);
         }
-        if record.agent.reserve(now, contact) {
-            self.agent_changed(now, agent);
-        }
+        self.tell_desk(agent, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
     }
 
     fn contact_woken(&mut self, now: Time, slot: ContactSlot) {
@@ -57,12 +56,6 @@ impl Engine {
         }
         let id = contact.id;
         self.current = Some(key);
-        // The agent's owner reads the same state words: an agent who turned away meanwhile is not reserved, and the place is kept.
-        if self.agents[agent.index()].agent.state().contact() != Some(slot) {
-            self.put_back(now, key, slot);
-            self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
-            return;
-        }
         let (queue, legs) = (ticket.queue, smallvec::SmallVec::new());
         let ringing = Ringing { agent, queue, slot, since: now, until: None, legs, worst: None };
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
@@ -117,13 +110,13 @@ impl Engine {
 
     /// Moves the further rings that nobody has taken to the demand that they are for now; those that their queue does not want any more
     /// end.
-    pub(super) fn reenter_further(&mut self, now: Time, key: ContactKey) {
+    pub(super) fn reenter_further(&mut self, key: ContactKey) {
         for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
             match self.demand_and_key(key, slot) {
                 Some((demand, place)) => drop(self.matcher.relax(slot, demand, place)),
                 None if self.rings(key).iter().any(|ringing| ringing.slot == slot) => {}
                 None => {
-                    self.leave_with(now, slot);
+                    self.leave_with(slot);
                     self.forget_further(key, slot);
                 }
             }
@@ -204,7 +197,7 @@ impl Engine {
         self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
         // The contact's state word first: only then may the agent leave.
         self.put_back(now, key, slot);
-        self.agent_let_go(now, agent, outcome, pause);
+        self.tell_desk(agent, ToDesk::RingOver(outcome, pause));
     }
 
     /// The contact leaves its queue: whoever is rung for it is not rung any more.
@@ -227,7 +220,7 @@ impl Engine {
         }
         let Some(contact) = self.contact(key) else { return };
         for slot in contact.further.clone().into_iter().chain(contact.slot).filter(|slot| *slot != winner) {
-            self.leave_with(now, slot);
+            self.leave_with(slot);
         }
     }
 
@@ -242,10 +235,10 @@ impl Engine {
     }
 
     /// One of a contact's slots leaves the matcher; the agent whom it is offered to, known of or not yet, is let go.
-    pub(super) fn leave_with(&mut self, now: Time, slot: ContactSlot) -> Left {
+    pub(super) fn leave_with(&mut self, slot: ContactSlot) -> Left {
         let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
         if let Left::WasOffered(agent) = left {
-            self.agent_let_go(now, agent, OfferOutcome::Withdrawn, Duration::ZERO);
+            self.tell_desk(agent, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
         }
         left
     }

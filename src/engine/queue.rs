@@ -159,7 +159,7 @@ impl Engine {
             let weighed = self.matcher.weigh(demand);
             self.fact(now, Some(id), FactKind::Widened { queue, step: step as u32, weighed });
         }
-        self.reenter_further(now, key);
+        self.reenter_further(key);
     }
 
     /// Moves a contact that waits to the demand that the routing table in force gives it, and its further rings to theirs.
@@ -167,7 +167,7 @@ impl Engine {
         if let Some((slot, demand, place)) = self.demand_at(key) {
             self.matcher.relax(slot, demand, place);
         }
-        self.reenter_further(now, key);
+        self.reenter_further(key);
         self.ask_further(now, key);
     }
 
@@ -240,7 +240,8 @@ impl Engine {
 
     fn overflow_to_number(&mut self, now: Time, key: ContactKey, number: &Arc<str>) -> bool {
         let Some(trunk) = self.trunk_for(number) else { return false };
-        self.dial(now, key, DialTo::Number(trunk, number.clone()), Purpose::Overflow)
+        self.dial(now, key, DialTo::Number(trunk, number.clone()), Purpose::Overflow);
+        true
     }
 
     /// How long the contact has waited, in this queue and those before it.
@@ -253,9 +254,9 @@ impl Engine {
         let Some(contact) = self.contact(key) else { return };
         let Some(slot) = contact.slot else { return };
         self.withdraw_all(now, key);
-        let left = self.leave_with(now, slot);
+        let left = self.leave_with(slot);
         for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
-            self.leave_with(now, slot);
+            self.leave_with(slot);
         }
         if left != Left::NotHere {
             self.tell_left(now, key, outcome);

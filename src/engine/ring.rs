@@ -1,12 +1,13 @@
 //! Ringing an agent: one INVITE to each of the agent's phones, the first answer wins, the others are cancelled.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase, Ringing};
+use super::devices::Phone;
 use super::inbound::SDP;
 use super::leg::{LegKey, LegMedia, NewLeg};
 use super::sabotage::Rule;
@@ -28,15 +29,6 @@ pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call compl
 /// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
 const PORTS_RETRY: Duration = Duration::from_millis(50);
 const PORTS_PATIENCE: Duration = Duration::from_secs(4);
-
-/// A phone of an agent's, and the way to it.
-pub(super) struct Phone {
-    uri: Arc<str>,
-    flow: Flow,
-    /// The proxies on the way, as a Route value.
-    path: Option<Arc<str>>,
-    behind_nat: bool,
-}
 
 /// The rank of a failure when several phones fail differently: the agent's own word counts most.
 pub(super) fn weight(outcome: OfferOutcome) -> u8 {
@@ -66,10 +58,9 @@ impl Engine {
                 return Vec::new();
             };
             let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
-            return vec![Phone { uri: fixed.uri.clone(), flow, path: None, behind_nat: false }];
+            return vec![Phone::fixed(fixed, flow)];
         }
-        let bindings = &self.agents[agent.index()].bindings;
-        bindings.iter().map(|b| Phone { uri: b.uri.clone(), flow: b.flow, path: b.path.clone(), behind_nat: true }).collect()
+        self.desks.devices().phones(agent)
     }
 
     /// Rings the agent for the contact.
@@ -91,10 +82,8 @@ impl Engine {
         let bounded = self.holds(if rung { Rule::RingDeadline } else { Rule::RingForPorts });
         let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.agent == agent) else { return };
         ringing.until = bounded.then_some(until);
-        let slot = ringing.slot;
-        if rung {
-            self.agents[agent.index()].agent.ring(now, slot, ring_timeout);
-            self.agent_changed(now, agent);
+        if let (true, Some(contact)) = (rung, self.contact_ref(key)) {
+            self.tell_desk(agent, ToDesk::Rings(contact, ring_timeout));
         }
         self.expect_ring(key);
     }
@@ -270,11 +259,9 @@ impl Engine {
             let limit = self.talk_ends(now, key, talk_max);
             self.set_timer(key, ContactTimer::TalkMax, limit);
         }
-        let record = &mut self.agents[ringing.agent.index()];
-        record.ring_ended = None;
-        record.agent.talk(now, ringing.slot, talk_max);
-        self.matcher.release(ringing.agent);
-        self.agent_changed(now, ringing.agent);
+        if let Some(contact) = self.contact_ref(key) {
+            self.tell_desk(ringing.agent, ToDesk::Talks(contact, talk_max));
+        }
         self.forget_slot(key);
     }
 

@@ -50,8 +50,6 @@ pub(crate) enum Rule {
     ProbesOfTheWait,
     /// How old datagrams are is not told by what comes over connections.
     AgesApart,
-    /// A call that cannot be tried changes nothing for whoever was to be called.
-    UntriedCall,
     /// A call that was refused is refused when its INVITE comes again.
     RefusedAgain,
     /// Whoever was called in particular is let go once.

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::Engine;
 use super::leg::LegKey;
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::base::words::{EndedBy, OfferOutcome, Transport};
 use crate::base::{Time, TrunkId};
 use crate::call::leg::LegState;
@@ -82,7 +82,7 @@ impl Engine {
         self.sessions.broken(now, connection, transport, remote);
         self.follow_sessions(now);
         if let Some(connection) = connection {
-            self.flow_broken(now, connection);
+            self.desks.flow_broken(&mut lend!(self, now), connection);
         }
     }
 }

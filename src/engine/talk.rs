@@ -81,7 +81,7 @@ impl Engine {
         let Some(media) = self.leg(to).and_then(|leg| leg.media.as_ref()) else { return };
         let (endpoint, thread) = (media.endpoint, media.lease.thread);
         let command = super::media_port::MediaCommand::SendDigit { endpoint, digit };
-        self.outputs.push_back(super::Output::Media(thread, command));
+        self.out.media(thread, command);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::dial::{DialTo, Purpose};
 use super::dispatch::user_of;
@@ -109,7 +110,7 @@ impl Engine {
         let Some(contact) = self.contact_mut(key) else { return };
         contact.hears = super::contact::CallerHears::Nothing;
         self.music(key);
-        let tried = match destination {
+        match destination {
             Destination::Queue(queue) => {
                 let credit = self.waited_so_far(now, key);
                 self.forget_slot(key);
@@ -117,16 +118,12 @@ impl Engine {
                 self.stop_timer(key, ContactTimer::TalkMax);
                 self.is_with_nobody(key);
                 self.join(now, key, queue, Some(credit));
-                return;
             }
             Destination::Agent(agent) => self.dial(now, key, DialTo::Agent(agent), Purpose::Transfer),
             Destination::Number(number) => match self.trunk_for(&number) {
                 Some(trunk) => self.dial(now, key, DialTo::Number(trunk, number), Purpose::Transfer),
-                None => false,
+                None => self.transfer_failed(now, key, 480),
             },
-        };
-        if !tried {
-            self.transfer_failed(now, key, 480);
         }
     }
 
@@ -208,7 +205,7 @@ impl Engine {
             let began = self.contact(key).map_or(now, |contact| contact.timeline.current().began);
             self.fact(now, id, FactKind::TalkEnded { queue, agent: Some(agent), lasted: now.since(began) });
         }
-        self.agent_hung_up(now, agent, queue);
+        self.tell_desk(agent, ToDesk::TalkOver(queue));
     }
 
     fn tell_transfer(&mut self, now: Time, key: ContactKey, transfer: &Transfer, outcome: TransferOutcome) {

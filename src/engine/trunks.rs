@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::register::Unproven;
 use super::sabotage::Rule;
 use super::{Engine, Reason};
 use crate::base::words::Direction;
@@ -11,7 +10,6 @@ use crate::call::trunk::TrunkRules;
 use crate::report::FactKind;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
-use crate::sip::name::Name;
 use crate::sip::session::LoneId;
 use crate::sip::uri::Uri;
 
@@ -31,19 +29,6 @@ impl Engine {
         let for_us =
             || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.sessions.listeners().listens_at(uri.host));
         self.settings.trunks.iter().flatten().any(roams) && for_us()
-    }
-
-    /// The trunk that proves itself by digest.
-    pub(super) fn prove_trunk(&mut self, now: Time, message: &Message<'_>) -> Result<TrunkId, Unproven> {
-        let settings = self.settings.clone();
-        let login = |user: &str| {
-            let found = settings.trunks.iter().position(|trunk| {
-                trunk.as_ref().and_then(|trunk| trunk.login.as_ref()).is_some_and(|login| &*login.user == user)
-            })?;
-            let login = settings.trunks[found].as_ref()?.login.as_ref()?;
-            Some((found as u32, login.password.clone()))
-        };
-        self.prove(now, message, Name::ProxyAuthorization, login).map(TrunkId)
     }
 
     pub(super) fn trunk_call_began(&mut self, now: Time, trunk: TrunkId) {

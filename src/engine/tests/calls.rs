@@ -257,7 +257,7 @@ fn a_phone_that_is_not_answered_puts_its_agent_on_break_and_keeps_the_callers_pl
 #[test]
 fn a_phone_that_is_not_there_is_given_up_after_its_transaction() {
     let mut house = House::new(late(settings(1)));
-    house.engine.agents[0].agent.ask_break(house.now, BreakReason::Asked);
+    house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Ready });
     house.from(CALLER, &Request::invite("a").text());
     house.pass(Duration::from_secs(20));
@@ -500,7 +500,7 @@ fn a_transfer_to_a_queue_keeps_the_time_already_waited() {
     other.pools = vec![];
     settings.directory.queues.push(Some(other));
     let mut house = House::new(settings);
-    house.engine.agents[0].agent.ask_break(house.now, BreakReason::Asked);
+    house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     house.from(CALLER, &Request::invite("a").text());
     house.pass(Duration::from_secs(30));

@@ -75,7 +75,7 @@ pub(super) struct House {
 }
 
 /// Settings with one trunk, one queue `q` (number 120 leads straight to it) and as many desk phones as wanted.
-pub(super) fn settings(agents: u32) -> Settings {
+pub(in crate::engine) fn settings(agents: u32) -> Settings {
     let mut trunk: TrunkRules = crate::call::trunk::tests::plain("carrier");
     trunk.from = vec![Prefix { address: "192.0.2.0".parse().unwrap(), bits: 24 }];
     trunk.numbers = vec![("120".into(), NumberTarget::Queue(QueueId(0)))];
@@ -274,7 +274,7 @@ impl House {
     }
 
     pub(super) fn agent_state(&self, agent: u32) -> crate::base::words::AgentState {
-        self.engine.agents[AgentId(agent).index()].agent.state().word()
+        self.engine.desks.views().nth(agent as usize).expect("the agent is known").state.word()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The engine against scripted parties: whole calls through real messages, under a virtual clock.
 
 mod agent_calls;
+mod asked;
 mod calls;
-mod house;
+pub(super) mod house;
 mod liveness;
 mod loans;
 mod media;

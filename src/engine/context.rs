@@ -1,0 +1,122 @@
+//! What the hub lends an owner while it works, and the queue that everything an owner wants done outside of itself goes to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::between::{Between, DeskId, ToContact, ToDesk};
+use super::contact::ContactKey;
+use super::io::Output;
+use super::media_port::{MediaCommand, MediaThread};
+use super::sabotage::Rule;
+use super::{Reason, Settings};
+use crate::acd::Matcher;
+use crate::base::deadline::Deadlines;
+use crate::base::limits::LimitBoard;
+use crate::base::seed::Seed;
+use crate::base::words::Limit;
+use crate::base::{AgentId, ContactId, ShardId, Time};
+use crate::report::{Fact, FactKind};
+use crate::sip::session::Sessions;
+
+/// How often it is reported that something is refused at a limit.
+const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// What an owner works with beside its own state.
+pub(super) struct Context<'a> {
+    pub(super) now: Time,
+    pub(super) shard: ShardId,
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) timers: &'a mut Deadlines<Reason>,
+    pub(super) seed: &'a mut Seed,
+    pub(super) settings: &'a Arc<Settings>,
+    pub(super) matcher: &'a Matcher,
+    pub(super) out: &'a mut Outbox,
+    #[cfg(test)]
+    pub(super) taken_out: Option<Rule>,
+}
+
+impl Context<'_> {
+    /// Whether the rule holds; in production every one does.
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "in tests it looks")]
+    pub(super) const fn holds(&self, _rule: Rule) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    pub(super) fn holds(&self, rule: Rule) -> bool {
+        self.taken_out != Some(rule)
+    }
+
+    /// Reports a fact.
+    pub(super) fn fact(&mut self, contact: Option<ContactId>, kind: FactKind) {
+        self.out.fact(self.now, contact, kind);
+    }
+
+    /// The desk of an agent.
+    pub(super) const fn desk(&self, agent: AgentId) -> DeskId {
+        DeskId { shard: self.shard, agent }
+    }
+}
+
+/// Outputs in their order, and messages between owners in theirs. Owners only add to it; the hub takes from it.
+pub(super) struct Outbox {
+    outputs: VecDeque<Output>,
+    messages: VecDeque<Between>,
+    limits: Arc<LimitBoard>,
+    /// When it was last reported that something was refused at a limit.
+    limits_told: [Option<Time>; Limit::ALL.len()],
+}
+
+impl Outbox {
+    pub(super) fn new(limits: Arc<LimitBoard>) -> Self {
+        Outbox { outputs: VecDeque::new(), messages: VecDeque::new(), limits, limits_told: [None; Limit::ALL.len()] }
+    }
+
+    /// Reports a fact.
+    pub(super) fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {
+        self.outputs.push_back(Output::Fact(Fact { at, contact, kind }));
+    }
+
+    /// Commands a media thread.
+    pub(super) fn media(&mut self, thread: MediaThread, command: MediaCommand) {
+        self.outputs.push_back(Output::Media(thread, command));
+    }
+
+    /// Says something to a desk.
+    pub(super) fn tell_desk(&mut self, desk: DeskId, message: ToDesk) {
+        self.messages.push_back(Between::ToDesk(desk, message));
+    }
+
+    /// Says something to a contact.
+    pub(super) fn tell_contact(&mut self, contact: ContactKey, message: ToContact) {
+        self.messages.push_back(Between::ToContact(contact, message));
+    }
+
+    /// Says that an agent has signed out.
+    pub(super) fn agent_left(&mut self) {
+        self.messages.push_back(Between::AgentLeft);
+    }
+
+    /// Something is refused because there is no room for it. Every refusal is counted; it is reported once a second, for a flood must not
+    /// fill the log.
+    pub(super) fn limit_hit(&mut self, now: Time, contact: Option<ContactId>, limit: Limit) {
+        self.limits.hit(limit);
+        let told = &mut self.limits_told[limit.index()];
+        if told.is_none_or(|at| now.since(at) >= LIMIT_TOLD_EVERY) {
+            *told = Some(now);
+            self.fact(now, contact, FactKind::LimitHit { limit });
+        }
+    }
+
+    /// The next output; for the hub.
+    pub(super) fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next message; for the hub.
+    pub(super) fn next_message(&mut self) -> Option<Between> {
+        self.messages.pop_front()
+    }
+}

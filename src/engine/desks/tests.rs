@@ -1,0 +1,169 @@
+//! Desks by themselves: no engine, no contact, nobody's phone.
+
+use super::*;
+use crate::acd::Matcher;
+use crate::acd::matcher::Size;
+use crate::acd::routing_table::RoutingTable;
+use crate::base::ShardId;
+use crate::base::deadline::Deadlines;
+use crate::base::seed::Seed;
+use crate::base::words::Transport;
+use crate::engine::between::{Between, DeskId};
+use crate::engine::contact::ContactKey;
+use crate::engine::context::Outbox;
+use crate::engine::io::Output;
+use crate::engine::tests::house::settings;
+use crate::sip::flow::ListenerId;
+use crate::sip::session::Sessions;
+use crate::sip::stack::ListenerName;
+use std::sync::Arc;
+
+const T0: Time = Time::from_secs(1_800_000_000);
+const ANNA: AgentId = AgentId(0);
+const SHARD: ShardId = ShardId(0);
+
+/// What desks are lent, and nothing else.
+struct Office {
+    desks: Desks,
+    sessions: Sessions,
+    timers: Deadlines<Reason>,
+    seed: Seed,
+    settings: Arc<Settings>,
+    matcher: Matcher,
+    out: Outbox,
+}
+
+impl Office {
+    fn new() -> Self {
+        let settings = Arc::new(settings(2));
+        let size = Size { shards: 1, contacts_per_shard: 8, agents: 8, queues: 2, agencies: 2 };
+        let mut seed = Seed::from_number(1);
+        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
+        let mut office = Office {
+            desks: Desks::new(2, Keyed::from_seed(&mut seed), T0),
+            sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
+            timers: Deadlines::default(),
+            seed,
+            matcher: Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0),
+            settings,
+            out: Outbox::new(Arc::default()),
+        };
+        office.with(T0, Desks::start);
+        office
+    }
+
+    fn with<T>(&mut self, now: Time, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
+        let Office { desks, sessions, timers, seed, settings, matcher, out } = self;
+        let mut cx = Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out: None };
+        f(desks, &mut cx)
+    }
+
+    fn tell(&mut self, message: ToDesk) {
+        self.with(T0, |desks, cx| desks.handle(cx, ANNA, message));
+    }
+
+    fn state(&self) -> AgentState {
+        self.desks.views().next().unwrap().state.word()
+    }
+
+    /// What the desk has said, and the states that it has reported.
+    fn said(&mut self) -> (Vec<Between>, Vec<AgentState>) {
+        let states = std::iter::from_fn(|| self.out.next_output()).filter_map(|output| match output {
+            Output::Fact(crate::report::Fact { kind: FactKind::Agent { to: (word, _), .. }, .. }) => Some(word),
+            _ => None,
+        });
+        let states = states.collect();
+        (std::iter::from_fn(|| self.out.next_message()).collect(), states)
+    }
+}
+
+fn contact(serial: u64) -> ContactRef {
+    ContactRef { key: ContactKey { shard: SHARD, slot: 0, serial }, id: ContactId(u128::from(serial)) }
+}
+
+const RING: Duration = Duration::from_secs(20);
+
+fn answer(serial: u64, message: ToContact) -> Between {
+    Between::ToContact(contact(serial).key, message)
+}
+
+#[test]
+fn who_is_ready_is_taken_once_and_given_back_as_before() {
+    let mut office = Office::new();
+    let desk = DeskId { shard: SHARD, agent: ANNA };
+    office.said();
+    let want = Want::Caller(RING);
+    office.tell(ToDesk::Take(contact(1), want));
+    assert_eq!(office.said(), (vec![answer(1, ToContact::Taken(desk, want))], vec![AgentState::Ringing]));
+    office.tell(ToDesk::Take(contact(2), want));
+    assert_eq!(office.said().0, [answer(2, ToContact::NotTaken(desk))]);
+    assert_eq!(office.matcher.agent(ANNA), AgentView::Busy, "the matcher offers nobody to who is taken");
+    office.tell(ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
+    assert_eq!(office.said(), (vec![], vec![AgentState::Ready]));
+    assert_eq!(office.matcher.agent(ANNA), AgentView::Ready);
+}
+
+#[test]
+fn a_colleague_disturbs_a_break_and_a_caller_does_not() {
+    let mut office = Office::new();
+    let desk = DeskId { shard: SHARD, agent: ANNA };
+    office.tell(ToDesk::Command(AgentCommand::Break(BreakReason::Asked)));
+    office.said();
+    office.tell(ToDesk::Take(contact(1), Want::Caller(RING)));
+    office.tell(ToDesk::Take(contact(2), Want::Colleague));
+    let (said, states) = office.said();
+    assert_eq!(said, [answer(1, ToContact::NotTaken(desk)), answer(2, ToContact::Taken(desk, Want::Colleague))]);
+    assert_eq!(states, [AgentState::Busy]);
+    office.tell(ToDesk::OwnCallOver);
+    assert_eq!(office.state(), AgentState::Break, "as before");
+}
+
+#[test]
+fn an_agent_is_free_when_the_last_phone_is_silent() {
+    let mut office = Office::new();
+    office.tell(ToDesk::LegBegan);
+    office.tell(ToDesk::LegBegan);
+    office.tell(ToDesk::Rings(contact(1), RING));
+    office.tell(ToDesk::RingOver(OfferOutcome::TimedOut, Duration::ZERO));
+    assert_eq!(office.state(), AgentState::Ringing, "a phone may still ring");
+    office.tell(ToDesk::LegGone);
+    assert_eq!(office.state(), AgentState::Ringing);
+    office.tell(ToDesk::LegGone);
+    assert_eq!(office.state(), AgentState::Break, "it rang, and nobody answered");
+    office.tell(ToDesk::Take(contact(2), Want::Caller(RING)));
+    assert!(matches!(office.said().0.as_slice(), [Between::ToContact(_, ToContact::NotTaken(_))]));
+}
+
+#[test]
+fn who_signs_out_says_so_once() {
+    let mut office = Office::new();
+    office.said();
+    office.tell(ToDesk::Command(AgentCommand::SignOut));
+    office.tell(ToDesk::Command(AgentCommand::SignOut));
+    assert_eq!(office.said(), (vec![Between::AgentLeft], vec![AgentState::Offline]));
+}
+
+#[test]
+fn a_talk_that_nobody_ends_is_repaired_after_its_limit() {
+    let mut office = Office::new();
+    office.tell(ToDesk::Rings(contact(1), RING));
+    office.tell(ToDesk::Talks(contact(1), Duration::from_secs(60)));
+    office.said();
+    let (at, reason) = office.timers.next().map(|(at, reason)| (at, *reason)).unwrap();
+    assert_eq!((at, reason), (T0 + Duration::from_secs(100), Reason::Desk(ANNA, DeskTimer::State)));
+    office.timers.pop_due(at);
+    office.with(at, |desks, cx| desks.due(cx, ANNA, DeskTimer::State));
+    assert_eq!(office.state(), AgentState::Ready);
+}
+
+#[test]
+fn a_desk_that_is_not_known_answers_too() {
+    let mut office = Office::new();
+    office.said();
+    office.with(T0, |desks, cx| desks.handle(cx, AgentId(99), ToDesk::Take(contact(1), Want::Colleague)));
+    let stranger = DeskId { shard: SHARD, agent: AgentId(99) };
+    assert_eq!(office.said().0, [answer(1, ToContact::NotTaken(stranger))]);
+    office.with(T0, |desks, cx| desks.due(cx, AgentId(99), DeskTimer::State));
+    let flow = Flow::udp(ListenerId(0), ([192, 0, 2, 1], 5060).into());
+    assert_eq!(office.desks.devices().agent_on(&flow), None);
+}

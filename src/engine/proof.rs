@@ -1,0 +1,107 @@
+//! Proof by digest (RFC 3261 22, RFC 8760): who a request is from, if it says so; and the question for those who have not.
+
+use std::sync::Arc;
+
+use super::Settings;
+use super::settings::Challenges;
+use crate::base::seed::Seed;
+use crate::base::{AgentId, Time, TrunkId};
+use crate::sip::digest::{Algorithm, Credentials, ha1};
+use crate::sip::message::Message;
+use crate::sip::name::Name;
+use crate::sip::nonce::{Freshness, Nonces};
+
+/// Why a request proves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unproven {
+    /// Nothing in it is right for anybody whom we know.
+    Wrong,
+    /// The password was right, and the nonce too old.
+    Stale,
+}
+
+/// Checks proofs and asks for them. It keeps nonces, and nothing of those who are asked.
+pub(super) struct Proof {
+    nonces: Nonces,
+}
+
+impl Proof {
+    pub(super) fn new(seed: &mut Seed, settings: &Settings) -> Self {
+        let nonces = Nonces::new(seed, settings.realm(), settings.registration.nonce_life, settings.limits.nonces as usize);
+        Proof { nonces }
+    }
+
+    /// How many nonces are remembered against being used twice.
+    pub(super) fn remembered(&self) -> usize {
+        self.nonces.remembered()
+    }
+
+    /// The agent whose phone the request proves to come from.
+    pub(super) fn of_agent(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        message: &Message<'_>,
+        header: Name,
+    ) -> Result<AgentId, Unproven> {
+        let login = |user: &str| {
+            let found = settings.accounts.iter().position(|account| {
+                account.as_ref().and_then(|account| account.login.as_ref()).is_some_and(|login| &*login.user == user)
+            })?;
+            let login = settings.accounts[found].as_ref()?.login.as_ref()?;
+            Some((found as u32, login.password.clone()))
+        };
+        self.check(now, settings.realm(), message, header, login).map(AgentId)
+    }
+
+    /// The trunk that the request proves to come from.
+    pub(super) fn of_trunk(&mut self, now: Time, settings: &Settings, message: &Message<'_>) -> Result<TrunkId, Unproven> {
+        let login = |user: &str| {
+            let found = settings.trunks.iter().position(|trunk| {
+                trunk.as_ref().and_then(|trunk| trunk.login.as_ref()).is_some_and(|login| &*login.user == user)
+            })?;
+            let login = settings.trunks[found].as_ref()?.login.as_ref()?;
+            Some((found as u32, login.password.clone()))
+        };
+        self.check(now, settings.realm(), message, Name::ProxyAuthorization, login).map(TrunkId)
+    }
+
+    /// Checks the digest of a request against whom `login` knows: index and password by user name.
+    fn check(
+        &mut self,
+        now: Time,
+        realm: &str,
+        message: &Message<'_>,
+        header: Name,
+        login: impl Fn(&str) -> Option<(u32, Arc<str>)>,
+    ) -> Result<u32, Unproven> {
+        let method = message.method().map_or("", |method| method.as_str());
+        for value in message.all(header) {
+            let Ok(credentials) = Credentials::parse(value) else { continue };
+            if credentials.realm != realm {
+                continue;
+            }
+            let user = credentials.username.split('@').next().unwrap_or("");
+            let Some((index, password)) = login(user) else { continue };
+            if !credentials.proves(&ha1(credentials.algorithm, credentials.username, realm, &password), method) {
+                continue;
+            }
+            return match self.nonces.check(now, credentials.nonce, credentials.nc()) {
+                Freshness::Fresh => Ok(index),
+                _ => Err(Unproven::Stale),
+            };
+        }
+        Err(Unproven::Wrong)
+    }
+
+    /// The values of the header that asks for proof, the preferred first.
+    pub(super) fn challenges(&mut self, now: Time, settings: &Settings, why: Unproven) -> Vec<String> {
+        let order: &[Algorithm] = match settings.registration.challenges {
+            Challenges::Md5 => &[Algorithm::Md5],
+            Challenges::Md5First => &[Algorithm::Md5, Algorithm::Sha256],
+            Challenges::Sha256First => &[Algorithm::Sha256, Algorithm::Md5],
+            Challenges::Sha256 => &[Algorithm::Sha256],
+        };
+        order.iter().map(|algorithm| self.nonces.challenge(now, *algorithm, why == Unproven::Stale)).collect()
+    }
+}
