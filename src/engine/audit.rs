@@ -168,7 +168,7 @@ impl Engine {
             if matches!(contact.phase, Phase::Over) && contact.legs.is_empty() {
                 return Err(format!("contact {} is over and has not gone", contact.id));
             }
-            if matches!(&contact.phase, Phase::Dialling(dial) if dial.legs.is_empty()) {
+            if matches!(&contact.phase, Phase::Dialling(dial) if dial.ringing.legs().is_empty()) {
                 return Err(format!("contact {} waits for somebody who is not rung", contact.id));
             }
             let rings = match &contact.phase {

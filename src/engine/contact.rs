@@ -8,11 +8,12 @@ use smallvec::SmallVec;
 use super::dial::Dial;
 use super::leg::LegKey;
 use super::media_port::MediaThread;
+use super::ringing::Ringing;
 use super::transfer::Transfer;
 use super::{Engine, Reason};
 use crate::acd::{ContactSlot, Key};
 use crate::base::deadline::DeadlineId;
-use crate::base::words::{EndedBy, OfferOutcome, Segment};
+use crate::base::words::{EndedBy, Segment};
 use crate::base::{AgentId, ContactId, EntryId, QueueId, ShardId, SkillId, Time, TrunkId};
 use crate::call::contact::{Ticket, Timeline};
 use crate::call::menu::Menu;
@@ -55,24 +56,19 @@ pub enum ContactTimer {
     GoodbyeMax,
 }
 
-/// The ringing of an agent for a contact.
+/// An agent whom the matcher has reserved rings for a contact.
 #[derive(Clone, Debug)]
-pub(super) struct Ringing {
+pub(super) struct QueueRing {
     pub(super) agent: AgentId,
     pub(super) queue: QueueId,
     /// The contact's slot in the matcher that the agent is reserved for.
     pub(super) slot: ContactSlot,
     pub(super) since: Time,
-    /// When the ring has lasted long enough, or is tried again where it could not begin.
-    pub(super) until: Option<Time>,
-    /// The phones that ring.
-    pub(super) legs: SmallVec<[LegKey; 2]>,
-    /// The weightiest failure so far.
-    pub(super) worst: Option<OfferOutcome>,
+    pub(super) ringing: Ringing,
 }
 
 /// The agents that ring for a contact: one, unless its queue rings several agents at once.
-pub(super) type Rings = SmallVec<[Ringing; 1]>;
+pub(super) type Rings = SmallVec<[QueueRing; 1]>;
 
 /// Where in the house a contact is.
 #[derive(Clone, Debug)]
@@ -194,10 +190,7 @@ impl Engine {
             ContactTimer::Prefer => self.prefer_nobody(now, key),
             ContactTimer::WaitMax => self.overflow(now, key),
             ContactTimer::Announce => self.announce(now, key),
-            ContactTimer::Ring => {
-                self.ring_timed_out(now, key);
-                self.dial_timed_out(now, key);
-            }
+            ContactTimer::Ring => self.rung_long_enough(now, key),
             ContactTimer::EarlyMedia => self.early_media(now, key),
             ContactTimer::EarlyRepeat => self.repeat_early(now, key),
             ContactTimer::EarlyMax => self.early_media_over(now, key),

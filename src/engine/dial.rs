@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::Engine;
 use super::between::{ToDesk, Want};
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::inbound::SDP;
 use super::leg::LegKey;
 use super::media_port::Feed;
-use super::ring::{ELSEWHERE, weight};
+use super::ringing::{Failure, Ringing};
 use super::sabotage::Rule;
 use crate::acd::agent::OWN_CALL_MAX;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
@@ -47,8 +45,7 @@ pub(super) enum Purpose {
 pub(super) struct Dial {
     pub(super) to: DialTo,
     pub(super) purpose: Purpose,
-    pub(super) legs: SmallVec<[LegKey; 2]>,
-    worst: Option<(OfferOutcome, u16)>,
+    pub(super) ringing: Ringing,
     desk: DeskSays,
 }
 
@@ -93,7 +90,7 @@ impl Engine {
             DialTo::Agent(_) => DeskSays::Nothing,
             DialTo::Number(..) => DeskSays::NotAsked,
         };
-        let dial = Dial { to: to.clone(), purpose, legs: SmallVec::new(), worst: None, desk };
+        let dial = Dial { to: to.clone(), purpose, ringing: Ringing::default(), desk };
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Dialling(dial);
         }
@@ -105,7 +102,7 @@ impl Engine {
             }
             DialTo::Number(trunk, number) => {
                 self.call_number(now, key, trunk, &number);
-                self.expect_answer(now, key, RING_OUTSIDE, (OfferOutcome::Withdrawn, 503));
+                self.expect_answer(now, key, RING_OUTSIDE, Failure::NO_PORTS);
             }
         }
     }
@@ -125,8 +122,7 @@ impl Engine {
         };
         dial.desk = DeskSays::Taken;
         let phones = self.phones_of(agent);
-        // What it means that nothing rings: nobody is there, or we have no ports left, which is not the agent's fault.
-        let failure = if phones.is_empty() { (OfferOutcome::Unreachable, 480) } else { (OfferOutcome::Withdrawn, 503) };
+        let failure = if phones.is_empty() { Failure::NO_PHONE } else { Failure::NO_PORTS };
         for phone in phones {
             self.ring_phone(now, key, agent, &phone);
         }
@@ -138,13 +134,13 @@ impl Engine {
         let Some(dial) = self.asks_for(key, agent) else { return };
         dial.desk = DeskSays::LetGo;
         let status = if dial.purpose == Purpose::Own { 486 } else { 480 };
-        self.dial_failed(now, key, OfferOutcome::Busy, status);
+        self.dial_failed(now, key, Failure { outcome: OfferOutcome::Busy, status });
     }
 
     /// Waits for an answer of those who ring. Where nobody does, the call has failed.
-    fn expect_answer(&mut self, now: Time, key: ContactKey, ring: Duration, failure: (OfferOutcome, u16)) {
+    fn expect_answer(&mut self, now: Time, key: ContactKey, ring: Duration, failure: Failure) {
         match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Dialling(dial)) if dial.legs.is_empty() => self.dial_failed(now, key, failure.0, failure.1),
+            Some(Phase::Dialling(dial)) if dial.ringing.legs().is_empty() => self.dial_failed(now, key, failure),
             Some(Phase::Dialling(_)) => self.set_timer(key, ContactTimer::Ring, now + ring),
             _ => {}
         }
@@ -236,7 +232,7 @@ impl Engine {
     /// Somebody who was called in particular has answered.
     pub(super) fn dial_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
         let dial = match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Dialling(dial)) if dial.legs.contains(&leg) => dial.clone(),
+            Some(Phase::Dialling(dial)) if dial.ringing.legs().contains(&leg) => dial.clone(),
             _ => return self.hang_up(now, leg),
         };
         let media = self.leg_mut(leg).and_then(|leg| leg.media.as_mut());
@@ -245,13 +241,11 @@ impl Engine {
         // What was described in a 183 need not be described again (RFC 3261 13.2.1).
         let Some(agreement) = agreed.or(early.filter(|_| body.is_empty())) else {
             self.hang_up(now, leg);
-            return self.dial_leg_failed(now, key, leg, OfferOutcome::Unreachable, 488);
+            return self.phone_failed(now, key, leg, Failure::UNUSABLE);
         };
         let codec = agreement.codec;
         self.agree(leg, agreement);
-        for other in dial.legs.iter().filter(|other| **other != leg) {
-            self.cancel_ring(now, *other, ELSEWHERE);
-        }
+        self.others_are_silent(now, &dial.ringing, leg);
         self.stop_all_timers(key);
         let limit = self.talk_ends(now, key, TALK_MAX);
         self.set_timer(key, ContactTimer::TalkMax, limit);
@@ -281,35 +275,18 @@ impl Engine {
         own.into_iter().chain([now + talk_max]).min().unwrap_or(now)
     }
 
-    /// One of the phones that were called in particular will not answer.
-    pub(super) fn dial_leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome, status: u16) {
-        let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
-        let before = dial.legs.len();
-        dial.legs.retain(|other| *other != leg);
-        if dial.legs.len() == before {
-            return;
-        }
-        if dial.worst.is_none_or(|(worst, _)| weight(outcome) > weight(worst)) {
-            dial.worst = Some((outcome, status));
-        }
-        if dial.legs.is_empty() {
-            let (outcome, status) = dial.worst.unwrap_or((outcome, status));
-            self.dial_failed(now, key, outcome, status);
-        }
-    }
-
     pub(super) fn dial_timed_out(&mut self, now: Time, key: ContactKey) {
         let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
         if let (DeskSays::Nothing, DialTo::Agent(agent)) = (dial.desk, &dial.to) {
             return self.not_taken(now, key, *agent);
         }
-        for leg in &dial.legs {
+        for leg in dial.ringing.legs() {
             self.cancel_ring(now, *leg, None);
         }
-        self.dial_failed(now, key, OfferOutcome::TimedOut, 480);
+        self.dial_failed(now, key, Failure::TIMED_OUT);
     }
 
-    fn dial_failed(&mut self, now: Time, key: ContactKey, outcome: OfferOutcome, status: u16) {
+    pub(super) fn dial_failed(&mut self, now: Time, key: ContactKey, Failure { outcome, status }: Failure) {
         let once = self.holds(Rule::LetGoOnce);
         let Some(Phase::Dialling(dial)) = self.contact_mut(key).map(|contact| &mut contact.phase) else { return };
         let before = dial.clone();
@@ -332,7 +309,7 @@ impl Engine {
 
     /// The contact leaves while somebody in particular is called for it.
     pub(super) fn stop_dialling(&mut self, now: Time, dial: &Dial) {
-        for leg in &dial.legs {
+        for leg in dial.ringing.legs() {
             self.cancel_ring(now, *leg, None);
         }
         self.let_dialled_go(dial, OfferOutcome::Withdrawn);

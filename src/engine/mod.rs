@@ -51,6 +51,7 @@ mod queue;
 mod refused;
 mod reload;
 mod ring;
+mod ringing;
 pub(crate) mod sabotage;
 mod session_events;
 pub mod settings;

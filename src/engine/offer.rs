@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::Engine;
 use super::between::ToDesk;
-use super::contact::{ContactKey, ContactTimer, Phase, Ringing, Rings};
+use super::contact::{ContactKey, ContactTimer, Phase, QueueRing, Rings};
 use super::leg::LegKey;
-use super::ring::{ELSEWHERE, weight};
+use super::ring::ELSEWHERE;
+use super::ringing::{Failure, Left, Ringing};
 use super::sabotage::Rule;
-use crate::acd::claim::{ContactView, Left};
+use crate::acd::claim::{self, ContactView};
 use crate::acd::{ContactSlot, DemandId, Key};
 use crate::base::words::{Limit, OfferOutcome};
 use crate::base::{AgentId, Time, Weighed};
@@ -51,16 +52,16 @@ impl Engine {
         let Some(ticket) = contact.ticket else { return };
         match &contact.phase {
             Phase::Waiting => {}
-            Phase::Ringing(rings) if rings.iter().all(|ringing| ringing.slot != slot) => {}
+            Phase::Ringing(rings) if rings.iter().all(|ring| ring.slot != slot) => {}
             _ => return,
         }
         let id = contact.id;
         self.current = Some(key);
-        let (queue, legs) = (ticket.queue, smallvec::SmallVec::new());
-        let ringing = Ringing { agent, queue, slot, since: now, until: None, legs, worst: None };
+        let queue = ticket.queue;
+        let ring = QueueRing { agent, queue, slot, since: now, ringing: Ringing::default() };
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
-            Some(Phase::Ringing(rings)) => rings.push(ringing),
-            Some(phase) => *phase = Phase::Ringing(Rings::from_iter([ringing])),
+            Some(Phase::Ringing(rings)) => rings.push(ring),
+            Some(phase) => *phase = Phase::Ringing(Rings::from_iter([ring])),
             None => {}
         }
         let demand = self.demand_and_key(key, slot).map(|(demand, _)| demand);
@@ -114,7 +115,7 @@ impl Engine {
         for slot in self.contact(key).map(|contact| contact.further.clone()).unwrap_or_default() {
             match self.demand_and_key(key, slot) {
                 Some((demand, place)) => drop(self.matcher.relax(slot, demand, place)),
-                None if self.rings(key).iter().any(|ringing| ringing.slot == slot) => {}
+                None if self.rings(key).iter().any(|ring| ring.slot == slot) => {}
                 None => {
                     self.leave_with(slot);
                     self.forget_further(key, slot);
@@ -135,14 +136,14 @@ impl Engine {
 
     // ---- how ringing ends ----
 
-    pub(super) fn rings(&self, key: ContactKey) -> &[Ringing] {
+    pub(super) fn rings(&self, key: ContactKey) -> &[QueueRing] {
         match self.contact(key).map(|contact| &contact.phase) {
             Some(Phase::Ringing(rings)) => rings,
             _ => &[],
         }
     }
 
-    pub(super) fn rings_mut(&mut self, key: ContactKey) -> &mut [Ringing] {
+    pub(super) fn rings_mut(&mut self, key: ContactKey) -> &mut [QueueRing] {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
             Some(Phase::Ringing(rings)) => rings,
             _ => &mut [],
@@ -153,7 +154,7 @@ impl Engine {
     fn take_ring(&mut self, key: ContactKey, slot: ContactSlot) {
         let Some(contact) = self.contact_mut(key) else { return };
         if let Phase::Ringing(rings) = &mut contact.phase {
-            rings.retain(|ringing| ringing.slot != slot);
+            rings.retain(|ring| ring.slot != slot);
             if rings.is_empty() {
                 contact.phase = Phase::Waiting;
             }
@@ -163,7 +164,7 @@ impl Engine {
 
     /// Wakes the contact when the first of its rings has lasted long enough.
     pub(super) fn expect_ring(&mut self, key: ContactKey) {
-        match self.rings(key).iter().filter_map(|ringing| ringing.until).min() {
+        match self.rings(key).iter().filter_map(|ring| ring.ringing.until).min() {
             Some(at) => self.set_timer(key, ContactTimer::Ring, at),
             None => self.stop_timer(key, ContactTimer::Ring),
         }
@@ -191,8 +192,8 @@ impl Engine {
     pub(super) fn ring_failed(&mut self, now: Time, key: ContactKey, agent: AgentId, outcome: OfferOutcome) {
         let settings = self.settings.clone();
         let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
-        let Some(ringing) = self.rings(key).iter().find(|ringing| ringing.agent == agent) else { return };
-        let (queue, slot, rang) = (ringing.queue, ringing.slot, now.since(ringing.since));
+        let Some(ring) = self.rings(key).iter().find(|ring| ring.agent == agent) else { return };
+        let (queue, slot, rang) = (ring.queue, ring.slot, now.since(ring.since));
         let pause = settings.queue(queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
         self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
         // The contact's state word first: only then may the agent leave.
@@ -215,8 +216,8 @@ impl Engine {
         if !self.holds(Rule::OthersLose) {
             return;
         }
-        for ringing in self.rings(key).to_vec().iter().filter(|ringing| ringing.slot != winner) {
-            self.withdraw(now, key, ringing, ELSEWHERE);
+        for ring in self.rings(key).to_vec().iter().filter(|ring| ring.slot != winner) {
+            self.withdraw(now, key, ring, ELSEWHERE);
         }
         let Some(contact) = self.contact(key) else { return };
         for slot in contact.further.clone().into_iter().chain(contact.slot).filter(|slot| *slot != winner) {
@@ -224,35 +225,42 @@ impl Engine {
         }
     }
 
-    fn withdraw(&mut self, now: Time, key: ContactKey, ringing: &Ringing, reason: Option<&'static str>) {
+    fn withdraw(&mut self, now: Time, key: ContactKey, ring: &QueueRing, reason: Option<&'static str>) {
         let Some(id) = self.contact(key).map(|contact| contact.id) else { return };
-        let (queue, agent, rang) = (ringing.queue, ringing.agent, now.since(ringing.since));
+        let (queue, agent, rang) = (ring.queue, ring.agent, now.since(ring.since));
         let outcome = OfferOutcome::Withdrawn;
         self.fact(now, Some(id), FactKind::OfferEnded { queue, agent, outcome, rang });
-        for leg in &ringing.legs {
+        for leg in ring.ringing.legs() {
             self.cancel_ring(now, *leg, reason);
         }
     }
 
     /// One of a contact's slots leaves the matcher; the agent whom it is offered to, known of or not yet, is let go.
-    pub(super) fn leave_with(&mut self, slot: ContactSlot) -> Left {
-        let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { Left::NotHere };
-        if let Left::WasOffered(agent) = left {
+    pub(super) fn leave_with(&mut self, slot: ContactSlot) -> claim::Left {
+        let left = if self.holds(Rule::Leave) { self.matcher.leave(slot) } else { claim::Left::NotHere };
+        if let claim::Left::WasOffered(agent) = left {
             self.tell_desk(agent, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
         }
         left
     }
 
-    /// A phone will not answer. When it was the last that rang for an agent, that ringing has failed.
-    pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome) {
-        let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.legs.contains(&leg)) else { return };
-        ringing.legs.retain(|other| *other != leg);
-        if ringing.worst.is_none_or(|worst| weight(outcome) > weight(worst)) {
-            ringing.worst = Some(outcome);
-        }
-        if ringing.legs.is_empty() {
-            let (agent, outcome) = (ringing.agent, ringing.worst.unwrap_or(outcome));
-            self.ring_failed(now, key, agent, outcome);
+    /// A phone will not answer. When it was the last that rang for somebody, that ringing has failed.
+    pub(super) fn phone_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, failure: Failure) {
+        match self.contact_mut(key).map(|contact| &mut contact.phase) {
+            Some(Phase::Ringing(rings)) => {
+                let left = rings.iter_mut().map(|ring| (ring.agent, ring.ringing.failed(leg, failure)));
+                let failed =
+                    left.filter_map(|(agent, left)| if let Left::Nobody(why) = left { Some((agent, why)) } else { None });
+                if let Some((agent, why)) = failed.last() {
+                    self.ring_failed(now, key, agent, why.outcome);
+                }
+            }
+            Some(Phase::Dialling(dial)) => {
+                if let Left::Nobody(why) = dial.ringing.failed(leg, failure) {
+                    self.dial_failed(now, key, why);
+                }
+            }
+            _ => {}
         }
     }
 }

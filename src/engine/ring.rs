@@ -6,10 +6,12 @@ use smallvec::SmallVec;
 
 use super::Engine;
 use super::between::ToDesk;
-use super::contact::{ContactKey, ContactTimer, Phase, Ringing};
+use super::contact::{ContactKey, ContactTimer, Phase, QueueRing};
+
 use super::devices::Phone;
 use super::inbound::SDP;
 use super::leg::{LegKey, LegMedia, NewLeg};
+use super::ringing::{Failure, Ringing};
 use super::sabotage::Rule;
 use crate::base::words::{OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, Codec, Time};
@@ -29,26 +31,6 @@ pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call compl
 /// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
 const PORTS_RETRY: Duration = Duration::from_millis(50);
 const PORTS_PATIENCE: Duration = Duration::from_secs(4);
-
-/// The rank of a failure when several phones fail differently: the agent's own word counts most.
-pub(super) fn weight(outcome: OfferOutcome) -> u8 {
-    match outcome {
-        OfferOutcome::Refused => 3,
-        OfferOutcome::Busy => 2,
-        OfferOutcome::TimedOut => 1,
-        _ => 0,
-    }
-}
-
-/// What the final status of a ring means for the agent.
-pub(super) fn meaning(status: u16) -> OfferOutcome {
-    match status {
-        486 => OfferOutcome::Busy,
-        403 | 480 | 600 | 603 | 300..400 => OfferOutcome::Refused,
-        487 => OfferOutcome::TimedOut,
-        _ => OfferOutcome::Unreachable,
-    }
-}
 
 impl Engine {
     pub(super) fn phones_of(&self, agent: AgentId) -> Vec<Phone> {
@@ -80,8 +62,8 @@ impl Engine {
         // For want of ports, which are not the agent's: there will be some in a moment.
         let until = now + if rung { ring_timeout } else { PORTS_RETRY };
         let bounded = self.holds(if rung { Rule::RingDeadline } else { Rule::RingForPorts });
-        let Some(ringing) = self.rings_mut(key).iter_mut().find(|ringing| ringing.agent == agent) else { return };
-        ringing.until = bounded.then_some(until);
+        let Some(ring) = self.rings_mut(key).iter_mut().find(|ring| ring.agent == agent) else { return };
+        ring.ringing.until = bounded.then_some(until);
         if let (true, Some(contact)) = (rung, self.contact_ref(key)) {
             self.tell_desk(agent, ToDesk::Rings(contact, ring_timeout));
         }
@@ -150,9 +132,9 @@ impl Engine {
         match self.contact_mut(contact).map(|contact| &mut contact.phase) {
             Some(Phase::Ringing(rings)) => {
                 let ours = rings.iter_mut().filter(|ring| role == Role::Agent(ring.agent));
-                ours.for_each(|ring| ring.legs.push(leg));
+                ours.for_each(|ring| ring.ringing.add(leg));
             }
-            Some(Phase::Dialling(dial)) => dial.legs.push(leg),
+            Some(Phase::Dialling(dial)) => dial.ringing.add(leg),
             _ => {}
         }
     }
@@ -202,57 +184,61 @@ impl Engine {
     }
 
     /// A call of ours to a phone has failed for good.
-    pub(super) fn leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, outcome: OfferOutcome, status: u16) {
+    pub(super) fn leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, failure: Failure) {
         if let Some(entry) = self.leg_mut(leg) {
-            entry.status = Some(status);
+            entry.status = Some(failure.status);
         }
         self.leg_gone(now, leg);
-        self.phone_failed(now, key, leg, outcome);
-        self.dial_leg_failed(now, key, leg, outcome, status);
+        self.phone_failed(now, key, leg, failure);
     }
 
     /// An agent's phone has answered.
     fn ring_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
-        let Some(ringing) = self.rings(key).iter().find(|ringing| ringing.legs.contains(&leg)).cloned() else {
+        let Some(ring) = self.rings(key).iter().find(|ring| ring.ringing.legs().contains(&leg)).cloned() else {
             return self.hang_up(now, leg);
         };
         let sdp_offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.sdp_offered.take());
         let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(body).ok()?).ok());
         let Some(agreement) = agreed else {
             self.hang_up(now, leg);
-            return self.phone_failed(now, key, leg, OfferOutcome::Unreachable);
+            return self.phone_failed(now, key, leg, Failure::UNUSABLE);
         };
         let codec = agreement.codec;
         self.agree(leg, agreement);
-        if self.matcher.accept(ringing.slot) != Some(ringing.agent) {
+        if self.matcher.accept(ring.slot) != Some(ring.agent) {
             return self.hang_up(now, leg);
         }
-        for other in ringing.legs.iter().filter(|other| **other != leg) {
-            self.cancel_ring(now, *other, ELSEWHERE);
-        }
-        self.others_lose(now, key, ringing.slot);
-        self.begin_talk(now, key, &ringing, leg);
+        self.others_are_silent(now, &ring.ringing, leg);
+        self.others_lose(now, key, ring.slot);
+        self.begin_talk(now, key, &ring, leg);
         if !self.answer_caller(now, key, Some(codec)) {
             return;
         }
         self.connect(key);
     }
 
-    fn begin_talk(&mut self, now: Time, key: ContactKey, ringing: &Ringing, leg: LegKey) {
+    /// One of several phones has answered: the others are silent.
+    pub(super) fn others_are_silent(&mut self, now: Time, ringing: &Ringing, winner: LegKey) {
+        for other in ringing.legs().iter().filter(|other| **other != winner) {
+            self.cancel_ring(now, *other, ELSEWHERE);
+        }
+    }
+
+    fn begin_talk(&mut self, now: Time, key: ContactKey, ring: &QueueRing, leg: LegKey) {
         let settings = self.settings.clone();
-        let talk_max = settings.queue(ringing.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
+        let talk_max = settings.queue(ring.queue).map_or(Duration::from_secs(7200), |rules| rules.talk_max);
         let Some(contact) = self.contact_mut(key) else { return };
         let (id, number) = (contact.id, contact.number.clone());
-        contact.phase = Phase::Talking { agent: Some(ringing.agent), leg };
-        if settings.queue(ringing.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
-            self.last_agents.note(&number, ringing.queue, ringing.agent);
+        contact.phase = Phase::Talking { agent: Some(ring.agent), leg };
+        if settings.queue(ring.queue).is_some_and(|rules| rules.prefer_last.is_some()) {
+            self.last_agents.note(&number, ring.queue, ring.agent);
         }
-        let rang = now.since(ringing.since);
-        let ended = FactKind::OfferEnded { queue: ringing.queue, agent: ringing.agent, outcome: OfferOutcome::Accepted, rang };
+        let rang = now.since(ring.since);
+        let ended = FactKind::OfferEnded { queue: ring.queue, agent: ring.agent, outcome: OfferOutcome::Accepted, rang };
         self.fact(now, Some(id), ended);
         self.tell_left(now, key, QueueOutcome::Answered);
         if self.holds(Rule::TalkSegment) {
-            self.turn(now, key, Segment::Talk, Some(ringing.queue), Some(ringing.agent));
+            self.turn(now, key, Segment::Talk, Some(ring.queue), Some(ring.agent));
         }
         self.stop_all_timers(key);
         if self.holds(Rule::TalkMax) {
@@ -260,27 +246,35 @@ impl Engine {
             self.set_timer(key, ContactTimer::TalkMax, limit);
         }
         if let Some(contact) = self.contact_ref(key) {
-            self.tell_desk(ringing.agent, ToDesk::Talks(contact, talk_max));
+            self.tell_desk(ring.agent, ToDesk::Talks(contact, talk_max));
         }
         self.forget_slot(key);
     }
 
-    /// Some agent was rung long enough.
-    pub(super) fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
-        for ringing in self.rings(key).to_vec() {
-            if ringing.until.is_none_or(|until| until > now) {
+    /// Whoever rings for the contact has rung long enough.
+    pub(super) fn rung_long_enough(&mut self, now: Time, key: ContactKey) {
+        match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Ringing(_)) => self.ring_timed_out(now, key),
+            Some(Phase::Dialling(_)) => self.dial_timed_out(now, key),
+            _ => {}
+        }
+    }
+
+    fn ring_timed_out(&mut self, now: Time, key: ContactKey) {
+        for ring in self.rings(key).to_vec() {
+            if ring.ringing.until.is_none_or(|until| until > now) {
                 continue;
             }
-            if !ringing.legs.is_empty() {
-                for leg in &ringing.legs {
+            if !ring.ringing.legs().is_empty() {
+                for leg in ring.ringing.legs() {
                     self.cancel_ring(now, *leg, None);
                 }
-                self.ring_failed(now, key, ringing.agent, OfferOutcome::TimedOut);
-            } else if now.since(ringing.since) < PORTS_PATIENCE {
+                self.ring_failed(now, key, ring.agent, OfferOutcome::TimedOut);
+            } else if now.since(ring.since) < PORTS_PATIENCE {
                 // Not rung yet.
-                self.ring(now, key, ringing.agent);
+                self.ring(now, key, ring.agent);
             } else {
-                self.ring_failed(now, key, ringing.agent, OfferOutcome::Withdrawn);
+                self.ring_failed(now, key, ring.agent, OfferOutcome::Withdrawn);
             }
         }
         self.expect_ring(key);

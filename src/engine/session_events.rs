@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use super::leg::LegKey;
+use super::ringing::Failure;
 use super::sabotage::Rule;
 use super::{Engine, lend};
-use crate::base::words::{EndedBy, OfferOutcome, Transport};
+use crate::base::words::{EndedBy, Transport};
 use crate::base::{Time, TrunkId};
 use crate::call::leg::LegState;
 use crate::sip::flow::ConnectionId;
@@ -63,8 +64,8 @@ impl Engine {
     fn call_failed(&mut self, now: Time, leg: LegKey, status: u16, by: FailedBy) {
         let Some(key) = self.leg(leg).map(|leg| leg.contact) else { return };
         match by {
-            FailedBy::Peer => self.leg_failed(now, key, leg, super::ring::meaning(status), status),
-            FailedBy::Timeout | FailedBy::Transport => self.leg_failed(now, key, leg, OfferOutcome::Unreachable, 408),
+            FailedBy::Peer => self.leg_failed(now, key, leg, Failure::of(status)),
+            FailedBy::Timeout | FailedBy::Transport => self.leg_failed(now, key, leg, Failure::UNANSWERED),
         }
     }
 
