@@ -236,3 +236,7 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 #[path = "encode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "golden_tests.rs"]
+mod golden;
