@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::StartError;
 use crate::base::Time;
-use crate::base::words::EventKind;
 use crate::config::Server;
 use crate::engine::Settings;
-use crate::report::Names;
+use crate::report::{EventKind, Names};
 use crate::store::{self, Log, LogHealth, LogSettings, Store, StoreSettings};
 
 /// What is recorded, and where.

@@ -112,11 +112,11 @@ fn say(fact: &Fact, settings: &Settings) {
             tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
         }
         FactKind::LegBegan { leg, role, call_id, .. } => {
-            tracing::debug!(contact = id, leg, role, %call_id, "a leg began");
+            tracing::debug!(contact = id, leg, role = role.label(), %call_id, "a leg began");
         }
         FactKind::LegEnded { leg, role, status, packets: (received, sent, lost), jitter } => {
             let jitter_us = jitter.as_micros() as u64;
-            tracing::debug!(contact = id, leg, role, status, received, sent, lost, jitter_us, "a leg ended");
+            tracing::debug!(contact = id, leg, role = role.label(), status, received, sent, lost, jitter_us, "a leg ended");
         }
         FactKind::Transferred { kind, outcome, .. } => tracing::info!(contact = id, %kind, %outcome, "a transfer"),
         FactKind::OfferEnded { agent, outcome, rang, .. } => {
@@ -127,7 +127,7 @@ fn say(fact: &Fact, settings: &Settings) {
             tracing::debug!(contact = id, agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
         }
         FactKind::LimitHit { limit } => tracing::warn!(contact = id, %limit, "a limit was reached"),
-        FactKind::Repaired { kind } => tracing::error!(kind, "something that must not happen was put right"),
+        FactKind::Repaired { kind } => tracing::error!(kind = kind.label(), "something that must not happen was put right"),
         FactKind::TrunkUp { trunk, up } => {
             let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);
             tracing::info!(trunk = name, up, "a trunk");

@@ -1,6 +1,15 @@
 //! The shared labels: closed enums whose labels are the values of metrics, of the event log and of the API.
 
-use std::fmt;
+use std::fmt::Debug;
+
+/// A closed enum with labels, as `words!` declares them.
+pub trait Word: Copy + Eq + Debug + 'static {
+    /// The label in metrics, log and API.
+    fn label(self) -> &'static str;
+
+    /// The value with this label.
+    fn from_label(label: &str) -> Option<Self>;
+}
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal,)+ }) => {
@@ -35,13 +44,25 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl $crate::base::words::Word for $name {
+            fn label(self) -> &'static str {
+                $name::label(self)
+            }
+
+            fn from_label(label: &str) -> Option<Self> {
+                $name::from_label(label)
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(self.label())
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words!(
     /// How a contact reached us.
@@ -245,48 +266,22 @@ words!(
 );
 
 words!(
-    /// The kinds of events in the log.
-    EventKind {
-        /// A contact came in.
-        Arrived = "arrived",
-        /// A segment closed.
-        SegmentEnded = "segment_ended",
-        /// A contact joined a queue.
-        Entered = "entered",
-        /// A contact left a queue.
-        Left = "left",
-        /// The demand of a waiting contact was relaxed: more agents may serve it.
-        Widened = "widened",
-        /// An agent is about to be rung.
-        Offered = "offered",
-        /// The ringing of an agent is over.
-        OfferEnded = "offer_ended",
-        /// A leg began.
-        LegBegan = "leg_began",
-        /// A leg ended.
-        LegEnded = "leg_ended",
-        /// A talk is over.
-        TalkEnded = "talk_ended",
-        /// A transfer was decided.
-        Transferred = "transferred",
-        /// A contact ended.
-        Ended = "ended",
-        /// An agent's state changed.
+    /// Whose a leg is.
+    LegRole {
+        /// The caller's.
+        Caller = "caller",
+        /// An agent's.
         Agent = "agent",
-        /// A trunk's calls changed by one.
-        TrunkCalls = "trunk_calls",
-        /// A trunk was found up or down.
-        TrunkUp = "trunk_up",
-        /// Something was refused at a limit.
-        LimitHit = "limit_hit",
-        /// A state that must never occur was repaired.
-        Repaired = "repaired",
-        /// A process began: what was open before it has been closed.
-        Started = "started",
-        /// The first line of each file.
-        FileBegan = "file_began",
-        /// A process ended in good order.
-        Stopped = "stopped",
+        /// That of somebody outside, over a trunk.
+        External = "external",
+    }
+);
+
+words!(
+    /// A state that must never occur, and was repaired.
+    Repair {
+        /// An agent stayed in a state beyond its deadline.
+        AgentStuck = "agent_stuck",
     }
 );
 

@@ -1,5 +1,6 @@
 //! One party of a contact, by what it means: arriving, ringing, answered, held, gone. Never a SIP message.
 
+use crate::base::words::LegRole;
 use crate::base::{AgentId, Time, TrunkId};
 
 /// Who a leg leads to.
@@ -14,13 +15,13 @@ pub enum Role {
 }
 
 impl Role {
-    /// The label in the log.
+    /// The role alone, as facts tell it.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
+    pub const fn word(&self) -> LegRole {
         match self {
-            Role::Caller => "caller",
-            Role::Agent(_) => "agent",
-            Role::External(_) => "external",
+            Role::Caller => LegRole::Caller,
+            Role::Agent(_) => LegRole::Agent,
+            Role::External(_) => LegRole::External,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acd::Matcher;
-use crate::base::words::{EndedBy, QueueOutcome, Segment};
+use crate::base::words::{EndedBy, LegRole, QueueOutcome, Segment};
 use crate::base::{AgencyId, AgentId, ContactId, QueueId, Time};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
@@ -113,14 +113,14 @@ struct Tale {
     answers: u32,
     last_agent: Option<AgentId>,
     /// The role and the Call-ID of each leg.
-    legs: Vec<(&'static str, Arc<str>)>,
+    legs: Vec<(LegRole, Arc<str>)>,
 }
 
 impl Tale {
     fn take(&mut self, at: Time, kind: &FactKind) {
         match kind {
             FactKind::Arrived { .. } => self.arrived.push(at),
-            FactKind::LegBegan { role, call_id, .. } => self.legs.push((role, call_id.clone())),
+            FactKind::LegBegan { role, call_id, .. } => self.legs.push((*role, call_id.clone())),
             FactKind::SegmentEnded { began, segment, agent, .. } => {
                 self.stretches.push((*began, at));
                 self.talks += u32::from(*segment == Segment::Talk);
@@ -155,9 +155,9 @@ impl Tale {
     /// Whoever is said to have ended a talk may have done so.
     fn check_blame(&self, by: EndedBy, blameless: impl Fn(&str) -> bool) -> Result<(), String> {
         let role = match by {
-            EndedBy::Caller => "caller",
+            EndedBy::Caller => LegRole::Caller,
             EndedBy::Agent if self.last_agent.is_none() => return Err("an agent ended a talk without an agent".into()),
-            EndedBy::Agent => "agent",
+            EndedBy::Agent => LegRole::Agent,
             _ => return Ok(()),
         };
         let innocent = self.legs.iter().filter(|(whose, _)| *whose == role).all(|(_, call_id)| blameless(call_id));

@@ -17,7 +17,7 @@ use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
 use crate::base::deadline::DeadlineId;
 use crate::base::hash::Keyed;
-use crate::base::words::{AgentState, BreakReason, OfferOutcome};
+use crate::base::words::{AgentState, BreakReason, OfferOutcome, Repair};
 use crate::base::{AgentId, ContactId, QueueId, Time};
 use crate::report::FactKind;
 use crate::sip::flow::{ConnectionId, Flow};
@@ -215,7 +215,7 @@ impl Desks {
                 if let Due::Stuck(_) = desk.agent.due(cx.now) {
                     desk.ring_ended = None;
                     cx.matcher.release(agent);
-                    cx.fact(None, FactKind::Repaired { kind: "agent_stuck" });
+                    cx.fact(None, FactKind::Repaired { kind: Repair::AgentStuck });
                 }
                 self.changed(cx, agent);
             }

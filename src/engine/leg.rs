@@ -133,7 +133,7 @@ impl Engine {
             Role::Caller | Role::External(_) => None,
         };
         let call_id = self.sessions.call_id(session).unwrap_or_default().into();
-        self.fact(now, contact_id, FactKind::LegBegan { leg: number, role: role.label(), agent, call_id });
+        self.fact(now, contact_id, FactKind::LegBegan { leg: number, role: role.word(), agent, call_id });
         if let Some(media) = &media {
             self.endpoints.insert(media.endpoint.0, EndpointOwner::Leg(key));
         }

@@ -8,7 +8,7 @@ use super::contact::{CallerHears, ContactKey};
 use super::leg::{LegKey, LegMedia};
 use super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use super::sabotage::Rule;
-use crate::base::words::Limit;
+use crate::base::words::{LegRole, Limit};
 use crate::base::{ContactId, EndpointId, Time};
 use crate::call::leg::Role;
 use crate::report::FactKind;
@@ -61,7 +61,7 @@ pub(super) enum EndpointOwner {
     /// A leg's.
     Leg(LegKey),
     /// A leg's that has ended; its record waits for the last count of packets.
-    Ended { contact: Option<ContactId>, leg: u32, role: &'static str, status: Option<u16> },
+    Ended { contact: Option<ContactId>, leg: u32, role: LegRole, status: Option<u16> },
 }
 
 impl Engine {
@@ -172,13 +172,13 @@ impl Engine {
     /// Ends the leg's endpoint. Its record is written when the media thread has counted its packets.
     pub(super) fn close_media(&mut self, now: Time, key: LegKey) {
         let Some(leg) = self.leg_mut(key) else { return };
-        let (contact, number, role, status) = (leg.contact, leg.number, leg.role.label(), leg.status);
+        let (contact, number, role, status) = (leg.contact, leg.number, leg.role.word(), leg.status);
         let had_media = leg.had_media;
         let media = leg.media.take();
         let contact = self.contact(contact).map(|contact| contact.id);
         match media {
             Some(media) => {
-                self.callers_with_media -= u32::from(role == Role::Caller.label());
+                self.callers_with_media -= u32::from(role == LegRole::Caller);
                 self.endpoints.insert(media.endpoint.0, EndpointOwner::Ended { contact, leg: number, role, status });
                 let command = MediaCommand::Close { endpoint: media.endpoint };
                 self.out.media(media.lease.thread, command);
@@ -188,7 +188,7 @@ impl Engine {
         }
     }
 
-    fn leg_record(&mut self, now: Time, contact: Option<ContactId>, leg: (u32, &'static str, Option<u16>), stats: &MediaStats) {
+    fn leg_record(&mut self, now: Time, contact: Option<ContactId>, leg: (u32, LegRole, Option<u16>), stats: &MediaStats) {
         let packets = (stats.received, stats.sent, stats.lost);
         let (leg, role, status) = leg;
         self.fact(now, contact, FactKind::LegEnded { leg, role, status, packets, jitter: stats.jitter });

@@ -11,9 +11,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use super::{Board, Registry};
 use crate::acd::Matcher;
 use crate::base::limits::LimitBoard;
-use crate::base::words::{AgentState, BreakReason, Direction, EventKind, Limit};
+use crate::base::words::{AgentState, BreakReason, Direction, Limit};
 use crate::base::{AgencyId, AgentId, QueueId, Range, Time};
 use crate::engine::Settings;
+use crate::report::EventKind;
 use crate::sip::stack::counts::{Rejected, SipCounts};
 
 /// Where they are read. The closures reach into rooms that metrics does not know.

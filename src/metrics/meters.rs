@@ -8,7 +8,8 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::{Board, Registry};
 use crate::base::words::{
-    AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Repair, Segment, TransferKind,
+    TransferOutcome,
 };
 use crate::base::{AgencyId, QueueId, SkillId};
 use crate::engine::Settings;
@@ -49,11 +50,9 @@ pub struct Meters {
     trunk_up: Vec<Option<Gauge>>,
     trunk_calls: Vec<Option<[Gauge; 2]>>,
     jitter: Histogram,
-    repairs: BTreeMap<&'static str, Counter>,
+    repairs: Vec<Counter>,
     transfers: BTreeMap<(TransferKind, Option<AgencyId>, Option<AgencyId>, TransferOutcome), Counter>,
 }
-
-const REPAIRS: [&str; 1] = ["agent_stuck"];
 
 fn agency_name(settings: &Settings, agency: AgencyId) -> &str {
     settings.agencies.get(agency.index()).map_or("other", |agency| &agency.name)
@@ -140,7 +139,7 @@ impl Meters {
             trunk_up: trunks.clone().map(|t| t.map(|trunk| r.gauge("hotline_trunk_up", &[("trunk", trunk)]))).collect(),
             trunk_calls: trunks.map(|t| t.map(trunk_calls)).collect(),
             jitter: r.histogram("hotline_rtp_jitter_seconds", &[]),
-            repairs: REPAIRS.into_iter().map(|k| (k, r.counter("hotline_repairs_total", &[("kind", k)]))).collect(),
+            repairs: Repair::ALL.iter().map(|k| r.counter("hotline_repairs_total", &[("kind", k.label())])).collect(),
             transfers: BTreeMap::new(),
             queues,
             settings: settings.clone(),
@@ -213,11 +212,7 @@ impl Meters {
                     queue.talk.record(lasted.as_secs_f64());
                 }
             }
-            FactKind::LegEnded { packets: (received, ..), jitter, .. } => {
-                if *received > 0 {
-                    self.jitter.record(jitter.as_secs_f64());
-                }
-            }
+            FactKind::LegEnded { packets: (1.., ..), jitter, .. } => self.jitter.record(jitter.as_secs_f64()),
             FactKind::Agent { agent, from, to, lasted } => {
                 self.board.set(fact.at, *agent, *to);
                 let agency = self.settings.agency_of(*agent);
@@ -236,16 +231,9 @@ impl Meters {
                     gauge.set(f64::from(u8::from(*up)));
                 }
             }
-            FactKind::Repaired { kind } => {
-                let new = || self.registry.counter("hotline_repairs_total", &[("kind", kind)]);
-                self.repairs.entry(kind).or_insert_with(new).increment(1);
-            }
-            // The board of limits counts what was refused.
-            FactKind::LimitHit { .. }
-            | FactKind::SegmentEnded { .. }
-            | FactKind::Widened { .. }
-            | FactKind::Offered { .. }
-            | FactKind::LegBegan { .. } => {}
+            FactKind::Repaired { kind } => self.repairs[kind.index()].increment(1),
+            // Among others what was refused at a limit: the board of limits counts it.
+            _ => {}
         }
     }
 

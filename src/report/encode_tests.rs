@@ -1,16 +1,18 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::decode::{BadLine, read};
-use super::super::event::{NextSegment, Text};
+use super::super::event::{NextSegment, Text, What};
 use super::super::{Fact, FactKind, Names, Next};
 use super::*;
 use crate::base::words::{
-    AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, LegRole, OfferOutcome, QueueOutcome, Segment,
+    TransferKind, TransferOutcome,
 };
-use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, TrunkId, Weighed};
+use crate::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, Range, SkillId, TrunkId, Weighed};
 
 fn names() -> Names {
     let table = |words: &[&str]| words.iter().map(|word| Some(Arc::from(*word))).collect();
@@ -56,7 +58,7 @@ fn contact_kind() -> impl Strategy<Value = FactKind> {
     let segment = || word(Segment::ALL);
     let next = (segment(), maybe(queue()), maybe(agent())).prop_map(|(segment, queue, agent)| Next { segment, queue, agent });
     let language = || maybe((0u32..3).prop_map(SkillId));
-    let role = || select(&["caller", "agent", "external"][..]);
+    let role = || word(LegRole::ALL);
     let arrived = (maybe((0u32..3).prop_map(TrunkId)), maybe((0u32..3).prop_map(EntryId)), text(), text(), text()).prop_map(
         |(trunk, entry, from, dialled, call_id)| FactKind::Arrived {
             channel: Channel::Voice,
@@ -142,7 +144,7 @@ fn other_kind() -> impl Strategy<Value = FactKind> {
     });
     let trunk_up = any::<bool>().prop_map(|up| FactKind::TrunkUp { trunk: TrunkId(0), up });
     let limit = Just(FactKind::LimitHit { limit: crate::base::words::Limit::Contacts });
-    let repaired = Just(FactKind::Repaired { kind: "agent_stuck" });
+    let repaired = Just(FactKind::Repaired { kind: crate::base::words::Repair::AgentStuck });
     prop_oneof![offered, widened, offer_ended, talk_ended, transferred, agent_state, trunk_calls, trunk_up, limit, repaired]
 }
 
@@ -186,7 +188,7 @@ fn what_the_log_says_of_itself_is_read() {
     let at = Time::from_secs(1_800_000_000);
     for what in [What::Started, What::FileBegan { since: None }, What::FileBegan { since: Some(at) }, What::Stopped { open: 1 }] {
         let event = Event { at, contact: None, what };
-        assert_eq!(read(&line_of(&event)).unwrap(), event);
+        assert_eq!(read(line_of(&event).leak()).unwrap(), event);
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::super::decode::read;
 use super::super::event::{Event, What};
-use super::super::{FactKind, Names, Next};
+use super::super::{EventKind, FactKind, Names, Next};
 use super::write;
 use crate::base::words::{
-    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, EventKind, Limit, OfferOutcome, QueueOutcome, Segment,
-    TransferKind, TransferOutcome,
+    AgentState, BreakReason, Channel, Direction, EndedBy, EstimateOutcome, LegRole, Limit, OfferOutcome, QueueOutcome, Repair,
+    Segment, TransferKind, TransferOutcome,
 };
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, Range, SkillId, Time, TrunkId, Weighed};
 
@@ -94,10 +94,10 @@ fn afterwards() -> Vec<FactKind> {
     let leg_ended = |leg, role, status| FactKind::LegEnded { leg, role, status, packets: (10, 20, 3), jitter: SPAN };
     let transferred = |kind, from, to, outcome| FactKind::Transferred { kind, from, to, outcome };
     vec![
-        leg_began(1, "caller", None),
-        leg_began(2, "agent", Some(agent)),
-        leg_ended(3, "external", Some(200)),
-        leg_ended(1, "caller", None),
+        leg_began(1, LegRole::Caller, None),
+        leg_began(2, LegRole::Agent, Some(agent)),
+        leg_ended(3, LegRole::External, Some(200)),
+        leg_ended(1, LegRole::Caller, None),
         FactKind::TalkEnded { queue: Some(queue), agent: Some(agent), lasted: SPAN },
         FactKind::TalkEnded { queue: None, agent: None, lasted: Duration::ZERO },
         transferred(TransferKind::Attended, Some(AgencyId(0)), Some(AgencyId(1)), TransferOutcome::Completed),
@@ -119,7 +119,7 @@ fn afterwards() -> Vec<FactKind> {
         FactKind::TrunkCalls { trunk, direction: Direction::Out, up: 5 },
         FactKind::TrunkUp { trunk, up: false },
         FactKind::LimitHit { limit: Limit::QueueLength },
-        FactKind::Repaired { kind: "agent_stuck" },
+        FactKind::Repaired { kind: Repair::AgentStuck },
     ]
 }
 

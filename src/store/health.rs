@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::Time;
-use crate::base::words::EventKind;
+use crate::report::EventKind;
 
 /// The health of the log.
 #[derive(Debug, Default)]

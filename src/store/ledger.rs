@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::files;
 use super::tail::{Position, Tail};
 use crate::base::ContactId;
-use crate::base::words::EventKind;
 use crate::report::why::{Answer, Why};
-use crate::report::{decode, encode};
+use crate::report::{EventKind, decode, encode};
 
 /// The longest stay in a queue: reading ends after it.
 const STAY_MAX: Duration = Duration::from_secs(24 * 3600);

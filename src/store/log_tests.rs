@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::base::words::{EndedBy, EventKind, Segment};
-use crate::report::decode;
+use crate::base::words::{EndedBy, Segment};
+use crate::report::{EventKind, decode};
 
 /// A disk that fails when it is told to.
 #[derive(Clone, Default)]

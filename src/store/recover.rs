@@ -9,8 +9,7 @@ use std::path::Path;
 
 use super::files::{self, Lines};
 use crate::base::Time;
-use crate::base::words::EventKind;
-use crate::report::{CdrBuilder, What, decode, encode};
+use crate::report::{CdrBuilder, EventKind, What, decode, encode};
 
 /// How many bytes are searched for the end of the last line at once.
 const TAIL_BYTES: usize = 64 * 1024;

@@ -21,8 +21,7 @@ use super::sync::Waker;
 use super::tables::{self, Mark};
 use super::tail::{Position, Tail};
 use crate::base::Time;
-use crate::base::words::EventKind;
-use crate::report::{CdrBuilder, What, decode, encode};
+use crate::report::{CdrBuilder, EventKind, What, decode, encode};
 
 /// How many lines are applied in one transaction.
 const BATCH_LINES: usize = 4096;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hotline::base::seed::Seed;
 use hotline::base::words::{
-    AgentState, Channel, Direction, EndedBy, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
+    AgentState, Channel, Direction, EndedBy, LegRole, OfferOutcome, QueueOutcome, Segment, TransferKind, TransferOutcome,
 };
 use hotline::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, Range, SkillId, Time, TrunkId, Weighed};
 use hotline::report::{Fact, FactKind, Names, Next};
@@ -144,7 +144,7 @@ impl City {
         let kind = FactKind::Arrived { channel: Channel::Voice, trunk, entry, from, dialled, call_id: call_id.clone() };
         facts.push(self.tell(id, kind));
         facts.push(self.other(FactKind::TrunkCalls { trunk: TrunkId(0), direction: Direction::In, up: 1 }));
-        facts.push(self.tell(id, FactKind::LegBegan { leg: 1, role: "caller", agent: None, call_id }));
+        facts.push(self.tell(id, FactKind::LegBegan { leg: 1, role: LegRole::Caller, agent: None, call_id }));
         self.calls.push(Call { id, arrived: self.now, queue, legs: 1, turned: self.now, stage: Stage::Greeted });
     }
 
@@ -172,7 +172,7 @@ impl City {
         facts.push(self.agent(agent, AgentState::Ready, AgentState::Reserved));
         facts.push(self.tell(id, FactKind::Offered { queue, agent, weighed: WEIGHED }));
         let call_id = format!("00{:032x}", id.0).into();
-        facts.push(self.tell(id, FactKind::LegBegan { leg, role: "agent", agent: Some(agent), call_id }));
+        facts.push(self.tell(id, FactKind::LegBegan { leg, role: LegRole::Agent, agent: Some(agent), call_id }));
         facts.push(self.agent(agent, AgentState::Reserved, AgentState::Ringing));
     }
 
@@ -283,7 +283,7 @@ impl City {
     fn legs_end(&mut self, place: usize, facts: &mut Vec<Fact>) {
         let call = self.calls.swap_remove(place);
         for leg in 1..=call.legs {
-            let (role, packets) = (if leg == 1 { "caller" } else { "agent" }, (3000, 3001, 2));
+            let (role, packets) = (if leg == 1 { LegRole::Caller } else { LegRole::Agent }, (3000, 3001, 2));
             let jitter = Duration::from_micros(180);
             facts.push(self.tell(call.id, FactKind::LegEnded { leg, role, status: Some(200), packets, jitter }));
         }

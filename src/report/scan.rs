@@ -3,21 +3,18 @@
 //! It is several times faster than a general reader. Values other than texts, whole numbers and booleans are left to
 //! `serde_json`.
 
-use std::time::Duration;
-
 use arrayvec::ArrayVec;
 use serde::de::IgnoredAny;
 
 use super::decode::BadLine;
-use super::event::Text;
-use crate::base::Time;
+use super::family::Text;
 
 /// The greatest number of fields of a line.
 const FIELDS_MAX: usize = 32;
 
 /// A value. Other values are of no use to this version.
 #[derive(Clone, PartialEq, Debug)]
-enum Value<'a> {
+enum Json<'a> {
     Text(Text<'a>),
     Number(u64),
     Flag(bool),
@@ -25,7 +22,7 @@ enum Value<'a> {
 }
 
 /// The fields of one line, in their order.
-pub(super) struct Fields<'a>(ArrayVec<(&'a str, Value<'a>), FIELDS_MAX>);
+pub(super) struct Fields<'a>(ArrayVec<(&'a str, Json<'a>), FIELDS_MAX>);
 
 impl<'a> Fields<'a> {
     /// Reads the fields of a line.
@@ -50,63 +47,33 @@ impl<'a> Fields<'a> {
         Ok(Fields(fields))
     }
 
-    fn take(&mut self, name: &str) -> Option<Value<'a>> {
+    fn take(&mut self, name: &str) -> Option<Json<'a>> {
         let (_, value) = self.0.iter_mut().find(|(known, _)| *known == name)?;
-        Some(std::mem::replace(value, Value::Other))
+        Some(std::mem::replace(value, Json::Other))
     }
 
     /// A text or a name, if it is there.
-    pub(super) fn maybe(&mut self, name: &'static str) -> Option<Text<'a>> {
+    pub(super) fn text(&mut self, name: &str) -> Option<Text<'a>> {
         match self.take(name) {
-            Some(Value::Text(text)) => Some(text),
+            Some(Json::Text(text)) => Some(text),
             _ => None,
         }
     }
 
     /// A number, if it is there.
-    pub(super) fn some<T: TryFrom<u64>>(&mut self, name: &'static str) -> Option<T> {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Option<T> {
         match self.take(name) {
-            Some(Value::Number(number)) => T::try_from(number).ok(),
+            Some(Json::Number(number)) => T::try_from(number).ok(),
             _ => None,
         }
     }
 
-    /// A text or a name that must be there.
-    pub(super) fn text(&mut self, name: &'static str) -> Result<Text<'a>, BadLine> {
-        self.maybe(name).ok_or(BadLine::Field(name))
-    }
-
-    /// A number that must be there.
-    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str) -> Result<T, BadLine> {
-        self.some(name).ok_or(BadLine::Field(name))
-    }
-
-    /// A boolean that must be there.
-    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, BadLine> {
+    /// A boolean, if it is there.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         match self.take(name) {
-            Some(Value::Flag(flag)) => Ok(flag),
-            _ => Err(BadLine::Field(name)),
+            Some(Json::Flag(flag)) => Some(flag),
+            _ => None,
         }
-    }
-
-    /// A time that must be there.
-    pub(super) fn time(&mut self, name: &'static str) -> Result<Time, BadLine> {
-        self.number(name).map(Time::from_micros)
-    }
-
-    /// A duration that must be there.
-    pub(super) fn span(&mut self, name: &'static str) -> Result<Duration, BadLine> {
-        self.number(name).map(Duration::from_micros)
-    }
-
-    /// A label that must be there and known.
-    pub(super) fn word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<T, BadLine> {
-        of(&self.text(name)?).ok_or(BadLine::Field(name))
-    }
-
-    /// A label that may be absent, and must be known if it is there.
-    pub(super) fn maybe_word<T>(&mut self, name: &'static str, of: fn(&str) -> Option<T>) -> Result<Option<T>, BadLine> {
-        self.maybe(name).map(|text| of(&text).ok_or(BadLine::Field(name))).transpose()
     }
 }
 
@@ -152,15 +119,15 @@ impl<'a> Scanner<'a> {
         Ok(string)
     }
 
-    fn value(&mut self) -> Result<Value<'a>, BadLine> {
+    fn value(&mut self) -> Result<Json<'a>, BadLine> {
         let begin = self.peek();
         let from = self.at;
         match begin {
             Some(b'"') => match self.plain_string() {
-                Ok(string) => Ok(Value::Text(Text::Borrowed(string))),
+                Ok(string) => Ok(Json::Text(Text::Borrowed(string))),
                 Err(_) => {
                     self.at = from;
-                    self.general::<String>().map(|string| Value::Text(Text::Owned(string)))
+                    self.general::<String>().map(|string| Json::Text(Text::Owned(string)))
                 }
             },
             Some(b'0'..=b'9') => {
@@ -168,13 +135,13 @@ impl<'a> Scanner<'a> {
                 match self.text[from..from + digits].parse() {
                     Ok(number) if !matches!(self.rest().get(digits), Some(b'.' | b'e' | b'E')) => {
                         self.at += digits;
-                        Ok(Value::Number(number))
+                        Ok(Json::Number(number))
                     }
-                    _ => self.general::<IgnoredAny>().map(|_| Value::Other),
+                    _ => self.general::<IgnoredAny>().map(|_| Json::Other),
                 }
             }
-            Some(b't' | b'f') => self.general().map(Value::Flag),
-            _ => self.general::<IgnoredAny>().map(|_| Value::Other),
+            Some(b't' | b'f') => self.general().map(Json::Flag),
+            _ => self.general::<IgnoredAny>().map(|_| Json::Other),
         }
     }
 
@@ -195,12 +162,12 @@ mod tests {
     fn whatever_is_json_is_taken_apart() {
         let line = r#" { "a" : "x" , "b":12,"c":true,"d":"q\"\u00e9\\","e":{"f":[1,"}"]},"g":null,"h":-1,"i":1.5,"j":"" } "#;
         let mut fields = Fields::of(line.as_bytes()).unwrap();
-        assert!(matches!(fields.maybe("a"), Some(Text::Borrowed("x"))));
-        assert_eq!((fields.some("b"), fields.flag("c").ok()), (Some(12u8), Some(true)));
+        assert!(matches!(fields.text("a"), Some(Text::Borrowed("x"))));
+        assert_eq!((fields.number("b"), fields.flag("c")), (Some(12u8), Some(true)));
         assert_eq!(fields.text("d").unwrap(), "q\"é\\");
         assert_eq!(fields.text("j").unwrap(), "");
         for name in ["e", "g", "h", "i", "z"] {
-            assert!(fields.maybe(name).is_none() && fields.some::<u64>(name).is_none());
+            assert!(fields.text(name).is_none() && fields.number::<u64>(name).is_none());
         }
         assert!(Fields::of(b"{}").is_ok());
     }
