@@ -5,6 +5,7 @@
 //! add one. [`encode`] writes their lines, and [`decode`] reads them. [`CdrBuilder`] builds contact records of events, [`replay`] collects what a simulation plays
 //! again, and [`why`] explains a contact's wait.
 
+pub mod bound;
 pub mod cdr_builder;
 pub mod contact;
 mod declare;
@@ -19,6 +20,7 @@ mod scan;
 mod value;
 pub mod why;
 
+pub use bound::Bound;
 pub use cdr_builder::CdrBuilder;
 pub use contact::ContactRecord;
 pub use event::{Event, What};

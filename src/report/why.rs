@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::bound::Bound;
 use super::event::{Event, What};
 use crate::base::words::EstimateOutcome;
 use crate::base::{ContactId, Range, Time, Weighed};
@@ -55,7 +56,7 @@ pub struct Entry {
     pub agents: Option<Agents>,
     /// What kept it waiting, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bound: Option<&'static str>,
+    pub bound: Option<Bound>,
 }
 
 /// How the agents who may serve a contact stood.
@@ -277,7 +278,7 @@ impl Why {
 
     fn note(&mut self, at: Time, decided: Decided, weighed: Option<&Weighed>) {
         let after_ms = at.since(self.id.arrived()).as_millis() as u64;
-        let bound = weighed.map(|weighed| bound(&decided, weighed));
+        let bound = weighed.map(|weighed| Bound::of(&decided, weighed));
         let agents = weighed.map(|weighed| Agents {
             map_version: weighed.map_version,
             free: weighed.free,
@@ -316,20 +317,6 @@ impl Why {
             }
         }
         (!self.stays.is_empty()).then(|| Answer { contact: self.id.to_string(), stays: self.stays })
-    }
-}
-
-/// What kept the contact waiting when this was weighed.
-fn bound(decided: &Decided, weighed: &Weighed) -> &'static str {
-    match weighed {
-        _ if matches!(decided, Decided::Offered { .. }) => "an agent was free",
-        weighed if weighed.all() == 0 => "nobody in the directory may serve it",
-        weighed if weighed.free > 0 => "an agent is free",
-        weighed if weighed.kept > 0 => "who is free is kept for another agency's callers",
-        weighed if weighed.busy > 0 => "all who are there are busy",
-        weighed if weighed.lent > 0 => "all who are there are on loan to other agencies",
-        weighed if weighed.on_break > 0 => "all who are there are on a break",
-        _ => "nobody who may serve it is signed in",
     }
 }
 

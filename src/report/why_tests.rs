@@ -73,7 +73,7 @@ fn what_bound_and_who_went_first() {
     let first =
         WentFirst { earlier: 1, emergencies: 1, later: 1, some: [urgent, earlier, later].map(|id| id.to_string()).to_vec() };
     assert_eq!((&stay.went_first, stay.ahead, stay.waited_ms, stay.outcome), (&first, 2, 75_000, Some("answered")));
-    let bounds: Vec<_> = stay.entries.iter().map(|entry| (entry.after_ms / 1000, entry.bound)).collect();
+    let bounds: Vec<_> = stay.entries.iter().map(|entry| (entry.after_ms / 1000, entry.bound.map(Bound::label))).collect();
     assert_eq!(
         bounds,
         [
@@ -134,7 +134,7 @@ fn agents_who_serve_other_queues_too_are_told_of() {
 
 #[test]
 fn each_reason_has_its_words() {
-    let of = |by: Weighed| bound(&Decided::Joined, &by);
+    let of = |by: Weighed| Bound::of(&Decided::Joined, &by).label();
     assert_eq!(of(weighed(0, 0, 0, 0)), "nobody in the directory may serve it");
     assert_eq!(of(weighed(0, 0, 0, 5)), "nobody who may serve it is signed in");
     assert_eq!(of(weighed(1, 5, 0, 0)), "an agent is free");

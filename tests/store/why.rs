@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use hotline::base::ContactId;
+use hotline::report::Bound;
 use hotline::store::ledger;
 
 use super::city::{BEGAN, City};
@@ -33,7 +34,7 @@ fn every_contact_that_was_in_a_queue_has_its_ledger() {
         };
         assert!(answer.stays.len() >= stays.min(1));
         let offers: usize =
-            answer.stays.iter().flat_map(|stay| &stay.entries).filter(|entry| entry.bound == Some("an agent was free")).count();
+            answer.stays.iter().flat_map(|stay| &stay.entries).filter(|entry| entry.bound == Some(Bound::Offered)).count();
         assert_eq!(offers, record.offers.len(), "{answer}");
         let waited: u64 = answer.stays.iter().filter(|stay| stay.outcome.is_some()).map(|stay| stay.waited_ms).sum();
         assert!(record.waited.as_millis().abs_diff(u128::from(waited)) <= answer.stays.len() as u128, "{answer} {record:?}");
