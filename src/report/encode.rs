@@ -81,18 +81,31 @@ impl Line<'_> {
     }
 }
 
+/// The digits of the numbers below 100, two each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+/// Appends a number. Every line has a time of 16 digits, so they are made two at once.
 fn number(mut value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
+    let mut digits = [[0; 2]; 10];
     let mut place = digits.len();
     loop {
         place -= 1;
-        digits[place] = b'0' + (value % 10) as u8;
-        value /= 10;
+        digits[place] = PAIRS[(value % 100) as usize];
+        value /= 100;
         if value == 0 {
             break;
         }
     }
-    out.extend_from_slice(&digits[place..]);
+    let leading_zero = usize::from(digits[place][0] == b'0');
+    out.extend_from_slice(&digits.as_flattened()[2 * place + leading_zero..]);
 }
 
 /// Appends text with the escapes of JSON (RFC 8259 7).
