@@ -1,9 +1,12 @@
-//! The rules of the tree, checked by a test: which room may know which, who may read a clock, draw randomness or lock, and that nothing in the tree
-//! points outside of it. Lengths are only printed.
+//! The rules of the tree, checked by a test: which room may know which, who may read a clock, draw randomness or lock,
+//! that facts are one list, and that nothing in the tree points outside of it. Lengths are only printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use hotline::report::EventKind;
+use syn::visit::{self, Visit};
 
 /// What each room may know. `base` is known by all; `app` knows all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
@@ -169,6 +172,127 @@ fn nothing_points_outside_of_the_tree() {
             assert!(!text.contains(outside), "{name} refers to a file outside of the repository");
         }
     }
+}
+
+/// The list of facts.
+const FACTS: &str = "src/report/fact.rs";
+
+/// Who in `report` reads what facts say. All the rest of it handles any fact, and names none.
+const READ_FACTS: &[&str] = &["src/report/cdr_builder.rs", "src/report/replay.rs", "src/report/why.rs"];
+
+/// The names by which the list's enums are known.
+const FACT_ENUMS: &[&str] = &["FactOf", "FactKind", "What", "EventKind"];
+
+/// What a file does with facts that makes adding one touch it.
+#[derive(Default)]
+struct Facts {
+    /// Facts that it names, such as `FactKind::Agent`.
+    named: Vec<String>,
+    /// Matches of facts that do not end in `_ => {}`, by their first fact.
+    closed: Vec<String>,
+    /// Other enums of the same variants.
+    copies: Vec<String>,
+}
+
+impl Facts {
+    fn of(file: &str) -> Self {
+        let mut facts = Facts::default();
+        facts.visit_file(&syn::parse_file(file).expect("it is Rust"));
+        facts
+    }
+
+    /// An enum is a second list if it has most of the facts.
+    fn compare(&mut self, name: &str, variants: &[String]) {
+        let same = EventKind::ALL.iter().filter(|kind| variants.contains(&format!("{kind:?}"))).count();
+        if same > EventKind::ALL.len() / 2 {
+            self.copies.push(name.to_owned());
+        }
+    }
+}
+
+/// Whether a pattern takes whatever comes.
+fn takes_all(pattern: &syn::Pat) -> bool {
+    match pattern {
+        syn::Pat::Wild(_) => true,
+        syn::Pat::Ident(name) => name.subpat.is_none(),
+        syn::Pat::Tuple(tuple) => tuple.elems.iter().all(takes_all),
+        _ => false,
+    }
+}
+
+impl<'s> Visit<'s> for Facts {
+    fn visit_path(&mut self, path: &'s syn::Path) {
+        let words: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if let [.., of, fact] = &words[..]
+            && FACT_ENUMS.contains(&of.as_str())
+            && fact.starts_with(char::is_uppercase)
+        {
+            self.named.push(format!("{of}::{fact}"));
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_expr_match(&mut self, matched: &'s syn::ExprMatch) {
+        let mut facts = Facts::default();
+        matched.arms.iter().for_each(|arm| facts.visit_pat(&arm.pat));
+        if !matched.arms.iter().any(|arm| arm.guard.is_none() && takes_all(&arm.pat)) {
+            self.closed.extend(facts.named.into_iter().next());
+        }
+        visit::visit_expr_match(self, matched);
+    }
+
+    fn visit_item_enum(&mut self, item: &'s syn::ItemEnum) {
+        let variants: Vec<String> = item.variants.iter().map(|variant| variant.ident.to_string()).collect();
+        self.compare(&item.ident.to_string(), &variants);
+    }
+
+    /// The arguments of a macro, such as `matches!` or `words!`, are only words.
+    fn visit_macro(&mut self, called: &'s syn::Macro) {
+        let text = called.tokens.to_string();
+        let words: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect();
+        let paths = FACT_ENUMS.iter().map(|of| format!("{of} ::")).filter(|path| text.contains(path.as_str()));
+        self.named.extend(paths);
+        self.compare("a macro", &words);
+    }
+
+    fn visit_item_mod(&mut self, module: &'s syn::ItemMod) {
+        if module.ident != "tests" {
+            visit::visit_item_mod(self, module);
+        }
+    }
+}
+
+/// A fact is added in the list, where it happens, and where a consumer cares for it: see src/report/fact.rs. So nothing else may list them all.
+#[test]
+fn facts_are_one_list() {
+    let mut wrong = Vec::new();
+    for (name, text) in files("src", ".rs").into_iter().filter(|(name, _)| !is_test(name) && name != FACTS) {
+        let Facts { named, closed, copies } = Facts::of(&text);
+        wrong.extend(closed.iter().map(|fact| format!("{name}: the match with {fact} must end in `_ => ...`")));
+        wrong.extend(copies.iter().map(|copy| format!("{name}: {copy} is a second list of the facts in {FACTS}")));
+        if name.starts_with("src/report/") && !READ_FACTS.contains(&name.as_str()) && !named.is_empty() {
+            wrong.push(format!("{name}: it handles any fact, and may not name one: {}", named.join(", ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_second_list_of_facts_is_noticed() {
+    let closed = |arms: &str| Facts::of(&format!("fn f(kind: FactKind) {{ match kind {{ {arms} }} }}")).closed;
+    assert_eq!(closed("FactKind::Agent { .. } => 1, FactKind::Started | What::Left { .. } => 2,"), ["FactKind::Agent"]);
+    assert_eq!(closed("FactKind::Agent { .. } => 1, _ if true => 2, other if false => 3,").len(), 1);
+    assert_eq!(
+        closed("FactKind::Agent { .. } => 1, other => match other { What::Started => 2, What::Left { .. } => 3 },").len(),
+        1
+    );
+    assert!(closed("FactKind::Agent { .. } => 1, _ => 2,").is_empty());
+    assert!(closed("Some(1) => 1, Some(2) => 2,").is_empty(), "matches of something else are free");
+    let all = EventKind::ALL.iter().map(|kind| format!("{kind:?}")).collect::<Vec<_>>().join(", ");
+    assert_eq!(Facts::of(&format!("enum Copied {{ {all} }}")).copies, ["Copied"]);
+    assert_eq!(Facts::of(&format!("words!(Copied {{ {all} }});")).copies.len(), 1);
+    assert_eq!(Facts::of("fn f() { matches!(a, EventKind::Agent) }").named, ["EventKind ::"]);
+    assert_eq!(Facts::of("fn f() -> super::What { What::Started }").named, ["What::Started"]);
 }
 
 #[test]
