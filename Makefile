@@ -53,12 +53,10 @@ bench-load:
 	$(CARGO) build --profile dist --bin hotline
 	bash tests/load/run.sh
 
-## Takes pictures of the simulator's pages (needs Chromium), in target/screenshots.
+## Makes the pictures of README.md anew, in docs/images (needs Chromium and pngquant).
 screenshots:
-	mkdir -p target/screenshots
-	$(CARGO) run --release --quiet -- simulate --config configs/seoul-120.toml --day configs/days/seoul-120.toml --html target/screenshots/day.html >/dev/null
-	chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1200,1500 --screenshot=target/screenshots/day.png target/screenshots/day.html 2>/dev/null
-	@echo target/screenshots/day.png
+	$(CARGO) build --release
+	bash docs/images/make.sh
 
 clean:
 	$(CARGO) clean
