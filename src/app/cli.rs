@@ -16,14 +16,13 @@ use crate::base::ContactId;
 use crate::config::{self, Config, Problems};
 use crate::store;
 
-/// The switchboard of a city: a SIP automatic call distributor.
+/// A SIP automatic call distributor for a city's service line.
 ///
-/// Calls come in on SIP trunks, are greeted, wait in a queue with music, and are led
-/// to the best free agent of whichever agency can help. Everything is set in one
-/// TOML file; without one, a small embedded configuration is used, which stays on
-/// this machine's loopback.
+/// Calls come in on SIP trunks and are greeted. They wait in queues with music, and
+/// go to the best free agent of any agency that can help. One TOML file configures
+/// all of it. Without a file, a small embedded configuration runs on loopback only.
 #[derive(Parser, Debug)]
-#[command(name = "hotline", version, verbatim_doc_comment, after_help = "Exit codes: 0 well, 1 failed, 2 wrong usage.")]
+#[command(name = "hotline", version, verbatim_doc_comment, after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -31,73 +30,73 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run the switchboard
+    /// Run the call distributor
     ///
-    /// The configuration is checked whole before anything starts. SIGTERM ends it in
-    /// order: new calls are turned away, those in progress end by themselves or at a
-    /// limit; a second SIGTERM ends at once. SIGHUP reads the file again.
+    /// The whole configuration is checked before anything starts. SIGTERM drains: new
+    /// calls are refused, and calls in progress may end by themselves, for a limited
+    /// time. A second SIGTERM hangs up all calls. SIGHUP reads the file again.
     #[command(verbatim_doc_comment)]
     Serve(File),
-    /// Check a configuration, and say everything that is wrong with it
+    /// Check a configuration, and report every mistake in it
     ///
-    /// Each mistake is told with its line, its key and what to write instead. A file
-    /// that passes can be run; warnings tell what can be used and was probably not
-    /// meant.
+    /// Each mistake is reported with its line, its key and what to write instead. A
+    /// file without errors can be run. Warnings name what is valid and was probably
+    /// not meant.
     #[command(verbatim_doc_comment)]
     Check(File),
     /// Show a small city at work, and let you join in
     ///
-    /// Starts a switchboard with six agencies, twelve queues and forty agents on this
-    /// machine's loopback, plays its agents and its callers over real SIP and RTP, and
-    /// tells what happens. Call 120 with a softphone, or register one as `guest` and
-    /// be rung. Ctrl-C ends it.
+    /// Starts hotline with six agencies, twelve queues and forty agents, on loopback
+    /// only. Plays its agents and callers over real SIP and RTP, and prints what
+    /// happens. Call 120 with a softphone, or register one as `guest` and be rung.
+    /// Ctrl-C ends it.
     #[command(verbatim_doc_comment)]
     Demo(DemoArgs),
     /// Play callers and agents against a SIP server
     ///
-    /// Callers call at a rate, press keys, wait with patience, talk and hang up;
-    /// agents register, answer, refuse, let it ring, hold, pass on and hang up. With
-    /// --rtp tone each hums a tone, and it is told how many heard the other side.
+    /// Callers call at a rate, press keys, wait with patience, talk and hang up. Agents
+    /// register, answer, refuse, let it ring, hold, transfer and hang up. With
+    /// --rtp tone each party sends a tone, and the table says how many heard the other.
     ///
-    /// The two are known to talk by the caller's number, which differs from call to
-    /// call, or by the tone. Where no agents are played, the server's answer counts.
+    /// A caller and an agent count as connected by the caller's number, which differs
+    /// from call to call, or by the tone. If no agents are played, the server's 200
+    /// counts.
     ///
-    /// Exit code 1 when a call was refused (but see --allow), not answered in time,
-    /// cut off, or not ended in order.
+    /// The exit code is 1 if a call was refused (but see --allow), was not answered in
+    /// time, was cut off, or did not end as SIP wants it.
     #[command(verbatim_doc_comment)]
     Load(Box<LoadArgs>),
     /// Say why a contact waited
     ///
-    /// Reads the event log: each decision with those who might have served the caller,
-    /// what they did, and who of the same queue went first.
+    /// Reads the event log. Prints each decision, the agents who might have served the
+    /// caller, what they were doing, and which callers of the same queue went first.
     #[command(verbatim_doc_comment)]
     Why(WhyArgs),
-    /// Play hours of calls through the matcher, in seconds
+    /// Play days of calls through the matcher, in seconds
     ///
-    /// The lines, benches and rules are those that `serve` runs, under a virtual
-    /// clock. With --config it plays days of a whole house; with --compare it tells what
-    /// a change of the configuration does, for the same callers. With --single it plays
-    /// the one queue of the textbooks, and shows what Erlang's formulas say of it beside
-    /// what came out.
+    /// The matcher and the queue rules are those of `serve`, under a virtual clock. With
+    /// --config it plays days of a whole configuration. With --compare it shows what a
+    /// change of the configuration does to the same callers. With --single it plays one
+    /// queue, and shows the results of Erlang's formulas beside its own.
     ///
-    /// Exit code 1 when a floor that the file of the day declares does not hold.
+    /// The exit code is 1 if a floor that the day's file declares does not hold.
     #[command(verbatim_doc_comment)]
     Simulate(Box<SimulateArgs>),
 }
 
 #[derive(Args, Debug)]
 struct File {
-    /// The configuration file; the embedded one without it
+    /// The configuration file; without it the embedded one is used
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 struct WhyArgs {
-    /// The contact's id, as the logs and the store have it
+    /// The contact's id, as in the logs and the store
     #[arg(value_name = "ID")]
     contact: ContactId,
-    /// The configuration file, whose [events] says where the log is
+    /// The configuration file; its [events] names the directory of the event log
     #[arg(long, short, value_name = "FILE", required_unless_present = "log")]
     config: Option<PathBuf>,
     /// The directory of the event log
@@ -160,7 +159,7 @@ fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     };
     let answer = store::ledger(&directory, args.contact).with_context(|| format!("{} cannot be read", directory.display()))?;
     let Some(answer) = answer else {
-        eprintln!("error: {} was never in line, as far as the log in {} goes back", args.contact, directory.display());
+        eprintln!("error: {} was never in line, as far back as the log in {} goes", args.contact, directory.display());
         return Ok(ExitCode::FAILURE);
     };
     if args.json {

@@ -31,19 +31,19 @@ const EXPECTED: [u16; 4] = [480, 486, 487, 503];
 /// The arguments of `hotline demo`.
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
-    /// Where SIP is listened for, on loopback
+    /// The port for SIP, on loopback
     #[arg(long, value_name = "PORT", default_value_t = 5060)]
     sip_port: u16,
-    /// Where HTTP is served, on loopback
+    /// The port for HTTP, on loopback
     #[arg(long, value_name = "PORT", default_value_t = 8120)]
     http_port: u16,
-    /// Calls a second, by chance; the forty agents can take about one
+    /// Calls a second on average; the forty agents can take about one
     #[arg(long, value_name = "N", default_value_t = 0.4)]
     rate: f64,
-    /// End by itself after so long
+    /// End after this time
     #[arg(long = "for", value_name = "SPAN", value_parser = duration)]
     span: Option<Duration>,
-    /// Where the callers' chance begins
+    /// The random seed of the callers
     #[arg(long, value_name = "N", default_value_t = 120)]
     seed: u64,
 }

@@ -15,100 +15,100 @@ use crate::load::{self, Account, Event, Keys, Plan, Progress, Share, Span, Stage
 /// What a call carries.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum RtpWish {
-    /// Each party hums a tone of its own, and listens for the other's
+    /// Each party sends a tone of its own, and listens for the other's
     Tone,
-    /// Signalling alone
+    /// Signalling only
     None,
 }
 
 /// The arguments of `hotline load`.
 #[derive(Args, Debug)]
 pub(super) struct LoadArgs {
-    /// The SIP server to play with, over UDP
+    /// The SIP server to call, over UDP
     #[arg(long, value_name = "IP:PORT")]
     server: SocketAddr,
-    /// The address to play from; by default the one that leads to the server
+    /// The local address; by default the one from which the server is reached
     #[arg(long, value_name = "IP")]
     local: Option<IpAddr>,
 
-    /// What callers dial; given more than once, each call takes one by chance
+    /// What callers dial; if given more than once, each call takes one at random
     #[arg(long, value_name = "NUMBER", default_value = "120", help_heading = "Callers")]
     number: Vec<String>,
     /// Calls a second
     #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = rate, help_heading = "Callers")]
     rate: f64,
-    /// Let calls come evenly; without it they come by chance, as they do in life
+    /// Space calls evenly; without it they arrive at random (Poisson)
     #[arg(long, help_heading = "Callers")]
     steady: bool,
-    /// Stop after so many calls; 0: nobody calls, and only agents are played
+    /// Stop after this many calls; with 0 only agents are played
     #[arg(long, value_name = "N", help_heading = "Callers")]
     calls: Option<u64>,
-    /// Stop calling after so long; without --calls and --for, Ctrl-C ends it
+    /// Stop calling after this time; without --calls and --for, Ctrl-C ends it
     #[arg(long = "for", value_name = "SPAN", value_parser = duration, help_heading = "Callers")]
     span: Option<Duration>,
-    /// How long a caller waits for a person: exp:60s, const:30s, uniform:5s-90s, none
+    /// How long a caller waits for an agent: exp:60s, const:30s, uniform:5s-90s, none
     #[arg(long, value_name = "HOW", default_value = "exp:60s", help_heading = "Callers")]
     patience: Span,
-    /// How long a talk lasts, written in the same way
+    /// How long a talk lasts, in the same form
     #[arg(long, value_name = "HOW", default_value = "exp:20s", help_heading = "Callers")]
     talk: Span,
-    /// Keys to press after the answer, as 2s:1 or 2s:1,5s:0; given more than once, each call takes one list by chance
+    /// Keys to press after the answer, as 2s:1 or 2s:1,5s:0; if given more than once, each call takes one list at random
     #[arg(long, value_name = "KEYS", help_heading = "Callers")]
     keys: Vec<Keys>,
-    /// The most calls up at once; those beyond are not made, and counted
+    /// The most calls at once; calls beyond that are not made, and are counted
     #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Callers")]
     calls_max: usize,
 
-    /// Register these agents, with --password: agent{1..20}@city.example
+    /// Register these agents, with --password; for example agent{1..20}@city.example
     #[arg(long, value_name = "USER@DOMAIN", requires = "password", help_heading = "Agents")]
     register: Vec<String>,
-    /// Their password; {n} in it is the number in the agent's name
+    /// Their password; the letter n in braces stands for the agent's number
     #[arg(long, value_name = "WORD", help_heading = "Agents")]
     password: Option<String>,
-    /// Register the agents of a file: a line each, `user@domain password`, where {1..20} and {n} work as above
+    /// Register the agents of a file, one in a line: `user@domain password`; a range such as {1..20} and the number work as above
     #[arg(long, value_name = "FILE", help_heading = "Agents")]
     agents: Option<PathBuf>,
-    /// Play phones that never register: whoever is rung at this address answers
+    /// Play phones that never register: every call to this address is answered
     #[arg(long, value_name = "IP:PORT", help_heading = "Agents")]
     phones: Option<SocketAddr>,
-    /// How long agents let it ring before they answer
+    /// How long a phone rings before the agent answers
     #[arg(long, value_name = "HOW", default_value = "exp:2s", help_heading = "Agents")]
     answer_after: Span,
-    /// The share of rings that are refused
+    /// The share of rings that agents refuse
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
     refuse: Share,
-    /// The share of rings that nobody answers
+    /// The share of rings that agents do not answer
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
     ignore: Share,
-    /// The share of talks that the agent ends, rather than the caller
+    /// The share of talks that the agent ends; the caller ends the others
     #[arg(long, value_name = "SHARE", default_value = "30%", help_heading = "Agents")]
     hang_up_first: Share,
-    /// The share of talks in which the caller is put on hold for a while
+    /// The share of talks in which the agent puts the caller on hold for a while
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Agents")]
     hold: Share,
-    /// The share of callers who are passed on, with --pass-to
+    /// The share of callers whom agents transfer, with --pass-to
     #[arg(long, value_name = "SHARE", default_value = "0%", requires = "pass_to", help_heading = "Agents")]
     pass_on: Share,
-    /// Whom callers are passed on to: a number or a name; may be given more than once
+    /// Where callers are transferred to: a number or a name; may be given more than once
     #[arg(long, value_name = "NUMBER", help_heading = "Agents")]
     pass_to: Vec<String>,
 
     /// What calls carry
     #[arg(long, value_name = "WHAT", default_value = "none")]
     rtp: RtpWish,
-    /// Statuses that are no failure when a call is refused with them: 486,503
+    /// Statuses that do not count as a failure if a call is refused with them: 486,503
     #[arg(long, value_name = "STATUSES", value_delimiter = ',')]
     allow: Vec<u16>,
-    /// How long calls may go on when no more are made; then they are cut off, which is a failure
+    /// How long calls may go on after the last one was made; then they are cut off and count as failures
     #[arg(long, value_name = "SPAN", default_value = "3m", value_parser = duration)]
     wind_down: Duration,
-    /// Where chance begins: the same seed draws the same arrivals, spans, keys and refusals
+    /// The random seed: the same seed gives the same arrivals, times, keys and refusals
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Print one JSON object instead of the table; spans are in seconds
+    /// Print one JSON object instead of the table; times are in seconds
     #[arg(long)]
     json: bool,
-    /// No progress line
+    /// Show no progress line
     #[arg(long, short)]
     quiet: bool,
 }

@@ -20,43 +20,43 @@ use crate::simulate::tally::Measured;
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("what").required(true).args(["single", "config", "compare"])))]
 pub(super) struct SimulateArgs {
-    /// Play one queue of the textbooks: one skill, exponential times
+    /// Play one queue with one skill and exponential times, as in textbooks
     #[arg(long, requires_all = ["calls_per_hour", "talk_s", "agents"])]
     single: bool,
-    /// Where chance begins: the same seed gives the same calls
+    /// The random seed: the same seed gives the same calls
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Write the result as JSON to this file; `-`: to standard output, instead of the table
+    /// Write the result as JSON to this file; with `-` to standard output, instead of the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "One queue of the textbooks (--single)")]
+    #[command(flatten, next_help_heading = "One queue (--single)")]
     textbook: TextbookArgs,
-    #[command(flatten, next_help_heading = "A whole house (--config, --compare)")]
+    #[command(flatten, next_help_heading = "A whole configuration (--config, --compare)")]
     house: HouseArgs,
 }
 
 /// What is played with `--single`.
 #[derive(Args, Debug)]
 struct TextbookArgs {
-    /// How many calls an hour come, by chance
+    /// Calls an hour on average
     #[arg(long, value_name = "R", value_parser = positive, requires = "single")]
     calls_per_hour: Option<f64>,
-    /// The mean talk in seconds
+    /// The mean length of a talk in seconds
     #[arg(long, value_name = "T", value_parser = positive, requires = "single")]
     talk_s: Option<f64>,
-    /// How many agents there are
+    /// The number of agents
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "single")]
     agents: Option<u32>,
-    /// The mean patience in seconds; without it nobody hangs up
+    /// The mean patience in seconds; without it no caller hangs up
     #[arg(long, value_name = "P", value_parser = positive, requires = "single")]
     patience_s: Option<f64>,
-    /// How many may wait, those beyond are turned away; 0: nobody waits (Erlang B)
+    /// How many callers may wait, others are turned away; with 0 nobody waits (Erlang B)
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=100_000), requires = "single")]
     line_max: Option<u32>,
-    /// How many hours are measured
+    /// The number of hours that are measured
     #[arg(long, value_name = "H", value_parser = positive, default_value_t = 1000.0)]
     hours: f64,
-    /// How many hours are played before that; a tenth of the hours without it
+    /// The number of hours that are played before that; by default a tenth of --hours
     #[arg(long, value_name = "W", value_parser = not_negative)]
     warm_up_h: Option<f64>,
 }

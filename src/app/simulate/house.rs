@@ -30,16 +30,16 @@ pub(super) struct HouseArgs {
     /// The configuration, as `serve` reads it
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Two configurations: what would change from the first to the second, with the same callers
+    /// Two configurations: show what changes from the first to the second, for the same callers
     #[arg(long, value_names = ["A", "B"], num_args = 2)]
     compare: Option<Vec<PathBuf>>,
-    /// What a day is like: calls, talks, patience, shifts, floors (see configs/days)
+    /// A file that describes a day: calls, talks, patience, shifts, floors (see configs/days)
     #[arg(long, value_name = "FILE", conflicts_with = "single")]
     day: Option<PathBuf>,
-    /// The event log of such a day: its calls, talks, patience and shifts
+    /// The event log of a day, from which calls, talks, patience and shifts are taken
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "single")]
     log: Option<PathBuf>,
-    /// How often the day is played: more days, narrower intervals
+    /// How often the day is played; more days give narrower intervals
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value_t = 10)]
     days: u32,
     /// Write the result as a page with plots
