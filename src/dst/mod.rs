@@ -2,8 +2,8 @@
 //! breaks, and people who do as people do.
 //!
 //! All of it follows from one number: the same seed gives the same run, message for message. It owns no socket and reads no clock. [`net`]
-//! is the network, [`phone`] a phone and [`person`] who sits at it, [`media`] what media threads tell; [`city`] joins them with the
-//! engine, and [`watch`] watches the rules of the house.
+//! is the network, [`phone`] a phone and [`person`] who sits at it, `media` what media threads tell; [`city`] joins them with the
+//! engine, and `watch` watches the rules of the house.
 
 pub mod city;
 mod media;
