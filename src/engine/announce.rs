@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::Engine;
 use super::contact::{ContactKey, ContactTimer, Phase};
+use super::legs::Leg;
+use super::{Engine, lend};
 use crate::acd::queue::Announce;
 use crate::base::Time;
 use crate::call::contact::Remaining;
@@ -45,17 +46,18 @@ impl Engine {
     /// A late-answered caller has waited long enough in silence.
     pub(super) fn early_media(&mut self, now: Time, key: ContactKey) {
         if self.answer_early(now, key, None) {
-            self.music(key);
+            self.music(now, key);
             self.set_timer(key, ContactTimer::EarlyRepeat, now + EARLY_REPEAT);
             self.set_timer(key, ContactTimer::EarlyMax, now + EARLY_MAX);
         }
     }
 
     pub(super) fn repeat_early(&mut self, now: Time, key: ContactKey) {
-        let Some(leg) = self.contact(key).and_then(|contact| self.leg(contact.caller)) else { return };
-        if let LegState::Arriving { .. } = leg.state {
-            let session = leg.session;
-            self.sessions.session(now, session).repeat_early();
+        let Some(caller) = self.contact(key).map(|contact| contact.caller) else { return };
+        if let Some(LegState::Arriving { .. }) = self.legs.get(caller).map(Leg::state) {
+            if let Some(mut session) = self.legs.session(&mut lend!(self, now), caller) {
+                session.repeat_early();
+            }
             self.set_timer(key, ContactTimer::EarlyRepeat, now + EARLY_REPEAT);
         }
     }
@@ -88,6 +90,6 @@ impl Engine {
             let still = self.matcher.expects_still(now, ticket.queue, language, place);
             prompts.push(self.prompt(key, wait_prompt(ticket.remaining(now, &still))));
         }
-        self.play(key, prompts);
+        self.play(now, key, prompts);
     }
 }

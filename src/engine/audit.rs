@@ -92,7 +92,7 @@ impl Engine {
     fn audit_trunks(&self) -> Result<(), String> {
         for (index, record) in self.trunks.iter().enumerate() {
             let trunk = TrunkId(index as u32);
-            let out = self.legs.iter().filter(|(_, leg)| leg.role == Role::External(trunk)).count() as u32;
+            let out = self.legs.iter().filter(|leg| leg.role() == Role::External(trunk)).count() as u32;
             let up = |contact: &Contact| contact.trunk == Some(trunk) && !matches!(contact.phase, Phase::Over);
             let within = self.contacts.iter().filter(|(_, contact)| up(contact)).count() as u32;
             if (record.load.calls_in, record.load.calls_out) != (within, out) {
@@ -104,16 +104,16 @@ impl Engine {
     }
 
     fn audit_legs(&self) -> Result<(), String> {
-        for (_, leg) in &self.legs {
-            let Some(contact) = self.contact(leg.contact) else {
-                return Err(format!("leg {:?} has outlived its contact", leg.key));
+        for leg in self.legs.iter() {
+            let Some(contact) = self.contact(leg.contact()) else {
+                return Err(format!("leg {:?} has outlived its contact", leg.key()));
             };
-            if !contact.legs.contains(&leg.key) {
-                return Err(format!("leg {:?} is unknown to its contact", leg.key));
+            if !contact.legs.contains(&leg.key()) {
+                return Err(format!("leg {:?} is unknown to its contact", leg.key()));
             }
             let over = matches!(contact.phase, Phase::Over);
-            if over && !matches!(leg.state, LegState::Ending) {
-                return Err(format!("leg {:?} is {:?} though its contact is over", leg.key, leg.state));
+            if over && !matches!(leg.state(), LegState::Ending) {
+                return Err(format!("leg {:?} is {:?} though its contact is over", leg.key(), leg.state()));
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Engine {
             if !lasting && !desk.has_deadline {
                 return Err(format!("agent {index} is {state:?} without a deadline"));
             }
-            let legs = self.legs.iter().filter(|(_, leg)| leg.role == Role::Agent(AgentId(index as u32))).count();
+            let legs = self.legs.iter().filter(|leg| leg.role() == Role::Agent(AgentId(index as u32))).count();
             if legs as u32 != desk.legs {
                 return Err(format!("agent {index} counts {} legs and has {legs}", desk.legs));
             }

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::dial::Dial;
-use super::leg::LegKey;
+use super::legs::LegKey;
 use super::media_port::MediaThread;
 use super::ringing::Ringing;
 use super::transfer::Transfer;

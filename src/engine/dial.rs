@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
 use super::between::{ToDesk, Want};
 use super::contact::{ContactKey, ContactTimer, Phase};
-use super::inbound::SDP;
-use super::leg::LegKey;
+use super::legs::{Leg, LegKey};
 use super::media_port::Feed;
 use super::ringing::{Failure, Ringing};
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::acd::agent::OWN_CALL_MAX;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
-use crate::base::{AgentId, Time, TrunkId};
+use crate::base::{AgentId, Codec, Time, TrunkId};
 use crate::call::leg::{LegState, Role};
-use crate::sdp;
 use crate::sip::flow::Flow;
 use crate::sip::name::Name;
 use crate::sip::session::NewInvite;
@@ -151,11 +149,8 @@ impl Engine {
         let Some(rules) = settings.trunk(trunk) else { return };
         let Some(out) = &rules.outbound else { return };
         let Some(listener) = self.sessions.listeners().listener_for(out.transport, out.address) else { return };
-        let Some(contact) = self.contact(key) else { return };
-        let (caller, max_forwards) = (contact.caller, contact.max_forwards);
+        let Some(max_forwards) = self.contact(key).map(|contact| contact.max_forwards) else { return };
         let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
-        let (codecs, role) = (self.codecs_for_agent(caller), Role::External(trunk));
-        let Some((media, body)) = self.offer_to(now, key, role, out.address.is_ipv6(), &codecs) else { return };
         let shown = self.number_shown(key).unwrap_or_else(|| out.caller.to_string());
         let shown = rules.plan.write(&shown);
         let host = self.sessions.listeners().sent_by(listener).clone();
@@ -171,12 +166,10 @@ impl Engine {
             to: &format!("<{uri}>"),
             max_forwards,
             headers: if rules.trusted { &identity } else { &[] },
-            body: (SDP, &body),
+            body: ("", &[]),
             credentials: self.credentials(trunk),
         };
-        let session = self.sessions.invite(now, &invite);
-        self.trunk_call_out(now, trunk, 1);
-        self.add_rung_leg(now, key, role, session, false, media);
+        self.call(now, key, Role::External(trunk), invite);
     }
 
     /// The number that an outgoing call shows: that of the agency it is made for.
@@ -194,11 +187,11 @@ impl Engine {
     pub(super) fn dial_rings(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
         let Some(contact) = self.contact(key) else { return };
         let (Phase::Dialling(dial), caller) = (&contact.phase, contact.caller) else { return };
-        let fresh = matches!(self.leg(caller).map(|leg| leg.state), Some(LegState::Arriving { early: false }));
+        let fresh = matches!(self.legs.get(caller).map(Leg::state), Some(LegState::Arriving { early: false }));
         if dial.purpose != Purpose::Own || !fresh || self.pass_early_media(now, key, leg, body) {
             return;
         }
-        if let Some(mut session) = self.session(now, caller) {
+        if let Some(mut session) = self.legs.session(&mut lend!(self, now), caller) {
             session.ring();
         }
     }
@@ -206,45 +199,26 @@ impl Engine {
     /// An outside party that describes itself before it answers (an announcement, a ringing tone of its own) is heard by the agent who calls
     /// it. The first fork that does so is. False when there is nothing to hear.
     fn pass_early_media(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) -> bool {
-        let outside = self.leg(leg).filter(|leg| matches!(leg.role, Role::External(_)) && !body.is_empty());
-        let Some(sdp_offered) = outside.and_then(|leg| leg.media.as_ref()?.sdp_offered.clone()) else { return false };
-        let Some(agreement) = sdp::read(body).ok().and_then(|answer| sdp::agreed(&sdp_offered, &answer).ok()) else {
+        if body.is_empty() || !matches!(self.legs.get(leg).map(Leg::role), Some(Role::External(_))) {
             return false;
-        };
-        let codec = agreement.codec;
-        self.agree(leg, agreement);
-        // The 200 may describe it again, or differently where another fork answers.
-        if let Some(media) = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()) {
-            media.sdp_offered = Some(sdp_offered);
         }
+        let Some(codec) = self.legs.described_early(&mut lend!(self, now), leg, body) else { return false };
         let Some(caller) = self.contact(key).map(|contact| contact.caller) else { return false };
         if !self.answer_early(now, key, Some(codec)) {
             return false;
         }
-        let ends = |engine: &Self| Some((engine.leg(caller)?.endpoint()?, engine.leg(leg)?.endpoint()?));
-        if let Some((caller_end, outside_end)) = ends(self) {
-            self.feed(caller, Feed::Peer(outside_end));
-            self.feed(leg, Feed::Peer(caller_end));
+        let end = |key| self.legs.get(key).and_then(Leg::endpoint);
+        if let (Some(caller_end), Some(outside_end)) = (end(caller), end(leg)) {
+            let cx = &mut lend!(self, now);
+            self.legs.feed(cx, caller, Feed::Peer(outside_end));
+            self.legs.feed(cx, leg, Feed::Peer(caller_end));
         }
         true
     }
 
     /// Somebody who was called in particular has answered.
-    pub(super) fn dial_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
-        let dial = match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Dialling(dial)) if dial.ringing.legs().contains(&leg) => dial.clone(),
-            _ => return self.hang_up(now, leg),
-        };
-        let media = self.leg_mut(leg).and_then(|leg| leg.media.as_mut());
-        let (sdp_offered, early) = media.map_or((None, None), |media| (media.sdp_offered.take(), media.agreement.clone()));
-        let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(body).ok()?).ok());
-        // What was described in a 183 need not be described again (RFC 3261 13.2.1).
-        let Some(agreement) = agreed.or(early.filter(|_| body.is_empty())) else {
-            self.hang_up(now, leg);
-            return self.phone_failed(now, key, leg, Failure::UNUSABLE);
-        };
-        let codec = agreement.codec;
-        self.agree(leg, agreement);
+    pub(super) fn dial_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, codec: Codec) {
+        let Some(Phase::Dialling(dial)) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
         self.others_are_silent(now, &dial.ringing, leg);
         self.stop_all_timers(key);
         let limit = self.talk_ends(now, key, TALK_MAX);
@@ -264,7 +238,7 @@ impl Engine {
             self.transfer_done(now, key);
         }
         if self.answer_caller(now, key, Some(codec)) {
-            self.connect(key);
+            self.connect(now, key);
         }
     }
 

@@ -1,13 +1,13 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
-use super::Engine;
-use super::between::ToDesk;
+use super::between::{ContactRef, ToDesk};
 use super::contact::{ContactKey, Phase};
-use super::leg::LegKey;
+use super::legs::LegKey;
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::base::{AgentId, Time};
-use crate::call::leg::{LegState, Role};
+use crate::call::leg::Role;
 use crate::report::FactKind;
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
         }
         self.let_agents_go(now, key, &phase, own.filter(|_| busies_owner));
         for leg in legs {
-            self.end_leg(now, leg, status);
+            self.legs.end(&mut lend!(self, now), leg, status.unwrap_or(480));
         }
         self.forget_if_over(key);
     }
@@ -71,44 +71,16 @@ impl Engine {
         self.forget_slot(key);
     }
 
-    /// Ends a leg, by what its state allows.
-    pub(super) fn end_leg(&mut self, now: Time, leg: LegKey, status: Option<u16>) {
-        let Some(entry) = self.leg(leg) else { return };
-        match entry.state {
-            LegState::Arriving { .. } => self.refuse(now, leg, status.unwrap_or(480)),
-            LegState::Calling { .. } => self.cancel_ring(now, leg, None),
-            LegState::Answered { .. } if matches!(entry.role, Role::Agent(_)) && !self.holds(Rule::ByeToAgent) => {}
-            LegState::Answered { .. } => self.hang_up(now, leg),
-            LegState::Ending => {}
-        }
-    }
-
-    /// Answers a caller's INVITE with a refusal.
-    pub(super) fn refuse(&mut self, now: Time, leg: LegKey, status: u16) {
-        let retry_after_s = matches!(status, 503 | 480).then_some(30);
-        let Some(entry) = self.leg_mut(leg) else { return };
-        entry.status = Some(status);
-        entry.state = LegState::Ending;
-        if let Some(mut session) = self.session(now, leg) {
-            session.refuse(status, retry_after_s);
-        }
-    }
-
     /// Hangs a leg up, as soon as the ACK to our 2xx allows it.
     pub(super) fn hang_up(&mut self, now: Time, leg: LegKey) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        entry.state = LegState::Ending;
-        self.close_media(now, leg);
-        if let Some(mut session) = self.session(now, leg) {
-            session.hang_up();
-        }
+        self.legs.hang_up(&mut lend!(self, now), leg);
     }
 
     /// A party is there no more: no answer to a probe, no ACK, no packets.
     pub(super) fn leg_vanished(&mut self, now: Time, leg: LegKey) {
-        let Some(entry) = self.leg(leg) else { return };
-        let (key, role) = (entry.contact, entry.role);
-        if entry.state.answered() {
+        let Some(entry) = self.legs.get(leg) else { return };
+        let (key, role) = (entry.contact(), entry.role());
+        if entry.state().answered() {
             self.hang_up(now, leg);
         }
         self.party_gone(now, key, leg, role);
@@ -134,10 +106,7 @@ impl Engine {
 
     /// A leg is gone: nothing more is sent for it.
     pub(super) fn leg_gone(&mut self, now: Time, leg: LegKey) {
-        let Some(entry) = self.leg(leg) else { return };
-        let (key, role) = (entry.contact, entry.role);
-        self.close_media(now, leg);
-        self.legs.remove(leg.slot as usize);
+        let Some((role, ContactRef { key, .. })) = self.legs.remove(&mut lend!(self, now), leg) else { return };
         if let Some(contact) = self.contact_mut(key) {
             contact.legs.retain(|other| *other != leg);
         }

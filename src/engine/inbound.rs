@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
+use super::between::ContactRef;
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
 use super::dispatch::{Who, user_of};
-use super::leg::{LegKey, NewLeg};
+use super::legs::{Leg, LegKey, NewCaller};
 use super::proof::Unproven;
-use super::ring::SPOKEN;
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::base::words::{Channel, EndedBy, Limit};
 use crate::base::{AgentId, Codec, ContactId, EntryId, Time, TrunkId};
 use crate::call::contact::Timeline;
-use crate::call::leg::{LegState, Role};
+use crate::call::leg::LegState;
 use crate::call::menu::Menu;
 use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::report::FactKind;
-use crate::sdp::{self, Description, Direction};
+use crate::sdp::{self, Description};
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
 use crate::sip::name::Name;
@@ -30,9 +30,6 @@ const SHED_ABOVE: Duration = Duration::from_millis(100);
 const LATE_FOR: Duration = Duration::from_millis(500);
 /// When a shed caller may try again.
 const SHED_RETRY: Duration = Duration::from_secs(5);
-
-/// The type of session descriptions (RFC 8866).
-pub(super) const SDP: &str = "application/sdp";
 
 /// An INVITE that is not taken: the status, and how it is counted.
 #[derive(Clone, Copy)]
@@ -195,8 +192,8 @@ impl Engine {
             return Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refuse(503, Rejected::Limit) });
         }
         // Better refused now than answered or rung for without a port: that would be put down to the agent.
-        let before = if emergency { 0 } else { self.contacts_up.saturating_sub(self.callers_with_media) };
-        if !self.ports.bears(flow.remote.is_ipv6(), before as usize) {
+        let callers = if emergency { 0 } else { self.contacts_up };
+        if !self.legs.bears(flow.remote.is_ipv6(), callers) {
             self.limit_hit(now, None, Limit::MediaPorts);
             return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Limit) });
         }
@@ -269,12 +266,11 @@ impl Engine {
         if let Some(trunk) = trunk {
             self.trunk_call_began(now, trunk);
         }
-        let (state, behind_nat) = (LegState::Arriving { early: false }, own.is_some());
-        let sdp_offer = Some(Box::new(sdp_offer));
-        let new = NewLeg { contact: key, role: Role::Caller, state, session, behind_nat, sdp_offer, media: None };
-        let leg = self.add_leg(now, new);
+        let (contact, behind_nat) = (ContactRef { key, id }, own.is_some());
+        let leg = self.legs.arrive(&mut lend!(self, now), NewCaller { contact, session, behind_nat, sdp_offer });
         if let Some(contact) = self.contact_mut(key) {
-            contact.caller = leg;
+            (contact.caller, contact.legs_ever) = (leg, 1);
+            contact.legs.push(leg);
         }
         Ok(key)
     }
@@ -289,19 +285,17 @@ impl Engine {
     /// answered the contact ends and this is false.
     pub(super) fn answer_caller(&mut self, now: Time, key: ContactKey, prefer: Option<Codec>) -> bool {
         let Some(contact) = self.contact(key) else { return false };
-        let leg = contact.caller;
-        match self.leg(leg).map(|leg| leg.state) {
+        let (leg, thread) = (contact.caller, contact.thread);
+        match self.legs.get(leg).map(Leg::state) {
             Some(LegState::Answered { .. }) => return true,
             Some(LegState::Arriving { .. }) => {}
             _ => return false,
         }
-        let Some(body) = self.describe(now, key, leg, prefer) else { return false };
-        let Some(entry) = self.leg_mut(leg) else { return false };
-        entry.state = LegState::Answered { since: now, holds: false };
-        entry.status = Some(200);
-        if let Some(mut session) = self.session(now, leg) {
-            session.accept((SDP, &body));
+        if let Err(status) = self.legs.accept(&mut lend!(self, now), leg, thread, prefer) {
+            self.end_contact(now, key, EndedBy::System, Some(status));
+            return false;
         }
+        self.keep_thread(key, leg);
         if let Some(contact) = self.contact_mut(key) {
             contact.ever_answered = true;
         }
@@ -318,46 +312,24 @@ impl Engine {
     /// when that cannot be.
     pub(super) fn answer_early(&mut self, now: Time, key: ContactKey, prefer: Option<Codec>) -> bool {
         let Some(contact) = self.contact(key) else { return false };
-        let leg = contact.caller;
-        if !matches!(self.leg(leg).map(|leg| leg.state), Some(LegState::Arriving { early: false })) {
+        let (leg, thread) = (contact.caller, contact.thread);
+        if !matches!(self.legs.get(leg).map(Leg::state), Some(LegState::Arriving { early: false })) {
             return false;
         }
-        let Some(body) = self.describe(now, key, leg, prefer) else { return false };
-        let Some(entry) = self.leg_mut(leg) else { return false };
-        entry.state = LegState::Arriving { early: true };
-        if let Some(mut session) = self.session(now, leg) {
-            session.progress((SDP, &body));
+        if let Err(status) = self.legs.progress(&mut lend!(self, now), leg, thread, prefer) {
+            self.end_contact(now, key, EndedBy::System, Some(status));
+            return false;
         }
+        self.keep_thread(key, leg);
         true
     }
 
-    /// The SDP answer to the caller's offer: made once, and the same in a 183 and in the 200 after it.
-    fn describe(&mut self, now: Time, key: ContactKey, leg: LegKey, prefer: Option<Codec>) -> Option<Arc<[u8]>> {
-        if let Some(described) = self.leg(leg)?.media.as_ref().and_then(|media| media.described.clone()) {
-            return Some(described);
+    /// All further endpoints of the contact are of the leg's thread, so that its parties can hear each other.
+    pub(super) fn keep_thread(&mut self, key: ContactKey, leg: LegKey) {
+        let thread = self.legs.get(leg).and_then(Leg::thread);
+        if let (Some(contact), Some(thread)) = (self.contact_mut(key), thread) {
+            contact.thread = Some(thread);
         }
-        let sdp_offer = self.leg_mut(leg)?.sdp_offer.take()?;
-        let wanted = prefer.filter(|codec| sdp::choose(&sdp_offer, &[*codec]).is_some());
-        let ipv6 = sdp_offer.audio.as_ref().is_some_and(|audio| audio.address.is_ipv6());
-        let Some(codec) = wanted.or_else(|| sdp::choose(&sdp_offer, &SPOKEN)) else {
-            self.end_contact(now, key, EndedBy::System, Some(488));
-            return None;
-        };
-        if !self.open_media(now, leg, ipv6) {
-            self.end_contact(now, key, EndedBy::System, Some(503));
-            return None;
-        }
-        let local = self.local(leg, Direction::SendRecv)?;
-        let Ok((body, agreement)) = sdp::answer(&local, &sdp_offer, codec) else {
-            self.end_contact(now, key, EndedBy::System, Some(488));
-            return None;
-        };
-        self.agree(leg, agreement);
-        let body: Arc<[u8]> = body.into();
-        let entry = self.leg_mut(leg)?;
-        entry.sdp_offer = Some(sdp_offer);
-        entry.media.as_mut()?.described = Some(body.clone());
-        Some(body)
     }
 }
 

@@ -44,7 +44,7 @@ impl Engine {
                 if let Some(contact) = self.contact_mut(key) {
                     contact.phase = Phase::Entry(entry, menu);
                 }
-                self.play(key, prompts);
+                self.play(now, key, prompts);
             }
             Step::Wait(menu, span) => {
                 if let Some(contact) = self.contact_mut(key) {
@@ -71,7 +71,7 @@ impl Engine {
         contact.hears = CallerHears::Nothing;
         match contact.phase {
             Phase::Entry(..) => self.menu_event(now, key, Event::Played),
-            Phase::Waiting | Phase::Ringing(_) | Phase::Dialling(_) => self.music(key),
+            Phase::Waiting | Phase::Ringing(_) | Phase::Dialling(_) => self.music(now, key),
             Phase::Goodbye(_) => self.goodbye_over(now, key),
             Phase::Talking { .. } | Phase::Over => {}
         }
@@ -80,7 +80,7 @@ impl Engine {
     /// Says a last word, if the caller is or can be answered, and ends the contact.
     pub(super) fn goodbye(&mut self, now: Time, key: ContactKey, by: EndedBy, prompts: Vec<Arc<str>>) {
         let Some(contact) = self.contact(key) else { return };
-        let answered = self.leg(contact.caller).is_some_and(|leg| leg.state.answered());
+        let answered = self.legs.get(contact.caller).is_some_and(|leg| leg.state().answered());
         if !answered || prompts.is_empty() {
             return self.end_contact(now, key, by, Some(480));
         }
@@ -88,7 +88,7 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.phase = Phase::Goodbye(by);
         }
-        self.play(key, prompts);
+        self.play(now, key, prompts);
         self.set_timer(key, ContactTimer::GoodbyeMax, now + GOODBYE_MAX);
     }
 

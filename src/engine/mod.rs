@@ -14,7 +14,7 @@ use slab::Slab;
 
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
-use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::{EndedBy, Limit};
@@ -39,10 +39,10 @@ mod end;
 mod inbound;
 pub mod io;
 mod last_agent;
-mod leg;
+mod leg_events;
+mod legs;
 mod limits;
 mod liveness;
-mod media;
 pub mod media_port;
 mod menu;
 mod offer;
@@ -53,7 +53,6 @@ mod reload;
 mod ring;
 mod ringing;
 pub(crate) mod sabotage;
-mod session_events;
 pub mod settings;
 mod talk;
 #[cfg(test)]
@@ -71,8 +70,7 @@ use context::Outbox;
 use desks::{DeskTimer, Desks};
 use inbound::Overload;
 use last_agent::LastAgents;
-use leg::{Leg, LegKey};
-use media::{EndpointOwner, PortStock};
+use legs::Legs;
 use proof::Proof;
 use refused::Refused;
 
@@ -118,10 +116,8 @@ pub struct Engine {
     shard: ShardId,
     settings: Arc<Settings>,
     sessions: Sessions,
-    /// By the index of the session.
-    leg_of_session: Vec<Option<LegKey>>,
     counts: Arc<SipCounts>,
-    legs: Slab<Leg>,
+    legs: Legs,
     contacts: Slab<Contact>,
     desks: Desks,
     proof: Proof,
@@ -136,9 +132,6 @@ pub struct Engine {
     first_slot: u32,
     matcher: Arc<Matcher>,
     deadlines: Deadlines<Reason>,
-    ports: PortStock,
-    /// Endpoints of legs, for media events.
-    endpoints: KeyedMap<u64, EndpointOwner>,
     last_agents: LastAgents,
     /// INVITEs that were just refused, for when they come again.
     refused: Refused,
@@ -152,8 +145,6 @@ pub struct Engine {
     current: Option<ContactKey>,
     contacts_up: u32,
     emergencies_up: u32,
-    /// Of the contacts that are up, or whose caller is just being hung up: how many callers have ports.
-    callers_with_media: u32,
     limits: Arc<LimitBoard>,
     #[cfg(test)]
     taken_out: Option<sabotage::Rule>,
@@ -189,9 +180,8 @@ impl Engine {
         let mut engine = Engine {
             shard: ShardId(shard),
             sessions,
-            leg_of_session: Vec::new(),
             counts,
-            legs: Slab::new(),
+            legs: Legs::new(keyed),
             contacts: Slab::new(),
             desks: Desks::new(settings.directory.agents.len(), keyed, now),
             proof,
@@ -203,8 +193,6 @@ impl Engine {
             first_slot: slots.start,
             matcher,
             deadlines: Deadlines::default(),
-            ports: PortStock::default(),
-            endpoints: keyed.map(),
             last_agents: LastAgents::new(keyed),
             refused: Refused::new(keyed),
             out: Outbox::new(limits.clone()),
@@ -215,7 +203,6 @@ impl Engine {
             current: None,
             contacts_up: 0,
             emergencies_up: 0,
-            callers_with_media: 0,
             limits,
             #[cfg(test)]
             taken_out: None,
@@ -286,7 +273,7 @@ impl Engine {
     /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.contacts.is_empty() && self.legs.is_empty() && self.sessions.held().is_nothing() && self.endpoints.is_empty()
+        self.contacts.is_empty() && self.legs.is_empty() && self.sessions.held().is_nothing() && self.legs.media_is_over()
     }
 
     /// What a contact's end by a broken invariant of ours leaves to do: it ends, its agent comes back. To be called after a

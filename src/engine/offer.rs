@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Engine;
 use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase, QueueRing, Rings};
-use super::leg::LegKey;
+use super::legs::LegKey;
 use super::ring::ELSEWHERE;
 use super::ringing::{Failure, Left, Ringing};
 use super::sabotage::Rule;

@@ -81,7 +81,7 @@ impl Engine {
 
     fn start_waiting(&mut self, now: Time, key: ContactKey, rules: &QueueRules) {
         let Some(contact) = self.contact(key) else { return };
-        let answered = self.leg(contact.caller).is_some_and(|leg| leg.state.answered());
+        let answered = self.legs.get(contact.caller).is_some_and(|leg| leg.state().answered());
         if let Some(wait_max) = rules.wait_max {
             self.set_timer(key, ContactTimer::WaitMax, now + wait_max);
         }
@@ -92,10 +92,10 @@ impl Engine {
             self.set_timer(key, ContactTimer::Announce, now + every);
         }
         if answered {
-            self.music(key);
+            self.music(now, key);
         } else if rules.answer == Answer::AtOnce {
             if self.answer_caller(now, key, None) {
-                self.music(key);
+                self.music(now, key);
             }
         } else {
             self.set_timer(key, ContactTimer::EarlyMedia, now + EARLY_MEDIA_AFTER);

@@ -4,26 +4,20 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::Engine;
 use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase, QueueRing};
-
 use super::devices::Phone;
-use super::inbound::SDP;
-use super::leg::{LegKey, LegMedia, NewLeg};
+use super::legs::{Leg, LegKey, NewCall};
 use super::ringing::{Failure, Ringing};
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::base::words::{OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, Codec, Time};
-use crate::call::leg::{LegState, Role};
+use crate::call::leg::Role;
 use crate::report::FactKind;
-use crate::sdp::{self, Codecs, Direction};
 use crate::sip::flow::Flow;
 use crate::sip::name::Name;
-use crate::sip::session::{NewInvite, SessionId};
-
-/// What hotline relays or transcodes, in its own order.
-pub(super) const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
+use crate::sip::session::NewInvite;
 
 /// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
 pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
@@ -70,35 +64,13 @@ impl Engine {
         self.expect_ring(key);
     }
 
-    /// The codecs to offer an agent: what the caller speaks first, so that nothing need be transcoded. Opus only where the caller has
-    /// had no description yet, since it is never transcoded.
-    pub(super) fn codecs_for_agent(&self, caller: LegKey) -> Codecs {
-        let Some(leg) = self.leg(caller) else { return Codecs::from_slice(&SPOKEN) };
-        if let Some(codec) = leg.codec() {
-            let mut codecs: Codecs = [codec].into_iter().collect();
-            codecs.extend(SPOKEN.into_iter().filter(|other| *other != codec && codec.transcodable()));
-            return codecs;
-        }
-        leg.sdp_offer.as_ref().map_or_else(|| Codecs::from_slice(&SPOKEN), |sdp_offer| sdp::ordered_for(sdp_offer, &Codec::ALL))
-    }
-
     pub(super) fn ring_phone(&mut self, now: Time, key: ContactKey, agent: AgentId, phone: &Phone) -> bool {
-        let Some(contact) = self.contact(key) else { return false };
-        let (caller, max_forwards) = (contact.caller, contact.max_forwards);
-        if !self.ports_for(now, key, phone.flow.remote.is_ipv6()) {
-            return false;
-        }
-        let codecs = self.codecs_for_agent(caller);
-        let Some((media, body)) = self.offer_to(now, key, Role::Agent(agent), phone.flow.remote.is_ipv6(), &codecs) else {
-            return false;
-        };
+        let Some(max_forwards) = self.contact(key).map(|contact| contact.max_forwards) else { return false };
         let from = self.caller_as_shown(key);
-        let name = self.settings.agent_name(agent).unwrap_or_default();
-        let to = format!("<sip:{name}@{}>", self.settings.realm());
         let settings = self.settings.clone();
-        let shown = &settings.phone;
-        let alert = shown.alert_info.as_deref().map(|value| (Name::AlertInfo, value));
-        let info = shown.call_info.as_deref().map(|value| (Name::CallInfo, value));
+        let to = format!("<sip:{}@{}>", settings.agent_name(agent).unwrap_or_default(), settings.realm());
+        let alert = settings.phone.alert_info.as_deref().map(|value| (Name::AlertInfo, value));
+        let info = settings.phone.call_info.as_deref().map(|value| (Name::CallInfo, value));
         let headers: SmallVec<[(Name, &str); 2]> = alert.into_iter().chain(info).collect();
         let invite = NewInvite {
             flow: phone.flow,
@@ -109,54 +81,37 @@ impl Engine {
             to: &to,
             max_forwards,
             headers: &headers,
-            body: (SDP, &body),
+            body: ("", &[]),
             credentials: None,
         };
-        let session = self.sessions.invite(now, &invite);
-        self.add_rung_leg(now, key, Role::Agent(agent), session, phone.behind_nat, media);
-        true
+        self.call(now, key, Role::Agent(agent), invite)
     }
 
-    /// A leg that is being called, and whom the contact waits for.
-    pub(super) fn add_rung_leg(
-        &mut self,
-        now: Time,
-        contact: ContactKey,
-        role: Role,
-        session: SessionId,
-        behind_nat: bool,
-        media: LegMedia,
-    ) {
-        let (state, media) = (LegState::Calling { ringing: false }, Some(media));
-        let leg = self.add_leg(now, NewLeg { contact, role, state, session, behind_nat, sdp_offer: None, media });
-        match self.contact_mut(contact).map(|contact| &mut contact.phase) {
-            Some(Phase::Ringing(rings)) => {
+    /// Calls somebody for the contact, who is waited for with those that ring. False when no ports are left.
+    pub(super) fn call(&mut self, now: Time, key: ContactKey, role: Role, invite: NewInvite<'_>) -> bool {
+        let Some(contact) = self.contact(key) else { return false };
+        let (caller, thread, number) = (contact.caller, contact.thread, contact.legs_ever + 1);
+        let Some(reference) = self.contact_ref(key) else { return false };
+        let new = NewCall { contact: reference, number, role, caller, thread, invite };
+        let Some(leg) = self.legs.call(&mut lend!(self, now), new) else { return false };
+        self.keep_thread(key, leg);
+        match role {
+            Role::Agent(agent) => self.tell_desk(agent, ToDesk::LegBegan),
+            Role::External(trunk) => self.trunk_call_out(now, trunk, 1),
+            Role::Caller => {}
+        }
+        let Some(contact) = self.contact_mut(key) else { return false };
+        contact.legs_ever = number;
+        contact.legs.push(leg);
+        match &mut contact.phase {
+            Phase::Ringing(rings) => {
                 let ours = rings.iter_mut().filter(|ring| role == Role::Agent(ring.agent));
                 ours.for_each(|ring| ring.ringing.add(leg));
             }
-            Some(Phase::Dialling(dial)) => dial.ringing.add(leg),
+            Phase::Dialling(dial) => dial.ringing.add(leg),
             _ => {}
         }
-    }
-
-    /// Our offer to somebody who shall talk to the contact's caller, and the endpoint that it describes.
-    pub(super) fn offer_to(
-        &mut self,
-        now: Time,
-        key: ContactKey,
-        role: Role,
-        ipv6: bool,
-        codecs: &[Codec],
-    ) -> Option<(LegMedia, Vec<u8>)> {
-        let mut media = self.open_endpoint(now, key, role, ipv6)?;
-        let caller = self.contact(key)?.caller;
-        let formats = match self.leg(caller).and_then(|leg| leg.sdp_offer.as_deref()) {
-            Some(theirs) => sdp::formats_like(codecs, theirs),
-            None => sdp::formats(codecs),
-        };
-        let body = sdp::offer(&media.local(Direction::SendRecv), &formats);
-        media.sdp_offered = Some(formats);
-        Some((media, body))
+        true
     }
 
     /// From, as the agent's phone shows it: the queue and the language as the name, the caller's number as the user.
@@ -171,50 +126,45 @@ impl Engine {
         format!("\"{quoted}\" <sip:{}@{}>", number.replace('#', "%23"), self.settings.realm())
     }
 
-    /// A call of ours was answered.
+    /// A call of ours was answered. Where its description cannot be used it is hung up, as one that failed.
     pub(super) fn answered(&mut self, now: Time, leg: LegKey, body: &[u8]) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        entry.status = Some(200);
-        entry.state = LegState::Answered { since: now, holds: false };
-        let key = entry.contact;
+        let codec = self.legs.answered(&mut lend!(self, now), leg, body);
+        let Some(key) = self.legs.get(leg).map(Leg::contact) else { return };
+        let waited_for = match self.contact(key).map(|contact| &contact.phase) {
+            Some(Phase::Dialling(dial)) => dial.ringing.legs().contains(&leg),
+            Some(Phase::Ringing(rings)) => rings.iter().any(|ring| ring.ringing.legs().contains(&leg)),
+            _ => false,
+        };
+        let Some(codec) = codec.filter(|_| waited_for) else {
+            self.legs.hang_up(&mut lend!(self, now), leg);
+            return self.phone_failed(now, key, leg, Failure::UNUSABLE);
+        };
         match self.contact(key).map(|contact| &contact.phase) {
-            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, body),
-            _ => self.ring_answered(now, key, leg, body),
+            Some(Phase::Dialling(_)) => self.dial_answered(now, key, leg, codec),
+            _ => self.ring_answered(now, key, leg, codec),
         }
     }
 
-    /// A call of ours to a phone has failed for good.
-    pub(super) fn leg_failed(&mut self, now: Time, key: ContactKey, leg: LegKey, failure: Failure) {
-        if let Some(entry) = self.leg_mut(leg) {
-            entry.status = Some(failure.status);
-        }
+    /// A call of ours has failed for good.
+    pub(super) fn leg_failed(&mut self, now: Time, leg: LegKey, failure: Failure) {
+        let Some(key) = self.legs.get(leg).map(Leg::contact) else { return };
+        self.legs.failed(leg, failure.status);
         self.leg_gone(now, leg);
         self.phone_failed(now, key, leg, failure);
     }
 
     /// An agent's phone has answered.
-    fn ring_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, body: &[u8]) {
-        let Some(ring) = self.rings(key).iter().find(|ring| ring.ringing.legs().contains(&leg)).cloned() else {
-            return self.hang_up(now, leg);
-        };
-        let sdp_offered = self.leg_mut(leg).and_then(|leg| leg.media.as_mut()).and_then(|media| media.sdp_offered.take());
-        let agreed = sdp_offered.and_then(|sdp_offered| sdp::agreed(&sdp_offered, &sdp::read(body).ok()?).ok());
-        let Some(agreement) = agreed else {
-            self.hang_up(now, leg);
-            return self.phone_failed(now, key, leg, Failure::UNUSABLE);
-        };
-        let codec = agreement.codec;
-        self.agree(leg, agreement);
+    fn ring_answered(&mut self, now: Time, key: ContactKey, leg: LegKey, codec: Codec) {
+        let Some(ring) = self.rings(key).iter().find(|ring| ring.ringing.legs().contains(&leg)).cloned() else { return };
         if self.matcher.accept(ring.slot) != Some(ring.agent) {
-            return self.hang_up(now, leg);
+            return self.legs.hang_up(&mut lend!(self, now), leg);
         }
         self.others_are_silent(now, &ring.ringing, leg);
         self.others_lose(now, key, ring.slot);
         self.begin_talk(now, key, &ring, leg);
-        if !self.answer_caller(now, key, Some(codec)) {
-            return;
+        if self.answer_caller(now, key, Some(codec)) {
+            self.connect(now, key);
         }
-        self.connect(key);
     }
 
     /// One of several phones has answered: the others are silent.
@@ -280,17 +230,8 @@ impl Engine {
         self.expect_ring(key);
     }
 
-    /// Stops a phone's ringing, which may tell the phone why. Its leg is gone once its INVITE has a final answer, or none comes.
+    /// Stops a phone's ringing, which may tell the phone why.
     pub(super) fn cancel_ring(&mut self, now: Time, leg: LegKey, reason: Option<&'static str>) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        if let LegState::Calling { .. } = entry.state {
-            entry.state = LegState::Ending;
-            if !self.holds(Rule::CancelRing) {
-                return;
-            }
-            if let Some(mut session) = self.session(now, leg) {
-                session.cancel(reason);
-            }
-        }
+        self.legs.cancel(&mut lend!(self, now), leg, reason);
     }
 }

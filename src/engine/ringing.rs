@@ -5,7 +5,7 @@
 
 use smallvec::SmallVec;
 
-use super::leg::LegKey;
+use super::legs::LegKey;
 use crate::base::Time;
 use crate::base::words::OfferOutcome;
 

@@ -1,27 +1,26 @@
-//! A talk: joining the two parties, hold and resume, requests within the dialog.
+//! A talk, and what its parties hear: joining the two, music, prompts, keys.
 
-use super::Engine;
+use std::sync::Arc;
+
 use super::contact::{CallerHears, ContactKey, Phase};
-use super::inbound::SDP;
-use super::leg::LegKey;
+use super::legs::{Leg, LegKey};
 use super::media_port::Feed;
-use super::ring::SPOKEN;
+use super::{Engine, lend};
 use crate::base::Time;
 use crate::call::bridge::{Hears, hears};
-use crate::call::leg::LegState;
-use crate::sdp::{self, Description, Direction};
+use crate::call::leg::Role;
 use crate::sip::session::Body;
 
 impl Engine {
     /// Makes both parties of a talk hear what they are to hear.
-    pub(super) fn connect(&mut self, key: ContactKey) {
+    pub(super) fn connect(&mut self, now: Time, key: ContactKey) {
         let Some(contact) = self.contact(key) else { return };
         let Phase::Talking { leg: other, .. } = contact.phase else { return };
         let caller = contact.caller;
         let queue = contact.last_queue;
-        let (Some(a), Some(b)) = (self.leg(caller), self.leg(other)) else { return };
+        let (Some(a), Some(b)) = (self.legs.get(caller), self.legs.get(other)) else { return };
         let (Some(a_end), Some(b_end)) = (a.endpoint(), b.endpoint()) else { return };
-        let (a_holds, b_holds) = (a.state.holds(), b.state.holds());
+        let (a_holds, b_holds) = (a.state().holds(), b.state().holds());
         let music =
             queue.and_then(|queue| self.settings.queue(queue)).map_or_else(|| "music/default".into(), |r| r.music.clone());
         let feed = |what: Hears, peer| match what {
@@ -33,35 +32,43 @@ impl Engine {
         if let Some(contact) = self.contact_mut(key) {
             contact.hears = CallerHears::Agent;
         }
-        self.feed(caller, to_a);
-        self.feed(other, to_b);
+        let cx = &mut lend!(self, now);
+        self.legs.feed(cx, caller, to_a);
+        self.legs.feed(cx, other, to_b);
     }
 
-    /// A party offers again: hold, resume, a new address. Answered locally.
-    pub(super) fn reoffered(&mut self, now: Time, leg: LegKey, sdp_offer: &[u8]) {
-        let Some(key) = self.leg(leg).map(|leg| leg.contact) else { return };
-        let body = sdp::read(sdp_offer).ok().and_then(|sdp_offer| self.answer_within(leg, &sdp_offer));
-        let Some(mut session) = self.session(now, leg) else { return };
-        match &body {
-            Some(body) => session.answer_offer((SDP, body)),
-            None => return session.refuse_offer(488),
-        }
-        self.connect(key);
+    /// Plays prompts to the caller; the answer carries the token.
+    pub(super) fn play(&mut self, now: Time, key: ContactKey, names: Vec<Arc<str>>) {
+        let token = self.next_serial();
+        let Some(contact) = self.contact_mut(key) else { return };
+        contact.hears = CallerHears::Prompts(token);
+        let caller = contact.caller;
+        self.legs.feed(&mut lend!(self, now), caller, Feed::Prompts { names, token });
     }
 
-    /// Our answer to an SDP offer within a dialog: the codec in use if it is still offered, else another that can be transcoded.
-    fn answer_within(&mut self, leg: LegKey, sdp_offer: &Description) -> Option<Vec<u8>> {
-        let current = self.leg(leg)?.codec();
-        let kept = current.filter(|codec| sdp::choose(sdp_offer, &[*codec]).is_some());
-        let codec = kept.or_else(|| sdp::choose(sdp_offer, &SPOKEN))?;
-        let local = self.local(leg, Direction::SendRecv)?;
-        let (body, agreement) = sdp::answer(&local, sdp_offer, codec).ok()?;
-        let holds = sdp_offer.audio.as_ref().is_some_and(sdp::Audio::holds);
-        self.agree(leg, agreement);
-        if let Some(LegState::Answered { holds: held, .. }) = self.leg_mut(leg).map(|leg| &mut leg.state) {
-            *held = holds;
+    /// Plays the queue's music to the caller, unless it is heard already or the caller hears nothing yet.
+    pub(super) fn music(&mut self, now: Time, key: ContactKey) {
+        let Some(contact) = self.contact(key) else { return };
+        let caller = contact.caller;
+        if contact.hears == CallerHears::Music || self.legs.get(caller).is_none_or(|leg| leg.codec().is_none()) {
+            return;
         }
-        Some(body)
+        let queue = contact.ticket.map(|ticket| ticket.queue).or(contact.last_queue);
+        let Some(music) = queue.and_then(|queue| self.settings.queue(queue)).map(|rules| rules.music.clone()) else { return };
+        if let Some(contact) = self.contact_mut(key) {
+            contact.hears = CallerHears::Music;
+        }
+        self.legs.feed(&mut lend!(self, now), caller, Feed::Music(music));
+    }
+
+    /// A key was pressed, by RTP or by INFO.
+    pub(super) fn digit(&mut self, now: Time, leg: LegKey, digit: char) {
+        let Some(leg) = self.legs.get(leg) else { return };
+        let (key, caller) = (leg.contact(), leg.role() == Role::Caller);
+        self.current = Some(key);
+        if caller {
+            self.menu_event(now, key, crate::call::menu::Event::Key(digit));
+        }
     }
 
     /// A key press by signalling, in either of the two forms that phones use.
@@ -69,19 +76,16 @@ impl Engine {
         let relay = body.is("application/dtmf-relay");
         let Some(digit) = str::from_utf8(&body.bytes).ok().and_then(|body| info_digit(body, relay)) else { return };
         self.digit(now, leg, digit);
-        self.pass_digit(leg, digit);
+        self.pass_digit(now, leg, digit);
     }
 
     /// A key that came by INFO goes on to the other party of a talk as telephone-event.
-    fn pass_digit(&mut self, from: LegKey, digit: char) {
-        let Some(key) = self.leg(from).map(|leg| leg.contact) else { return };
+    fn pass_digit(&mut self, now: Time, from: LegKey, digit: char) {
+        let Some(key) = self.legs.get(from).map(Leg::contact) else { return };
         let Some(contact) = self.contact(key) else { return };
         let Phase::Talking { leg: other, .. } = contact.phase else { return };
         let to = if from == other { contact.caller } else { other };
-        let Some(media) = self.leg(to).and_then(|leg| leg.media.as_ref()) else { return };
-        let (endpoint, thread) = (media.endpoint, media.lease.thread);
-        let command = super::media_port::MediaCommand::SendDigit { endpoint, digit };
-        self.out.media(thread, command);
+        self.legs.send_key(&mut lend!(self, now), to, digit);
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::between::ToDesk;
 use super::contact::{ContactKey, ContactTimer, Phase};
 use super::dial::{DialTo, Purpose};
 use super::dispatch::user_of;
-use super::leg::LegKey;
+use super::legs::LegKey;
 use super::media_port::Feed;
 use super::sabotage::Rule;
+use super::{Engine, lend};
 use crate::base::words::{EndedBy, Segment, TransferKind, TransferOutcome};
 use crate::base::{AgencyId, AgentId, Time};
 use crate::call::leg::Role;
@@ -38,7 +38,7 @@ impl Engine {
             Ok(_) => 202,
             Err(status) => *status,
         };
-        if let Some(mut session) = self.session(now, leg) {
+        if let Some(mut session) = self.legs.session(&mut lend!(self, now), leg) {
             session.respond_refer(status);
         }
         if let Ok((key, destination)) = answer {
@@ -49,9 +49,9 @@ impl Engine {
 
     /// Checks a REFER and notes the transfer. Nothing has happened to the caller yet.
     fn begin_transfer(&mut self, leg: LegKey, refer_to: &str, has_replaces: bool) -> Result<(ContactKey, Destination), u16> {
-        let entry = self.leg(leg).ok_or(481u16)?;
-        let key = entry.contact;
-        let Role::Agent(from) = entry.role else { return Err(403) };
+        let entry = self.legs.get(leg).ok_or(481u16)?;
+        let key = entry.contact();
+        let Role::Agent(from) = entry.role() else { return Err(403) };
         let contact = self.contact(key).ok_or(481u16)?;
         match contact.phase {
             Phase::Talking { agent: Some(agent), leg: current } if agent == from && current == leg => {}
@@ -102,14 +102,14 @@ impl Engine {
 
     fn pass_on(&mut self, now: Time, key: ContactKey, destination: Destination) {
         let Some(Phase::Talking { leg, .. }) = self.contact(key).map(|contact| contact.phase.clone()) else { return };
-        self.feed(leg, Feed::Nothing);
+        self.legs.feed(&mut lend!(self, now), leg, Feed::Nothing);
         // Who comes back goes on with the same talk, and with what is left of its time.
         if !self.holds(Rule::LimitWhilePassedOn) {
             self.stop_timer(key, ContactTimer::TalkMax);
         }
         let Some(contact) = self.contact_mut(key) else { return };
         contact.hears = super::contact::CallerHears::Nothing;
-        self.music(key);
+        self.music(now, key);
         match destination {
             Destination::Queue(queue) => {
                 let credit = self.waited_so_far(now, key);
@@ -163,7 +163,7 @@ impl Engine {
             if !self.holds(Rule::LimitWhilePassedOn) {
                 self.set_timer(key, ContactTimer::TalkMax, now + super::dial::TALK_MAX);
             }
-            return self.connect(key);
+            return self.connect(now, key);
         }
         self.tell_transfer(now, key, &transfer, TransferOutcome::Failed);
         let credit = self.waited_so_far(now, key);
@@ -218,7 +218,7 @@ impl Engine {
     fn notify(&mut self, now: Time, leg: LegKey, status: u16) {
         let body = format!("SIP/2.0 {status} {}\r\n", reason_phrase(status));
         let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
-        if let Some(mut session) = self.session(now, leg) {
+        if let Some(mut session) = self.legs.session(&mut lend!(self, now), leg) {
             session.notify("refer", state, ("message/sipfrag;version=2.0", body.as_bytes()));
         }
     }

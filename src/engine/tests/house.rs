@@ -22,7 +22,7 @@ use crate::sip::flow::{Flow, ListenerId};
 use crate::sip::message::Message;
 use crate::sip::stack::ListenerName;
 
-pub(super) const CALLER: &str = "192.0.2.1:5060";
+pub(in crate::engine) const CALLER: &str = "192.0.2.1:5060";
 pub(super) const SERVER: &str = "198.51.100.1:5060";
 
 pub(super) fn desk_phone(n: u32) -> String {
@@ -283,7 +283,7 @@ pub(super) fn sdp(host: &str, port: u16, direction: &str) -> String {
 }
 
 /// A request of a party's, outside or inside a dialog.
-pub(super) struct Request<'a> {
+pub(in crate::engine) struct Request<'a> {
     pub(super) method: &'a str,
     pub(super) from: &'a str,
     pub(super) to_tag: Option<&'a str>,
@@ -299,11 +299,11 @@ impl<'a> Request<'a> {
         Request { method, from: CALLER, to_tag: None, branch: "b", call_id, cseq, body: String::new(), extra: String::new() }
     }
 
-    pub(super) fn invite(call_id: &'a str) -> Self {
+    pub(in crate::engine) fn invite(call_id: &'a str) -> Self {
         Request { body: sdp("192.0.2.1", 30000, "sendrecv"), ..Request::new("INVITE", call_id, 1) }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::engine) fn text(&self) -> String {
         let Request { method, from, branch, call_id, cseq, body, extra, .. } = self;
         let tag = self.to_tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };

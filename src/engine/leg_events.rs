@@ -1,14 +1,14 @@
-//! What sessions tell, and what follows for the leg whose session it is.
+//! What sessions and media threads tell, and what follows for the leg whose session or endpoint it is.
 
 use std::net::SocketAddr;
 
-use super::leg::LegKey;
+use super::legs::{Leg, LegKey};
+use super::media_port::MediaEvent;
 use super::ringing::Failure;
 use super::sabotage::Rule;
 use super::{Engine, lend};
 use crate::base::words::{EndedBy, Transport};
 use crate::base::{Time, TrunkId};
-use crate::call::leg::LegState;
 use crate::sip::flow::ConnectionId;
 use crate::sip::session::{Body, FailedBy, GoneWhy, LoneEvent, OfferFailure, SessionEvent};
 
@@ -16,7 +16,7 @@ impl Engine {
     /// Follows up everything that sessions have told.
     pub(super) fn follow_sessions(&mut self, now: Time) {
         while let Some((session, event)) = self.sessions.poll_event() {
-            if let Some(leg) = self.leg_with(session) {
+            if let Some(leg) = self.legs.with_session(session) {
                 self.session_event(now, leg, event);
             }
         }
@@ -30,18 +30,29 @@ impl Engine {
     }
 
     fn session_event(&mut self, now: Time, leg: LegKey, event: SessionEvent) {
-        let Some(entry) = self.leg(leg) else { return };
-        let key = entry.contact;
+        let Some(key) = self.legs.get(leg).map(Leg::contact) else { return };
         self.current = Some(key);
         match event {
-            SessionEvent::Ringing { body, .. } => self.called_rings(now, leg, body.as_ref()),
+            SessionEvent::Ringing { body, .. } => {
+                if self.legs.rings(leg) {
+                    self.dial_rings(now, key, leg, bytes(body.as_ref()));
+                }
+            }
             SessionEvent::Answered { body } => self.answered(now, leg, bytes(body.as_ref())),
             SessionEvent::Failed { status, by } => self.call_failed(now, leg, status, by),
-            SessionEvent::Offered { body, .. } => self.reoffered(now, leg, &body.bytes),
-            SessionEvent::OfferAnswered { body, .. } => self.reinvite_answered(leg, bytes(body.as_ref())),
+            SessionEvent::Offered { body, .. } => {
+                if self.legs.reoffered(&mut lend!(self, now), leg, &body.bytes) {
+                    self.connect(now, key);
+                }
+            }
+            SessionEvent::OfferAnswered { body, .. } => {
+                if self.legs.offer_answered(&mut lend!(self, now), leg, bytes(body.as_ref())) {
+                    self.connect(now, key);
+                }
+            }
             SessionEvent::OfferFailed { why, .. } => match why {
-                OfferFailure::Refused(status) => self.reinvite_refused(now, leg, status),
-                OfferFailure::Unanswered => self.reinvite_unanswered(now, leg),
+                OfferFailure::Refused(status) => self.offer_refused(now, leg, status),
+                OfferFailure::Unanswered => self.leg_vanished(now, leg),
                 OfferFailure::Replaced | OfferFailure::Ended => {}
             },
             SessionEvent::ProbeAnswered { status } => self.options_answered(now, leg, status),
@@ -62,19 +73,42 @@ impl Engine {
 
     /// A call of ours has failed for good.
     fn call_failed(&mut self, now: Time, leg: LegKey, status: u16, by: FailedBy) {
-        let Some(key) = self.leg(leg).map(|leg| leg.contact) else { return };
         match by {
-            FailedBy::Peer => self.leg_failed(now, key, leg, Failure::of(status)),
-            FailedBy::Timeout | FailedBy::Transport => self.leg_failed(now, key, leg, Failure::UNANSWERED),
+            FailedBy::Peer => self.leg_failed(now, leg, Failure::of(status)),
+            FailedBy::Timeout | FailedBy::Transport => self.leg_failed(now, leg, Failure::UNANSWERED),
         }
     }
 
-    fn called_rings(&mut self, now: Time, leg: LegKey, body: Option<&Body>) {
-        let Some(entry) = self.leg_mut(leg) else { return };
-        let key = entry.contact;
-        if let LegState::Calling { ringing } = &mut entry.state {
-            *ringing = true;
-            self.dial_rings(now, key, leg, bytes(body));
+    /// An offer of ours was refused. Somebody refuses, so somebody is there, but for 408 and 481.
+    fn offer_refused(&mut self, now: Time, leg: LegKey, status: u16) {
+        self.legs.offer_refused(leg);
+        if matches!(status, 408 | 481) {
+            self.leg_vanished(now, leg);
+        }
+    }
+
+    /// Something happened to media.
+    pub(super) fn media_event(&mut self, now: Time, event: MediaEvent) {
+        match event {
+            MediaEvent::Leased(leases) => self.legs.leased(leases),
+            MediaEvent::Closed { endpoint, stats } => self.legs.counted(&mut lend!(self, now), endpoint, &stats),
+            MediaEvent::Played { endpoint, token } => {
+                let leg = self.legs.with_endpoint(endpoint).and_then(|leg| self.legs.get(leg));
+                if let Some(key) = leg.map(Leg::contact) {
+                    self.current = Some(key);
+                    self.played(now, key, token);
+                }
+            }
+            MediaEvent::Digit { endpoint, digit } => {
+                if let Some(leg) = self.legs.with_endpoint(endpoint) {
+                    self.digit(now, leg, digit);
+                }
+            }
+            MediaEvent::Silent { endpoint, .. } => {
+                if let Some(leg) = self.legs.with_endpoint(endpoint) {
+                    self.silent(now, leg);
+                }
+            }
         }
     }
 
