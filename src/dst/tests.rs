@@ -177,6 +177,7 @@ fn a_rule_taken_out_is_detected() {
         (Rule::RefusedAgain, foul),
         (Rule::LetGoOnce, any),
         (Rule::WithNobody, few_slots),
+        (Rule::BusyFirst, any),
         (Rule::EndedOutside, any),
     ];
     for (rule, days) in rules {

@@ -9,6 +9,7 @@ use super::dial::{DialTo, Purpose};
 use super::dispatch::user_of;
 use super::inbound::{Origin, Refusal, read_sdp_offer, refuse};
 use super::io::AgentCommand;
+use super::sabotage::Rule;
 use crate::base::words::{BreakReason, EndedBy};
 use crate::base::{AgentId, Time};
 use crate::call::trunk::{NumberTarget, TrunkRules};
@@ -56,6 +57,10 @@ impl Engine {
             }
             Dialled::Here(target) => {
                 self.busy_by(agent, key);
+                // Before the caller joins a queue: nobody is to be matched to their own call.
+                if self.holds(Rule::BusyFirst) {
+                    self.follow_messages(now);
+                }
                 self.lead(now, key, target);
             }
             Dialled::Somebody(to) => {

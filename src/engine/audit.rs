@@ -168,6 +168,11 @@ impl Engine {
             if matches!(contact.phase, Phase::Over) && contact.legs.is_empty() {
                 return Err(format!("contact {} is over and has not gone", contact.id));
             }
+            if let Phase::Ringing(rings) = &contact.phase
+                && rings.iter().any(|ring| contact.own == Some(ring.agent))
+            {
+                return Err(format!("contact {} rings the agent whose call it is", contact.id));
+            }
             if matches!(&contact.phase, Phase::Dialling(dial) if dial.ringing.legs().is_empty()) {
                 return Err(format!("contact {} waits for somebody who is not rung", contact.id));
             }

@@ -194,7 +194,7 @@ impl Engine {
             ContactTimer::EarlyMedia => self.early_media(now, key),
             ContactTimer::EarlyRepeat => self.repeat_early(now, key),
             ContactTimer::EarlyMax => self.early_media_over(now, key),
-            ContactTimer::TalkMax => self.end_contact(now, key, EndedBy::System, None),
+            ContactTimer::TalkMax => self.talk_max(now, key),
             ContactTimer::Alive => self.probe_caller(now, key),
             ContactTimer::GoodbyeMax => self.goodbye_over(now, key),
         }

@@ -18,7 +18,7 @@ use crate::call::menu::Menu;
 use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::report::FactKind;
 use crate::sdp::{self, Description};
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, ListenerId};
 use crate::sip::message::{Message, Start};
 use crate::sip::name::Name;
 use crate::sip::session::{Admission, Login, NotAdmitted};
@@ -49,29 +49,46 @@ pub(super) struct Origin {
     pub(super) dialled: Arc<str>,
 }
 
-/// Whether input is too old for new calls. Datagrams and connections wait in queues of their own, so that one says nothing of the other;
-/// but all are worked off by one thread: while either is behind, new calls are shed whichever way they come.
+/// Whether input is too old for new calls. Each socket of datagrams and all connections together wait in a queue of their own, so that a
+/// fresh message of one says nothing of another. All are worked off by one thread: late datagrams, which the kernel has measured, shed
+/// every new call. Late connections shed calls over connections alone: anybody can fill their queue.
 #[derive(Default)]
 pub(super) struct Overload {
-    datagrams: Lateness,
+    /// By listener.
+    datagrams: Vec<Lateness>,
     connections: Lateness,
 }
 
 /// Whether what came one way was late, and when that was last found.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Lateness {
     late_at: Option<Time>,
 }
 
-impl Overload {
-    fn note(&mut self, now: Time, datagram: bool, age: Duration) {
-        let Lateness { late_at } = if datagram { &mut self.datagrams } else { &mut self.connections };
-        let above = if late_at.is_some() { SHED_ABOVE / 2 } else { SHED_ABOVE };
-        *late_at = (age > above).then_some(now);
+impl Lateness {
+    fn note(&mut self, now: Time, age: Duration) {
+        let above = if self.late_at.is_some() { SHED_ABOVE / 2 } else { SHED_ABOVE };
+        self.late_at = (age > above).then_some(now);
     }
 
-    fn sheds(&self, now: Time) -> bool {
-        [&self.datagrams, &self.connections].iter().any(|way| way.late_at.is_some_and(|at| now.since(at) < LATE_FOR))
+    fn is_late(self, now: Time) -> bool {
+        self.late_at.is_some_and(|at| now.since(at) < LATE_FOR)
+    }
+}
+
+impl Overload {
+    fn note(&mut self, now: Time, listener: Option<ListenerId>, age: Duration) {
+        let Some(ListenerId(listener)) = listener else { return self.connections.note(now, age) };
+        let listener = usize::from(listener);
+        if self.datagrams.len() <= listener {
+            self.datagrams.resize(listener + 1, Lateness::default());
+        }
+        self.datagrams[listener].note(now, age);
+    }
+
+    /// Whether a new call that came this way is shed.
+    fn sheds(&self, now: Time, datagram: bool) -> bool {
+        self.datagrams.iter().any(|way| way.is_late(now)) || (!datagram && self.connections.is_late(now))
     }
 }
 
@@ -83,17 +100,20 @@ impl Engine {
     /// Notes how old input is: what is behind gets no further behind by taking new calls.
     pub(super) fn note_age(&mut self, now: Time, flow: &Flow, age: Duration) {
         let datagram = flow.transport.unreliable() || !self.holds(Rule::AgesApart);
-        self.overload.note(now, datagram, age);
+        let listener = if self.holds(Rule::AgesApart) { flow.listener } else { ListenerId(0) };
+        self.overload.note(now, datagram.then_some(listener), age);
     }
 
     /// An INVITE that begins a call.
     pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
         let transaction = self.sessions.outside().transaction_of(message, flow);
-        if let Some(refusal) = transaction.and_then(|key| self.refused.of(key)).filter(|_| self.holds(Rule::RefusedAgain)) {
-            return match refusal.status {
-                407 => self.challenge(now, flow, message, 407, Unproven::Wrong),
-                _ => self.turn_away(flow, message, &refusal),
-            };
+        let request = transaction.and_then(|transaction| self.refused.request(transaction, flow, message));
+        let before = request.and_then(|request| self.refused.of(now, request)).filter(|_| self.holds(Rule::RefusedAgain));
+        match (before, who) {
+            (Some(Refusal { status: 407, .. }), Who::Unproven(why)) => return self.challenge(now, flow, message, 407, why),
+            (Some(Refusal { status: 407, .. }), _) => return self.challenge(now, flow, message, 407, Unproven::Wrong),
+            (Some(refusal), _) => return self.turn_away(flow, message, &refusal),
+            (None, _) => {}
         }
         let taken = match who {
             Who::Trunk(trunk) => self.trunk_call(now, flow, message, trunk),
@@ -102,8 +122,8 @@ impl Engine {
             Who::Nobody => return,
         };
         let Err(refusal) = taken else { return };
-        if let (Some(key), true) = (transaction, flow.transport.unreliable()) {
-            self.refused.note(now, key, refusal);
+        if let (Some(request), true) = (request, flow.transport.unreliable()) {
+            self.refused.note(now, request, refusal);
         }
         match who {
             Who::Unproven(why) => self.challenge(now, flow, message, 407, why),
@@ -141,7 +161,7 @@ impl Engine {
         let dialled = dialled_number(message, rules);
         let target = rules.target(&dialled).ok_or_else(|| refuse(404, Rejected::NoDialog))?;
         let emergency = self.is_emergency(target);
-        if self.overload.sheds(now) && !emergency {
+        if self.overload.sheds(now, flow.transport.unreliable()) && !emergency {
             return Err(Refusal { retry_after: Some(SHED_RETRY), ..refuse(503, Rejected::Shed) });
         }
         if self.sessions.merged(message) {

@@ -16,8 +16,11 @@ impl Engine {
     /// Follows up everything that sessions have told.
     pub(super) fn follow_sessions(&mut self, now: Time) {
         while let Some((session, event)) = self.sessions.poll_event() {
-            if let Some(leg) = self.legs.with_session(session) {
-                self.session_event(now, leg, event);
+            match self.legs.with_session(session) {
+                Some(leg) => self.session_event(now, leg, event),
+                None if event == SessionEvent::Over => {}
+                // A fault has prevented its leg: nobody would end it.
+                None => self.sessions.abandon(now, session),
             }
         }
         while let Some((id, event)) = self.sessions.outside().poll() {
@@ -67,7 +70,8 @@ impl Engine {
             }
             SessionEvent::Gone { why: GoneWhy::HungUp | GoneWhy::Unacknowledged } => self.leg_vanished(now, leg),
             SessionEvent::Over => self.leg_gone(now, leg),
-            SessionEvent::AnsweredLate | SessionEvent::Acknowledged | SessionEvent::OfferWithdrawn => {}
+            SessionEvent::AnsweredLate => self.legs.answered_late(&mut lend!(self, now), leg),
+            SessionEvent::Acknowledged | SessionEvent::OfferWithdrawn => {}
         }
     }
 

@@ -286,6 +286,9 @@ impl Engine {
         }
         // The request at hand may not have been answered, and nobody would answer it any more.
         self.sessions.answer_unowned(now);
+        // A session whose leg the fault has prevented would be nobody's.
+        let legs = &self.legs;
+        self.sessions.abandon_unless(now, |session| legs.with_session(session).is_some());
         self.settle(now);
         id
     }
@@ -299,6 +302,8 @@ impl Engine {
                 Reason::Desk(agent, timer) => self.desks.due(&mut lend!(self, now), agent, timer),
                 Reason::Probe(trunk) => self.probe_trunk(now, trunk),
             }
+            // What follows from one deadline comes before the next, though both are due.
+            self.follow_messages(now);
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) enum Rule {
     LetGoOnce,
     /// Who was passed on to a line that does not take them is with nobody any more.
     WithNobody,
+    /// An agent who dials a queue is busy before the call joins it.
+    BusyFirst,
     /// Whoever is outside ends a talk in its own name.
     EndedOutside,
 }

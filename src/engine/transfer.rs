@@ -188,6 +188,17 @@ impl Engine {
         true
     }
 
+    /// The longest talk is over. Whoever is being passed on has done with this agent, and waits for the other.
+    pub(super) fn talk_max(&mut self, now: Time, key: ContactKey) {
+        match self.contact(key).and_then(|contact| contact.transfer?.leg) {
+            Some(leg) => {
+                self.hang_up(now, leg);
+                self.transferor_gone(now, key, leg);
+            }
+            None => self.end_contact(now, key, EndedBy::System, None),
+        }
+    }
+
     /// The caller left while being passed on.
     pub(super) fn transfer_abandoned(&mut self, now: Time, key: ContactKey) {
         let Some(transfer) = self.contact_mut(key).and_then(|contact| contact.transfer.take()) else { return };

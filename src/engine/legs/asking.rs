@@ -80,6 +80,13 @@ impl Legs {
         true
     }
 
+    /// The party has shown by itself that it is there.
+    pub(super) fn is_there(&mut self, key: LegKey) {
+        if let Some(leg) = self.leg_mut(key) {
+            leg.asked = Asked::No;
+        }
+    }
+
     /// An offer of ours within the session was refused: what was agreed before stands (RFC 3261 14.1).
     pub(in crate::engine) fn offer_refused(&mut self, key: LegKey) {
         let Some(leg) = self.leg_mut(key) else { return };

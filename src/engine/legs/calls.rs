@@ -9,7 +9,7 @@ use crate::engine::context::Context;
 use crate::engine::media_port::MediaThread;
 use crate::engine::sabotage::Rule;
 use crate::sdp::{self, Codecs, Description};
-use crate::sip::session::{NewInvite, SessionId};
+use crate::sip::session::{NewInvite, Purpose, SessionId};
 
 /// A caller's leg to be.
 pub(in crate::engine) struct NewCaller {
@@ -186,14 +186,27 @@ impl Legs {
         Some(codec)
     }
 
+    /// The party called has answered although it was cancelled. It is being hung up.
+    pub(in crate::engine) fn answered_late(&mut self, cx: &mut Context<'_>, key: LegKey) {
+        self.failed(key, 200);
+        self.close_media(cx, key);
+    }
+
     /// A party offers again: hold, resume, a new address. Answered locally, in the codec in use if it is still offered, else in another that
     /// can be transcoded. Whether it could be.
     pub(in crate::engine) fn reoffered(&mut self, cx: &mut Context<'_>, key: LegKey, sdp_offer: &[u8]) -> bool {
         let body = sdp::read(sdp_offer).ok().and_then(|sdp_offer| self.answer_within(cx, key, &sdp_offer));
         let Some(mut session) = self.session(cx, key) else { return false };
         match &body {
-            Some(body) => session.answer_offer((SDP, body)),
+            Some(body) => {
+                // Whoever offers is there: what asked about that, and waits, would offer what is no longer so.
+                session.withdraw(Purpose::Alive);
+                session.answer_offer((SDP, body));
+            }
             None => session.refuse_offer(488),
+        }
+        if body.is_some() {
+            self.is_there(key);
         }
         body.is_some()
     }

@@ -150,6 +150,12 @@ impl Sessions {
         }
     }
 
+    /// Ends every session that nobody owns, after a caught panic.
+    pub fn abandon_unless(&mut self, now: Time, owned: impl Fn(SessionId) -> bool) {
+        let unowned: Vec<SessionId> = self.slab.iter().map(|(_, session)| session.id).filter(|id| !owned(*id)).collect();
+        unowned.into_iter().for_each(|id| self.abandon(now, id));
+    }
+
     /// Answers 500 to every request that nobody is going to answer: after a caught panic, since the request at hand may be one.
     pub fn answer_unowned(&mut self, now: Time) {
         self.stack.answer_unowned(now);

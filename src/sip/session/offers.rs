@@ -267,6 +267,20 @@ impl SessionMut<'_> {
         }
     }
 
+    /// Takes an offer of ours back that waits for its turn. Nothing is told of it. One that is under way goes on.
+    pub fn withdraw(&mut self, purpose: Purpose) {
+        let (now, id, sessions) = (self.now, self.id, &mut *self.sessions);
+        let Some(session) = find(&mut sessions.slab, id) else { return };
+        let State::Up(up) = &mut session.state else { return };
+        up.waiting.retain(|waiting| waiting.purpose != purpose);
+        if up.waiting.is_empty()
+            && let Some(glare) = up.glare.take()
+        {
+            sessions.deadlines.cancel(glare);
+        }
+        sessions.offer_next(now, id);
+    }
+
     /// Accepts the peer's offer (200). Quiet if it was withdrawn meanwhile.
     pub fn answer_offer(&mut self, body: Content<'_>) {
         let (now, id, sessions) = (self.now, self.id, &mut *self.sessions);
