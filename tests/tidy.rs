@@ -1,10 +1,12 @@
 //! The rules of the tree, checked by a test: which room may know which, who may read a clock, draw randomness or lock,
 //! that facts are one list, and that nothing in the tree points outside of it. Lengths are only printed.
 //!
-//! [`documents`] looks at documents and comments.
+//! [`documents`] looks at documents and comments, [`shape`] at types and at who knows whom.
 
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/shape.rs"]
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

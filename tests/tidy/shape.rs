@@ -1,0 +1,379 @@
+//! The shape of what is large: how much a type shows, what is said between owners, and who knows whom inside the engine.
+//!
+//! Numbers that are too large today are ceilings, which may only shrink.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::visit::{self, Visit};
+
+use super::{files, is_test};
+
+/// The rooms that are looked at.
+const ROOMS: &[&str] = &["src/engine", "src/sip/session"];
+
+/// Methods of a type that can be called from outside of its file.
+const METHODS_MAX: usize = 20;
+/// Types that have more, and how many.
+const METHODS_CEILING: &[(&str, usize)] = &[("src/engine Engine", 151), ("src/sip/session Sessions", 56)];
+
+/// Variants of an enum that one owner sends to another.
+const VARIANTS_MAX: usize = 16;
+/// Enums that have more, and how many.
+const VARIANTS_CEILING: &[(&str, usize)] = &[];
+
+/// Files in which `Engine` has methods, and their lines.
+const ENGINE_FILES_CEILING: usize = 23;
+const ENGINE_LINES_CEILING: usize = 4326;
+
+/// Files of the engine each of which knows, over others, all the rest of them.
+const KNOT_CEILING: usize = 22;
+
+/// A ceiling holds, and is not far above what there is: whoever makes something smaller lowers it.
+fn holds(what: &str, now: usize, ceiling: usize) -> Result<(), String> {
+    if now > ceiling {
+        return Err(format!("{what}: {now}, and at most {ceiling} are allowed"));
+    }
+    if now < ceiling - ceiling / 10 {
+        return Err(format!("{what}: {now} only. Lower the ceiling from {ceiling}"));
+    }
+    Ok(())
+}
+
+/// Whether something is compiled for tests alone.
+fn for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
+    })
+}
+
+/// What a file has, tests apart.
+#[derive(Default)]
+struct Shape {
+    /// Whether what is private here is visible in other files: they are modules of this one.
+    has_modules: bool,
+    /// By type: its methods that can be called from outside of the file.
+    methods: BTreeMap<String, usize>,
+    /// Types with `impl` blocks of their own, traits apart.
+    has_methods: BTreeSet<String>,
+    /// Enums, with their variants.
+    enums: Vec<(String, usize)>,
+    /// Words that a path ends in or leads through.
+    words: BTreeSet<String>,
+    /// Paths, with those that are imported.
+    paths: Vec<Vec<String>>,
+    /// What imports bring in: the name, and from where.
+    imports: Vec<(String, Vec<String>)>,
+}
+
+impl Shape {
+    fn of(file: &str) -> Self {
+        let file = syn::parse_file(file).expect("it is Rust");
+        let is_module =
+            |item: &syn::Item| matches!(item, syn::Item::Mod(module) if module.content.is_none() && !for_tests(&module.attrs));
+        let mut shape = Shape { has_modules: file.items.iter().any(is_module), ..Shape::default() };
+        shape.visit_file(&file);
+        shape.words = shape.paths.iter().flatten().cloned().collect();
+        shape
+    }
+
+    fn import(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.import(&with(&path.ident), &path.tree),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(before, tree)),
+            syn::UseTree::Name(name) => self.imported(name.ident.to_string(), with(&name.ident)),
+            syn::UseTree::Rename(name) => self.imported(name.rename.to_string(), with(&name.ident)),
+            syn::UseTree::Glob(_) => self.paths.push(before.to_vec()),
+        }
+    }
+
+    fn imported(&mut self, name: String, path: Vec<String>) {
+        self.paths.push(path.clone());
+        self.imports.push((name, path));
+    }
+}
+
+impl<'s> Visit<'s> for Shape {
+    fn visit_item(&mut self, item: &'s syn::Item) {
+        let attributes = match item {
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            _ => return visit::visit_item(self, item),
+        };
+        if !for_tests(attributes) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'s syn::ItemImpl) {
+        if let syn::Type::Path(of) = &*item.self_ty
+            && item.trait_.is_none()
+            && let Some(name) = of.path.segments.last().map(|segment| segment.ident.to_string())
+        {
+            let visible = |method: &&syn::ImplItemFn| self.has_modules || !matches!(method.vis, syn::Visibility::Inherited);
+            let methods = item.items.iter().filter_map(|item| match item {
+                syn::ImplItem::Fn(method) if !for_tests(&method.attrs) => Some(method),
+                _ => None,
+            });
+            let count = methods.filter(visible).count();
+            *self.methods.entry(name.clone()).or_default() += count;
+            self.has_methods.insert(name);
+        }
+        visit::visit_item_impl(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, method: &'s syn::ImplItemFn) {
+        if !for_tests(&method.attrs) {
+            visit::visit_impl_item_fn(self, method);
+        }
+    }
+
+    fn visit_item_enum(&mut self, item: &'s syn::ItemEnum) {
+        self.enums.push((item.ident.to_string(), item.variants.len()));
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_use(&mut self, item: &'s syn::ItemUse) {
+        self.import(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'s syn::Path) {
+        self.paths.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+}
+
+/// The files of a room, tests apart, with their shapes.
+fn shapes(room: &str) -> Vec<(String, Shape)> {
+    let found = files(room, ".rs").into_iter().filter(|(name, _)| !is_test(name));
+    found.map(|(name, text)| (name, Shape::of(&text))).collect()
+}
+
+/// Whether an enum is what one owner sends to another.
+fn is_sent(name: &str) -> bool {
+    let to = name.strip_prefix("To").is_some_and(|rest| rest.starts_with(char::is_uppercase));
+    to || name.ends_with("Event") || name.ends_with("Command")
+}
+
+/// Holds each number to the greatest that is allowed, or to the ceiling that it has.
+fn over(numbers: impl IntoIterator<Item = (String, usize)>, max: usize, ceilings: &[(&str, usize)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut needed = BTreeSet::new();
+    for (what, now) in numbers {
+        match ceilings.iter().find(|(excepted, _)| *excepted == what) {
+            Some((name, ceiling)) if now > max => {
+                needed.insert(*name);
+                wrong.extend(holds(&what, now, *ceiling).err());
+            }
+            _ if now > max => wrong.push(format!("{what}: {now}, and at most {max} are allowed")),
+            _ => {}
+        }
+    }
+    let idle = ceilings.iter().filter(|(name, _)| !needed.contains(name));
+    wrong.extend(idle.map(|(name, _)| format!("{name} needs no exception any more: take it out")));
+    wrong
+}
+
+#[test]
+fn types_show_few_methods() {
+    let mut methods: BTreeMap<String, usize> = BTreeMap::new();
+    for room in ROOMS {
+        for (_, shape) in shapes(room) {
+            // A type's methods may be spread over files. Types of the same name in one room are taken together.
+            shape.methods.iter().for_each(|(of, count)| *methods.entry(format!("{room} {of}")).or_default() += count);
+        }
+    }
+    let wrong = over(methods, METHODS_MAX, METHODS_CEILING);
+    assert!(wrong.is_empty(), "methods that other files can call:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_sent_between_owners_is_little() {
+    let mut sent = Vec::new();
+    for (name, shape) in ROOMS.iter().flat_map(|room| shapes(room)) {
+        let enums = shape.enums.into_iter().filter(|(of, _)| is_sent(of));
+        sent.extend(enums.map(|(of, variants)| (format!("{name} {of}"), variants)));
+    }
+    assert!(sent.len() >= 4, "the enums were not found");
+    let wrong = over(sent, VARIANTS_MAX, VARIANTS_CEILING);
+    assert!(wrong.is_empty(), "variants:\n{}", wrong.join("\n"));
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "where the engine is large is worth knowing")]
+fn the_engine_is_in_few_files() {
+    let mut found = Vec::new();
+    for (name, text) in files("src/engine", ".rs").into_iter().filter(|(name, _)| !is_test(name)) {
+        if Shape::of(&text).has_methods.contains("Engine") {
+            found.push((text.lines().count(), name));
+        }
+    }
+    found.sort();
+    found.iter().rev().for_each(|(lines, name)| println!("{lines:5} {name}"));
+    holds("files with methods of Engine", found.len(), ENGINE_FILES_CEILING).unwrap();
+    let lines = found.iter().map(|(lines, _)| lines).sum();
+    holds("lines of files with methods of Engine", lines, ENGINE_LINES_CEILING).unwrap();
+}
+
+/// Cells that are shared hide who changes what.
+const SHARED: &[&str] = &["Rc", "RefCell", "Cell"];
+
+#[test]
+fn the_engine_shares_no_cells() {
+    let mut wrong = Vec::new();
+    for (name, shape) in shapes("src/engine") {
+        wrong.extend(SHARED.iter().filter(|word| shape.words.contains(**word)).map(|word| format!("{name}: {word}")));
+    }
+    assert!(wrong.is_empty(), "the engine's state has one owner each:\n{}", wrong.join("\n"));
+}
+
+/// Files that know each other: an edge leads from a file to those that its paths lead to.
+#[derive(Default)]
+struct Edges(BTreeMap<String, BTreeSet<String>>);
+
+impl Edges {
+    /// The edges between modules, named as `engine::desks`, of which all are known.
+    fn of(shapes: &BTreeMap<String, Shape>) -> Self {
+        let mut edges = Edges::default();
+        for (module, shape) in shapes {
+            let known = shape.paths.iter().filter_map(|path| Self::end(shapes, module, path, 0)).filter(|end| end != module);
+            edges.0.insert(module.clone(), known.collect());
+        }
+        edges
+    }
+
+    /// The module that has what a path in a module leads to; imports are followed to where they lead.
+    fn end(shapes: &BTreeMap<String, Shape>, module: &str, path: &[String], depth: usize) -> Option<String> {
+        let mut at: Vec<&str> = module.split("::").collect();
+        let mut rest = path;
+        match path.first()?.as_str() {
+            "crate" => (at, rest) = (Vec::new(), &path[1..]),
+            "self" => rest = &path[1..],
+            "super" => {
+                while rest.first().is_some_and(|word| word == "super") {
+                    at.pop();
+                    rest = &rest[1..];
+                }
+            }
+            child if shapes.contains_key(&format!("{module}::{child}")) => {}
+            _ => return None,
+        }
+        while let Some(word) = rest.first() {
+            let deeper = [&at[..], &[word]].concat();
+            if !at.is_empty() && !shapes.contains_key(&deeper.join("::")) {
+                break;
+            }
+            (at, rest) = (deeper, &rest[1..]);
+        }
+        let at = at.join("::");
+        let shape = shapes.get(&at)?;
+        let import = rest.first().and_then(|name| shape.imports.iter().find(|(imported, _)| imported == name));
+        let further = import.filter(|_| depth < 5).and_then(|(_, from)| Self::end(shapes, &at, from, depth + 1));
+        Some(further.unwrap_or(at))
+    }
+
+    fn reached(&self, from: &str) -> BTreeSet<&str> {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![from];
+        while let Some(module) = next.pop() {
+            for known in self.0.get(module).into_iter().flatten() {
+                if reached.insert(known.as_str()) {
+                    next.push(known);
+                }
+            }
+        }
+        reached
+    }
+
+    /// The strongly connected components of more than one module, the largest first.
+    fn knots(&self) -> Vec<Vec<&str>> {
+        let reached: BTreeMap<&str, BTreeSet<&str>> =
+            self.0.keys().map(|module| (module.as_str(), self.reached(module))).collect();
+        let mut left: BTreeSet<&str> = reached.keys().copied().collect();
+        let mut knots = Vec::new();
+        while let Some(first) = left.pop_first() {
+            let mut knot = vec![first];
+            knot.extend(left.iter().filter(|other| reached[first].contains(**other) && reached[**other].contains(first)));
+            left.retain(|module| !knot.contains(module));
+            knots.push(knot);
+        }
+        knots.retain(|knot| knot.len() > 1);
+        knots.sort_by_key(|knot| std::cmp::Reverse(knot.len()));
+        knots
+    }
+}
+
+/// The module of a file under `src`.
+fn module(file: &str) -> String {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    path.replace('/', "::")
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "which files know each other is worth knowing")]
+fn the_engines_knot_gets_no_larger() {
+    let shapes = shapes("src/engine").into_iter().map(|(name, shape)| (module(&name), shape)).collect();
+    let edges = Edges::of(&shapes);
+    let knots = edges.knots();
+    for knot in &knots {
+        println!("{} files know each other: {}", knot.len(), knot.join(" "));
+    }
+    println!("{} files in all", shapes.len());
+    holds("files of the engine that know each other", knots.first().map_or(0, Vec::len), KNOT_CEILING).unwrap();
+}
+
+#[test]
+fn ceilings_only_shrink() {
+    assert!(holds("a", 100, 100).is_ok() && holds("a", 90, 100).is_ok());
+    assert!(holds("a", 101, 100).unwrap_err().contains("at most"));
+    assert!(holds("a", 89, 100).unwrap_err().contains("Lower"));
+    assert!(holds("a", 1, 2).is_err(), "small ceilings are exact");
+    let numbers = |b| [("a".to_owned(), 3), ("b".to_owned(), b)];
+    assert!(over(numbers(5), 3, &[("b", 5)]).is_empty());
+    assert_eq!(over(numbers(4), 3, &[]).len(), 1, "more than allowed");
+    assert_eq!(over(numbers(6), 3, &[("b", 5)]).len(), 1, "above the ceiling");
+    assert_eq!(over(numbers(3), 3, &[("b", 5)]).len(), 1, "an exception that nobody needs");
+}
+
+#[test]
+fn methods_variants_and_cells_are_counted() {
+    let file = "
+        use std::rc::Rc;
+        impl a::Large { pub fn a() {} pub(super) fn b() {} fn c() {} #[cfg(test)] pub fn d() {} const E: u8 = 1; }
+        impl Large { pub(crate) fn f() -> std::cell::RefCell<u8> { g() } }
+        impl Clone for Large { fn clone(&self) -> Self { *self } }
+        #[cfg(test)] impl Small { pub fn a() {} }
+        #[cfg(test)] mod tests { use std::cell::Cell; impl Large { pub fn g() {} } }
+        enum ToDesk { A, B(u8) }";
+    let shape = Shape::of(file);
+    assert_eq!(shape.methods, BTreeMap::from([("Large".to_owned(), 3)]));
+    assert_eq!(Shape::of(&format!("mod a; {file}")).methods["Large"], 4, "modules of a file see what is private in it");
+    assert_eq!(shape.enums, [("ToDesk".to_owned(), 2)]);
+    assert_eq!(SHARED.iter().filter(|word| shape.words.contains(**word)).count(), 2, "tests may have cells");
+    assert!(["ToDesk", "SessionEvent", "MediaCommand"].into_iter().all(is_sent));
+    assert!(!["Tone", "To", "Events", "Phase"].into_iter().any(is_sent));
+}
+
+#[test]
+fn knots_are_found() {
+    let shapes = [
+        ("engine", "mod a; mod b; mod c; mod d; pub use d::Deep; pub struct Hub; fn f(a: a::A) {}"),
+        ("engine::a", "use super::{Hub, b::B};"),
+        ("engine::b", "use crate::engine::c; fn f() { c::g(super::Deep) }"),
+        ("engine::c", "fn f() { super::b::g(); std::mem::drop(1) }"),
+        ("engine::d", "use crate::base::Time; #[cfg(test)] mod tests { use super::super::Hub; }"),
+        ("engine::d::e", "use super::Deep; use super::super::c::C;"),
+    ];
+    let shapes = shapes.into_iter().map(|(name, file)| (name.to_owned(), Shape::of(file))).collect();
+    let edges = Edges::of(&shapes);
+    let known = |module: &str| edges.0[module].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(known("engine"), ["engine::a", "engine::d"]);
+    assert_eq!(known("engine::a"), ["engine", "engine::b"]);
+    assert_eq!(known("engine::b"), ["engine::c", "engine::d"], "what is exported again is known where it is");
+    assert_eq!(known("engine::c"), ["engine::b"]);
+    assert!(known("engine::d").is_empty(), "tests may know anyone");
+    assert_eq!(known("engine::d::e"), ["engine::c", "engine::d"]);
+    assert_eq!(edges.knots(), [["engine", "engine::a"], ["engine::b", "engine::c"]]);
+}
