@@ -1,9 +1,21 @@
 #!/usr/bin/env bash
-# Installs the real peers that the tests talk to: Debian packages, where their command is missing. Says what it does. Nothing that
-# is installed is started, nor enabled. Without root it says what is missing; tests/run.sh leaves those tests out, and fails in the end, so
-# that nobody takes a part for the whole.
+# Gets everything that the tests need before the first of them runs: the crates, the real peers that they talk to (Debian packages, where
+# their command is missing), nextest. Says what it does. Nothing that is installed is started, nor enabled. Without root it says what is
+# missing; tests/run.sh leaves those tests out, and fails in the end, so that nobody takes a part for the whole.
 set -euo pipefail
-source "$(dirname "$0")/peers.sh"
+cd "$(dirname "$0")/.."
+source tests/peers.sh
+
+# Crates: of the main package those for this machine; of the models all, for which ones they need depends on a cfg. What is here
+# already needs no network. What cannot be had is missed by the build that needs it.
+fetch() { # ARGUMENTS...: for cargo fetch
+  cargo fetch --locked --quiet --offline "$@" 2>/dev/null || {
+    echo "setup: fetching crates: ${*: -1}"
+    cargo fetch --locked --quiet "$@" || echo "setup: not all crates could be fetched" >&2
+  }
+}
+fetch --target "$(rustc -vV | sed -n 's/^host: //p')" --manifest-path Cargo.toml
+fetch --manifest-path tests/models/Cargo.toml
 
 mapfile -t missing < <(missing_peers | cut -d'|' -f2 | sort -u)
 if ((${#missing[@]})); then
