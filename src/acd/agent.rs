@@ -345,6 +345,15 @@ impl<C: Copy + PartialEq> Agent<C> {
         }
     }
 
+    /// After a fault: no contact has the agent, and so many calls of the agent's own are up.
+    pub fn mend(&mut self, now: Time, own_calls: u8) {
+        self.own_calls = own_calls;
+        let busy = matches!(self.state, State::Busy { .. });
+        if self.state.contact().is_some() || busy != (own_calls > 0) {
+            self.settle(now);
+        }
+    }
+
     /// The state's deadline may have come. Returns what it meant.
     pub fn due(&mut self, now: Time) -> Due {
         if self.state.deadline().is_none_or(|until| until > now) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -317,8 +318,16 @@ impl City {
         self.network.send(self.now, Parcel { from: self.server, to, bytes, connection: Some(id) });
     }
 
+    /// Hands the engine an input. A panic that a test has injected is contained as the shell of a shard does it.
     fn input(&mut self, input: Input<'_>) {
-        self.engine.handle(self.now, input);
+        let (engine, now) = (&mut self.engine, self.now);
+        if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
+            self.watch.panicked();
+            let fault = catch_unwind(AssertUnwindSafe(|| engine.fault(now)));
+            if fault.is_err() {
+                self.watch.fault("a fault could not be contained".to_owned());
+            }
+        }
         self.drain();
     }
 

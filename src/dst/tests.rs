@@ -195,6 +195,26 @@ fn a_rule_taken_out_is_detected() {
     }
 }
 
+/// A panic in any kind of delivery costs whoever was at work; every other party goes on, and no rule of the house is broken.
+#[test]
+#[allow(clippy::print_stdout, reason = "which day it was is worth knowing")]
+fn a_panic_costs_whoever_was_at_work() {
+    for name in crate::engine::DELIVERIES {
+        let mut played = 0;
+        for seed in 0..200 {
+            let mut city = city(seed);
+            city.engine.panic_at(name);
+            city.run().unwrap_or_else(|why| panic!("{name}, seed {seed}: {why}"));
+            played += u32::from(!city.engine.waits_for_panic());
+            if played == 10 {
+                break;
+            }
+        }
+        assert!(played > 0, "{name} never happens");
+        println!("{name}: {played} days");
+    }
+}
+
 /// A day is not empty: callers talk, leave, overflow, are passed on and come back, agents refuse, miss and make calls, phones register.
 #[test]
 fn much_happens_in_a_day() {

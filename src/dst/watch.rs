@@ -20,13 +20,14 @@ pub(super) struct Watch {
     matcher: Arc<Matcher>,
     facts: Vec<Fact>,
     fault: Option<String>,
+    panics: u32,
     /// When a datagram was last too old, if none since was in time.
     too_old_at: Option<Time>,
 }
 
 impl Watch {
     pub(super) fn new(settings: Arc<Settings>, matcher: Arc<Matcher>) -> Self {
-        Watch { settings, matcher, facts: Vec::new(), fault: None, too_old_at: None }
+        Watch { settings, matcher, facts: Vec::new(), fault: None, panics: 0, too_old_at: None }
     }
 
     pub(super) fn facts(&self) -> &[Fact] {
@@ -36,6 +37,14 @@ impl Watch {
     /// Something was wrong; the first thing that was is kept.
     pub(super) fn fault(&mut self, why: String) {
         self.fault.get_or_insert(why);
+    }
+
+    /// The engine has panicked: once it may, where a test wants it.
+    pub(super) fn panicked(&mut self) {
+        self.panics += 1;
+        if self.panics > 1 || !cfg!(test) {
+            self.fault("the engine has panicked".to_owned());
+        }
     }
 
     /// What has been wrong so far.

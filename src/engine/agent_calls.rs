@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::between::ToDesk;
+use super::between::{Begin, ToContact, ToDesk};
 use super::contact::ContactKey;
-use super::dial::{DialTo, Purpose};
+use super::dial::DialTo;
 use super::dispatch::user_of;
 use super::inbound::{Origin, Refusal, read_sdp_offer, refuse};
 use super::io::AgentCommand;
 use super::sabotage::Rule;
-use crate::base::words::{BreakReason, EndedBy};
+use crate::base::words::BreakReason;
 use crate::base::{AgentId, Time};
 use crate::call::trunk::{NumberTarget, TrunkRules};
 use crate::sip::flow::Flow;
@@ -46,33 +46,29 @@ impl Engine {
         let name: Arc<str> = self.settings.directory.agents[agent.index()].as_ref().map(|a| a.name.clone()).unwrap_or_default();
         let origin = Origin { trunk: None, own: Some(agent), entry, emergency, number: name, dialled: user.into() };
         let key = self.new_contact(now, (flow, message), origin, sdp_offer)?;
-        self.current = Some(key);
-        match dialled {
+        // The desk hears of the call before it begins: nobody is to be matched to a call of their own.
+        let begin = match dialled {
             Dialled::Code(command, prompt) => {
                 self.tell_desk(agent, ToDesk::Command(command));
-                if self.answer_caller(now, key, None) {
-                    let prompt = self.prompt(key, prompt);
-                    self.goodbye(now, key, EndedBy::System, vec![prompt]);
-                }
+                Begin::Confirm(prompt)
             }
             Dialled::Here(target) => {
                 self.busy_by(agent, key);
-                // Before the caller joins a queue: nobody is to be matched to their own call.
-                if self.holds(Rule::BusyFirst) {
-                    self.follow_messages(now);
-                }
-                self.lead(now, key, target);
+                Begin::Lead(target)
             }
             Dialled::Somebody(to) => {
                 self.busy_by(agent, key);
-                self.dial(now, key, to, Purpose::Own);
+                Begin::Dial(to)
             }
-        }
+        };
+        self.out.tell_contact(key, ToContact::Begin(begin));
         Ok(())
     }
 
     fn busy_by(&mut self, agent: AgentId, key: ContactKey) {
-        self.tell_desk(agent, ToDesk::OwnCall);
+        if self.holds(Rule::BusyFirst) {
+            self.tell_desk(agent, ToDesk::OwnCall);
+        }
         if let Some(contact) = self.contact_mut(key) {
             contact.busies_owner = true;
         }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::contact::ContactKey;
+use super::dial::DialTo;
 use super::io::AgentCommand;
 use crate::acd::ContactSlot;
 use crate::base::words::OfferOutcome;
 use crate::base::{AgentId, ContactId, QueueId, ShardId};
+use crate::call::trunk::NumberTarget;
 
 /// A desk, that is, an agent of the shard that owns the agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,9 +61,22 @@ pub(super) enum ToDesk {
     Take(ContactRef, Want),
 }
 
+/// What a contact begins with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Begin {
+    /// It is led to an entry or a queue.
+    Lead(NumberTarget),
+    /// An agent hears that a feature code was taken: the name of the recording.
+    Confirm(&'static str),
+    /// An agent calls somebody.
+    Dial(DialTo),
+}
+
 /// To a contact.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum ToContact {
+    /// It has arrived, and begins.
+    Begin(Begin),
     /// The agent whom the matcher reserved for one of the contact's slots has turned away meanwhile.
     Declined(ContactSlot, DeskId),
     /// The agent is the contact's: rung now, or never.
@@ -71,7 +86,7 @@ pub(super) enum ToContact {
 }
 
 /// A message between owners.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     ToDesk(DeskId, ToDesk),
     ToContact(ContactKey, ToContact),

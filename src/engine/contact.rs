@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
-use super::dial::Dial;
+use super::dial::{Dial, DialTo};
 use super::legs::LegKey;
 use super::media_port::MediaThread;
 use super::ringing::Ringing;
@@ -135,6 +135,24 @@ pub(super) struct Contact {
     pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), 10>,
 }
 
+impl Contact {
+    /// Whether the agent is the contact's: rung, talking, or passing it on.
+    pub(super) fn has(&self, agent: AgentId) -> bool {
+        let rung = match &self.phase {
+            Phase::Ringing(rings) => rings.iter().any(|ring| ring.agent == agent),
+            Phase::Dialling(dial) => dial.to == DialTo::Agent(agent),
+            Phase::Talking { agent: with, .. } => *with == Some(agent),
+            _ => false,
+        };
+        rung || self.transfer.is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
+    }
+
+    /// Whether it is a call of the agent's own, that the agent is busy by.
+    pub(super) fn is_own_call_of(&self, agent: AgentId) -> bool {
+        self.own == Some(agent) && self.busies_owner && !matches!(self.phase, Phase::Over)
+    }
+}
+
 impl Engine {
     pub(super) fn contact(&self, key: ContactKey) -> Option<&Contact> {
         self.contacts.get(key.slot as usize).filter(|contact| contact.key == key)
@@ -183,7 +201,6 @@ impl Engine {
     pub(super) fn contact_timer(&mut self, now: Time, key: ContactKey, timer: ContactTimer) {
         let Some(contact) = self.contact_mut(key) else { return };
         contact.timers.retain(|(running, _)| *running != timer);
-        self.current = Some(key);
         match timer {
             ContactTimer::Key => self.menu_event(now, key, crate::call::menu::Event::TimedOut),
             ContactTimer::Relax => self.relax(now, key),

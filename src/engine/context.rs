@@ -110,6 +110,15 @@ impl Outbox {
         }
     }
 
+    /// Takes back what a desk has not heard yet, but for questions and commands; for the hub, which mends the desk.
+    pub(super) fn take_back(&mut self, agent: AgentId) {
+        let stays = |message: &Between| match message {
+            Between::ToDesk(desk, message) => desk.agent != agent || matches!(message, ToDesk::Take(..) | ToDesk::Command(_)),
+            _ => true,
+        };
+        self.messages.retain(stays);
+    }
+
     /// The next output; for the hub.
     pub(super) fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -229,6 +229,15 @@ impl Desks {
         }
     }
 
+    /// Puts a desk in order after a fault, when no contact has the agent any more: so many legs to its phones are left, and so many calls of
+    /// the agent's own.
+    pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
+        (desk.legs, desk.ring_ended) = (legs, None);
+        desk.agent.mend(cx.now, own_calls);
+        self.changed(cx, agent);
+    }
+
     /// A REGISTER that an agent has proved to be the agent's own (RFC 3261 10.3).
     pub(super) fn register(&mut self, cx: &mut Context<'_>, agent: AgentId, flow: &Flow, message: &Message<'_>) {
         if register::answer(&mut self.devices, cx, agent, flow, message) {

@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// The contact's phase, while it waits for this agent's desk.
-    fn asks_for(&mut self, key: ContactKey, agent: AgentId) -> Option<&mut Dial> {
+    pub(super) fn asks_for(&mut self, key: ContactKey, agent: AgentId) -> Option<&mut Dial> {
         match self.contact_mut(key).map(|contact| &mut contact.phase) {
             Some(Phase::Dialling(dial)) if dial.to == DialTo::Agent(agent) && dial.desk == DeskSays::Nothing => Some(dial),
             _ => None,

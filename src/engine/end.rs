@@ -131,7 +131,6 @@ impl Engine {
         self.draining = true;
         let keys: Vec<ContactKey> = self.contacts.iter().map(|(_, contact)| contact.key).collect();
         for key in keys {
-            self.current = Some(key);
             self.end_contact(now, key, EndedBy::System, Some(503));
         }
     }

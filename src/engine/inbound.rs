@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::between::ContactRef;
+use super::between::{Begin, ContactRef, ToContact};
 use super::contact::{CallerHears, Contact, ContactKey, ContactTimer, Phase};
+use super::dial::Purpose;
 use super::dispatch::{Who, user_of};
 use super::legs::{Leg, LegKey, NewCaller};
 use super::proof::Unproven;
@@ -106,8 +107,7 @@ impl Engine {
 
     /// An INVITE that begins a call.
     pub(super) fn invite(&mut self, now: Time, flow: &Flow, message: &Message<'_>, who: Who) {
-        let transaction = self.sessions.outside().transaction_of(message, flow);
-        let request = transaction.and_then(|transaction| self.refused.request(transaction, flow, message));
+        let request = self.refused.request(flow, message);
         let before = request.and_then(|request| self.refused.of(now, request)).filter(|_| self.holds(Rule::RefusedAgain));
         match (before, who) {
             (Some(Refusal { status: 407, .. }), Who::Unproven(why)) => return self.challenge(now, flow, message, 407, why),
@@ -172,8 +172,7 @@ impl Engine {
         let number: Arc<str> = caller_number(message, rules).into();
         let origin = Origin { trunk: Some(trunk), own: None, entry: target.entry(), emergency, number, dialled: dialled.into() };
         let key = self.new_contact(now, (flow, message), origin, sdp_offer)?;
-        self.current = Some(key);
-        self.lead(now, key, target);
+        self.out.tell_contact(key, ToContact::Begin(Begin::Lead(target)));
         Ok(())
     }
 
@@ -185,8 +184,22 @@ impl Engine {
         }
     }
 
+    /// A new contact begins.
+    pub(super) fn begin(&mut self, now: Time, key: ContactKey, begin: Begin) {
+        match begin {
+            Begin::Lead(target) => self.lead(now, key, target),
+            Begin::Dial(to) => self.dial(now, key, to, Purpose::Own),
+            Begin::Confirm(prompt) => {
+                if self.answer_caller(now, key, None) {
+                    let prompt = self.prompt(key, prompt);
+                    self.goodbye(now, key, EndedBy::System, vec![prompt]);
+                }
+            }
+        }
+    }
+
     /// Leads a new contact to what it dialled.
-    pub(super) fn lead(&mut self, now: Time, key: ContactKey, target: NumberTarget) {
+    fn lead(&mut self, now: Time, key: ContactKey, target: NumberTarget) {
         match target {
             NumberTarget::Entry(entry) => self.enter(now, key, entry),
             NumberTarget::Queue(queue) => self.join(now, key, queue, None),

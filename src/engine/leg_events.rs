@@ -10,31 +10,19 @@ use super::{Engine, lend};
 use crate::base::words::{EndedBy, Transport};
 use crate::base::{Time, TrunkId};
 use crate::sip::flow::ConnectionId;
-use crate::sip::session::{Body, FailedBy, GoneWhy, LoneEvent, OfferFailure, SessionEvent};
+use crate::sip::session::{Body, FailedBy, GoneWhy, LoneEvent, OfferFailure, SessionEvent, SessionId};
 
 impl Engine {
-    /// Follows up everything that sessions have told.
-    pub(super) fn follow_sessions(&mut self, now: Time) {
-        while let Some((session, event)) = self.sessions.poll_event() {
-            match self.legs.with_session(session) {
-                Some(leg) => self.session_event(now, leg, event),
-                None if event == SessionEvent::Over => {}
+    /// Something happened to a session.
+    pub(super) fn session_event(&mut self, now: Time, session: SessionId, event: SessionEvent) {
+        let Some(leg) = self.legs.with_session(session) else {
+            if event != SessionEvent::Over {
                 // A fault has prevented its leg: nobody would end it.
-                None => self.sessions.abandon(now, session),
+                self.sessions.abandon(now, session);
             }
-        }
-        while let Some((id, event)) = self.sessions.outside().poll() {
-            let trunk = TrunkId(id.0);
-            match event {
-                LoneEvent::Answered(_) => self.probe_answered(now, trunk),
-                LoneEvent::Unanswered => self.probe_failed(now, trunk),
-            }
-        }
-    }
-
-    fn session_event(&mut self, now: Time, leg: LegKey, event: SessionEvent) {
+            return;
+        };
         let Some(key) = self.legs.get(leg).map(Leg::contact) else { return };
-        self.current = Some(key);
         match event {
             SessionEvent::Ringing { body, .. } => {
                 if self.legs.rings(leg) {
@@ -75,6 +63,14 @@ impl Engine {
         }
     }
 
+    /// What came of an OPTIONS to a trunk.
+    pub(super) fn probe_event(&mut self, now: Time, trunk: TrunkId, event: LoneEvent) {
+        match event {
+            LoneEvent::Answered(_) => self.probe_answered(now, trunk),
+            LoneEvent::Unanswered => self.probe_failed(now, trunk),
+        }
+    }
+
     /// A call of ours has failed for good.
     fn call_failed(&mut self, now: Time, leg: LegKey, status: u16, by: FailedBy) {
         match by {
@@ -99,7 +95,6 @@ impl Engine {
             MediaEvent::Played { endpoint, token } => {
                 let leg = self.legs.with_endpoint(endpoint).and_then(|leg| self.legs.get(leg));
                 if let Some(key) = leg.map(Leg::contact) {
-                    self.current = Some(key);
                     self.played(now, key, token);
                 }
             }
@@ -119,7 +114,6 @@ impl Engine {
     /// A connection is gone, or none could be had.
     pub(super) fn broken(&mut self, now: Time, connection: Option<ConnectionId>, transport: Transport, remote: SocketAddr) {
         self.sessions.broken(now, connection, transport, remote);
-        self.follow_sessions(now);
         if let Some(connection) = connection {
             self.desks.flow_broken(&mut lend!(self, now), connection);
         }

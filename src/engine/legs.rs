@@ -165,6 +165,11 @@ impl Legs {
         }
     }
 
+    /// Legs whose session is over: after a fault, that may not have been heard.
+    pub(super) fn without_session(&self, cx: &Context<'_>) -> Vec<LegKey> {
+        self.iter().filter(|leg| cx.sessions.flow(leg.session).is_none()).map(|leg| leg.key).collect()
+    }
+
     /// The leg's session, to be commanded in what needs no description.
     pub(super) fn session<'c>(&self, cx: &'c mut Context<'_>, key: LegKey) -> Option<SessionMut<'c>> {
         let id = self.get(key)?.session;

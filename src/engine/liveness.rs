@@ -28,7 +28,6 @@ impl Engine {
     /// phones that detect voice send nothing while music plays.
     pub(super) fn silent(&mut self, now: Time, leg: LegKey) {
         let Some(contact) = self.legs.get(leg).map(Leg::contact) else { return };
-        self.current = Some(contact);
         if self.talks(contact) && self.legs.silent(&mut lend!(self, now), leg) {
             self.leg_vanished(now, leg);
         }

@@ -141,6 +141,20 @@ pub struct MediaStats {
     pub remote_fraction_lost: Option<u8>,
 }
 
+impl MediaEvent {
+    /// The endpoint that it is about, if it is about one.
+    #[must_use]
+    pub const fn endpoint(&self) -> Option<EndpointId> {
+        match self {
+            MediaEvent::Leased(_) => None,
+            MediaEvent::Played { endpoint, .. }
+            | MediaEvent::Digit { endpoint, .. }
+            | MediaEvent::Silent { endpoint, .. }
+            | MediaEvent::Closed { endpoint, .. } => Some(*endpoint),
+        }
+    }
+}
+
 /// From a media thread to the engine.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MediaEvent {

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::{DeadlineId, Deadlines};
@@ -19,9 +20,10 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::{EndedBy, Limit};
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
+use crate::call::leg::Role;
 use crate::call::trunk::TrunkLoad;
 use crate::report::FactKind;
-use crate::sip::session::Sessions;
+use crate::sip::session::{LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
 
@@ -62,15 +64,18 @@ mod trunks;
 
 pub use announce::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
+#[cfg(test)]
+pub(crate) use sabotage::DELIVERIES;
 pub use settings::Settings;
 
-use between::{Between, ContactRef, DeskId, ToContact, ToDesk};
+use between::{Between, ContactRef, DeskId, ToContact, ToDesk, Want};
 use contact::{Contact, ContactKey, ContactTimer};
 use context::Outbox;
 use desks::{DeskTimer, Desks};
 use inbound::Overload;
 use last_agent::LastAgents;
-use legs::Legs;
+use legs::{Leg, LegKey, Legs};
+use media_port::MediaEvent;
 use proof::Proof;
 use refused::Refused;
 
@@ -102,6 +107,36 @@ pub enum Reason {
     Desk(AgentId, DeskTimer),
     /// A trunk is to be probed.
     Probe(TrunkId),
+}
+
+/// What the hub hands on, one at a time.
+enum Delivery {
+    /// From one owner to another.
+    Message(Between),
+    /// Something happened to a session.
+    Session(SessionId, SessionEvent),
+    /// What came of an OPTIONS to a trunk.
+    Lone(LoneId, LoneEvent),
+    /// Something happened to media.
+    Media(MediaEvent),
+    /// A timer has come.
+    Timer(Reason),
+    /// The matcher has touched an agent.
+    AgentWoken(AgentId),
+    /// The matcher has touched one of a contact's slots.
+    ContactWoken(ContactSlot),
+}
+
+/// Whom a delivery is for, and so whom a panic in it costs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Addressee {
+    /// Nobody in particular.
+    #[default]
+    Nobody,
+    Contact(ContactKey),
+    /// A contact that is told that an agent is its own.
+    Taker(ContactKey, AgentId, Want),
+    Desk(AgentId),
 }
 
 /// A trunk's state.
@@ -141,13 +176,19 @@ pub struct Engine {
     draining: bool,
     /// Whether new calls are shed, for input is too old.
     overload: Overload,
-    /// Whom the input at hand is about, for when it must be given up after a panic.
-    current: Option<ContactKey>,
+    /// Whom a panic would cost.
+    at_work: Addressee,
     contacts_up: u32,
     emergencies_up: u32,
     limits: Arc<LimitBoard>,
     #[cfg(test)]
     taken_out: Option<sabotage::Rule>,
+    /// A test has the next delivery of this name panic.
+    #[cfg(test)]
+    panic_at: Option<&'static str>,
+    /// What was handed on, by name: each time control came back to the hub.
+    #[cfg(test)]
+    deliveries: Vec<&'static str>,
 }
 
 /// What an engine is built from.
@@ -200,12 +241,16 @@ impl Engine {
             serial: 0,
             draining: false,
             overload: Overload::default(),
-            current: None,
+            at_work: Addressee::Nobody,
             contacts_up: 0,
             emergencies_up: 0,
             limits,
             #[cfg(test)]
             taken_out: None,
+            #[cfg(test)]
+            panic_at: None,
+            #[cfg(test)]
+            deliveries: Vec::new(),
             settings,
         };
         engine.note_limits();
@@ -217,7 +262,7 @@ impl Engine {
 
     /// Takes one input. Drain [`Engine::poll`] afterwards.
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
-        self.current = None;
+        self.at_work = Addressee::Nobody;
         match input {
             Input::Time => {}
             Input::Message { flow, bytes, age } => {
@@ -225,7 +270,7 @@ impl Engine {
                 self.receive(now, &flow, bytes);
             }
             Input::Broken { connection, transport, remote } => self.broken(now, connection, transport, remote),
-            Input::Media(event) => self.media_event(now, event),
+            Input::Media(event) => self.deliver(now, Delivery::Media(event)),
             Input::Agent { agent, command } => self.tell_desk(agent, ToDesk::Command(command)),
             Input::Reload(settings) => self.take_up(now, &settings),
             Input::Drain => self.draining = true,
@@ -276,12 +321,26 @@ impl Engine {
         self.contacts.is_empty() && self.legs.is_empty() && self.sessions.held().is_nothing() && self.legs.media_is_over()
     }
 
-    /// What a contact's end by a broken invariant of ours leaves to do: it ends, its agent comes back. To be called after a
-    /// panic in [`Engine::handle`] was caught. Which contact it is, if the input was about one.
+    /// What is to be done after a panic in [`Engine::handle`] was caught: it costs whoever was at work. A contact ends; an agent's desk is put
+    /// in order, and whatever the agent was in ends. Which contact that was, if any.
     pub fn fault(&mut self, now: Time) -> Option<ContactId> {
-        let key = self.current.take();
-        let id = key.and_then(|key| self.contact(key)).map(|contact| contact.id);
-        if let Some(key) = key {
+        let at_work = std::mem::take(&mut self.at_work);
+        let keys: SmallVec<[ContactKey; 2]> = match at_work {
+            Addressee::Contact(key) => SmallVec::from_iter([key]),
+            Addressee::Taker(key, agent, want) => {
+                if self.asks_for(key, agent).is_some() {
+                    // It has not come to know that the agent is its own, and so would not let the agent go.
+                    self.tell_desk(agent, dial::given_back(want));
+                }
+                SmallVec::from_iter([key])
+            }
+            Addressee::Desk(agent) => {
+                self.contacts.iter().filter(|(_, contact)| contact.has(agent)).map(|(_, contact)| contact.key).collect()
+            }
+            Addressee::Nobody => SmallVec::new(),
+        };
+        let id = keys.first().and_then(|key| self.contact(*key)).map(|contact| contact.id);
+        for key in keys {
             self.end_contact(now, key, EndedBy::Fault, Some(500));
         }
         // The request at hand may not have been answered, and nobody would answer it any more.
@@ -289,6 +348,18 @@ impl Engine {
         // A session whose leg the fault has prevented would be nobody's.
         let legs = &self.legs;
         self.sessions.abandon_unless(now, |session| legs.with_session(session).is_some());
+        for leg in self.legs.without_session(&lend!(self, now)) {
+            self.leg_gone(now, leg);
+        }
+        if let Addressee::Desk(agent) = at_work {
+            // What the desk has not heard, it is told by what there is.
+            self.out.take_back(agent);
+            let legs = self.legs.iter().filter(|leg| leg.role() == Role::Agent(agent)).count() as u32;
+            let own_calls = self.contacts.iter().filter(|(_, contact)| contact.is_own_call_of(agent)).count() as u8;
+            self.desks.mend(&mut lend!(self, now), agent, legs, own_calls);
+            // The matcher may have reserved the agent, and its wake-up is lost.
+            self.desk_woken(now, agent);
+        }
         self.settle(now);
         id
     }
@@ -297,11 +368,7 @@ impl Engine {
         self.sessions.handle_timeout(now);
         self.follow_sessions(now);
         while let Some((_, reason)) = self.deadlines.pop_due(now) {
-            match reason {
-                Reason::Contact(key, timer) => self.contact_timer(now, key, timer),
-                Reason::Desk(agent, timer) => self.desks.due(&mut lend!(self, now), agent, timer),
-                Reason::Probe(trunk) => self.probe_trunk(now, trunk),
-            }
+            self.deliver(now, Delivery::Timer(reason));
             // What follows from one deadline comes before the next, though both are due.
             self.follow_messages(now);
         }
@@ -322,17 +389,79 @@ impl Engine {
     /// Hands every message to its addressee, until there is none.
     fn follow_messages(&mut self, now: Time) {
         while let Some(message) = self.out.next_message() {
-            match message {
-                Between::ToDesk(desk, message) => self.desks.handle(&mut lend!(self, now), desk.agent, message),
-                Between::ToContact(key, message) => self.contact_message(now, key, message),
-                Between::AgentLeft => self.leave_empty_queues(now),
-            }
+            self.deliver(now, Delivery::Message(message));
         }
     }
 
+    /// Hands everything that sessions have told to whom it is about.
+    fn follow_sessions(&mut self, now: Time) {
+        while let Some((session, event)) = self.sessions.poll_event() {
+            self.deliver(now, Delivery::Session(session, event));
+        }
+        while let Some((id, event)) = self.sessions.outside().poll() {
+            self.deliver(now, Delivery::Lone(id, event));
+        }
+    }
+
+    /// Looks again at every party that the matcher has touched.
+    fn follow_wake_ups(&mut self, now: Time) {
+        let matcher = self.matcher.clone();
+        let mut agents: SmallVec<[AgentId; 4]> = SmallVec::new();
+        matcher.woken_agents(self.shard.0, |agent| agents.push(agent));
+        for agent in agents {
+            self.deliver(now, Delivery::AgentWoken(agent));
+        }
+        // Whoever has turned away says so before anybody is rung.
+        self.follow_messages(now);
+        let mut slots: SmallVec<[ContactSlot; 4]> = SmallVec::new();
+        matcher.woken_contacts(self.shard.0, |slot| slots.push(slot));
+        for slot in slots {
+            self.deliver(now, Delivery::ContactWoken(slot));
+        }
+    }
+
+    /// Hands one thing on. It has been removed from where it waited; whom a panic costs is said here, and nowhere else.
+    fn deliver(&mut self, now: Time, what: Delivery) {
+        self.at_work = self.addressee(&what);
+        #[cfg(test)]
+        self.panics_at(&what);
+        match what {
+            Delivery::Message(Between::ToDesk(desk, message)) => self.desks.handle(&mut lend!(self, now), desk.agent, message),
+            Delivery::Message(Between::ToContact(key, message)) => self.contact_message(now, key, message),
+            Delivery::Message(Between::AgentLeft) => self.leave_empty_queues(now),
+            Delivery::Session(session, event) => self.session_event(now, session, event),
+            Delivery::Lone(id, event) => self.probe_event(now, TrunkId(id.0), event),
+            Delivery::Media(event) => self.media_event(now, event),
+            Delivery::Timer(Reason::Contact(key, timer)) => self.contact_timer(now, key, timer),
+            Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(&mut lend!(self, now), agent, timer),
+            Delivery::Timer(Reason::Probe(trunk)) => self.probe_trunk(now, trunk),
+            Delivery::AgentWoken(agent) => self.desk_woken(now, agent),
+            Delivery::ContactWoken(slot) => self.contact_woken(now, slot),
+        }
+    }
+
+    /// Whom something is for.
+    fn addressee(&self, what: &Delivery) -> Addressee {
+        let of_leg = |leg: Option<LegKey>| leg.and_then(|leg| self.legs.get(leg)).map(Leg::contact);
+        let contact = match what {
+            Delivery::Message(Between::ToDesk(DeskId { agent, .. }, _))
+            | Delivery::Timer(Reason::Desk(agent, _))
+            | Delivery::AgentWoken(agent) => return Addressee::Desk(*agent),
+            Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want))) => {
+                return Addressee::Taker(*key, desk.agent, *want);
+            }
+            Delivery::Message(Between::ToContact(key, _)) | Delivery::Timer(Reason::Contact(key, _)) => Some(*key),
+            Delivery::Session(session, _) => of_leg(self.legs.with_session(*session)),
+            Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| self.legs.with_endpoint(endpoint))),
+            Delivery::ContactWoken(slot) => self.contact_in(*slot),
+            Delivery::Message(Between::AgentLeft) | Delivery::Lone(..) | Delivery::Timer(Reason::Probe(_)) => None,
+        };
+        contact.map_or(Addressee::Nobody, Addressee::Contact)
+    }
+
     fn contact_message(&mut self, now: Time, key: ContactKey, message: ToContact) {
-        self.current = Some(key);
         match message {
+            ToContact::Begin(begin) => self.begin(now, key, begin),
             ToContact::Declined(slot, desk) => self.declined(now, key, slot, desk.agent),
             ToContact::Taken(desk, want) => self.taken(now, key, desk.agent, want),
             ToContact::NotTaken(desk) => self.not_taken(now, key, desk.agent),

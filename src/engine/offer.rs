@@ -20,23 +20,6 @@ use crate::base::{AgentId, Time, Weighed};
 use crate::report::FactKind;
 
 impl Engine {
-    /// Looks again at every party that the matcher has touched.
-    pub(super) fn follow_wake_ups(&mut self, now: Time) {
-        let matcher = self.matcher.clone();
-        let mut agents: smallvec::SmallVec<[AgentId; 4]> = smallvec::SmallVec::new();
-        matcher.woken_agents(self.shard.0, |agent| agents.push(agent));
-        for agent in agents {
-            self.desk_woken(now, agent);
-        }
-        // Whoever has turned away says so before anybody is rung.
-        self.follow_messages(now);
-        let mut slots: smallvec::SmallVec<[ContactSlot; 4]> = smallvec::SmallVec::new();
-        matcher.woken_contacts(self.shard.0, |slot| slots.push(slot));
-        for slot in slots {
-            self.contact_woken(now, slot);
-        }
-    }
-
     /// The matcher has reserved an agent for a slot of the contact's, and the agent has turned away meanwhile. The place is kept.
     pub(super) fn declined(&mut self, now: Time, key: ContactKey, slot: ContactSlot, agent: AgentId) {
         if self.matcher.contact(slot) == ContactView::Offered(agent) && self.contact_in(slot) == Some(key) {
@@ -45,7 +28,8 @@ impl Engine {
         self.tell_desk(agent, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
     }
 
-    fn contact_woken(&mut self, now: Time, slot: ContactSlot) {
+    /// The matcher has touched one of a contact's slots.
+    pub(super) fn contact_woken(&mut self, now: Time, slot: ContactSlot) {
         let Some(key) = self.in_slot[(slot.0 - self.first_slot) as usize] else { return };
         let ContactView::Offered(agent) = self.matcher.contact(slot) else { return };
         let Some(contact) = self.contact(key) else { return };
@@ -56,7 +40,6 @@ impl Engine {
             _ => return,
         }
         let id = contact.id;
-        self.current = Some(key);
         let queue = ticket.queue;
         let ring = QueueRing { agent, queue, slot, since: now, ringing: Ringing::default() };
         match self.contact_mut(key).map(|contact| &mut contact.phase) {

@@ -76,7 +76,6 @@ impl Engine {
             self.set_timer(key, ContactTimer::Prefer, now + span);
         }
         self.ask_further(now, key);
-        self.follow_wake_ups(now);
     }
 
     fn start_waiting(&mut self, now: Time, key: ContactKey, rules: &QueueRules) {

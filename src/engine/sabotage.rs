@@ -56,7 +56,7 @@ pub(crate) enum Rule {
     LetGoOnce,
     /// Who was passed on to a line that does not take them is with nobody any more.
     WithNobody,
-    /// An agent who dials a queue is busy before the call joins it.
+    /// An agent's desk hears of a call of the agent's own.
     BusyFirst,
     /// Whoever is outside ends a talk in its own name.
     EndedOutside,
@@ -79,5 +79,103 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn take_out(&mut self, rule: Rule) {
         self.taken_out = Some(rule);
+    }
+
+    /// Has the next delivery of this name panic.
+    #[cfg(test)]
+    pub(crate) fn panic_at(&mut self, name: &'static str) {
+        self.panic_at = Some(name);
+    }
+
+    /// Whether the panic that a test wants is still to come.
+    #[cfg(test)]
+    pub(crate) fn waits_for_panic(&self) -> bool {
+        self.panic_at.is_some()
+    }
+
+    /// What was handed on since this was last asked.
+    #[cfg(test)]
+    pub(crate) fn take_deliveries(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.deliveries)
+    }
+
+    #[cfg(test)]
+    pub(super) fn panics_at(&mut self, what: &super::Delivery) {
+        let name = what.name();
+        self.deliveries.push(name);
+        if self.panic_at == Some(name) {
+            self.panic_at = None;
+            panic!("a test has broken an invariant: {name}");
+        }
+    }
+}
+
+/// The kinds of delivery that a day has.
+#[cfg(test)]
+pub(crate) const DELIVERIES: [&str; 22] = [
+    "to desk: command",
+    "to desk: rings",
+    "to desk: talks",
+    "to desk: ring over",
+    "to desk: talk over",
+    "to desk: leg began",
+    "to desk: leg gone",
+    "to desk: own call",
+    "to desk: own call over",
+    "to desk: take",
+    "to contact: begin",
+    "to contact: taken",
+    "to contact: not taken",
+    "agent left",
+    "session: its end",
+    "session: answered",
+    "session: other",
+    "media",
+    "contact timer",
+    "desk timer",
+    "agent woken",
+    "contact woken",
+];
+
+#[cfg(test)]
+impl super::Delivery {
+    fn name(&self) -> &'static str {
+        use super::between::{Between, ToContact, ToDesk};
+        use super::media_port::MediaEvent;
+        use super::{Delivery, Reason};
+        use crate::sip::session::SessionEvent;
+        match self {
+            Delivery::Message(Between::ToDesk(_, message)) => match message {
+                ToDesk::Command(_) => "to desk: command",
+                ToDesk::Rings(..) => "to desk: rings",
+                ToDesk::Talks(..) => "to desk: talks",
+                ToDesk::RingOver(..) => "to desk: ring over",
+                ToDesk::TalkOver(_) => "to desk: talk over",
+                ToDesk::LegBegan => "to desk: leg began",
+                ToDesk::LegGone => "to desk: leg gone",
+                ToDesk::OwnCall => "to desk: own call",
+                ToDesk::OwnCallOver => "to desk: own call over",
+                ToDesk::Take(..) => "to desk: take",
+            },
+            Delivery::Message(Between::ToContact(_, message)) => match message {
+                ToContact::Begin(_) => "to contact: begin",
+                ToContact::Declined(..) => "to contact: declined",
+                ToContact::Taken(..) => "to contact: taken",
+                ToContact::NotTaken(_) => "to contact: not taken",
+            },
+            Delivery::Message(Between::AgentLeft) => "agent left",
+            Delivery::Session(_, SessionEvent::Over) => "session: its end",
+            Delivery::Session(_, SessionEvent::Answered { .. }) => "session: answered",
+            Delivery::Session(..) => "session: other",
+            Delivery::Lone(..) => "answer to a probe",
+            // Bookkeeping alone: there is nobody whom a panic in it could cost.
+            Delivery::Media(MediaEvent::Leased(_) | MediaEvent::Closed { .. }) => "ports and counts",
+            Delivery::Media(_) => "media",
+            Delivery::Timer(Reason::Contact(..)) => "contact timer",
+            Delivery::Timer(Reason::Desk(..)) => "desk timer",
+            Delivery::Timer(Reason::Probe(_)) => "probe timer",
+            Delivery::AgentWoken(_) => "agent woken",
+            Delivery::ContactWoken(_) => "contact woken",
+        }
     }
 }

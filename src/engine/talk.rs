@@ -65,7 +65,6 @@ impl Engine {
     pub(super) fn digit(&mut self, now: Time, leg: LegKey, digit: char) {
         let Some(leg) = self.legs.get(leg) else { return };
         let (key, caller) = (leg.contact(), leg.role() == Role::Caller);
-        self.current = Some(key);
         if caller {
             self.menu_event(now, key, crate::call::menu::Event::Key(digit));
         }

@@ -14,7 +14,8 @@ const ROOMS: &[&str] = &["src/engine", "src/sip/session"];
 /// Methods of a type that can be called from outside of its file.
 const METHODS_MAX: usize = 20;
 /// Types that have more, and how many.
-const METHODS_CEILING: &[(&str, usize)] = &[("src/engine Engine", 151), ("src/sip/session Sessions", 56)];
+const METHODS_CEILING: &[(&str, usize)] =
+    &[("src/engine Engine", 139), ("src/engine Legs", 41), ("src/sip/session Sessions", 58)];
 
 /// Variants of an enum that one owner sends to another.
 const VARIANTS_MAX: usize = 16;
@@ -23,7 +24,7 @@ const VARIANTS_CEILING: &[(&str, usize)] = &[];
 
 /// Files in which `Engine` has methods, and their lines.
 const ENGINE_FILES_CEILING: usize = 23;
-const ENGINE_LINES_CEILING: usize = 4326;
+const ENGINE_LINES_CEILING: usize = 4000;
 
 /// Files of the engine each of which knows, over others, all the rest of them.
 const KNOT_CEILING: usize = 22;

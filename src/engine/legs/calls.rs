@@ -176,6 +176,10 @@ impl Legs {
     pub(in crate::engine) fn answered(&mut self, cx: &mut Context<'_>, key: LegKey, body: &[u8]) -> Option<Codec> {
         let leg = self.leg_mut(key)?;
         leg.status = Some(200);
+        if leg.state == LegState::Ending {
+            // It was cancelled meanwhile, and is being hung up.
+            return None;
+        }
         leg.state = LegState::Answered { since: cx.now, holds: false };
         let media = leg.media.as_mut()?;
         let (offered, early) = (media.sdp_offered.take(), media.agreement.clone());

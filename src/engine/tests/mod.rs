@@ -3,6 +3,7 @@
 mod agent_calls;
 mod asked;
 mod calls;
+mod deliveries;
 pub(super) mod house;
 mod liveness;
 mod loans;

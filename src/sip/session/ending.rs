@@ -63,7 +63,7 @@ impl Sessions {
     }
 
     /// Hangs a session up: BYE, once the ACK to our 2xx allows it (RFC 3261 15), or at once where none will come.
-    fn end_up(&mut self, now: Time, id: SessionId, wait: bool) {
+    pub(super) fn end_up(&mut self, now: Time, id: SessionId, wait: bool) {
         let Some(Up { dialog, ack, accepted, .. }) = self.leave_up(now, id) else { return };
         let bye_after = match accepted {
             Accepted::First(tx, cseq) if wait => Some((tx, cseq)),

@@ -205,7 +205,8 @@ fn write_ack(stack: &mut Stack<TxUser>, flow: &Flow, dialog: &Dialog, cseq: u32,
 
 impl SessionMut<'_> {
     /// Gives a call of ours up: CANCEL, once anything was heard of it (RFC 3261 9.1). `reason` is the value of its Reason header (RFC 3326).
-    /// What follows is [`SessionEvent::Failed`] or [`SessionEvent::AnsweredLate`].
+    /// What follows is [`SessionEvent::Failed`] or [`SessionEvent::AnsweredLate`]; or an [`SessionEvent::Answered`] that has crossed this, and
+    /// which is being hung up.
     pub fn cancel(&mut self, reason: Option<&'static str>) {
         let sessions = &mut *self.sessions;
         let Some(session) = find(&mut sessions.slab, self.id) else { return };
@@ -214,6 +215,8 @@ impl SessionMut<'_> {
                 out.cancelled = true;
                 sessions.stack.cancel(self.now, out.tx, reason);
             }
+            // Their answer has come, and its event has crossed this.
+            State::Up(_) if session.side == Side::Ours => sessions.end_up(self.now, self.id, true),
             State::Outgoing(_) | State::Ending(_) | State::Over => {}
             State::Incoming(_) | State::Up(_) => sessions.misuse("cancel"),
         }

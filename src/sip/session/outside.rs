@@ -12,12 +12,6 @@ use crate::sip::write::Writer;
 pub struct Outside<'a>(pub(super) &'a mut Sessions);
 
 impl Outside<'_> {
-    /// What tells the transaction of a request from every other, as one digest under this process's own key (RFC 3261 17.2.3).
-    #[must_use]
-    pub fn transaction_of(&self, request: &Message<'_>, flow: &Flow) -> Option<u128> {
-        self.0.stack.transaction_of(request, flow)
-    }
-
     /// Answers a request without keeping anything of it (RFC 3261 8.2.7). `fill` adds headers.
     pub fn reply_stateless(&mut self, flow: &Flow, message: &Message<'_>, status: u16, fill: impl FnOnce(&mut Writer)) {
         self.0.stack.reply_stateless(flow, message, status, fill);

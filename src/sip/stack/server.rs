@@ -73,12 +73,6 @@ impl<U: Copy> Stack<U> {
         Some((ServerTx { slot, serial: server.serial }, server.user))
     }
 
-    /// What tells the transaction of a request from every other, as one digest under this process's own key (RFC 3261 17.2.3).
-    #[must_use]
-    pub fn transaction_of(&self, request: &Message<'_>, flow: &Flow) -> Option<u128> {
-        self.key(request, flow, request.method()?)
-    }
-
     /// What RFC 3261 17.2.3 compares, as one digest. Without the magic cookie the rules of RFC 2543 hold.
     fn key(&self, message: &Message<'_>, flow: &Flow, method: Method<'_>) -> Option<u128> {
         let via = message.top_via().ok()?;
