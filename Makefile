@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test quick setup check models deny advisories bench bench-load instructions fuzz
+.PHONY: demo test quick setup check models long deny advisories bench bench-load instructions fuzz
 .PHONY: screenshots clean
 
 ## Shows a small city at work on this machine's loopback; Ctrl-C ends it.
@@ -34,6 +34,12 @@ check:
 ## and SHUTTLE_EXECUTIONS=1000000 look further.
 models:
 	bash tests/models/run.sh
+
+## What takes hours: 4,000 simulated days, the models and `make fuzz` for longer, the soak and the
+## stress run many times, licences, benchmarks. In parts of at most 40 minutes; a part that has
+## passed for the same files is not run again. PARTS="days soak" runs only these.
+long:
+	bash tests/long.sh $(PARTS)
 
 ## Licences, banned crates and sources of the dependencies (needs cargo-deny).
 deny:

@@ -353,7 +353,13 @@ fn nor_where_agencies_lend_their_agents() {
     assert!(seen.iter().all(|count| *count > 200), "too little was looked at: {seen:?}");
 }
 
+/// `STRESS_TIMES=N` moves N times as often.
+fn times() -> u32 {
+    std::env::var("STRESS_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 fn run(phases: u32, lends: bool) -> Looked {
+    let phases = phases * times();
     let owners = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) as u32;
     let size = Size { shards: owners as u16, contacts_per_shard: CONTACTS_EACH, agents: AGENTS, queues: QUEUES, agencies: 3 };
     let matcher = Matcher::new(size, RoutingTable::new(&directory(0, lends), 1), |agent| (agent.0 % owners) as u16);
