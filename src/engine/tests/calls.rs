@@ -460,6 +460,46 @@ fn an_agent_passes_a_caller_on_to_another() {
 }
 
 #[test]
+fn who_is_being_passed_on_outlives_the_longest_talk_with_the_first_agent() {
+    let mut settings = late(settings(2));
+    settings.directory.queues[0].as_mut().unwrap().talk_max = Duration::from_secs(60);
+    let mut house = House::new(settings);
+    let (tag, invite) = talking(&mut house);
+    house.pass(Duration::from_secs(50));
+    house.from(PHONE, &refer(&invite, PHONE, "agent1", 7));
+    let second = house.next_to(&desk_phone(1));
+    house.sent.clear();
+    house.pass(Duration::from_secs(11));
+    // The first agent has had the caller for as long as may be.
+    let bye = std::iter::from_fn(|| Some(house.next_to(PHONE))).find(|sent| sent.method().as_deref() == Some("BYE")).unwrap();
+    house.from(PHONE, &answer(&bye, 200, ""));
+    assert!(ended(&house).is_empty(), "the caller waits for the second");
+    house.from(&desk_phone(1), &answer(&second, 200, &sdp("203.0.113.2", 41000, "sendrecv")));
+    assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Ready, AgentState::Talking));
+    house.audit();
+    house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
+    assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Talk, None)]);
+}
+
+#[test]
+fn a_refused_call_is_refused_when_it_comes_again_and_another_is_not() {
+    let mut house = House::new(late(settings(1)));
+    house.age = Duration::from_millis(300);
+    house.from(CALLER, &Request::invite("a").text());
+    assert_eq!(house.next_to(CALLER).status(), Some(503));
+    // What was late is no longer so, and the first comes once more, for its answer was slow.
+    house.age = Duration::ZERO;
+    house.from(CALLER, &Request::invite("a").text());
+    assert_eq!(house.next_to(CALLER).status(), Some(503));
+    assert_eq!(house.engine.contacts_up(), 0);
+    house.from(CALLER, &Request::invite("b").text());
+    assert_eq!(house.next_to(&desk_phone(0)).method().as_deref(), Some("INVITE"), "another call is taken");
+    house.pass(Duration::from_secs(33));
+    house.from(CALLER, &Request { branch: "later", ..Request::invite("a") }.text());
+    assert_eq!(house.engine.contacts_up(), 2, "nobody is refused for ever");
+}
+
+#[test]
 fn a_transfer_that_fails_brings_the_caller_back() {
     let mut house = House::new(late(settings(2)));
     let (tag, invite) = talking(&mut house);

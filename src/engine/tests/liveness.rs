@@ -112,3 +112,40 @@ fn theirs(invite: &Sent) -> String {
         body.len()
     )
 }
+
+#[test]
+fn what_asks_into_a_silence_is_not_made_again_once_the_party_has_offered() {
+    let mut house = House::new(late(settings(1)));
+    let (_, invite) = talking(&mut house);
+    agent_falls_silent(&mut house);
+    let options = asked(&mut house, "OPTIONS");
+    house.from(PHONE, &answer(&options, 200, ""));
+    agent_falls_silent(&mut house);
+    let reinvite = asked(&mut house, "INVITE");
+    house.from(PHONE, &answer(&reinvite, 491, ""));
+    assert_eq!(asked(&mut house, "ACK").header(Name::CSeq), reinvite.header(Name::CSeq).replace("INVITE", "ACK"));
+    // The phone's own offer, which ours met, comes before ours is due again.
+    let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
+    let body = sdp("203.0.113.1", 40002, "sendrecv");
+    let theirs = format!(
+        "INVITE sip:hotline@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKtheirs\r\nMax-Forwards: 70\r\n\
+         From: <sip:agent0@city.example>;tag=phone\r\nTo: <sip:x@city.example>;tag={ours}\r\nCall-ID: {}\r\nCSeq: 5 INVITE\r\n\
+         Contact: <sip:agent0@{PHONE}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        invite.header(Name::CallId),
+        body.len()
+    );
+    house.from(PHONE, &theirs);
+    assert_eq!(house.next_to(PHONE).status(), Some(200));
+    house.from(
+        PHONE,
+        &theirs
+            .replace("INVITE", "ACK")
+            .replace("theirs", "ack")
+            .replace(&body, "")
+            .replace(&format!("Content-Length: {}", body.len()), "Content-Length: 0"),
+    );
+    house.sent.clear();
+    house.pass(Duration::from_secs(10));
+    assert!(!house.sent.iter().any(|sent| sent.method().as_deref() == Some("INVITE")), "the phone has shown that it is there");
+    assert_eq!(house.agent_state(0), AgentState::Talking);
+}
