@@ -53,8 +53,7 @@ impl Key {
     const CLASS_SHIFT: u32 = 61;
     const SEQUENCE_BITS: u32 = 9;
 
-    /// The key of a contact that counts as having arrived at `arrival`; `sequence` orders contacts of the same
-    /// microsecond.
+    /// The key of a contact that counts as having arrived at `arrival`; `sequence` orders those of one microsecond.
     #[must_use]
     pub fn new(arrival: Time, sequence: u32, emergency: bool) -> Self {
         let class = u64::from(!emergency) << Self::CLASS_SHIFT;
@@ -62,8 +61,7 @@ impl Key {
         Key(class | arrival << Self::SEQUENCE_BITS | u64::from(sequence) & ((1 << Self::SEQUENCE_BITS) - 1))
     }
 
-    /// The key of a further ring for the contact whose own key this is. It goes behind all contacts that wait, in the
-    /// order of their own keys.
+    /// The key of a further ring for the contact of this key. It goes behind all that wait, in the order of their keys.
     #[must_use]
     pub fn of_further_ring(self) -> Self {
         Key(self.0 & ((1 << Self::CLASS_SHIFT) - 1) | 2 << Self::CLASS_SHIFT)
@@ -226,8 +224,7 @@ impl ClaimProtocol {
         Ok(())
     }
 
-    /// The owner's parties are where this directory version has them, and the owner uses no older routing table any
-    /// more.
+    /// The owner's parties are where this directory version has them. It uses no older routing table any more.
     pub(crate) fn acknowledge(&self, shard: u16, version: u64) {
         self.acknowledged[usize::from(shard)].0.store(version, Ordering::Release);
     }
@@ -299,8 +296,7 @@ impl ClaimProtocol {
         (self.contact(slot) == word).then_some(Waiting { slot, cg, demand, key })
     }
 
-    /// Whether an entry found in `demand` belongs to a contact that waits there. Finishes the claim that the contact is
-    /// under.
+    /// Whether an entry found in `demand` is of a contact that waits there. Finishes the claim that it is under.
     fn look_at_contact(&self, demand: DemandId, entry: IndexEntry) -> Result<ContactGeneration, Seen> {
         let (slot, entered) = (entry.slot(), ContactGeneration::from_counter(entry.generation()));
         loop {

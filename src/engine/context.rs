@@ -8,7 +8,7 @@ use super::between::{Between, DeskId, ToContact, ToDesk};
 use super::contact::ContactKey;
 use super::io::Output;
 use super::media_port::{MediaCommand, MediaThread};
-use super::sabotage::Rule;
+use super::sabotage::{Rule, TakenOut};
 use super::{Reason, Settings};
 use crate::acd::Matcher;
 use crate::base::deadline::Deadlines;
@@ -32,21 +32,13 @@ pub(super) struct Context<'a> {
     pub(super) settings: &'a Arc<Settings>,
     pub(super) matcher: &'a Matcher,
     pub(super) out: &'a mut Outbox,
-    #[cfg(test)]
-    pub(super) taken_out: Option<Rule>,
+    pub(super) taken_out: TakenOut,
 }
 
 impl Context<'_> {
     /// Whether the rule holds; in production every one does.
-    #[cfg(not(test))]
-    #[allow(clippy::unused_self, reason = "in tests it looks")]
-    pub(super) const fn holds(&self, _rule: Rule) -> bool {
-        true
-    }
-
-    #[cfg(test)]
-    pub(super) fn holds(&self, rule: Rule) -> bool {
-        self.taken_out != Some(rule)
+    pub(super) const fn holds(&self, rule: Rule) -> bool {
+        self.taken_out.holds(rule)
     }
 
     /// Reports a fact.

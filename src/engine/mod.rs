@@ -91,7 +91,6 @@ macro_rules! lend {
             settings: &$engine.settings,
             matcher: &$engine.matcher,
             out: &mut $engine.out,
-            #[cfg(test)]
             taken_out: $engine.taken_out,
         }
     };
@@ -181,8 +180,7 @@ pub struct Engine {
     contacts_up: u32,
     emergencies_up: u32,
     limits: Arc<LimitBoard>,
-    #[cfg(test)]
-    taken_out: Option<sabotage::Rule>,
+    taken_out: sabotage::TakenOut,
     /// A test has the next delivery of this name panic.
     #[cfg(test)]
     panic_at: Option<&'static str>,
@@ -245,8 +243,7 @@ impl Engine {
             contacts_up: 0,
             emergencies_up: 0,
             limits,
-            #[cfg(test)]
-            taken_out: None,
+            taken_out: sabotage::TakenOut::default(),
             #[cfg(test)]
             panic_at: None,
             #[cfg(test)]

@@ -1,61 +1,31 @@
 //! Desks by themselves: no engine, no contact, nobody's phone.
 
 use super::*;
-use crate::acd::Matcher;
-use crate::acd::matcher::Size;
-use crate::acd::routing_table::RoutingTable;
-use crate::base::ShardId;
-use crate::base::deadline::Deadlines;
-use crate::base::seed::Seed;
-use crate::base::words::Transport;
 use crate::engine::between::{Between, DeskId};
 use crate::engine::contact::ContactKey;
-use crate::engine::context::Outbox;
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
+use crate::engine::tests::lent::{Lent, SHARD, T0};
 use crate::sip::flow::ListenerId;
-use crate::sip::session::Sessions;
-use crate::sip::stack::ListenerName;
-use std::sync::Arc;
 
-const T0: Time = Time::from_secs(1_800_000_000);
 const ANNA: AgentId = AgentId(0);
-const SHARD: ShardId = ShardId(0);
 
-/// What desks are lent, and nothing else.
+/// Desks, and what they are lent.
 struct Office {
     desks: Desks,
-    sessions: Sessions,
-    timers: Deadlines<Reason>,
-    seed: Seed,
-    settings: Arc<Settings>,
-    matcher: Matcher,
-    out: Outbox,
+    lent: Lent,
 }
 
 impl Office {
     fn new() -> Self {
-        let settings = Arc::new(settings(2));
-        let size = Size { shards: 1, contacts_per_shard: 8, agents: 8, queues: 2, agencies: 2 };
-        let mut seed = Seed::from_number(1);
-        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
-        let mut office = Office {
-            desks: Desks::new(2, Keyed::from_seed(&mut seed), T0),
-            sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
-            timers: Deadlines::default(),
-            seed,
-            matcher: Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0),
-            settings,
-            out: Outbox::new(Arc::default()),
-        };
+        let mut lent = Lent::new(settings(2));
+        let mut office = Office { desks: Desks::new(2, Keyed::from_seed(&mut lent.seed), T0), lent };
         office.with(T0, Desks::start);
         office
     }
 
     fn with<T>(&mut self, now: Time, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
-        let Office { desks, sessions, timers, seed, settings, matcher, out } = self;
-        let mut cx = Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out: None };
-        f(desks, &mut cx)
+        f(&mut self.desks, &mut self.lent.context(now))
     }
 
     fn tell(&mut self, message: ToDesk) {
@@ -68,12 +38,12 @@ impl Office {
 
     /// What the desk has said, and the states that it has reported.
     fn said(&mut self) -> (Vec<Between>, Vec<AgentState>) {
-        let states = std::iter::from_fn(|| self.out.next_output()).filter_map(|output| match output {
+        let states = std::iter::from_fn(|| self.lent.out.next_output()).filter_map(|output| match output {
             Output::Fact(crate::report::Fact { kind: FactKind::Agent { to: (word, _), .. }, .. }) => Some(word),
             _ => None,
         });
         let states = states.collect();
-        (std::iter::from_fn(|| self.out.next_message()).collect(), states)
+        (std::iter::from_fn(|| self.lent.out.next_message()).collect(), states)
     }
 }
 
@@ -97,10 +67,10 @@ fn who_is_ready_is_taken_once_and_given_back_as_before() {
     assert_eq!(office.said(), (vec![answer(1, ToContact::Taken(desk, want))], vec![AgentState::Ringing]));
     office.tell(ToDesk::Take(contact(2), want));
     assert_eq!(office.said().0, [answer(2, ToContact::NotTaken(desk))]);
-    assert_eq!(office.matcher.agent(ANNA), AgentView::Busy, "the matcher offers nobody to who is taken");
+    assert_eq!(office.lent.matcher.agent(ANNA), AgentView::Busy, "the matcher offers nobody to who is taken");
     office.tell(ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
     assert_eq!(office.said(), (vec![], vec![AgentState::Ready]));
-    assert_eq!(office.matcher.agent(ANNA), AgentView::Ready);
+    assert_eq!(office.lent.matcher.agent(ANNA), AgentView::Ready);
 }
 
 #[test]
@@ -149,9 +119,9 @@ fn a_talk_that_nobody_ends_is_repaired_after_its_limit() {
     office.tell(ToDesk::Rings(contact(1), RING));
     office.tell(ToDesk::Talks(contact(1), Duration::from_secs(60)));
     office.said();
-    let (at, reason) = office.timers.next().map(|(at, reason)| (at, *reason)).unwrap();
+    let (at, reason) = office.lent.timers.next().map(|(at, reason)| (at, *reason)).unwrap();
     assert_eq!((at, reason), (T0 + Duration::from_secs(100), Reason::Desk(ANNA, DeskTimer::State)));
-    office.timers.pop_due(at);
+    office.lent.timers.pop_due(at);
     office.with(at, |desks, cx| desks.due(cx, ANNA, DeskTimer::State));
     assert_eq!(office.state(), AgentState::Ready);
 }

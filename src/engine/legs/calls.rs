@@ -1,5 +1,7 @@
 //! How legs begin, are answered, and end.
 
+use std::sync::Arc;
+
 use super::media::LegMedia;
 use super::{LegKey, Legs, NewLeg, SDP, SPOKEN};
 use crate::base::Codec;
@@ -127,7 +129,7 @@ impl Legs {
         key: LegKey,
         thread: Option<MediaThread>,
         prefer: Option<Codec>,
-    ) -> Result<std::sync::Arc<[u8]>, u16> {
+    ) -> Result<Arc<[u8]>, u16> {
         let leg = self.leg_mut(key).ok_or(480u16)?;
         if let Some(described) = leg.media.as_ref().and_then(|media| media.described.clone()) {
             return Ok(described);
@@ -135,7 +137,7 @@ impl Legs {
         let role = leg.role;
         let sdp_offer = leg.sdp_offer.take().ok_or(488u16)?;
         let wanted = prefer.filter(|codec| sdp::choose(&sdp_offer, &[*codec]).is_some());
-        let ipv6 = sdp_offer.audio.as_ref().is_some_and(|audio| super::media::is_ipv6(audio.address));
+        let ipv6 = sdp_offer.audio.as_ref().is_some_and(|audio| audio.address.is_ipv6());
         let codec = wanted.or_else(|| sdp::choose(&sdp_offer, &SPOKEN)).ok_or(488u16)?;
         let thread = thread.filter(|_| cx.holds(Rule::OneThread));
         let mut media = self.open_endpoint(cx, role, thread, ipv6).ok_or(503u16)?;
@@ -146,7 +148,7 @@ impl Legs {
         (leg.had_media, leg.media) = (true, Some(media));
         let Ok((body, agreement)) = answered else { return Err(488) };
         self.agree(cx, key, agreement);
-        let body: std::sync::Arc<[u8]> = body.into();
+        let body: Arc<[u8]> = body.into();
         if let Some(media) = self.leg_mut(key).and_then(|leg| leg.media.as_mut()) {
             media.described = Some(body.clone());
         }

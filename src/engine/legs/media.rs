@@ -1,7 +1,6 @@
 //! Media of legs: a stock of leased ports, endpoints, what their parties are fed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Leg, LegKey, Legs};
@@ -212,9 +211,4 @@ fn remote(agreement: &Agreement, source: SourceRule) -> Remote {
         expects: agreement.expects,
         source,
     }
-}
-
-/// Whether a description's address is of the sixth version of IP.
-pub(super) fn is_ipv6(address: IpAddr) -> bool {
-    address.is_ipv6()
 }

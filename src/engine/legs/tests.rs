@@ -1,66 +1,40 @@
 //! Legs by themselves: no engine, no contact, no desk.
 
 use super::*;
-use crate::acd::Matcher;
-use crate::acd::matcher::Size;
-use crate::acd::routing_table::RoutingTable;
-use crate::base::deadline::Deadlines;
-use crate::base::seed::Seed;
-use crate::base::words::{Limit, Transport};
-use crate::base::{AgentId, ContactId, Time};
-use crate::engine::context::Outbox;
+use crate::base::words::Limit;
+use crate::base::{AgentId, ContactId};
 use crate::engine::io::Output;
 use crate::engine::media_port::{Feed, MediaCommand, MediaStats, PortLease};
 use crate::engine::tests::house::{CALLER, Request, settings};
-use crate::engine::{Reason, Settings};
+use crate::engine::tests::lent::{Lent, T0};
 use crate::report::Fact;
 use crate::sdp;
 use crate::sip::flow::{Flow, ListenerId};
 use crate::sip::message::Message;
-use crate::sip::session::{Admission, NewInvite, Routed, Sessions};
-use crate::sip::stack::ListenerName;
+use crate::sip::session::{Admission, NewInvite, Routed};
 
-const T0: Time = Time::from_secs(1_800_000_000);
 const CONTACT: ContactRef = ContactRef { key: ContactKey { shard: ShardId(0), slot: 0, serial: 1 }, id: ContactId(7) };
 
-/// What legs are lent, and nothing else.
+/// Legs, and what they are lent.
 struct Wire {
     legs: Legs,
-    sessions: Sessions,
-    timers: Deadlines<Reason>,
-    seed: Seed,
-    settings: Arc<Settings>,
-    matcher: Matcher,
-    out: Outbox,
+    lent: Lent,
 }
 
 impl Wire {
     fn new(pairs: u16) -> Self {
-        let settings = Arc::new(settings(1));
-        let size = Size { shards: 1, contacts_per_shard: 8, agents: 8, queues: 2, agencies: 2 };
-        let mut seed = Seed::from_number(1);
-        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
-        let mut legs = Legs::new(Keyed::from_seed(&mut seed));
+        let mut lent = Lent::new(settings(1));
+        let mut legs = Legs::new(Keyed::from_seed(&mut lent.seed));
         let lease = |n: u16| {
             let rtp = std::net::SocketAddr::new("198.51.100.1".parse().unwrap(), 20_000 + 2 * n);
             PortLease { thread: MediaThread(n % 2), rtp, advertised: rtp.ip() }
         };
         legs.leased((0..pairs).map(lease).collect());
-        Wire {
-            legs,
-            sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
-            timers: Deadlines::default(),
-            seed,
-            matcher: Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0),
-            settings,
-            out: Outbox::new(Arc::default()),
-        }
+        Wire { legs, lent }
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Legs, &mut Context<'_>) -> T) -> T {
-        let Wire { legs, sessions, timers, seed, settings, matcher, out } = self;
-        let mut cx = Context { now: T0, shard: ShardId(0), sessions, timers, seed, settings, matcher, out, taken_out: None };
-        f(legs, &mut cx)
+        f(&mut self.legs, &mut self.lent.context(T0))
     }
 
     /// A caller's leg, of an INVITE.
@@ -95,12 +69,14 @@ impl Wire {
 
     /// What was sent, as first lines and bodies.
     fn sent(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.sessions.poll_transmit()).map(|t| String::from_utf8_lossy(&t.bytes).into_owned()).collect()
+        std::iter::from_fn(|| self.lent.sessions.poll_transmit())
+            .map(|t| String::from_utf8_lossy(&t.bytes).into_owned())
+            .collect()
     }
 
     fn outputs(&mut self) -> (Vec<MediaCommand>, Vec<FactKind>) {
         let (mut media, mut facts) = (Vec::new(), Vec::new());
-        while let Some(output) = self.out.next_output() {
+        while let Some(output) = self.lent.out.next_output() {
             match output {
                 Output::Media(_, command) => media.push(command),
                 Output::Fact(Fact { kind, .. }) => facts.push(kind),

@@ -25,16 +25,21 @@ fn asked(house: &mut House, method: &str) -> Sent {
     request
 }
 
+/// Has the agent's phone be silent twice, with OPTIONS answered between; gives the re-INVITE that asks next.
+fn probed_by_invite(house: &mut House) -> Sent {
+    agent_falls_silent(house);
+    let options = asked(house, "OPTIONS");
+    house.from(PHONE, &answer(&options, 200, ""));
+    agent_falls_silent(house);
+    asked(house, "INVITE")
+}
+
 #[test]
 fn a_silent_party_that_answers_both_probes_is_kept() {
     let mut house = House::new(late(settings(1)));
     let (_, invite) = talking(&mut house);
     for _ in 0..2 {
-        agent_falls_silent(&mut house);
-        let options = asked(&mut house, "OPTIONS");
-        house.from(PHONE, &answer(&options, 200, ""));
-        agent_falls_silent(&mut house);
-        let reinvite = asked(&mut house, "INVITE");
+        let reinvite = probed_by_invite(&mut house);
         assert!(reinvite.header(Name::To).contains("tag=phone"), "within the dialog");
         assert_eq!(reinvite.header(Name::CallId), invite.header(Name::CallId));
         let body = reinvite.text();
@@ -87,13 +92,9 @@ fn a_phone_that_no_longer_knows_the_call_ends_it_at_once() {
 fn while_we_probe_by_invite_theirs_gets_491_and_a_lasting_provisional_answer_is_not_an_answer() {
     let mut house = House::new(late(settings(1)));
     let (_, invite) = talking(&mut house);
-    agent_falls_silent(&mut house);
-    let options = asked(&mut house, "OPTIONS");
-    house.from(PHONE, &answer(&options, 200, ""));
-    agent_falls_silent(&mut house);
-    let reinvite = asked(&mut house, "INVITE");
+    let reinvite = probed_by_invite(&mut house);
     house.from(PHONE, &answer(&reinvite, 180, ""));
-    house.from(PHONE, &theirs(&invite));
+    house.from(PHONE, &theirs(&invite, "sendonly"));
     assert_eq!(house.next_to(PHONE).status(), Some(491));
     agent_falls_silent(&mut house);
     assert!(ended(&house).is_empty());
@@ -102,9 +103,9 @@ fn while_we_probe_by_invite_theirs_gets_491_and_a_lasting_provisional_answer_is_
 }
 
 /// A re-INVITE by the agent's phone.
-fn theirs(invite: &Sent) -> String {
+fn theirs(invite: &Sent, direction: &str) -> String {
     let (from, to, call_id) = (invite.header(Name::To), invite.header(Name::From), invite.header(Name::CallId));
-    let body = sdp("203.0.113.1", 40000, "sendonly");
+    let body = sdp("203.0.113.1", 40000, direction);
     format!(
         "INVITE sip:hotline@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKtheirs\r\nMax-Forwards: 70\r\n\
          From: {from};tag=phone\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: 7 INVITE\r\nContact: <sip:phone@{PHONE}>\r\n\
@@ -117,33 +118,17 @@ fn theirs(invite: &Sent) -> String {
 fn what_asks_into_a_silence_is_not_made_again_once_the_party_has_offered() {
     let mut house = House::new(late(settings(1)));
     let (_, invite) = talking(&mut house);
-    agent_falls_silent(&mut house);
-    let options = asked(&mut house, "OPTIONS");
-    house.from(PHONE, &answer(&options, 200, ""));
-    agent_falls_silent(&mut house);
-    let reinvite = asked(&mut house, "INVITE");
+    let reinvite = probed_by_invite(&mut house);
     house.from(PHONE, &answer(&reinvite, 491, ""));
     assert_eq!(asked(&mut house, "ACK").header(Name::CSeq), reinvite.header(Name::CSeq).replace("INVITE", "ACK"));
     // The phone's own offer, which ours met, comes before ours is due again.
-    let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
-    let body = sdp("203.0.113.1", 40002, "sendrecv");
-    let theirs = format!(
-        "INVITE sip:hotline@198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKtheirs\r\nMax-Forwards: 70\r\n\
-         From: <sip:agent0@city.example>;tag=phone\r\nTo: <sip:x@city.example>;tag={ours}\r\nCall-ID: {}\r\nCSeq: 5 INVITE\r\n\
-         Contact: <sip:agent0@{PHONE}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-        invite.header(Name::CallId),
-        body.len()
-    );
+    let theirs = theirs(&invite, "sendrecv");
     house.from(PHONE, &theirs);
     assert_eq!(house.next_to(PHONE).status(), Some(200));
-    house.from(
-        PHONE,
-        &theirs
-            .replace("INVITE", "ACK")
-            .replace("theirs", "ack")
-            .replace(&body, "")
-            .replace(&format!("Content-Length: {}", body.len()), "Content-Length: 0"),
-    );
+    let (head, body) = theirs.split_once("\r\n\r\n").unwrap();
+    let length = format!("Content-Length: {}", body.len());
+    let ack = head.replace("INVITE", "ACK").replace("theirs", "ack").replace(&length, "Content-Length: 0");
+    house.from(PHONE, &format!("{ack}\r\n\r\n"));
     house.sent.clear();
     house.pass(Duration::from_secs(10));
     assert!(!house.sent.iter().any(|sent| sent.method().as_deref() == Some("INVITE")), "the phone has shown that it is there");

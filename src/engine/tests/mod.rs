@@ -5,6 +5,7 @@ mod asked;
 mod calls;
 mod deliveries;
 pub(super) mod house;
+pub(super) mod lent;
 mod liveness;
 mod loans;
 mod media;

@@ -1,0 +1,51 @@
+//! What an owner is lent, and nothing else: for tests of one owner by itself.
+
+use std::sync::Arc;
+
+use super::super::context::{Context, Outbox};
+use super::super::sabotage::TakenOut;
+use super::super::{Reason, Settings};
+use crate::acd::Matcher;
+use crate::acd::matcher::Size;
+use crate::acd::routing_table::RoutingTable;
+use crate::base::deadline::Deadlines;
+use crate::base::seed::Seed;
+use crate::base::words::Transport;
+use crate::base::{ShardId, Time};
+use crate::sip::session::Sessions;
+use crate::sip::stack::ListenerName;
+
+pub(in crate::engine) const T0: Time = Time::from_secs(1_800_000_000);
+pub(in crate::engine) const SHARD: ShardId = ShardId(0);
+
+/// All that a [`Context`] borrows from.
+pub(in crate::engine) struct Lent {
+    pub(in crate::engine) sessions: Sessions,
+    pub(in crate::engine) timers: Deadlines<Reason>,
+    pub(in crate::engine) seed: Seed,
+    pub(in crate::engine) settings: Arc<Settings>,
+    pub(in crate::engine) matcher: Matcher,
+    pub(in crate::engine) out: Outbox,
+}
+
+impl Lent {
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        let size = Size { shards: 1, contacts_per_shard: 8, agents: 8, queues: 2, agencies: 2 };
+        let mut seed = Seed::from_number(1);
+        let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
+        Lent {
+            sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
+            timers: Deadlines::default(),
+            seed,
+            matcher: Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0),
+            settings,
+            out: Outbox::new(Arc::default()),
+        }
+    }
+
+    pub(in crate::engine) fn context(&mut self, now: Time) -> Context<'_> {
+        let Lent { sessions, timers, seed, settings, matcher, out } = self;
+        Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out: TakenOut::default() }
+    }
+}
