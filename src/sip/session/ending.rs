@@ -5,133 +5,13 @@
 
 use super::proof::Proved;
 use super::state::{Accepted, Ending, Negotiation, Session, Side, State, Up};
-use super::{GoneWhy, Message, Method, OfferFailure, SessionEvent, SessionId, SessionMut, Sessions, Time, Use, find};
+use super::{
+    GoneWhy, Message, Method, OfferFailure, SessionEvent, SessionId, SessionMut, Sessions, Time, Use, find, get, incoming,
+    misuse, offers, proof, tell, within,
+};
 use crate::sip::stack::ServerTx;
 
 impl Sessions {
-    /// A BYE of theirs.
-    pub(super) fn hung_up(&mut self, now: Time, id: SessionId, tx: ServerTx) {
-        self.answer(now, tx, 200);
-        let Some(session) = find(&mut self.slab, id) else { return };
-        match &session.state {
-            State::Incoming(_) => return self.given_up(now, id),
-            State::Up(up) => {
-                // Who hangs up has had our 2xx, though its ACK was lost: it need not come again.
-                if let Some(accepted) = up.accepted.tx() {
-                    self.stack.acknowledged(now, accepted);
-                }
-                self.leave_up(now, id);
-                self.tell(id, SessionEvent::Gone { why: GoneWhy::HungUp });
-            }
-            State::Ending(Ending { bye_after: Some((accepted, _)), .. }) => self.stack.acknowledged(now, *accepted),
-            State::Ending(_) | State::Outgoing(_) | State::Over => {}
-        }
-        self.over(id);
-    }
-
-    /// Settles what is open in a session that is up, and takes it out of that state.
-    fn leave_up(&mut self, now: Time, id: SessionId) -> Option<Up> {
-        let session = find(&mut self.slab, id)?;
-        let mut up = match std::mem::replace(&mut session.state, State::Over) {
-            State::Up(up) => up,
-            other => {
-                session.state = other;
-                return None;
-            }
-        };
-        if let Some(glare) = up.glare.take() {
-            self.deadlines.cancel(glare);
-        }
-        let open = std::mem::replace(&mut up.negotiation, Negotiation::Agreed);
-        match open {
-            Negotiation::WeOffered(ours) => {
-                // Somebody may have answered 100 to it and nothing more: so that it is not waited for without end (RFC 3261 9.1).
-                self.stack.cancel(now, ours.tx, None);
-                self.offer_failed(id, ours.what.purpose, OfferFailure::Ended);
-            }
-            // RFC 3261 15.1.2.
-            Negotiation::TheyOffered(theirs) => self.refuse_theirs(now, id, theirs.tx, 487),
-            Negotiation::Idle | Negotiation::Agreed => {}
-        }
-        for waiting in std::mem::take(&mut up.waiting) {
-            self.offer_failed(id, waiting.purpose, OfferFailure::Ended);
-        }
-        if let Some(refer) = up.refer.take() {
-            self.answer(now, refer, 487);
-        }
-        Some(up)
-    }
-
-    /// Hangs a session up: BYE, once the ACK to our 2xx allows it (RFC 3261 15), or at once where none will come.
-    pub(super) fn end_up(&mut self, now: Time, id: SessionId, wait: bool) {
-        let Some(Up { dialog, ack, accepted, .. }) = self.leave_up(now, id) else { return };
-        let bye_after = match accepted {
-            Accepted::First(tx, cseq) if wait => Some((tx, cseq)),
-            _ => None,
-        };
-        if let Some(session) = find(&mut self.slab, id) {
-            session.state = State::Ending(Ending { dialog, ack, bye_after });
-        }
-        if bye_after.is_none() {
-            self.send_bye(now, id, Proved::default());
-        }
-    }
-
-    pub(super) fn send_bye(&mut self, now: Time, id: SessionId, proved: Proved) {
-        self.send_within(now, id, (Method::Bye, Use::Bye), None, &[], proved);
-    }
-
-    /// The final answer to our BYE. Whatever it is, the session is over (RFC 3261 15.1.1), unless proof is wanted first.
-    pub(super) fn bye_answered(&mut self, now: Time, id: SessionId, message: &Message<'_>, proved: Proved) {
-        match self.challenged(id, message, proved) {
-            Some(proved) => self.send_bye(now, id, proved),
-            None => self.over(id),
-        }
-    }
-
-    /// A final answer of ours to an INVITE was never acknowledged, or could not be sent.
-    pub(super) fn never_acknowledged(&mut self, now: Time, id: SessionId) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        match &mut session.state {
-            State::Incoming(_) => {
-                self.tell(id, SessionEvent::Gone { why: GoneWhy::Unreachable });
-                self.final_answer(now, id, 480, None);
-                self.over(id);
-            }
-            State::Up(up) if up.accepted != Accepted::Acknowledged => {
-                self.tell(id, SessionEvent::Gone { why: GoneWhy::Unacknowledged });
-                self.end_up(now, id, false);
-            }
-            // The connection broke that their offer came by. Nobody could be answered any more.
-            State::Up(Up { negotiation: Negotiation::TheyOffered(theirs), .. }) => {
-                let tx = theirs.tx;
-                if !self.stack.unanswered(tx) {
-                    self.offer_withdrawn(now, id, tx);
-                }
-            }
-            State::Ending(ending) => {
-                if ending.bye_after.take().is_some() {
-                    self.send_bye(now, id, Proved::default());
-                }
-            }
-            State::Up(_) | State::Outgoing(_) | State::Over => {}
-        }
-    }
-
-    /// The session is over.
-    pub(super) fn over(&mut self, id: SessionId) {
-        if self.get(id).is_none() {
-            return;
-        }
-        let session = self.slab.remove(id.slot as usize);
-        if let Side::Theirs(key) = session.side {
-            self.by_call.remove(&key);
-        }
-        if !session.abandoned {
-            self.events.push_back((id, SessionEvent::Over));
-        }
-    }
-
     /// Ends a session whose owner has failed, whatever its state. Nothing more is told of it.
     pub fn abandon(&mut self, now: Time, id: SessionId) {
         let Some(session) = find(&mut self.slab, id) else { return };
@@ -139,13 +19,13 @@ impl Sessions {
         self.events.retain(|(other, _)| *other != id);
         match find(&mut self.slab, id).map(|session| &session.state) {
             Some(State::Incoming(_)) => {
-                self.final_answer(now, id, 500, None);
-                self.over(id);
+                incoming::final_answer(self, now, id, 500, None);
+                over(self, id);
             }
             Some(State::Outgoing(_)) => self.session(now, id).cancel(None),
-            Some(State::Up(_)) => self.end_up(now, id, true),
+            Some(State::Up(_)) => end_up(self, now, id, true),
             // The fault happened while the session was between two states.
-            Some(State::Over) => self.over(id),
+            Some(State::Over) => over(self, id),
             Some(State::Ending(_)) | None => {}
         }
     }
@@ -162,12 +42,135 @@ impl Sessions {
     }
 }
 
+/// A BYE of theirs.
+pub(super) fn hung_up(sessions: &mut Sessions, now: Time, id: SessionId, tx: ServerTx) {
+    within::answer(sessions, now, tx, 200);
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    match &session.state {
+        State::Incoming(_) => return incoming::given_up(sessions, now, id),
+        State::Up(up) => {
+            // Who hangs up has had our 2xx, though its ACK was lost: it need not come again.
+            if let Some(accepted) = up.accepted.tx() {
+                sessions.stack.acknowledged(now, accepted);
+            }
+            leave_up(sessions, now, id);
+            tell(sessions, id, SessionEvent::Gone { why: GoneWhy::HungUp });
+        }
+        State::Ending(Ending { bye_after: Some((accepted, _)), .. }) => sessions.stack.acknowledged(now, *accepted),
+        State::Ending(_) | State::Outgoing(_) | State::Over => {}
+    }
+    over(sessions, id);
+}
+
+/// Settles what is open in a session that is up, and takes it out of that state.
+fn leave_up(sessions: &mut Sessions, now: Time, id: SessionId) -> Option<Up> {
+    let session = find(&mut sessions.slab, id)?;
+    let mut up = match std::mem::replace(&mut session.state, State::Over) {
+        State::Up(up) => up,
+        other => {
+            session.state = other;
+            return None;
+        }
+    };
+    if let Some(glare) = up.glare.take() {
+        sessions.deadlines.cancel(glare);
+    }
+    let open = std::mem::replace(&mut up.negotiation, Negotiation::Agreed);
+    match open {
+        Negotiation::WeOffered(ours) => {
+            // Somebody may have answered 100 to it and nothing more: so that it is not waited for without end (RFC 3261 9.1).
+            sessions.stack.cancel(now, ours.tx, None);
+            offers::offer_failed(sessions, id, ours.what.purpose, OfferFailure::Ended);
+        }
+        // RFC 3261 15.1.2.
+        Negotiation::TheyOffered(theirs) => offers::refuse_theirs(sessions, now, id, theirs.tx, 487),
+        Negotiation::Idle | Negotiation::Agreed => {}
+    }
+    for waiting in std::mem::take(&mut up.waiting) {
+        offers::offer_failed(sessions, id, waiting.purpose, OfferFailure::Ended);
+    }
+    if let Some(refer) = up.refer.take() {
+        within::answer(sessions, now, refer, 487);
+    }
+    Some(up)
+}
+
+/// Hangs a session up: BYE, once the ACK to our 2xx allows it (RFC 3261 15), or at once where none will come.
+pub(super) fn end_up(sessions: &mut Sessions, now: Time, id: SessionId, wait: bool) {
+    let Some(Up { dialog, ack, accepted, .. }) = leave_up(sessions, now, id) else { return };
+    let bye_after = match accepted {
+        Accepted::First(tx, cseq) if wait => Some((tx, cseq)),
+        _ => None,
+    };
+    if let Some(session) = find(&mut sessions.slab, id) {
+        session.state = State::Ending(Ending { dialog, ack, bye_after });
+    }
+    if bye_after.is_none() {
+        send_bye(sessions, now, id, Proved::default());
+    }
+}
+
+pub(super) fn send_bye(sessions: &mut Sessions, now: Time, id: SessionId, proved: Proved) {
+    within::send_within(sessions, now, id, (Method::Bye, Use::Bye), None, &[], proved);
+}
+
+/// The final answer to our BYE. Whatever it is, the session is over (RFC 3261 15.1.1), unless proof is wanted first.
+pub(super) fn bye_answered(sessions: &mut Sessions, now: Time, id: SessionId, message: &Message<'_>, proved: Proved) {
+    match proof::challenged(sessions, id, message, proved) {
+        Some(proved) => send_bye(sessions, now, id, proved),
+        None => over(sessions, id),
+    }
+}
+
+/// A final answer of ours to an INVITE was never acknowledged, or could not be sent.
+pub(super) fn never_acknowledged(sessions: &mut Sessions, now: Time, id: SessionId) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    match &mut session.state {
+        State::Incoming(_) => {
+            tell(sessions, id, SessionEvent::Gone { why: GoneWhy::Unreachable });
+            incoming::final_answer(sessions, now, id, 480, None);
+            over(sessions, id);
+        }
+        State::Up(up) if up.accepted != Accepted::Acknowledged => {
+            tell(sessions, id, SessionEvent::Gone { why: GoneWhy::Unacknowledged });
+            end_up(sessions, now, id, false);
+        }
+        // The connection broke that their offer came by. Nobody could be answered any more.
+        State::Up(Up { negotiation: Negotiation::TheyOffered(theirs), .. }) => {
+            let tx = theirs.tx;
+            if !sessions.stack.unanswered(tx) {
+                offers::offer_withdrawn(sessions, now, id, tx);
+            }
+        }
+        State::Ending(ending) => {
+            if ending.bye_after.take().is_some() {
+                send_bye(sessions, now, id, Proved::default());
+            }
+        }
+        State::Up(_) | State::Outgoing(_) | State::Over => {}
+    }
+}
+
+/// The session is over.
+pub(super) fn over(sessions: &mut Sessions, id: SessionId) {
+    if get(sessions, id).is_none() {
+        return;
+    }
+    let session = sessions.slab.remove(id.slot as usize);
+    if let Side::Theirs(key) = session.side {
+        sessions.by_call.remove(&key);
+    }
+    if !session.abandoned {
+        sessions.events.push_back((id, SessionEvent::Over));
+    }
+}
+
 impl SessionMut<'_> {
     /// Hangs up: BYE, as soon as the ACK to our 2xx allows it (RFC 3261 15). [`SessionEvent::Over`] follows.
     pub fn hang_up(&mut self) {
-        match self.sessions.get(self.id) {
-            Some(Session { state: State::Up(_), .. }) => self.sessions.end_up(self.now, self.id, true),
-            Some(Session { state: State::Incoming(_) | State::Outgoing(_), .. }) => self.sessions.misuse("hang_up"),
+        match get(self.sessions, self.id) {
+            Some(Session { state: State::Up(_), .. }) => end_up(self.sessions, self.now, self.id, true),
+            Some(Session { state: State::Incoming(_) | State::Outgoing(_), .. }) => misuse(self.sessions, "hang_up"),
             Some(Session { state: State::Ending(_) | State::Over, .. }) | None => {}
         }
     }

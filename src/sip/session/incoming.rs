@@ -8,7 +8,10 @@ use super::event::Content;
 use super::proof::{Login, Proved, Prover};
 use super::state::{Accepted, Ending, Incoming, Negotiation, Session, Side, State, Up};
 use super::way::{ContactUri, Way};
-use super::{Flow, GoneWhy, Message, Routed, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, find, headers};
+use super::{
+    Flow, GoneWhy, Message, Routed, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, ending, find, headers,
+    offers, tell, vacant, within,
+};
 use crate::sip::dialog::Dialog;
 use crate::sip::name::Name;
 use crate::sip::stack::ServerTx;
@@ -53,7 +56,7 @@ impl Sessions {
     /// know before it spends anything on the call.
     #[must_use]
     pub fn merged(&self, message: &Message<'_>) -> bool {
-        self.call_key(message).is_some_and(|key| self.by_call.contains_key(&key))
+        call_key(self, message).is_some_and(|key| self.by_call.contains_key(&key))
     }
 
     /// Makes a session of an INVITE that [`Sessions::handle_message`] gave back. Nothing is sent but 100 if the owner stays silent.
@@ -67,12 +70,12 @@ impl Sessions {
         message: &Message<'_>,
         admission: &Admission,
     ) -> Result<SessionId, NotAdmitted> {
-        let key = self.call_key(message).ok_or(NotAdmitted::NoDialog)?;
+        let key = call_key(self, message).ok_or(NotAdmitted::NoDialog)?;
         if self.by_call.contains_key(&key) {
             return Err(NotAdmitted::Merged);
         }
         let cseq = message.cseq().map_err(|_| NotAdmitted::NoDialog)?.number;
-        let id = self.vacant();
+        let id = vacant(self);
         let dialog = Dialog::from_request(message, &id.tag()).map_err(|_| NotAdmitted::NoDialog)?;
         let user = TxUser::Session(id, Use::Invite, Proved::default());
         let tx = self.stack.begin(now, flow, message, Some(user)).ok_or(NotAdmitted::Unanswerable)?;
@@ -87,79 +90,79 @@ impl Sessions {
         });
         Ok(id)
     }
+}
 
-    /// What tells one call from another before it has a dialog: Call-ID and From tag.
-    fn call_key(&self, message: &Message<'_>) -> Option<u128> {
-        let from = message.from().ok()?;
-        Some(self.keyed.digest(&[message.call_id().ok()?, from.tag().unwrap_or("").as_bytes()]))
+/// What tells one call from another before it has a dialog: Call-ID and From tag.
+fn call_key(sessions: &Sessions, message: &Message<'_>) -> Option<u128> {
+    let from = message.from().ok()?;
+    Some(sessions.keyed.digest(&[message.call_id().ok()?, from.tag().unwrap_or("").as_bytes()]))
+}
+
+/// CANCEL (RFC 3261 9.2): answered 200 if its INVITE is known, whatever has become of that. The INVITE is answered 487 if it still can be.
+pub(super) fn cancelled(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
+    let Some((invite, user)) = sessions.stack.invite_of(message, flow) else { return Routed::New };
+    let session = match user {
+        Some(TxUser::Session(id, what, _)) => Some((id, what)),
+        _ => None,
+    };
+    if let Some(tx) = sessions.stack.begin(now, flow, message, None) {
+        let tag = session.map(|(id, _)| id.tag());
+        sessions.stack.respond(now, tx, 200, tag.as_deref(), None, |_| {});
     }
-
-    /// CANCEL (RFC 3261 9.2): answered 200 if its INVITE is known, whatever has become of that. The INVITE is answered 487 if it still can be.
-    pub(super) fn cancelled(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
-        let Some((invite, user)) = self.stack.invite_of(message, flow) else { return Routed::New };
-        let session = match user {
-            Some(TxUser::Session(id, what, _)) => Some((id, what)),
-            _ => None,
-        };
-        if let Some(tx) = self.stack.begin(now, flow, message, None) {
-            let tag = session.map(|(id, _)| id.tag());
-            self.stack.respond(now, tx, 200, tag.as_deref(), None, |_| {});
-        }
-        if self.stack.unanswered(invite) {
-            match session {
-                Some((id, Use::Invite)) => self.given_up(now, id),
-                Some((id, _)) => self.offer_withdrawn(now, id, invite),
-                None => {}
-            }
-        }
-        Routed::Done
-    }
-
-    /// The caller gives up before our final answer, by CANCEL or by a BYE in the early dialog (RFC 3261 15): 487.
-    pub(super) fn given_up(&mut self, now: Time, id: SessionId) {
-        if self.final_answer(now, id, 487, None) {
-            self.tell(id, SessionEvent::Gone { why: GoneWhy::Cancelled });
-            self.over(id);
+    if sessions.stack.unanswered(invite) {
+        match session {
+            Some((id, Use::Invite)) => given_up(sessions, now, id),
+            Some((id, _)) => offers::offer_withdrawn(sessions, now, id, invite),
+            None => {}
         }
     }
+    Routed::Done
+}
 
-    /// Refuses the INVITE of a session, and whatever else waits in its early dialog. False if it has its final answer already.
-    pub(super) fn final_answer(&mut self, now: Time, id: SessionId, status: u16, retry_after_s: Option<u32>) -> bool {
-        let Some(Session { state: State::Incoming(incoming), .. }) = find(&mut self.slab, id) else { return false };
-        let (tx, negotiation) = (incoming.tx, std::mem::replace(&mut incoming.negotiation, Negotiation::Idle));
-        self.stack.respond(now, tx, status, Some(&id.tag()), None, |writer| {
-            if let Some(seconds) = retry_after_s {
-                writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
-            }
-        });
-        if let Negotiation::TheyOffered(offer) = negotiation {
-            self.stack.respond(now, offer.tx, 487, None, None, |_| {});
-        }
-        true
+/// The caller gives up before our final answer, by CANCEL or by a BYE in the early dialog (RFC 3261 15): 487.
+pub(super) fn given_up(sessions: &mut Sessions, now: Time, id: SessionId) {
+    if final_answer(sessions, now, id, 487, None) {
+        tell(sessions, id, SessionEvent::Gone { why: GoneWhy::Cancelled });
+        ending::over(sessions, id);
     }
+}
 
-    /// An ACK to a 2xx of ours (RFC 3261 13.3.1.4).
-    pub(super) fn acknowledged(&mut self, now: Time, message: &Message<'_>) {
-        let (Some(id), Ok(cseq)) = (self.session_of(message), message.cseq()) else { return };
-        let Some(session) = find(&mut self.slab, id) else { return };
-        match &mut session.state {
-            State::Up(up) => {
-                let accepted = up.accepted;
-                let Some(tx) = accepted.by(cseq.number) else { return };
-                up.accepted = Accepted::Acknowledged;
-                self.stack.acknowledged(now, tx);
-                if matches!(accepted, Accepted::First(..)) {
-                    self.tell(id, SessionEvent::Acknowledged);
-                }
-                self.offer_next(now, id);
-            }
-            State::Ending(Ending { bye_after, .. }) => {
-                let Some((tx, _)) = bye_after.take_if(|(_, number)| *number == cseq.number) else { return };
-                self.stack.acknowledged(now, tx);
-                self.send_bye(now, id, Proved::default());
-            }
-            State::Incoming(_) | State::Outgoing(_) | State::Over => {}
+/// Refuses the INVITE of a session, and whatever else waits in its early dialog. False if it has its final answer already.
+pub(super) fn final_answer(sessions: &mut Sessions, now: Time, id: SessionId, status: u16, retry_after_s: Option<u32>) -> bool {
+    let Some(Session { state: State::Incoming(incoming), .. }) = find(&mut sessions.slab, id) else { return false };
+    let (tx, negotiation) = (incoming.tx, std::mem::replace(&mut incoming.negotiation, Negotiation::Idle));
+    sessions.stack.respond(now, tx, status, Some(&id.tag()), None, |writer| {
+        if let Some(seconds) = retry_after_s {
+            writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
         }
+    });
+    if let Negotiation::TheyOffered(offer) = negotiation {
+        sessions.stack.respond(now, offer.tx, 487, None, None, |_| {});
+    }
+    true
+}
+
+/// An ACK to a 2xx of ours (RFC 3261 13.3.1.4).
+pub(super) fn acknowledged(sessions: &mut Sessions, now: Time, message: &Message<'_>) {
+    let (Some(id), Ok(cseq)) = (within::session_of(sessions, message), message.cseq()) else { return };
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    match &mut session.state {
+        State::Up(up) => {
+            let accepted = up.accepted;
+            let Some(tx) = accepted.by(cseq.number) else { return };
+            up.accepted = Accepted::Acknowledged;
+            sessions.stack.acknowledged(now, tx);
+            if matches!(accepted, Accepted::First(..)) {
+                tell(sessions, id, SessionEvent::Acknowledged);
+            }
+            offers::offer_next(sessions, now, id);
+        }
+        State::Ending(Ending { bye_after, .. }) => {
+            let Some((tx, _)) = bye_after.take_if(|(_, number)| *number == cseq.number) else { return };
+            sessions.stack.acknowledged(now, tx);
+            ending::send_bye(sessions, now, id, Proved::default());
+        }
+        State::Incoming(_) | State::Outgoing(_) | State::Over => {}
     }
 }
 
@@ -225,8 +228,8 @@ impl SessionMut<'_> {
     /// Refuses the call with a final status, 300 to 699; the session is over. `retry_after_s` says when the caller may try again.
     pub fn refuse(&mut self, status: u16, retry_after_s: Option<u32>) {
         if self.unanswered("refuse").is_some() {
-            self.sessions.final_answer(self.now, self.id, status, retry_after_s);
-            self.sessions.over(self.id);
+            final_answer(self.sessions, self.now, self.id, status, retry_after_s);
+            ending::over(self.sessions, self.id);
         }
     }
 }

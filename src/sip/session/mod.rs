@@ -187,33 +187,21 @@ impl Sessions {
         match self.stack.route(now, flow, message) {
             stack::Routed::Absorbed => {}
             stack::Routed::Stray => self.counts.reject(Rejected::StrayResponse),
-            stack::Routed::Ack => self.acknowledged(now, message),
-            stack::Routed::Response { tx, user } => self.response(now, flow, (tx, user), message),
-            stack::Routed::New => return self.request(now, flow, message),
+            stack::Routed::Ack => incoming::acknowledged(self, now, message),
+            stack::Routed::Response { tx, user } => response(self, now, flow, (tx, user), message),
+            stack::Routed::New => return request(self, now, flow, message),
         }
-        Routed::Done
-    }
-
-    fn request(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
-        let Some(method) = message.method() else { return Routed::Done };
-        if method == Method::Cancel {
-            return self.cancelled(now, flow, message);
-        }
-        if message.to().ok().and_then(|to| to.tag()).is_none() {
-            return Routed::New;
-        }
-        self.request_within(now, flow, message, method);
         Routed::Done
     }
 
     /// Fires whatever is due.
     pub fn handle_timeout(&mut self, now: Time) {
         while self.stack.due(now) {
-            self.told(now);
+            told(self, now);
         }
         while let Some((_, (id, reason))) = self.deadlines.pop_due(now) {
             match reason {
-                Reason::OfferAgain => self.offer_again(now, id),
+                Reason::OfferAgain => offers::offer_again(self, now, id),
             }
         }
     }
@@ -239,7 +227,7 @@ impl Sessions {
     /// A connection is gone, or none could be had to `remote`: whatever depended on it fails.
     pub fn broken(&mut self, now: Time, connection: Option<ConnectionId>, transport: Transport, remote: SocketAddr) {
         self.stack.broken(now, connection, transport, remote);
-        self.told(now);
+        told(self, now);
     }
 
     /// A session, to be commanded.
@@ -261,13 +249,13 @@ impl Sessions {
     /// Where a session's peer was last heard of; `None` if the session is over.
     #[must_use]
     pub fn flow(&self, id: SessionId) -> Option<&Flow> {
-        self.get(id).map(|session| &session.way.flow)
+        get(self, id).map(|session| &session.way.flow)
     }
 
     /// A session's Call-ID (RFC 3261 20.8); `None` if the session is over.
     #[must_use]
     pub fn call_id(&self, id: SessionId) -> Option<&str> {
-        match &self.get(id)?.state {
+        match &get(self, id)?.state {
             State::Outgoing(out) => Some(&out.call_id),
             state => state.dialog().map(super::dialog::Dialog::call_id),
         }
@@ -285,67 +273,79 @@ impl Sessions {
     pub fn misused(&self) -> u64 {
         self.misused
     }
+}
 
-    fn get(&self, id: SessionId) -> Option<&Session> {
-        self.slab.get(id.slot as usize).filter(|session| session.id == id)
+fn request(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
+    let Some(method) = message.method() else { return Routed::Done };
+    if method == Method::Cancel {
+        return incoming::cancelled(sessions, now, flow, message);
     }
-
-    /// The id of the session that is inserted next.
-    fn vacant(&mut self) -> SessionId {
-        SessionId::new(self.shard, self.slab.vacant_key() as u32, self.seed.next_u32())
+    if message.to().ok().and_then(|to| to.tag()).is_none() {
+        return Routed::New;
     }
+    within::request_within(sessions, now, flow, message, method);
+    Routed::Done
+}
 
-    fn tell(&mut self, id: SessionId, event: SessionEvent) {
-        if self.get(id).is_some_and(|session| !session.abandoned) {
-            self.events.push_back((id, event));
-        }
+fn get(sessions: &Sessions, id: SessionId) -> Option<&Session> {
+    sessions.slab.get(id.slot as usize).filter(|session| session.id == id)
+}
+
+/// The id of the session that is inserted next.
+fn vacant(sessions: &mut Sessions) -> SessionId {
+    SessionId::new(sessions.shard, sessions.slab.vacant_key() as u32, sessions.seed.next_u32())
+}
+
+fn tell(sessions: &mut Sessions, id: SessionId, event: SessionEvent) {
+    if get(sessions, id).is_some_and(|session| !session.abandoned) {
+        sessions.events.push_back((id, event));
     }
+}
 
-    fn misuse(&mut self, command: &str) {
-        self.misused += 1;
-        if cfg!(test) {
-            panic!("{command} makes no sense in this state");
-        }
+fn misuse(sessions: &mut Sessions, command: &str) {
+    sessions.misused += 1;
+    if cfg!(test) {
+        panic!("{command} makes no sense in this state");
     }
+}
 
-    /// An answer to a request of ours.
-    fn response(&mut self, now: Time, flow: &Flow, (tx, user): (ClientTx, TxUser), message: &Message<'_>) {
-        let status = message.status().unwrap_or(0);
-        let (id, what, proved) = match user {
-            TxUser::Nobody => return,
-            TxUser::Lone(id) => return self.lone_events.push_back((id, LoneEvent::Answered(status))),
-            TxUser::Session(id, what, proved) => (id, what, proved),
+/// An answer to a request of ours.
+fn response(sessions: &mut Sessions, now: Time, flow: &Flow, (tx, user): (ClientTx, TxUser), message: &Message<'_>) {
+    let status = message.status().unwrap_or(0);
+    let (id, what, proved) = match user {
+        TxUser::Nobody => return,
+        TxUser::Lone(id) => return sessions.lone_events.push_back((id, LoneEvent::Answered(status))),
+        TxUser::Session(id, what, proved) => (id, what, proved),
+    };
+    if get(sessions, id).is_none() {
+        return outgoing::answered_too_late(sessions, now, flow, what, message);
+    }
+    match what {
+        Use::Invite => outgoing::invite_answered(sessions, now, id, message, proved),
+        _ if status < 200 => {}
+        Use::Offer => offers::offer_responded(sessions, now, (id, tx), message, proved),
+        Use::Bye => ending::bye_answered(sessions, now, id, message, proved),
+        Use::Probe => within::probe_answered(sessions, now, id, message, proved),
+        Use::Report => proof::report_answered(sessions, now, (id, tx), message, proved),
+    }
+}
+
+/// What the transaction layer tells by itself.
+fn told(sessions: &mut Sessions, now: Time) {
+    while let Some(told) = sessions.stack.poll_event() {
+        let (user, by) = match told {
+            TxEvent::Timeout { user } => (user, Some(FailedBy::Timeout)),
+            TxEvent::Broken { user } => (user, Some(FailedBy::Transport)),
+            TxEvent::Unacknowledged { user } => (user, None),
         };
-        if self.get(id).is_none() {
-            return self.answered_too_late(now, flow, what, message);
-        }
-        match what {
-            Use::Invite => self.invite_answered(now, id, message, proved),
-            _ if status < 200 => {}
-            Use::Offer => self.offer_responded(now, (id, tx), message, proved),
-            Use::Bye => self.bye_answered(now, id, message, proved),
-            Use::Probe => self.probe_answered(now, id, message, proved),
-            Use::Report => self.report_answered(now, (id, tx), message, proved),
-        }
-    }
-
-    /// What the transaction layer tells by itself.
-    fn told(&mut self, now: Time) {
-        while let Some(told) = self.stack.poll_event() {
-            let (user, by) = match told {
-                TxEvent::Timeout { user } => (user, Some(FailedBy::Timeout)),
-                TxEvent::Broken { user } => (user, Some(FailedBy::Transport)),
-                TxEvent::Unacknowledged { user } => (user, None),
-            };
-            match (user, by) {
-                (TxUser::Nobody, _) | (TxUser::Session(_, Use::Report, _), _) => {}
-                (TxUser::Lone(id), _) => self.lone_events.push_back((id, LoneEvent::Unanswered)),
-                (TxUser::Session(id, ..), None) => self.never_acknowledged(now, id),
-                (TxUser::Session(id, Use::Invite, _), Some(by)) => self.invite_unanswered(id, by),
-                (TxUser::Session(id, Use::Offer, _), Some(_)) => self.offer_unanswered(now, id),
-                (TxUser::Session(id, Use::Bye, _), Some(_)) => self.over(id),
-                (TxUser::Session(id, Use::Probe, _), Some(_)) => self.tell(id, SessionEvent::ProbeUnanswered),
-            }
+        match (user, by) {
+            (TxUser::Nobody, _) | (TxUser::Session(_, Use::Report, _), _) => {}
+            (TxUser::Lone(id), _) => sessions.lone_events.push_back((id, LoneEvent::Unanswered)),
+            (TxUser::Session(id, ..), None) => ending::never_acknowledged(sessions, now, id),
+            (TxUser::Session(id, Use::Invite, _), Some(by)) => outgoing::invite_unanswered(sessions, id, by),
+            (TxUser::Session(id, Use::Offer, _), Some(_)) => offers::offer_unanswered(sessions, now, id),
+            (TxUser::Session(id, Use::Bye, _), Some(_)) => ending::over(sessions, id),
+            (TxUser::Session(id, Use::Probe, _), Some(_)) => tell(sessions, id, SessionEvent::ProbeUnanswered),
         }
     }
 }

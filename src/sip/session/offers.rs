@@ -12,7 +12,7 @@ use super::way::ContactUri;
 use super::within::SentWithin;
 use super::{
     Message, Method, OfferBy, OfferFailure, Purpose, Reason, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use,
-    find, headers,
+    find, headers, misuse, outgoing, proof, tell, within,
 };
 use crate::base::seed::Seed;
 use crate::sip::name::Name;
@@ -69,173 +69,177 @@ fn judge(state: &State, by: OfferBy, empty: bool) -> Verdict {
     }
 }
 
-impl Sessions {
-    /// A re-INVITE or an UPDATE of theirs.
-    pub(super) fn offered(&mut self, now: Time, id: SessionId, tx: ServerTx, message: &Message<'_>) {
-        let by = if message.method() == Some(Method::Invite) { OfferBy::Invite } else { OfferBy::Update };
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let verdict = judge(&session.state, by, message.body.is_empty());
-        match verdict {
-            Verdict::Pending => return self.answer(now, tx, 491),
-            Verdict::Later => {
-                let seconds = self.seed.below(11);
-                return self.stack.respond(now, tx, 500, None, None, |writer| {
-                    writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
-                });
+/// A re-INVITE or an UPDATE of theirs.
+pub(super) fn offered(sessions: &mut Sessions, now: Time, id: SessionId, tx: ServerTx, message: &Message<'_>) {
+    let by = if message.method() == Some(Method::Invite) { OfferBy::Invite } else { OfferBy::Update };
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let verdict = judge(&session.state, by, message.body.is_empty());
+    match verdict {
+        Verdict::Pending => return within::answer(sessions, now, tx, 491),
+        Verdict::Later => {
+            let seconds = sessions.seed.below(11);
+            return sessions.stack.respond(now, tx, 500, None, None, |writer| {
+                writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
+            });
+        }
+        Verdict::Refresh | Verdict::NotAcceptable | Verdict::Take => {}
+    }
+    if let Some(dialog) = session.state.dialog_mut() {
+        dialog.refresh(message);
+    }
+    match (verdict, Body::of(message)) {
+        (Verdict::Refresh, _) => within::answer_reached(sessions, now, id, tx, 200),
+        (Verdict::Take, Some(body)) => {
+            let Ok(cseq) = message.cseq() else { return };
+            if by == OfferBy::Invite {
+                sessions.stack.set_user(tx, TxUser::Session(id, Use::Offer, Proved::default()));
             }
-            Verdict::Refresh | Verdict::NotAcceptable | Verdict::Take => {}
-        }
-        if let Some(dialog) = session.state.dialog_mut() {
-            dialog.refresh(message);
-        }
-        match (verdict, Body::of(message)) {
-            (Verdict::Refresh, _) => self.answer_reached(now, id, tx, 200),
-            (Verdict::Take, Some(body)) => {
-                let Ok(cseq) = message.cseq() else { return };
-                if by == OfferBy::Invite {
-                    self.stack.set_user(tx, TxUser::Session(id, Use::Offer, Proved::default()));
-                }
-                let theirs = Negotiation::TheyOffered(TheirOffer { tx, by, cseq: cseq.number });
-                match &mut session.state {
-                    State::Incoming(incoming) => incoming.negotiation = theirs,
-                    State::Up(up) => {
-                        up.negotiation = theirs;
-                        // Who offers anew has had our last 2xx, though its ACK was lost: it need not come again.
-                        if let Some(tx) = up.accepted.tx() {
-                            up.accepted = Accepted::Acknowledged;
-                            self.stack.acknowledged(now, tx);
-                        }
+            let theirs = Negotiation::TheyOffered(TheirOffer { tx, by, cseq: cseq.number });
+            match &mut session.state {
+                State::Incoming(incoming) => incoming.negotiation = theirs,
+                State::Up(up) => {
+                    up.negotiation = theirs;
+                    // Who offers anew has had our last 2xx, though its ACK was lost: it need not come again.
+                    if let Some(tx) = up.accepted.tx() {
+                        up.accepted = Accepted::Acknowledged;
+                        sessions.stack.acknowledged(now, tx);
                     }
-                    State::Outgoing(_) | State::Ending(_) | State::Over => {}
                 }
-                self.tell(id, SessionEvent::Offered { body, by });
+                State::Outgoing(_) | State::Ending(_) | State::Over => {}
             }
-            _ => self.answer_reached(now, id, tx, 488),
+            tell(sessions, id, SessionEvent::Offered { body, by });
         }
+        _ => within::answer_reached(sessions, now, id, tx, 488),
     }
+}
 
-    /// Their re-INVITE was cancelled before it was answered, or can be answered no more.
-    pub(super) fn offer_withdrawn(&mut self, now: Time, id: SessionId, invite: ServerTx) {
-        let asked = |up: &&mut Up| matches!(up.negotiation, Negotiation::TheyOffered(theirs) if theirs.tx == invite);
-        let Some(up) = self.up(id).filter(asked) else { return };
-        up.negotiation = Negotiation::Agreed;
-        self.refuse_theirs(now, id, invite, 487);
-        self.tell(id, SessionEvent::OfferWithdrawn);
-        self.offer_next(now, id);
+/// Their re-INVITE was cancelled before it was answered, or can be answered no more.
+pub(super) fn offer_withdrawn(sessions: &mut Sessions, now: Time, id: SessionId, invite: ServerTx) {
+    let asked = |up: &&mut Up| matches!(up.negotiation, Negotiation::TheyOffered(theirs) if theirs.tx == invite);
+    let Some(up) = established(sessions, id).filter(asked) else { return };
+    up.negotiation = Negotiation::Agreed;
+    refuse_theirs(sessions, now, id, invite, 487);
+    tell(sessions, id, SessionEvent::OfferWithdrawn);
+    offer_next(sessions, now, id);
+}
+
+/// Refuses an offer of theirs. Whether its ACK comes means nothing to the session.
+pub(super) fn refuse_theirs(sessions: &mut Sessions, now: Time, id: SessionId, tx: ServerTx, status: u16) {
+    sessions.stack.set_user(tx, TxUser::Session(id, Use::Report, Proved::default()));
+    within::answer(sessions, now, tx, status);
+}
+
+/// Takes the open offer of theirs, if there is one.
+fn take_theirs(sessions: &mut Sessions, id: SessionId) -> Option<TheirOffer> {
+    let negotiation = match &mut find(&mut sessions.slab, id)?.state {
+        State::Incoming(incoming) => &mut incoming.negotiation,
+        State::Up(up) => &mut up.negotiation,
+        State::Outgoing(_) | State::Ending(_) | State::Over => return None,
+    };
+    let Negotiation::TheyOffered(theirs) = *negotiation else { return None };
+    *negotiation = Negotiation::Agreed;
+    Some(theirs)
+}
+
+/// Makes the next offer of ours that waits, if it may be made now.
+pub(super) fn offer_next(sessions: &mut Sessions, now: Time, id: SessionId) {
+    let Some(Session { state: State::Up(up), .. }) = find(&mut sessions.slab, id) else { return };
+    let free = matches!(up.negotiation, Negotiation::Agreed) && up.accepted == Accepted::Acknowledged && up.glare.is_none();
+    if free && !up.waiting.is_empty() {
+        let what = up.waiting.remove(0);
+        make_offer(sessions, now, id, what, Proved::default());
     }
+}
 
-    /// Refuses an offer of theirs. Whether its ACK comes means nothing to the session.
-    pub(super) fn refuse_theirs(&mut self, now: Time, id: SessionId, tx: ServerTx, status: u16) {
-        self.stack.set_user(tx, TxUser::Session(id, Use::Report, Proved::default()));
-        self.answer(now, tx, status);
+fn make_offer(sessions: &mut Sessions, now: Time, id: SessionId, what: Waiting, proved: Proved) {
+    let method = match what.by {
+        OfferBy::Invite => Method::Invite,
+        OfferBy::Update => Method::Update,
+    };
+    let sent = within::send_within(sessions, now, id, (method, Use::Offer), Some(what.body.content()), &[], proved);
+    let (Some(SentWithin { tx, cseq, credentials }), Some(up)) = (sent, established(sessions, id)) else { return };
+    up.negotiation = Negotiation::WeOffered(Box::new(OurOffer { tx, cseq, credentials, what }));
+}
+
+fn established(sessions: &mut Sessions, id: SessionId) -> Option<&mut Up> {
+    match &mut find(&mut sessions.slab, id)?.state {
+        State::Up(up) => Some(up),
+        _ => None,
     }
+}
 
-    /// Takes the open offer of theirs, if there is one.
-    fn take_theirs(&mut self, id: SessionId) -> Option<TheirOffer> {
-        let negotiation = match &mut find(&mut self.slab, id)?.state {
-            State::Incoming(incoming) => &mut incoming.negotiation,
-            State::Up(up) => &mut up.negotiation,
-            State::Outgoing(_) | State::Ending(_) | State::Over => return None,
-        };
-        let Negotiation::TheyOffered(theirs) = *negotiation else { return None };
-        *negotiation = Negotiation::Agreed;
-        Some(theirs)
+/// The final answer to a re-INVITE or UPDATE of ours.
+pub(super) fn offer_responded(
+    sessions: &mut Sessions,
+    now: Time,
+    (id, tx): (SessionId, ClientTx),
+    message: &Message<'_>,
+    proved: Proved,
+) {
+    let status = message.status().unwrap_or(0);
+    let under_way = |up: &&mut Up| matches!(&up.negotiation, Negotiation::WeOffered(ours) if ours.tx == tx);
+    let Some(up) = established(sessions, id).filter(under_way) else {
+        // A 2xx to an INVITE that has come again, or while we hang up.
+        let invite = message.cseq().ok().filter(|cseq| cseq.method == Method::Invite && status < 300);
+        return invite.into_iter().for_each(|cseq| outgoing::acknowledge_again(sessions, id, cseq.number));
+    };
+    let Negotiation::WeOffered(ours) = std::mem::replace(&mut up.negotiation, Negotiation::Agreed) else { return };
+    if status < 300 {
+        up.dialog.refresh(message);
     }
-
-    /// Makes the next offer of ours that waits, if it may be made now.
-    pub(super) fn offer_next(&mut self, now: Time, id: SessionId) {
-        let Some(Session { state: State::Up(up), .. }) = find(&mut self.slab, id) else { return };
-        let free = matches!(up.negotiation, Negotiation::Agreed) && up.accepted == Accepted::Acknowledged && up.glare.is_none();
-        if free && !up.waiting.is_empty() {
-            let what = up.waiting.remove(0);
-            self.make_offer(now, id, what, Proved::default());
-        }
-    }
-
-    fn make_offer(&mut self, now: Time, id: SessionId, what: Waiting, proved: Proved) {
-        let method = match what.by {
-            OfferBy::Invite => Method::Invite,
-            OfferBy::Update => Method::Update,
-        };
-        let sent = self.send_within(now, id, (method, Use::Offer), Some(what.body.content()), &[], proved);
-        let (Some(SentWithin { tx, cseq, credentials }), Some(up)) = (sent, self.up(id)) else { return };
-        up.negotiation = Negotiation::WeOffered(Box::new(OurOffer { tx, cseq, credentials, what }));
-    }
-
-    fn up(&mut self, id: SessionId) -> Option<&mut Up> {
-        match &mut find(&mut self.slab, id)?.state {
-            State::Up(up) => Some(up),
-            _ => None,
-        }
-    }
-
-    /// The final answer to a re-INVITE or UPDATE of ours.
-    pub(super) fn offer_responded(&mut self, now: Time, (id, tx): (SessionId, ClientTx), message: &Message<'_>, proved: Proved) {
-        let status = message.status().unwrap_or(0);
-        let under_way = |up: &&mut Up| matches!(&up.negotiation, Negotiation::WeOffered(ours) if ours.tx == tx);
-        let Some(up) = self.up(id).filter(under_way) else {
-            // A 2xx to an INVITE that has come again, or while we hang up.
-            let invite = message.cseq().ok().filter(|cseq| cseq.method == Method::Invite && status < 300);
-            return invite.into_iter().for_each(|cseq| self.acknowledge_again(id, cseq.number));
-        };
-        let Negotiation::WeOffered(ours) = std::mem::replace(&mut up.negotiation, Negotiation::Agreed) else { return };
-        if status < 300 {
-            up.dialog.refresh(message);
-        }
-        let OurOffer { cseq, credentials, what, .. } = *ours;
-        match status {
-            ..300 => {
-                if what.by == OfferBy::Invite {
-                    self.acknowledge(id, cseq, credentials);
-                }
-                self.tell(id, SessionEvent::OfferAnswered { purpose: what.purpose, body: Body::of(message) });
+    let OurOffer { cseq, credentials, what, .. } = *ours;
+    match status {
+        ..300 => {
+            if what.by == OfferBy::Invite {
+                outgoing::acknowledge(sessions, id, cseq, credentials);
             }
-            491 if what.glares < GLARES_MAX => return self.offer_met_theirs(now, id, what),
-            _ => match self.challenged(id, message, proved) {
-                Some(proved) => return self.make_offer(now, id, what, proved),
-                None => self.offer_failed(id, what.purpose, OfferFailure::Refused(status)),
-            },
+            tell(sessions, id, SessionEvent::OfferAnswered { purpose: what.purpose, body: Body::of(message) });
         }
-        self.offer_next(now, id);
+        491 if what.glares < GLARES_MAX => return offer_met_theirs(sessions, now, id, what),
+        _ => match proof::challenged(sessions, id, message, proved) {
+            Some(proved) => return make_offer(sessions, now, id, what, proved),
+            None => offer_failed(sessions, id, what.purpose, OfferFailure::Refused(status)),
+        },
     }
+    offer_next(sessions, now, id);
+}
 
-    /// Our offer and theirs have met: it is made again in a while, unless the owner has thought better of it meanwhile.
-    fn offer_met_theirs(&mut self, now: Time, id: SessionId, mut what: Waiting) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let State::Up(up) = &mut session.state else { return };
-        let wait = glare_wait(session.side, &mut self.seed);
-        debug_assert!(up.glare.is_none(), "nothing is offered while an offer waits to be made again");
-        up.glare = Some(self.deadlines.set(now + wait, (id, Reason::OfferAgain)));
-        what.glares += 1;
-        if up.waiting.iter().any(|newer| newer.purpose == what.purpose) {
-            self.offer_failed(id, what.purpose, OfferFailure::Replaced);
-        } else {
-            up.waiting.insert(0, what);
-        }
+/// Our offer and theirs have met: it is made again in a while, unless the owner has thought better of it meanwhile.
+fn offer_met_theirs(sessions: &mut Sessions, now: Time, id: SessionId, mut what: Waiting) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let State::Up(up) = &mut session.state else { return };
+    let wait = glare_wait(session.side, &mut sessions.seed);
+    debug_assert!(up.glare.is_none(), "nothing is offered while an offer waits to be made again");
+    up.glare = Some(sessions.deadlines.set(now + wait, (id, Reason::OfferAgain)));
+    what.glares += 1;
+    if up.waiting.iter().any(|newer| newer.purpose == what.purpose) {
+        offer_failed(sessions, id, what.purpose, OfferFailure::Replaced);
+    } else {
+        up.waiting.insert(0, what);
     }
+}
 
-    /// The time has passed that an offer which met theirs had to wait.
-    pub(super) fn offer_again(&mut self, now: Time, id: SessionId) {
-        if let Some(up) = self.up(id) {
-            up.glare = None;
-            self.offer_next(now, id);
-        }
+/// The time has passed that an offer which met theirs had to wait.
+pub(super) fn offer_again(sessions: &mut Sessions, now: Time, id: SessionId) {
+    if let Some(up) = established(sessions, id) {
+        up.glare = None;
+        offer_next(sessions, now, id);
     }
+}
 
-    /// No answer to a re-INVITE or UPDATE of ours.
-    pub(super) fn offer_unanswered(&mut self, now: Time, id: SessionId) {
-        let Some(up) = self.up(id) else { return };
-        if let Negotiation::WeOffered(_) = &up.negotiation
-            && let Negotiation::WeOffered(ours) = std::mem::replace(&mut up.negotiation, Negotiation::Agreed)
-        {
-            self.offer_failed(id, ours.what.purpose, OfferFailure::Unanswered);
-            self.offer_next(now, id);
-        }
+/// No answer to a re-INVITE or UPDATE of ours.
+pub(super) fn offer_unanswered(sessions: &mut Sessions, now: Time, id: SessionId) {
+    let Some(up) = established(sessions, id) else { return };
+    if let Negotiation::WeOffered(_) = &up.negotiation
+        && let Negotiation::WeOffered(ours) = std::mem::replace(&mut up.negotiation, Negotiation::Agreed)
+    {
+        offer_failed(sessions, id, ours.what.purpose, OfferFailure::Unanswered);
+        offer_next(sessions, now, id);
     }
+}
 
-    pub(super) fn offer_failed(&mut self, id: SessionId, purpose: Purpose, why: OfferFailure) {
-        self.tell(id, SessionEvent::OfferFailed { purpose, why });
-    }
+pub(super) fn offer_failed(sessions: &mut Sessions, id: SessionId, purpose: Purpose, why: OfferFailure) {
+    tell(sessions, id, SessionEvent::OfferFailed { purpose, why });
 }
 
 impl SessionMut<'_> {
@@ -252,18 +256,18 @@ impl SessionMut<'_> {
                 match up.waiting.iter_mut().find(|older| older.purpose == purpose) {
                     Some(older) => {
                         *older = what;
-                        sessions.offer_failed(id, purpose, OfferFailure::Replaced);
+                        offer_failed(sessions, id, purpose, OfferFailure::Replaced);
                     }
                     None => up.waiting.push(what),
                 }
                 debug_assert!(
-                    sessions.up(id).is_none_or(|up| up.waiting.len() <= OFFERS_WAITING_MAX),
+                    established(sessions, id).is_none_or(|up| up.waiting.len() <= OFFERS_WAITING_MAX),
                     "one of each purpose waits"
                 );
-                sessions.offer_next(now, id);
+                offer_next(sessions, now, id);
             }
-            State::Ending(_) | State::Over => sessions.offer_failed(id, purpose, OfferFailure::Ended),
-            State::Incoming(_) | State::Outgoing(_) => sessions.misuse("offer"),
+            State::Ending(_) | State::Over => offer_failed(sessions, id, purpose, OfferFailure::Ended),
+            State::Incoming(_) | State::Outgoing(_) => misuse(sessions, "offer"),
         }
     }
 
@@ -278,27 +282,27 @@ impl SessionMut<'_> {
         {
             sessions.deadlines.cancel(glare);
         }
-        sessions.offer_next(now, id);
+        offer_next(sessions, now, id);
     }
 
     /// Accepts the peer's offer (200). Quiet if it was withdrawn meanwhile.
     pub fn answer_offer(&mut self, body: Content<'_>) {
         let (now, id, sessions) = (self.now, self.id, &mut *self.sessions);
-        let Some(theirs) = sessions.take_theirs(id) else { return };
+        let Some(theirs) = take_theirs(sessions, id) else { return };
         let Some(session) = find(&mut sessions.slab, id) else { return };
         let contact = ContactUri::on(&sessions.stack, &session.way.flow);
         if let (State::Up(up), OfferBy::Invite) = (&mut session.state, theirs.by) {
             up.accepted = Accepted::Later(theirs.tx, theirs.cseq);
         }
         sessions.stack.respond(now, theirs.tx, 200, None, Some(body), |writer| headers::describes(writer, &contact));
-        sessions.offer_next(now, id);
+        offer_next(sessions, now, id);
     }
 
     /// Refuses the peer's offer with a final status, mostly 488; what was agreed before stands. Quiet if it was withdrawn meanwhile.
     pub fn refuse_offer(&mut self, status: u16) {
-        if let Some(theirs) = self.sessions.take_theirs(self.id) {
-            self.sessions.refuse_theirs(self.now, self.id, theirs.tx, status);
-            self.sessions.offer_next(self.now, self.id);
+        if let Some(theirs) = take_theirs(self.sessions, self.id) {
+            refuse_theirs(self.sessions, self.now, self.id, theirs.tx, status);
+            offer_next(self.sessions, self.now, self.id);
         }
     }
 }

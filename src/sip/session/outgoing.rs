@@ -11,7 +11,10 @@ use super::id::new_call_id;
 use super::proof::{Proved, Prover, Written};
 use super::state::{Accepted, Ack, Again, Ending, Outgoing, Session, Side, State, Up};
 use super::way::{ContactUri, Way};
-use super::{FailedBy, Flow, Message, Method, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, find};
+use super::{
+    FailedBy, Flow, Message, Method, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, ending, find, get, misuse,
+    proof, tell, vacant,
+};
 use crate::sip::dialog::Dialog;
 use crate::sip::stack::Stack;
 use crate::sip::write::Writer;
@@ -19,7 +22,7 @@ use crate::sip::write::Writer;
 impl Sessions {
     /// Places a call (RFC 3261 13.2.1). What comes of it is told under the id.
     pub fn invite(&mut self, now: Time, new: &NewInvite<'_>) -> SessionId {
-        let id = self.vacant();
+        let id = vacant(self);
         let call_id = new_call_id(self.shard, &mut self.seed);
         let contact = ContactUri::on(&self.stack, &new.flow);
         // Only who can answer a challenge may have to write it again.
@@ -50,137 +53,137 @@ impl Sessions {
         });
         id
     }
+}
 
-    /// Sends the INVITE again, with an answer to its challenge and the next number (RFC 3261 22.2).
-    fn invite_again(&mut self, now: Time, id: SessionId, mut proved: Proved) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let (State::Outgoing(out), Some(prover)) = (&mut session.state, &mut session.prover) else { return };
-        let Some(again) = &out.again else { return };
-        out.cseq += 1;
-        out.credentials = prover.credentials(Method::Invite, &again.uri, &mut proved, &mut self.seed);
-        let user = TxUser::Session(id, Use::Invite, proved);
-        let request = (Method::Invite, &*again.uri);
-        out.tx = self.stack.request(now, session.way.flow, request, user, Some(again.body.content()), |writer| {
-            writer.lines(&again.lines);
-            headers::numbered(writer, out.cseq, &out.credentials);
-        });
-    }
+/// Sends the INVITE again, with an answer to its challenge and the next number (RFC 3261 22.2).
+fn invite_again(sessions: &mut Sessions, now: Time, id: SessionId, mut proved: Proved) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let (State::Outgoing(out), Some(prover)) = (&mut session.state, &mut session.prover) else { return };
+    let Some(again) = &out.again else { return };
+    out.cseq += 1;
+    out.credentials = prover.credentials(Method::Invite, &again.uri, &mut proved, &mut sessions.seed);
+    let user = TxUser::Session(id, Use::Invite, proved);
+    let request = (Method::Invite, &*again.uri);
+    out.tx = sessions.stack.request(now, session.way.flow, request, user, Some(again.body.content()), |writer| {
+        writer.lines(&again.lines);
+        headers::numbered(writer, out.cseq, &out.credentials);
+    });
+}
 
-    /// An answer to the INVITE that began a session of ours.
-    pub(super) fn invite_answered(&mut self, now: Time, id: SessionId, message: &Message<'_>, proved: Proved) {
-        let status = message.status().unwrap_or(0);
-        let Some(session) = find(&mut self.slab, id) else { return };
-        match (&session.state, status) {
-            (_, ..101) => {}
-            (State::Outgoing(out), 101..200) if !out.cancelled => {
-                self.tell(id, SessionEvent::Ringing { status, body: Body::of(message) });
+/// An answer to the INVITE that began a session of ours.
+pub(super) fn invite_answered(sessions: &mut Sessions, now: Time, id: SessionId, message: &Message<'_>, proved: Proved) {
+    let status = message.status().unwrap_or(0);
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    match (&session.state, status) {
+        (_, ..101) => {}
+        (State::Outgoing(out), 101..200) if !out.cancelled => {
+            tell(sessions, id, SessionEvent::Ringing { status, body: Body::of(message) });
+        }
+        (_, 101..200) => {}
+        (State::Outgoing(_), 200..300) => accepted_by_them(sessions, now, id, message),
+        (State::Outgoing(out), _) => {
+            let again = if out.cancelled { None } else { proof::challenged(sessions, id, message, proved) };
+            match again {
+                Some(proved) => invite_again(sessions, now, id, proved),
+                None => call_failed(sessions, id, status, FailedBy::Peer),
             }
-            (_, 101..200) => {}
-            (State::Outgoing(_), 200..300) => self.accepted_by_them(now, id, message),
-            (State::Outgoing(out), _) => {
-                let again = if out.cancelled { None } else { self.challenged(id, message, proved) };
-                match again {
-                    Some(proved) => self.invite_again(now, id, proved),
-                    None => self.call_failed(id, status, FailedBy::Peer),
-                }
-            }
-            (_, 200..300) => self.accepted_once_more(now, id, message),
-            _ => {}
         }
+        (_, 200..300) => accepted_once_more(sessions, now, id, message),
+        _ => {}
     }
+}
 
-    /// The first 2xx: it makes the session's dialog.
-    fn accepted_by_them(&mut self, now: Time, id: SessionId, message: &Message<'_>) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let State::Outgoing(out) = &mut session.state else { return };
-        let Ok(dialog) = Dialog::from_response(message, out.cseq) else {
-            // Without a usable Contact there is nobody whom a BYE could go to.
-            return self.call_failed(id, 502, FailedBy::Peer);
-        };
-        let (cseq, cancelled, credentials) = (out.cseq, out.cancelled, std::mem::take(&mut out.credentials));
-        if cancelled {
-            session.state = State::Ending(Ending { dialog, ack: None, bye_after: None });
-        } else {
-            session.state = State::Up(Up::new(dialog, Accepted::Acknowledged));
-        }
-        self.acknowledge(id, cseq, credentials);
-        if cancelled {
-            self.tell(id, SessionEvent::AnsweredLate);
-            self.send_bye(now, id, Proved::default());
-        } else {
-            self.tell(id, SessionEvent::Answered { body: Body::of(message) });
-        }
+/// The first 2xx: it makes the session's dialog.
+fn accepted_by_them(sessions: &mut Sessions, now: Time, id: SessionId, message: &Message<'_>) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let State::Outgoing(out) = &mut session.state else { return };
+    let Ok(dialog) = Dialog::from_response(message, out.cseq) else {
+        // Without a usable Contact there is nobody whom a BYE could go to.
+        return call_failed(sessions, id, 502, FailedBy::Peer);
+    };
+    let (cseq, cancelled, credentials) = (out.cseq, out.cancelled, std::mem::take(&mut out.credentials));
+    if cancelled {
+        session.state = State::Ending(Ending { dialog, ack: None, bye_after: None });
+    } else {
+        session.state = State::Up(Up::new(dialog, Accepted::Acknowledged));
     }
+    acknowledge(sessions, id, cseq, credentials);
+    if cancelled {
+        tell(sessions, id, SessionEvent::AnsweredLate);
+        ending::send_bye(sessions, now, id, Proved::default());
+    } else {
+        tell(sessions, id, SessionEvent::Answered { body: Body::of(message) });
+    }
+}
 
-    /// A 2xx after the first: the same again, for our ACK was lost, or that of another fork, which is hung up (RFC 3261 13.2.2.4).
-    fn accepted_once_more(&mut self, now: Time, id: SessionId, message: &Message<'_>) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let (Some(dialog), Ok(cseq)) = (session.state.dialog(), message.cseq()) else { return };
-        if dialog.same_fork(message) {
-            return self.acknowledge_again(id, cseq.number);
-        }
-        let nothing = Written::default();
-        let credentials = session.state.ack().map_or(&nothing, |ack| &ack.credentials);
-        end_fork(now, &mut self.stack, session.way, message, credentials);
+/// A 2xx after the first: the same again, for our ACK was lost, or that of another fork, which is hung up (RFC 3261 13.2.2.4).
+fn accepted_once_more(sessions: &mut Sessions, now: Time, id: SessionId, message: &Message<'_>) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let (Some(dialog), Ok(cseq)) = (session.state.dialog(), message.cseq()) else { return };
+    if dialog.same_fork(message) {
+        return acknowledge_again(sessions, id, cseq.number);
     }
+    let nothing = Written::default();
+    let credentials = session.state.ack().map_or(&nothing, |ack| &ack.credentials);
+    end_fork(now, &mut sessions.stack, session.way, message, credentials);
+}
 
-    /// A 2xx to an INVITE of a session that is over. One that began a session would make a call that nobody knows of: it is hung up. The
-    /// dialog of the others was hung up already.
-    pub(super) fn answered_too_late(&mut self, now: Time, flow: &Flow, what: Use, message: &Message<'_>) {
-        let success = message.status().is_some_and(|status| (200..300).contains(&status));
-        let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-        if !success || !invite {
-            return;
-        }
-        // It is answered where it came from: what was known of the way is gone.
-        let way = Way { flow: *flow, behind_nat: true };
-        if what == Use::Invite {
-            end_fork(now, &mut self.stack, way, message, &Written::default());
-        } else if let (Ok(cseq), Ok(dialog)) = (message.cseq(), Dialog::from_response(message, 0)) {
-            let bytes = write_ack(&mut self.stack, flow, &dialog, cseq.number, &Written::default());
-            self.stack.send(*flow, bytes);
-        }
+/// A 2xx to an INVITE of a session that is over. One that began a session would make a call that nobody knows of: it is hung up. The
+/// dialog of the others was hung up already.
+pub(super) fn answered_too_late(sessions: &mut Sessions, now: Time, flow: &Flow, what: Use, message: &Message<'_>) {
+    let success = message.status().is_some_and(|status| (200..300).contains(&status));
+    let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+    if !success || !invite {
+        return;
     }
+    // It is answered where it came from: what was known of the way is gone.
+    let way = Way { flow: *flow, behind_nat: true };
+    if what == Use::Invite {
+        end_fork(now, &mut sessions.stack, way, message, &Written::default());
+    } else if let (Ok(cseq), Ok(dialog)) = (message.cseq(), Dialog::from_response(message, 0)) {
+        let bytes = write_ack(&mut sessions.stack, flow, &dialog, cseq.number, &Written::default());
+        sessions.stack.send(*flow, bytes);
+    }
+}
 
-    /// Acknowledges a 2xx within the session's dialog, and keeps the ACK for when the 2xx comes again.
-    pub(super) fn acknowledge(&mut self, id: SessionId, cseq: u32, credentials: Written) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        let Some(dialog) = session.state.dialog() else { return };
-        let flow = session.way.to(dialog.next_hop(), &self.stack);
-        let bytes = write_ack(&mut self.stack, &flow, dialog, cseq, &credentials);
-        self.stack.send(flow, bytes.clone());
-        let ack = Some(Ack { cseq, flow, bytes, credentials });
-        match &mut session.state {
-            State::Up(up) => up.ack = ack,
-            State::Ending(ending) => ending.ack = ack,
-            State::Incoming(_) | State::Outgoing(_) | State::Over => {}
-        }
+/// Acknowledges a 2xx within the session's dialog, and keeps the ACK for when the 2xx comes again.
+pub(super) fn acknowledge(sessions: &mut Sessions, id: SessionId, cseq: u32, credentials: Written) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    let Some(dialog) = session.state.dialog() else { return };
+    let flow = session.way.to(dialog.next_hop(), &sessions.stack);
+    let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &credentials);
+    sessions.stack.send(flow, bytes.clone());
+    let ack = Some(Ack { cseq, flow, bytes, credentials });
+    match &mut session.state {
+        State::Up(up) => up.ack = ack,
+        State::Ending(ending) => ending.ack = ack,
+        State::Incoming(_) | State::Outgoing(_) | State::Over => {}
     }
+}
 
-    /// Acknowledges a 2xx that has come again.
-    pub(super) fn acknowledge_again(&mut self, id: SessionId, cseq: u32) {
-        let Some(session) = find(&mut self.slab, id) else { return };
-        if let Some(ack) = session.state.ack().filter(|ack| ack.cseq == cseq) {
-            return self.stack.send(ack.flow, ack.bytes.clone());
-        }
-        // An old one, overtaken by the 2xx to a later INVITE.
-        let Some(dialog) = session.state.dialog() else { return };
-        let flow = session.way.to(dialog.next_hop(), &self.stack);
-        let bytes = write_ack(&mut self.stack, &flow, dialog, cseq, &Written::default());
-        self.stack.send(flow, bytes);
+/// Acknowledges a 2xx that has come again.
+pub(super) fn acknowledge_again(sessions: &mut Sessions, id: SessionId, cseq: u32) {
+    let Some(session) = find(&mut sessions.slab, id) else { return };
+    if let Some(ack) = session.state.ack().filter(|ack| ack.cseq == cseq) {
+        return sessions.stack.send(ack.flow, ack.bytes.clone());
     }
+    // An old one, overtaken by the 2xx to a later INVITE.
+    let Some(dialog) = session.state.dialog() else { return };
+    let flow = session.way.to(dialog.next_hop(), &sessions.stack);
+    let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &Written::default());
+    sessions.stack.send(flow, bytes);
+}
 
-    /// No final answer to the INVITE came, and none will.
-    pub(super) fn invite_unanswered(&mut self, id: SessionId, by: FailedBy) {
-        if self.get(id).is_some_and(|session| matches!(session.state, State::Outgoing(_))) {
-            self.call_failed(id, if by == FailedBy::Transport { 503 } else { 408 }, by);
-        }
+/// No final answer to the INVITE came, and none will.
+pub(super) fn invite_unanswered(sessions: &mut Sessions, id: SessionId, by: FailedBy) {
+    if get(sessions, id).is_some_and(|session| matches!(session.state, State::Outgoing(_))) {
+        call_failed(sessions, id, if by == FailedBy::Transport { 503 } else { 408 }, by);
     }
+}
 
-    fn call_failed(&mut self, id: SessionId, status: u16, by: FailedBy) {
-        self.tell(id, SessionEvent::Failed { status, by });
-        self.over(id);
-    }
+fn call_failed(sessions: &mut Sessions, id: SessionId, status: u16, by: FailedBy) {
+    tell(sessions, id, SessionEvent::Failed { status, by });
+    ending::over(sessions, id);
 }
 
 /// Acknowledges the 2xx of a fork that nobody wants, and hangs it up.
@@ -216,9 +219,9 @@ impl SessionMut<'_> {
                 sessions.stack.cancel(self.now, out.tx, reason);
             }
             // Their answer has come, and its event has crossed this.
-            State::Up(_) if session.side == Side::Ours => sessions.end_up(self.now, self.id, true),
+            State::Up(_) if session.side == Side::Ours => ending::end_up(sessions, self.now, self.id, true),
             State::Outgoing(_) | State::Ending(_) | State::Over => {}
-            State::Incoming(_) | State::Up(_) => sessions.misuse("cancel"),
+            State::Incoming(_) | State::Up(_) => misuse(sessions, "cancel"),
         }
     }
 }

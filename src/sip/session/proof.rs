@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::event::{Body, Content};
-use super::{Sessions, Use, find};
+use super::{Sessions, Use, find, within};
 use crate::base::Time;
 use crate::base::seed::Seed;
 use crate::sip::digest::{Account, Challenge};
@@ -168,21 +168,25 @@ impl Prover {
     }
 }
 
-impl Sessions {
-    /// Whether a request of the session is to be sent again, because it was challenged and we have an answer.
-    pub(super) fn challenged(&mut self, id: SessionId, message: &Message<'_>, proved: Proved) -> Option<Proved> {
-        if !matches!(message.status(), Some(401 | 407)) {
-            return None;
-        }
-        find(&mut self.slab, id)?.prover.as_mut()?.take(message, proved)
+/// Whether a request of the session is to be sent again, because it was challenged and we have an answer.
+pub(super) fn challenged(sessions: &mut Sessions, id: SessionId, message: &Message<'_>, proved: Proved) -> Option<Proved> {
+    if !matches!(message.status(), Some(401 | 407)) {
+        return None;
     }
+    find(&mut sessions.slab, id)?.prover.as_mut()?.take(message, proved)
+}
 
-    /// The final answer to a NOTIFY or INFO of ours: it is sent again if that was a challenge, else it means nothing.
-    pub(super) fn report_answered(&mut self, now: Time, (id, tx): (SessionId, ClientTx), message: &Message<'_>, proved: Proved) {
-        let again = self.challenged(id, message, proved);
-        let Some(prover) = find(&mut self.slab, id).and_then(|session| session.prover.as_mut()) else { return };
-        let (Some(kept), Some(proved)) = (prover.let_go(tx), again) else { return };
-        let extra: Vec<(Name, &str)> = kept.headers.iter().map(|(name, value)| (*name, &**value)).collect();
-        self.send_within(now, id, (kept.method, Use::Report), Some(kept.body.content()), &extra, proved);
-    }
+/// The final answer to a NOTIFY or INFO of ours: it is sent again if that was a challenge, else it means nothing.
+pub(super) fn report_answered(
+    sessions: &mut Sessions,
+    now: Time,
+    (id, tx): (SessionId, ClientTx),
+    message: &Message<'_>,
+    proved: Proved,
+) {
+    let again = challenged(sessions, id, message, proved);
+    let Some(prover) = find(&mut sessions.slab, id).and_then(|session| session.prover.as_mut()) else { return };
+    let (Some(kept), Some(proved)) = (prover.let_go(tx), again) else { return };
+    let extra: Vec<(Name, &str)> = kept.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    within::send_within(sessions, now, id, (kept.method, Use::Report), Some(kept.body.content()), &extra, proved);
 }
