@@ -282,6 +282,8 @@ words!(
     Repair {
         /// An agent stayed in a state beyond its deadline.
         AgentStuck = "agent_stuck",
+        /// What one part of a call must know of another was not there; it went on without.
+        Missing = "missing",
     }
 );
 

@@ -1,17 +1,44 @@
-//! What the owners of one engine say to each other: desks and contacts never touch each other's state, and no message returns a value.
+//! What the owners of one engine say to each other: legs, contacts and desks never touch each other's state, and no message returns a value.
 //!
 //! A message is queued, and the hub hands it to its addressee when whoever sent it is done. Every address carries its shard. An answer is
-//! a message, too; waiting for one is a phase of its own with a deadline.
+//! a message, too; waiting for one is a phase of its own with a deadline. Here are also the names by which owners know each other, and the
+//! reasons for which they wake.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::contact::ContactKey;
-use super::dial::DialTo;
+use smallvec::SmallVec;
+
 use super::io::AgentCommand;
+use super::media_port::PromptName;
 use crate::acd::ContactSlot;
 use crate::base::words::OfferOutcome;
-use crate::base::{AgentId, ContactId, QueueId, ShardId};
+use crate::base::{AgentId, ContactId, QueueId, ShardId, TrunkId};
+use crate::call::leg::Role;
 use crate::call::trunk::NumberTarget;
+
+/// A leg of one shard; one that is gone refers to nothing, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct LegKey {
+    pub(super) shard: ShardId,
+    pub(super) slot: u32,
+    pub(super) token: u32,
+}
+
+/// A contact of one shard; one that is gone refers to nothing, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct ContactKey {
+    pub(super) shard: ShardId,
+    pub(super) slot: u32,
+    pub(super) serial: u64,
+}
+
+/// A contact as others know it: where messages to it go, and its name for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ContactRef {
+    pub(super) key: ContactKey,
+    pub(super) id: ContactId,
+}
 
 /// A desk, that is, an agent of the shard that owns the agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,11 +47,58 @@ pub(super) struct DeskId {
     pub(super) agent: AgentId,
 }
 
-/// A contact as a desk knows it: where messages to it go, and its name for ever.
+/// Why the engine wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct ContactRef {
-    pub(super) key: ContactKey,
-    pub(super) id: ContactId,
+pub(super) enum Reason {
+    /// A contact's timer.
+    Contact(ContactKey, ContactTimer),
+    /// A desk's timer.
+    Desk(AgentId, DeskTimer),
+    /// A trunk is to be probed.
+    Probe(TrunkId),
+}
+
+/// Why a contact wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ContactTimer {
+    /// No key came in the entry.
+    Key,
+    /// The queue's requirement relaxes.
+    Relax,
+    /// The wait for one agent in particular is over.
+    Prefer,
+    /// The longest wait is over.
+    WaitMax,
+    /// The place in the queue is said.
+    Announce,
+    /// A ring has lasted long enough.
+    Ring,
+    /// A late-answered caller starts to hear music.
+    EarlyMedia,
+    /// The 183 is repeated.
+    EarlyRepeat,
+    /// Early media has lasted long enough.
+    EarlyMax,
+    /// The longest talk is over.
+    TalkMax,
+    /// A waiting caller is probed.
+    Alive,
+    /// A goodbye that never ends ends.
+    GoodbyeMax,
+}
+
+impl ContactTimer {
+    /// How many there are: a contact may have one of each.
+    pub(super) const COUNT: usize = ContactTimer::GoodbyeMax as usize + 1;
+}
+
+/// Why a desk wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum DeskTimer {
+    /// The agent's state has lasted long enough.
+    State,
+    /// A registration may have lapsed.
+    Registration,
 }
 
 /// What an agent is wanted for past every queue.
@@ -34,6 +108,16 @@ pub(super) enum Want {
     Colleague,
     /// A caller is passed on, whom only one who is ready takes. The ring lasts so long at the most.
     Caller(Duration),
+}
+
+impl Want {
+    /// An agent who was taken for nothing is what the agent was before.
+    pub(super) const fn given_back(self) -> ToDesk {
+        match self {
+            Want::Colleague => ToDesk::OwnCallOver,
+            Want::Caller(_) => ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO),
+        }
+    }
 }
 
 /// To a desk.
@@ -49,8 +133,8 @@ pub(super) enum ToDesk {
     RingOver(OfferOutcome, Duration),
     /// The agent's part in a contact of this queue is over.
     TalkOver(Option<QueueId>),
-    /// A leg to one of the agent's phones begins.
-    LegBegan,
+    /// So many legs to the agent's phones begin.
+    LegsBegan(u32),
     /// A leg to one of the agent's phones is gone.
     LegGone,
     /// A call of the agent's own begins.
@@ -59,6 +143,15 @@ pub(super) enum ToDesk {
     OwnCallOver,
     /// A contact wants this agent and nobody else: answered by [`ToContact::Taken`] or [`ToContact::NotTaken`].
     Take(ContactRef, Want),
+}
+
+/// Somebody to call past every queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum DialTo {
+    /// An agent.
+    Agent(AgentId),
+    /// A number, over a trunk.
+    Number(TrunkId, Arc<str>),
 }
 
 /// What a contact begins with.
@@ -83,6 +176,144 @@ pub(super) enum ToContact {
     Taken(DeskId, Want),
     /// The agent is not to be had.
     NotTaken(DeskId),
+    /// What came of a [`Call`].
+    Rung(Role, Rung),
+    /// One of the contact's legs tells.
+    Leg(LegKey, LegEvent),
+}
+
+/// What came of a [`Call`]: the legs that were made, or why there is none.
+pub(super) type Rung = Result<SmallVec<[LegKey; 2]>, NotRung>;
+
+/// Why nobody was called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotRung {
+    /// The agent has no phone that could be rung.
+    Phoneless,
+    /// The trunk has no address to call, or we have no listener that reaches it.
+    Unroutable,
+    /// We have no ports left, which is nobody else's fault.
+    OutOfPorts,
+}
+
+/// What a leg tells its contact.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum LegEvent {
+    /// The caller cannot be answered, and is to be refused with this status. Nothing was sent.
+    Unanswerable(u16),
+    /// The party called rings. Whether it lets itself be heard already.
+    Rings { heard: bool },
+    /// The party called has answered, in a codec that can be used.
+    Answered,
+    /// The party called has answered what cannot be used, and is being hung up.
+    Unusable,
+    /// The call has failed, and the leg is gone.
+    Failed(CallFailed),
+    /// What the party and we have agreed on has changed. Whether it holds.
+    Agreed { holds: bool },
+    /// The party has pressed a key.
+    Key {
+        digit: char,
+        /// Whether it came by signalling, and was not heard by whom the party hears.
+        by_signalling: bool,
+    },
+    /// The party asks us to call somebody in its place (REFER).
+    Referred { refer_to: Box<str>, has_replaces: bool },
+    /// Prompts that were played to the party have ended.
+    Played(u64),
+    /// A party that the contact has asked whether it is there ([`ToLeg::Ask`]) is not.
+    NotThere,
+    /// The party has left.
+    Left,
+    /// The party has left, and the leg is gone.
+    Gone,
+    /// The leg is gone.
+    Over,
+}
+
+/// Why a call has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CallFailed {
+    /// Somebody said so: 300 to 699.
+    Refused(u16),
+    /// Nobody answered in time, or there is no way to the party.
+    Unanswered,
+}
+
+impl CallFailed {
+    /// The final status, ours where nobody gave any (RFC 3261 8.1.3.1).
+    pub(super) const fn status(self) -> u16 {
+        match self {
+            CallFailed::Refused(status) => status,
+            CallFailed::Unanswered => 408,
+        }
+    }
+}
+
+/// What a party hears.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    Nothing,
+    /// These, and then [`LegEvent::Played`] with the token.
+    Prompts {
+        names: Vec<PromptName>,
+        token: u64,
+    },
+    Music(PromptName),
+    /// The party of another leg.
+    Leg(LegKey),
+}
+
+/// To a leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum ToLeg {
+    /// The caller hears a ringing tone of its own (180).
+    Ring,
+    /// The caller hears something before it is answered (183), in the codec of another leg if it offered that.
+    Progress { like: Option<LegKey>, hears: Heard },
+    /// The 183 is repeated (RFC 3261 13.3.1.1).
+    RepeatProgress,
+    /// The caller is answered (200), in the codec of another leg if it offered that. What it hears from now on, if that is something else
+    /// than before. Whether a talk begins.
+    Accept { like: Option<LegKey>, hears: Option<Heard>, talks: bool },
+    /// What the party hears from now on, and whether it is in a talk: only then its silence means anything.
+    Hear { what: Heard, talks: bool },
+    /// The party is sent a key as telephone-event.
+    SendKey(char),
+    /// A phone's ringing stops, which may tell the phone why.
+    Cancel(Option<&'static str>),
+    /// The party is hung up.
+    HangUp,
+    /// The leg ends by what its state allows: a caller who was never answered is refused with this status.
+    End(u16),
+    /// How a REFER is answered.
+    AnswerRefer(u16),
+    /// How it goes with what a REFER asked for (RFC 3515 2.4.4): the status of the call.
+    Notify(u16),
+    /// Is the party still there? Only a failure is told, by [`LegEvent::NotThere`].
+    Ask,
+}
+
+/// To the legs of a shard: somebody is to be called who shall talk to a contact's caller. Answered by [`ToContact::Rung`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Call {
+    /// Whom the new legs report to.
+    pub(super) contact: ContactRef,
+    /// Whom the called shall talk to.
+    pub(super) caller: LegKey,
+    /// Which of the contact's legs the first of them is, from 1.
+    pub(super) number: u32,
+    pub(super) max_forwards: u8,
+    pub(super) whom: Whom,
+}
+
+/// Whom to call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Whom {
+    /// Each phone of an agent, with this From.
+    Agent { agent: AgentId, from: String },
+    /// A number over a trunk, showing this number or the trunk's own.
+    Number { trunk: TrunkId, number: Arc<str>, shown: Option<Arc<str>> },
 }
 
 /// A message between owners.
@@ -90,6 +321,8 @@ pub(super) enum ToContact {
 pub(super) enum Between {
     ToDesk(DeskId, ToDesk),
     ToContact(ContactKey, ToContact),
+    ToLeg(LegKey, ToLeg),
+    Call(Box<Call>),
     /// An agent has signed out: whoever waits for nobody any more may leave.
     AgentLeft,
 }

@@ -4,17 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::between::{Between, DeskId, ToContact, ToDesk};
-use super::contact::ContactKey;
+use super::between::{Between, Call, ContactKey, DeskId, LegKey, Reason, ToContact, ToDesk, ToLeg};
 use super::io::Output;
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
-use super::{Reason, Settings};
+use super::settings::Settings;
 use crate::acd::Matcher;
 use crate::base::deadline::Deadlines;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::words::Limit;
+use crate::base::words::{Limit, Repair};
 use crate::base::{AgentId, ContactId, ShardId, Time};
 use crate::report::{Fact, FactKind};
 use crate::sip::session::Sessions;
@@ -46,9 +45,26 @@ impl Context<'_> {
         self.out.fact(self.now, contact, kind);
     }
 
+    /// Something that must be there is not. A test fails then; in production it is counted, and whoever looked for it goes on without.
+    pub(super) fn missing(&mut self, what: &'static str) {
+        assert!(!cfg!(test) || what.is_empty(), "missing: {what}");
+        self.fact(None, FactKind::Repaired { kind: Repair::Missing });
+    }
+
     /// The desk of an agent.
     pub(super) const fn desk(&self, agent: AgentId) -> DeskId {
         DeskId { shard: self.shard, agent }
+    }
+
+    /// Says something to an agent's desk.
+    pub(super) fn tell_desk(&mut self, agent: AgentId, message: ToDesk) {
+        let desk = self.desk(agent);
+        self.out.tell_desk(desk, message);
+    }
+
+    /// Something is refused for want of room.
+    pub(super) fn limit_hit(&mut self, contact: Option<ContactId>, limit: Limit) {
+        self.out.limit_hit(self.now, contact, limit);
     }
 }
 
@@ -84,6 +100,16 @@ impl Outbox {
     /// Says something to a contact.
     pub(super) fn tell_contact(&mut self, contact: ContactKey, message: ToContact) {
         self.messages.push_back(Between::ToContact(contact, message));
+    }
+
+    /// Says something to a leg.
+    pub(super) fn tell_leg(&mut self, leg: LegKey, message: ToLeg) {
+        self.messages.push_back(Between::ToLeg(leg, message));
+    }
+
+    /// Has somebody called.
+    pub(super) fn call(&mut self, call: Call) {
+        self.messages.push_back(Between::Call(Box::new(call)));
     }
 
     /// Says that an agent has signed out.

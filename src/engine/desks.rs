@@ -5,16 +5,15 @@
 
 use std::time::Duration;
 
-use super::Reason;
-use super::between::{ContactRef, ToContact, ToDesk, Want};
+use super::between::{ContactRef, DeskTimer, Reason, ToContact, ToDesk, Want};
 use super::context::Context;
 use super::devices::Devices;
 use super::io::AgentCommand;
 use super::sabotage::Rule;
 use super::settings::Settings;
-use crate::acd::ContactSlot;
 use crate::acd::agent::{Agent, Due, State};
 use crate::acd::claim::AgentView;
+use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::DeadlineId;
 use crate::base::hash::Keyed;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome, Repair};
@@ -24,15 +23,6 @@ use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
 
 mod register;
-
-/// Why a desk wakes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DeskTimer {
-    /// The agent's state has lasted long enough.
-    State,
-    /// A registration may have lapsed.
-    Registration,
-}
 
 /// An agent's state as it was last reported.
 #[derive(Clone, Copy)]
@@ -178,9 +168,10 @@ impl Desks {
                 // The call of a colleague is followed by what was before.
                 _ => desk.agent.own_call_over(now),
             },
-            ToDesk::LegBegan => {
-                desk.legs += 1;
-                return;
+            ToDesk::LegsBegan(legs) => {
+                desk.legs += legs;
+                // One whose ringing is over already may be ready by now.
+                return self.enter_index(cx, agent);
             }
             ToDesk::LegGone => return self.leg_gone(cx, agent),
             ToDesk::OwnCall => desk.agent.own_call(now),
@@ -190,11 +181,9 @@ impl Desks {
         self.changed(cx, agent);
     }
 
-    /// Looks again at an agent whom the matcher has touched. `holder` is the contact of the slot that holds the agent, if it is known.
-    pub(super) fn woken(&mut self, cx: &mut Context<'_>, agent: AgentId, holder: impl Fn(ContactSlot) -> Option<ContactRef>) {
-        cx.matcher.consider_loan(agent);
-        let AgentView::Held { contact: slot, offered: true } = cx.matcher.agent(agent) else { return };
-        let (Some(desk), Some(contact)) = (self.desks.get_mut(agent.index()), holder(slot)) else { return };
+    /// The matcher has reserved an agent for this slot of a contact's.
+    pub(super) fn reserved(&mut self, cx: &mut Context<'_>, agent: AgentId, slot: ContactSlot, contact: ContactRef) {
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
         if desk.agent.state().contact() == Some(contact.id) {
             return;
         }
@@ -398,6 +387,15 @@ impl Desk {
             }
         }
         true
+    }
+}
+
+/// The matcher has touched an agent, who may be lent. The contact's slot that the agent is reserved for, if any.
+pub(super) fn woken(matcher: &Matcher, agent: AgentId) -> Option<ContactSlot> {
+    matcher.consider_loan(agent);
+    match matcher.agent(agent) {
+        AgentView::Held { contact, offered: true } => Some(contact),
+        _ => None,
     }
 }
 

@@ -3,8 +3,9 @@
 use super::proof::Unproven;
 use super::{Engine, lend};
 use crate::base::{AgentId, Time, TrunkId};
+use crate::call::trunk::TrunkRules;
 use crate::sip::flow::Flow;
-use crate::sip::message::Message;
+use crate::sip::message::{Message, Start};
 use crate::sip::method::Method;
 use crate::sip::name::Name;
 use crate::sip::session::{Routed, SUPPORTED, allow};
@@ -56,7 +57,7 @@ impl Engine {
 
     /// Whether requests from there may be answered at all: strangers learn nothing.
     fn known_source(&self, flow: &Flow) -> bool {
-        self.trunk_at(flow.remote.ip()).is_some() || self.agent_on(flow).is_some()
+        self.settings.trunk_at(flow.remote.ip()).is_some() || self.agent_on(flow).is_some()
     }
 
     fn new_request(&mut self, now: Time, flow: &Flow, message: &Message<'_>) {
@@ -117,7 +118,7 @@ impl Engine {
     }
 
     /// Whose request it is, in this order: a flow that a REGISTER proved, digest for our domains, trunks by address, trunks by digest.
-    pub(super) fn identify(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Who {
+    fn identify(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Who {
         let from = message.from().ok().and_then(|from| from.uri().ok().map(|uri| (uri.user.unwrap_or(""), uri.host)));
         if let (Some(agent), Some((user, _))) = (self.agent_on(flow), from)
             && self.settings.directory.agents[agent.index()].as_ref().is_some_and(|a| &*a.name == user)
@@ -131,7 +132,7 @@ impl Engine {
                 Ok(agent) => return Who::Agent(agent),
                 Err(why) => unproven = why,
             }
-        } else if let Some(trunk) = self.trunk_at(flow.remote.ip()) {
+        } else if let Some(trunk) = self.settings.trunk_at(flow.remote.ip()) {
             return Who::Trunk(trunk);
         }
         match self.proof.of_trunk(now, &self.settings, message) {
@@ -166,6 +167,16 @@ impl Engine {
         });
     }
 
+    /// Whether a request from an address that we do not know may be a trunk's that proves itself by digest alone: there is one, and the
+    /// request is for us. It is asked for proof then, whoever it says to be.
+    fn may_be_a_trunk(&self, message: &Message<'_>) -> bool {
+        let roams = |trunk: &TrunkRules| trunk.login.is_some() && trunk.from.is_empty();
+        let Start::Request { uri, .. } = message.start else { return false };
+        let for_us =
+            || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.sessions.listeners().listens_at(uri.host));
+        self.settings.trunks.iter().flatten().any(roams) && for_us()
+    }
+
     /// The agent who registered on this flow.
     fn agent_on(&self, flow: &Flow) -> Option<AgentId> {
         self.desks.devices().agent_on(flow)
@@ -174,15 +185,5 @@ impl Engine {
     /// Answers a request without keeping anything of it.
     pub(super) fn reply(&mut self, flow: &Flow, message: &Message<'_>, status: u16, fill: impl FnOnce(&mut Writer)) {
         self.sessions.outside().reply_stateless(flow, message, status, fill);
-    }
-}
-
-/// The user part and host of a URI in a header value, if it is a SIP or tel URI.
-pub(super) fn user_of(uri: &str) -> Option<(String, String)> {
-    let uri = Uri::parse(uri).ok()?;
-    match uri.scheme {
-        crate::sip::Scheme::Tel => Some((uri.user_unescaped().into_owned(), String::new())),
-        crate::sip::Scheme::Sip | crate::sip::Scheme::Sips => Some((uri.user_unescaped().into_owned(), uri.host.to_owned())),
-        crate::sip::Scheme::Other(_) => None,
     }
 }

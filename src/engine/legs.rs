@@ -1,108 +1,50 @@
 //! Legs: the owner of every party of a call. What a leg means, its session, its description and its media endpoint.
 //!
-//! A leg knows only which contact it reports to. It does SDP and commands its session and its media thread; what its party's doings mean for
-//! a call is never decided here. One file a concern: `calls` begins and ends legs, `media` has ports and endpoints, `asking` looks into
-//! silence.
+//! A leg takes messages ([`ToLeg`]), and tells the contact that it reports to what its party does ([`LegEvent`]). It does SDP and commands
+//! its session and its media thread; what its party's doings mean for a call is never decided here. One file a concern: `leg` is one party,
+//! `media` has ports and endpoints, `events` takes what sessions and media threads tell.
 
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
-use self::asking::Asked;
-use self::media::{EndpointOwner, LegMedia, PortStock};
-use super::between::ContactRef;
-use super::contact::ContactKey;
+use self::leg::{NewLeg, SDP};
+use self::media::Endpoints;
+use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, NotRung, Rung, ToContact, ToLeg, Whom};
 use super::context::Context;
-use super::media_port::MediaThread;
-use crate::base::hash::{Keyed, KeyedMap};
-use crate::base::{Codec, EndpointId, ShardId};
-use crate::call::leg::{LegState, Role};
+use super::devices::{Devices, Phone};
+use super::media_port::Feed;
+use super::sabotage::Rule;
+use super::settings::credentials;
+use crate::base::hash::Keyed;
+use crate::base::words::Limit;
+use crate::base::{AgentId, Codec, EndpointId, TrunkId};
+use crate::call::leg::Role;
 use crate::report::FactKind;
 use crate::sdp::Description;
-use crate::sip::session::{SessionId, SessionMut};
+use crate::sip::flow::Flow;
+use crate::sip::name::Name;
+use crate::sip::session::{NewInvite, SessionId};
 
-mod asking;
-mod calls;
+mod events;
+mod leg;
 mod media;
 #[cfg(test)]
 mod tests;
 
-pub(super) use calls::{NewCall, NewCaller};
+pub(super) use leg::Leg;
 
-/// The type of session descriptions (RFC 8866).
-const SDP: &str = "application/sdp";
-
-/// What hotline relays or transcodes, in its own order.
-const SPOKEN: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
-
-/// A leg of one shard; one that is gone refers to nothing, for ever.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct LegKey {
-    pub(super) shard: ShardId,
-    pub(super) slot: u32,
-    pub(super) token: u32,
-}
-
-/// One party.
-#[derive(Debug)]
-pub(super) struct Leg {
-    key: LegKey,
+/// A caller's leg to be.
+pub(super) struct NewCaller {
+    /// From [`Legs::next_key`].
+    pub(super) key: LegKey,
     /// Whom it reports to.
-    contact: ContactRef,
-    /// Which of its contact's legs it is, from 1.
-    number: u32,
-    role: Role,
-    state: LegState,
-    /// What it says and hears by SIP.
-    session: SessionId,
-    /// Whether it sits behind a NAT, so that media comes from wherever it may.
-    behind_nat: bool,
-    /// What a caller offered as it arrived.
-    sdp_offer: Option<Box<Description>>,
-    /// How its INVITE was answered.
-    status: Option<u16>,
-    media: Option<LegMedia>,
-    /// Whether it ever had media: its record comes with the last count of packets then.
-    had_media: bool,
-    /// How far we have asked into its silence.
-    asked: Asked,
-}
-
-impl Leg {
-    /// Its key.
-    pub(super) const fn key(&self) -> LegKey {
-        self.key
-    }
-
-    /// The contact that it reports to.
-    pub(super) const fn contact(&self) -> ContactKey {
-        self.contact.key
-    }
-
-    /// Whose it is.
-    pub(super) const fn role(&self) -> Role {
-        self.role
-    }
-
-    /// What it is doing.
-    pub(super) const fn state(&self) -> LegState {
-        self.state
-    }
-
-    /// The codec in use.
-    pub(super) fn codec(&self) -> Option<Codec> {
-        self.media.as_ref()?.agreement.as_ref().map(|agreement| agreement.codec)
-    }
-
-    /// The media endpoint.
-    pub(super) fn endpoint(&self) -> Option<EndpointId> {
-        self.media.as_ref().map(|media| media.endpoint)
-    }
-
-    /// The thread of the media endpoint.
-    pub(super) fn thread(&self) -> Option<MediaThread> {
-        self.media.as_ref().map(|media| media.lease.thread)
-    }
+    pub(super) contact: ContactRef,
+    pub(super) session: SessionId,
+    pub(super) behind_nat: bool,
+    /// What the caller offers.
+    pub(super) sdp_offer: Description,
 }
 
 /// All legs of one shard.
@@ -110,25 +52,34 @@ pub(super) struct Legs {
     legs: Slab<Leg>,
     /// By the index of the session.
     of_session: Vec<Option<LegKey>>,
-    /// Whose each endpoint is, for media events.
-    endpoints: KeyedMap<u64, EndpointOwner>,
-    ports: PortStock,
-    endpoints_ever: u64,
-    /// Of the callers that there are, how many have ports.
-    callers_with_media: u32,
+    endpoints: Endpoints,
+}
+
+/// The codec that a leg has agreed on.
+fn codec_of(legs: &Slab<Leg>, leg: Option<LegKey>) -> Option<Codec> {
+    let key = leg?;
+    legs.get(key.slot as usize).filter(|leg| leg.key == key)?.codec()
+}
+
+/// As media threads are told what a party hears. `None` where the other party cannot be heard.
+fn feed(legs: &Slab<Leg>, heard: Heard) -> Option<Feed> {
+    Some(match heard {
+        Heard::Nothing => Feed::Nothing,
+        Heard::Prompts { names, token } => Feed::Prompts { names, token },
+        Heard::Music(name) => Feed::Music(name),
+        Heard::Leg(other) => Feed::Peer(legs.get(other.slot as usize).filter(|leg| leg.key == other)?.endpoint()?),
+    })
+}
+
+/// A leg, if it is there.
+fn find(legs: &mut Slab<Leg>, key: LegKey) -> Option<&mut Leg> {
+    legs.get_mut(key.slot as usize).filter(|leg| leg.key == key)
 }
 
 impl Legs {
     /// No leg, and no port to make one with.
     pub(super) fn new(keyed: Keyed) -> Self {
-        Legs {
-            legs: Slab::new(),
-            of_session: Vec::new(),
-            endpoints: keyed.map(),
-            ports: PortStock::default(),
-            endpoints_ever: 0,
-            callers_with_media: 0,
-        }
+        Legs { legs: Slab::new(), of_session: Vec::new(), endpoints: Endpoints::new(keyed) }
     }
 
     /// Whether there is no leg.
@@ -136,19 +87,20 @@ impl Legs {
         self.legs.is_empty()
     }
 
-    /// Whether no endpoint is open or has its packets still to be counted.
-    pub(super) fn media_is_over(&self) -> bool {
-        self.endpoints.is_empty()
+    /// Whether there is no leg, and no endpoint is open or has its packets still to be counted.
+    pub(super) fn is_idle(&self) -> bool {
+        self.legs.is_empty() && self.endpoints.is_empty()
     }
 
-    /// A leg, if it is there.
-    pub(super) fn get(&self, key: LegKey) -> Option<&Leg> {
-        self.legs.get(key.slot as usize).filter(|leg| leg.key == key)
+    /// Whether one more call of this address family will find the two pairs of ports that it needs, beside those that callers without any
+    /// will need: `callers` are up.
+    pub(super) fn bear(&self, ipv6: bool, callers: u32) -> bool {
+        self.endpoints.bear(ipv6, callers)
     }
 
-    /// Every leg, for the audit.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Leg> {
-        self.legs.iter().map(|(_, leg)| leg)
+    /// The contact that a leg reports to.
+    pub(super) fn reports_to(&self, key: LegKey) -> Option<ContactKey> {
+        self.get(key).map(|leg| leg.contact.key)
     }
 
     /// The leg whose session it is.
@@ -159,68 +111,200 @@ impl Legs {
 
     /// The leg whose endpoint it is.
     pub(super) fn with_endpoint(&self, endpoint: EndpointId) -> Option<LegKey> {
-        match self.endpoints.get(&endpoint.0)? {
-            EndpointOwner::Leg(key) => Some(*key),
-            EndpointOwner::Ended(_) => None,
+        self.endpoints.owner(endpoint)
+    }
+
+    /// Every leg, for the audit and after a fault: its name, whom it reports to, whose it is, and whether it is ending.
+    pub(super) fn all(&self) -> impl Iterator<Item = (LegKey, ContactKey, Role, bool)> {
+        let ending = |leg: &Leg| leg.state == crate::call::leg::LegState::Ending;
+        self.legs.iter().map(move |(_, leg)| (leg.key, leg.contact.key, leg.role, ending(leg)))
+    }
+
+    /// What the next leg will be called.
+    pub(super) fn next_key(&self, cx: &mut Context<'_>) -> LegKey {
+        LegKey { shard: cx.shard, slot: self.legs.vacant_key() as u32, token: cx.seed.next_u32() }
+    }
+
+    /// A caller has arrived.
+    pub(super) fn arrive(&mut self, cx: &mut Context<'_>, new: NewCaller) {
+        let NewCaller { key, contact, session, behind_nat, sdp_offer } = new;
+        let (number, role, sdp_offer, media) = (1, Role::Caller, Some(Box::new(sdp_offer)), None);
+        self.add(cx, NewLeg { key, contact, number, role, session, behind_nat, sdp_offer, media });
+    }
+
+    /// Calls somebody for a contact: each phone of an agent, or a number.
+    pub(super) fn call(&mut self, cx: &mut Context<'_>, devices: &Devices, call: &Call) {
+        let (role, rung) = match &call.whom {
+            Whom::Agent { agent, from } => (Role::Agent(*agent), call_agent(self, cx, devices, call, (*agent, from))),
+            Whom::Number { trunk, number, shown } => {
+                (Role::External(*trunk), call_number(self, cx, call, *trunk, (number, shown.as_deref())))
+            }
+        };
+        cx.out.tell_contact(call.contact.key, ToContact::Rung(role, rung));
+    }
+
+    /// Takes a message. One to a leg that is gone is quiet: the two may cross. What another leg has to do with it is looked up first.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: LegKey, message: ToLeg) {
+        let Legs { legs, endpoints, .. } = self;
+        match message {
+            ToLeg::Hear { what, talks } => {
+                let feed = feed(legs, what);
+                let Some(leg) = find(legs, key) else { return };
+                leg.hear(cx, feed, talks);
+            }
+            ToLeg::Accept { like, hears, talks } => {
+                let (like, feed) = (codec_of(legs, like), hears.and_then(|what| feed(legs, what)));
+                let Some(leg) = find(legs, key) else { return };
+                match leg.accept(cx, endpoints, like) {
+                    Ok(()) => leg.hear(cx, feed, talks),
+                    Err(status) => leg.tell(cx, LegEvent::Unanswerable(status)),
+                }
+            }
+            ToLeg::Progress { like, hears } => {
+                let (like, feed) = (codec_of(legs, like), feed(legs, hears));
+                let Some(leg) = find(legs, key) else { return };
+                match leg.progress(cx, endpoints, like) {
+                    Ok(()) => leg.hear(cx, feed, false),
+                    Err(status) => leg.tell(cx, LegEvent::Unanswerable(status)),
+                }
+            }
+            alone => {
+                let Some(leg) = find(legs, key) else { return };
+                leg.handle(cx, endpoints, &alone);
+            }
         }
     }
 
-    /// Legs whose session is over: after a fault, that may not have been heard.
-    pub(super) fn without_session(&self, cx: &Context<'_>) -> Vec<LegKey> {
-        self.iter().filter(|leg| cx.sessions.flow(leg.session).is_none()).map(|leg| leg.key).collect()
+    /// Ends every leg whose session is over: after a fault, that may not have been heard.
+    pub(super) fn end_without_session(&mut self, cx: &mut Context<'_>) {
+        let lost = self.legs.iter().filter(|(_, leg)| cx.sessions.flow(leg.session).is_none());
+        let lost: Vec<LegKey> = lost.map(|(_, leg)| leg.key).collect();
+        lost.into_iter().for_each(|leg| self.gone(cx, leg, LegEvent::Over));
     }
 
-    /// The leg's session, to be commanded in what needs no description.
-    pub(super) fn session<'c>(&self, cx: &'c mut Context<'_>, key: LegKey) -> Option<SessionMut<'c>> {
-        let id = self.get(key)?.session;
-        Some(cx.sessions.session(cx.now, id))
+    fn get(&self, key: LegKey) -> Option<&Leg> {
+        self.legs.get(key.slot as usize).filter(|leg| leg.key == key)
     }
 
-    fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
-        self.legs.get_mut(key.slot as usize).filter(|leg| leg.key == key)
+    /// Calls one phone or number; `invite` lacks its description.
+    fn invite(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: &Call,
+        (number, role): (u32, Role),
+        invite: &NewInvite<'_>,
+    ) -> Option<LegKey> {
+        let ipv6 = invite.flow.remote.is_ipv6();
+        let key = self.next_key(cx);
+        let caller = find(&mut self.legs, call.caller)?;
+        if !self.endpoints.has_ports(caller.thread, ipv6) {
+            cx.limit_hit(Some(call.contact.id), Limit::MediaPorts);
+            return None;
+        }
+        let thread = caller.thread.filter(|_| cx.holds(Rule::OneThread));
+        let mut media = self.endpoints.open(cx, (key, role, call.contact.id), thread, ipv6)?;
+        let body = caller.offer_beside(&mut media);
+        caller.thread.get_or_insert(media.thread());
+        let session = cx.sessions.invite(cx.now, &NewInvite { body: (SDP, &body), ..invite.clone() });
+        let (contact, behind_nat) = (call.contact, invite.behind_nat);
+        self.add(cx, NewLeg { key, contact, number, role, session, behind_nat, sdp_offer: None, media: Some(media) });
+        Some(key)
     }
 
-    /// Adds a leg.
-    fn add(&mut self, cx: &mut Context<'_>, new: NewLeg) -> LegKey {
-        let NewLeg { contact, number, role, state, session, behind_nat, sdp_offer, media } = new;
-        let key = LegKey { shard: cx.shard, slot: self.legs.vacant_key() as u32, token: cx.seed.next_u32() };
+    fn add(&mut self, cx: &mut Context<'_>, new: NewLeg) {
+        let NewLeg { key, contact, number: leg, role, session, .. } = new;
         let agent = if let Role::Agent(agent) = role { Some(agent) } else { None };
         let call_id: Arc<str> = cx.sessions.call_id(session).unwrap_or_default().into();
-        cx.fact(Some(contact.id), FactKind::LegBegan { leg: number, role: role.word(), agent, call_id });
-        if let Some(media) = &media {
-            self.endpoints.insert(media.endpoint.0, EndpointOwner::Leg(key));
-        }
-        let (had_media, status, asked) = (media.is_some(), None, Asked::No);
-        self.legs.insert(Leg {
-            key,
-            contact,
-            number,
-            role,
-            state,
-            session,
-            behind_nat,
-            sdp_offer,
-            status,
-            media,
-            had_media,
-            asked,
-        });
+        cx.fact(Some(contact.id), FactKind::LegBegan { leg, role: role.word(), agent, call_id });
+        let slot = self.legs.insert(Leg::new(new));
+        assert!(!cfg!(test) || slot == key.slot as usize, "a leg takes the place that its name says");
         if self.of_session.len() <= session.index() {
             self.of_session.resize(session.index() + 1, None);
         }
         self.of_session[session.index()] = Some(key);
-        key
+    }
+
+    /// A leg is gone, which its contact is told: nothing more is sent for it.
+    fn gone(&mut self, cx: &mut Context<'_>, key: LegKey, told: LegEvent) {
+        let Some(leg) = find(&mut self.legs, key) else { return };
+        leg.close_media(cx, &mut self.endpoints);
+        leg.tell(cx, told);
+        self.legs.remove(key.slot as usize);
     }
 }
 
-/// What a leg is made of.
-struct NewLeg {
-    contact: ContactRef,
-    number: u32,
-    role: Role,
-    state: LegState,
-    session: SessionId,
-    behind_nat: bool,
-    sdp_offer: Option<Box<Description>>,
-    media: Option<LegMedia>,
+// ---- INVITEs of ours ----
+
+/// One INVITE to each of the agent's phones. An agent counts as rung if one of them is.
+fn call_agent(legs: &mut Legs, cx: &mut Context<'_>, devices: &Devices, call: &Call, (agent, from): (AgentId, &str)) -> Rung {
+    let settings = cx.settings;
+    let phones = phones(cx, devices, agent);
+    if phones.is_empty() {
+        return Err(NotRung::Phoneless);
+    }
+    let to = format!("<sip:{}@{}>", settings.agent_name(agent).unwrap_or_default(), settings.realm());
+    let alert = settings.phone.alert_info.as_deref().map(|value| (Name::AlertInfo, value));
+    let info = settings.phone.call_info.as_deref().map(|value| (Name::CallInfo, value));
+    let headers: SmallVec<[(Name, &str); 2]> = alert.into_iter().chain(info).collect();
+    let mut rung: SmallVec<[_; 2]> = SmallVec::new();
+    for phone in phones {
+        let invite = NewInvite {
+            flow: phone.flow,
+            behind_nat: phone.behind_nat,
+            uri: &phone.uri,
+            route: phone.path.as_deref(),
+            from,
+            to: &to,
+            max_forwards: call.max_forwards,
+            headers: &headers,
+            body: ("", &[]),
+            credentials: None,
+        };
+        rung.extend(legs.invite(cx, call, (call.number + rung.len() as u32, Role::Agent(agent)), &invite));
+    }
+    if rung.is_empty() { Err(NotRung::OutOfPorts) } else { Ok(rung) }
+}
+
+/// An INVITE to a number outside.
+fn call_number(
+    legs: &mut Legs,
+    cx: &mut Context<'_>,
+    call: &Call,
+    trunk: TrunkId,
+    (number, shown): (&str, Option<&str>),
+) -> Rung {
+    let settings = cx.settings;
+    let rules = settings.trunk(trunk).ok_or(NotRung::Unroutable)?;
+    let out = rules.outbound.as_ref().ok_or(NotRung::Unroutable)?;
+    let listener = cx.sessions.listeners().listener_for(out.transport, out.address).ok_or(NotRung::Unroutable)?;
+    let flow = Flow { transport: out.transport, listener, remote: out.address, connection: None };
+    let shown = rules.plan.write(shown.unwrap_or(&out.caller));
+    let host = cx.sessions.listeners().sent_by(listener).clone();
+    let uri = format!("sip:{}@{}", rules.plan.write(number), out.host);
+    let from = format!("<sip:{shown}@{host}>");
+    let identity = [(Name::PAssertedIdentity, &*from)];
+    let invite = NewInvite {
+        flow,
+        behind_nat: false,
+        uri: &uri,
+        route: None,
+        from: &from,
+        to: &format!("<{uri}>"),
+        max_forwards: call.max_forwards,
+        headers: if rules.trusted { &identity } else { &[] },
+        body: ("", &[]),
+        credentials: credentials(rules),
+    };
+    let leg = legs.invite(cx, call, (call.number, Role::External(trunk)), &invite).ok_or(NotRung::OutOfPorts)?;
+    Ok(SmallVec::from_iter([leg]))
+}
+
+/// An agent's phones, with the way to each: the desk phone that never registers, else those that have registered.
+fn phones(cx: &Context<'_>, devices: &Devices, agent: AgentId) -> Vec<Phone> {
+    let Some(fixed) = cx.settings.account(agent).and_then(|account| account.fixed.as_ref()) else {
+        return devices.phones(agent);
+    };
+    let Some(listener) = cx.sessions.listeners().listener_for(fixed.transport, fixed.address) else { return Vec::new() };
+    let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
+    vec![Phone::fixed(fixed, flow)]
 }

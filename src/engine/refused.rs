@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::inbound::Refusal;
+use super::admission::Refusal;
 use crate::base::Time;
 use crate::base::hash::Keyed;
 use crate::sip::flow::Flow;
@@ -82,7 +82,6 @@ impl Refused {
 mod tests {
     use super::*;
     use crate::base::seed::Seed;
-    use crate::engine::inbound::refuse;
     use crate::engine::tests::house::{CALLER, Request};
     use crate::sip::flow::ListenerId;
     use crate::sip::stack::counts::Rejected;
@@ -93,7 +92,7 @@ mod tests {
         let (at, key) = (Time::from_secs(100), |call: u128| RequestKey(call << 64 | call));
         assert!(refused.of(at, key(1)).is_none(), "nothing is kept before the first");
         for call in 0..20_000 {
-            refused.note(at, key(call), refuse(503, Rejected::Shed));
+            refused.note(at, key(call), Refusal::new(503, Rejected::Shed));
         }
         assert!(refused.of(at, key(19_999)).is_some() && refused.of(at, key(4_000)).is_some());
         assert!(refused.of(at, key(1)).is_none(), "a later one has its place");

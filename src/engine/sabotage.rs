@@ -1,5 +1,6 @@
 //! Rules that a test can take out, to show that the simulation notices. In production none can be.
 
+#[cfg(test)]
 use super::Engine;
 
 /// A rule of the house.
@@ -80,37 +81,28 @@ impl TakenOut {
     }
 }
 
+#[cfg(test)]
 impl Engine {
-    /// Whether the rule holds.
-    pub(super) const fn holds(&self, rule: Rule) -> bool {
-        self.taken_out.holds(rule)
-    }
-
     /// Takes a rule out.
-    #[cfg(test)]
     pub(crate) fn take_out(&mut self, rule: Rule) {
         self.taken_out = TakenOut(Some(rule));
     }
 
     /// Has the next delivery of this name panic.
-    #[cfg(test)]
     pub(crate) fn panic_at(&mut self, name: &'static str) {
         self.panic_at = Some(name);
     }
 
     /// Whether the panic that a test wants is still to come.
-    #[cfg(test)]
     pub(crate) fn waits_for_panic(&self) -> bool {
         self.panic_at.is_some()
     }
 
     /// What was handed on since this was last asked.
-    #[cfg(test)]
     pub(crate) fn take_deliveries(&mut self) -> Vec<&'static str> {
         std::mem::take(&mut self.deliveries)
     }
 
-    #[cfg(test)]
     pub(super) fn panics_at(&mut self, what: &super::Delivery) {
         let name = what.name();
         self.deliveries.push(name);
@@ -123,13 +115,13 @@ impl Engine {
 
 /// The kinds of delivery that a day has.
 #[cfg(test)]
-pub(crate) const DELIVERIES: [&str; 22] = [
+pub(crate) const DELIVERIES: &[&str] = &[
     "to desk: command",
     "to desk: rings",
     "to desk: talks",
     "to desk: ring over",
     "to desk: talk over",
-    "to desk: leg began",
+    "to desk: legs began",
     "to desk: leg gone",
     "to desk: own call",
     "to desk: own call over",
@@ -137,6 +129,16 @@ pub(crate) const DELIVERIES: [&str; 22] = [
     "to contact: begin",
     "to contact: taken",
     "to contact: not taken",
+    "to contact: rung",
+    "to contact: a leg's end",
+    "to contact: a leg has failed",
+    "to contact: a leg has answered",
+    "to contact: a leg tells",
+    "to leg: answer",
+    "to leg: end",
+    "to leg: cancel",
+    "to leg: other",
+    "call",
     "agent left",
     "session: its end",
     "session: answered",
@@ -151,9 +153,9 @@ pub(crate) const DELIVERIES: [&str; 22] = [
 #[cfg(test)]
 impl super::Delivery {
     fn name(&self) -> &'static str {
-        use super::between::{Between, ToContact, ToDesk};
+        use super::Delivery;
+        use super::between::{Between, LegEvent, Reason, ToContact, ToDesk, ToLeg};
         use super::media_port::MediaEvent;
-        use super::{Delivery, Reason};
         use crate::sip::session::SessionEvent;
         match self {
             Delivery::Message(Between::ToDesk(_, message)) => match message {
@@ -162,7 +164,7 @@ impl super::Delivery {
                 ToDesk::Talks(..) => "to desk: talks",
                 ToDesk::RingOver(..) => "to desk: ring over",
                 ToDesk::TalkOver(_) => "to desk: talk over",
-                ToDesk::LegBegan => "to desk: leg began",
+                ToDesk::LegsBegan(_) => "to desk: legs began",
                 ToDesk::LegGone => "to desk: leg gone",
                 ToDesk::OwnCall => "to desk: own call",
                 ToDesk::OwnCallOver => "to desk: own call over",
@@ -173,7 +175,19 @@ impl super::Delivery {
                 ToContact::Declined(..) => "to contact: declined",
                 ToContact::Taken(..) => "to contact: taken",
                 ToContact::NotTaken(_) => "to contact: not taken",
+                ToContact::Rung(..) => "to contact: rung",
+                ToContact::Leg(_, LegEvent::Over | LegEvent::Left | LegEvent::Gone) => "to contact: a leg's end",
+                ToContact::Leg(_, LegEvent::Failed(_)) => "to contact: a leg has failed",
+                ToContact::Leg(_, LegEvent::Answered) => "to contact: a leg has answered",
+                ToContact::Leg(..) => "to contact: a leg tells",
             },
+            Delivery::Message(Between::ToLeg(_, message)) => match message {
+                ToLeg::Accept { .. } | ToLeg::Progress { .. } => "to leg: answer",
+                ToLeg::End(_) | ToLeg::HangUp => "to leg: end",
+                ToLeg::Cancel(_) => "to leg: cancel",
+                _ => "to leg: other",
+            },
+            Delivery::Message(Between::Call(_)) => "call",
             Delivery::Message(Between::AgentLeft) => "agent left",
             Delivery::Session(_, SessionEvent::Over) => "session: its end",
             Delivery::Session(_, SessionEvent::Answered { .. }) => "session: answered",

@@ -9,7 +9,9 @@ use crate::acd::routing_table::Directory;
 use crate::base::words::{Channel, Transport};
 use crate::base::{AgencyId, AgentId, EntryId, QueueId, SkillId, TrunkId};
 use crate::call::menu::EntryRules;
-use crate::call::trunk::{Login, TrunkRules};
+use crate::call::numbers::is_number;
+use crate::call::trunk::{Login, NumberTarget, TrunkRules};
+use crate::sip::session;
 use crate::sip::uri::{Scheme, Uri, UriError};
 
 /// A desk phone that never registers.
@@ -310,11 +312,53 @@ impl Settings {
         self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
     }
 
+    /// A number as hotline keeps it, if the agency of the agent who wrote it may dial it.
+    pub(super) fn dialable(&self, from: AgentId, written: &str) -> Option<Arc<str>> {
+        if !is_number(written) {
+            return None;
+        }
+        let plan = self.trunks.iter().flatten().find(|trunk| trunk.outbound.is_some()).map(|trunk| &trunk.plan)?;
+        let number = plan.normalise(written);
+        let agency = self.agencies.get(self.agency_of(from)?.index())?;
+        agency.dial.iter().any(|prefix| number.starts_with(prefix)).then(|| number.into())
+    }
+
+    /// Where a number of our own leads: one that a trunk's callers reach us by, or a queue's name.
+    pub(super) fn number_here(&self, user: &str) -> Option<NumberTarget> {
+        let by_trunk = |trunk: &TrunkRules| {
+            let number = trunk.plan.normalise(user);
+            trunk.numbers.iter().find(|(known, _)| **known == *number).map(|(_, target)| *target)
+        };
+        let number = self.trunks.iter().flatten().find_map(by_trunk);
+        number.or_else(|| self.queue_to_call(user).map(NumberTarget::Queue))
+    }
+
+    /// Whether a call to it is shed last.
+    pub(super) fn is_emergency(&self, target: NumberTarget) -> bool {
+        match target {
+            NumberTarget::Entry(entry) => self.entry(entry).is_some_and(|entry| entry.emergency),
+            NumberTarget::Queue(queue) => self.queue(queue).is_some_and(|queue| queue.emergency),
+        }
+    }
+
+    /// The trunk whose requests come from this address.
+    pub(super) fn trunk_at(&self, address: IpAddr) -> Option<TrunkId> {
+        let known = |trunk: &TrunkRules| trunk.from.iter().any(|prefix| prefix.contains(address));
+        let found = self.trunks.iter().position(|trunk| trunk.as_ref().is_some_and(known))?;
+        Some(TrunkId(found as u32))
+    }
+
     /// The realm of our challenges.
     #[must_use]
     pub fn realm(&self) -> &str {
         self.domains.first().map_or("hotline", |domain| domain)
     }
+}
+
+/// What answers a trunk's challenges.
+pub(super) fn credentials(trunk: &TrunkRules) -> Option<Arc<session::Login>> {
+    let Login { user, password } = trunk.login.as_ref()?;
+    Some(Arc::new(session::Login { user: user.clone(), password: password.clone() }))
 }
 
 #[cfg(test)]

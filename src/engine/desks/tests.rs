@@ -1,8 +1,8 @@
 //! Desks by themselves: no engine, no contact, nobody's phone.
 
 use super::*;
+use crate::engine::between::ContactKey;
 use crate::engine::between::{Between, DeskId};
-use crate::engine::contact::ContactKey;
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
@@ -91,8 +91,7 @@ fn a_colleague_disturbs_a_break_and_a_caller_does_not() {
 #[test]
 fn an_agent_is_free_when_the_last_phone_is_silent() {
     let mut office = Office::new();
-    office.tell(ToDesk::LegBegan);
-    office.tell(ToDesk::LegBegan);
+    office.tell(ToDesk::LegsBegan(2));
     office.tell(ToDesk::Rings(contact(1), RING));
     office.tell(ToDesk::RingOver(OfferOutcome::TimedOut, Duration::ZERO));
     assert_eq!(office.state(), AgentState::Ringing, "a phone may still ring");

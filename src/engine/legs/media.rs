@@ -1,12 +1,13 @@
-//! Media of legs: a stock of leased ports, endpoints, what their parties are fed.
+//! Media of legs: a stock of leased ports, endpoints, and what was said of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Leg, LegKey, Legs};
+use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::words::{LegRole, Limit};
 use crate::base::{ContactId, EndpointId};
 use crate::call::leg::Role;
+use crate::engine::between::LegKey;
 use crate::engine::context::Context;
 use crate::engine::media_port::{Feed, MediaCommand, MediaStats, MediaThread, PortLease, Remote, SourceRule};
 use crate::report::FactKind;
@@ -16,7 +17,7 @@ use crate::sdp::{Agreement, Direction, Formats, Local};
 #[derive(Debug)]
 pub(super) struct LegMedia {
     pub(super) endpoint: EndpointId,
-    pub(super) lease: PortLease,
+    lease: PortLease,
     session_id: u64,
     version: u64,
     /// The formats of our SDP offer, while no answer has come.
@@ -27,6 +28,11 @@ pub(super) struct LegMedia {
 }
 
 impl LegMedia {
+    /// The thread of the endpoint.
+    pub(super) const fn thread(&self) -> MediaThread {
+        self.lease.thread
+    }
+
     /// What we say about ourselves in the next description. Each counts as a new version: none is written twice.
     pub(super) fn local(&mut self) -> Local {
         self.version += 1;
@@ -38,11 +44,29 @@ impl LegMedia {
             direction: Direction::SendRecv,
         }
     }
+
+    /// Takes what both sides have agreed on, and tells the media thread.
+    pub(super) fn agree(&mut self, cx: &mut Context<'_>, agreement: Agreement, source: SourceRule) {
+        let remote = remote(&agreement, source);
+        self.sdp_offered = None;
+        self.agreement = Some(agreement);
+        cx.out.media(self.thread(), MediaCommand::Remote { endpoint: self.endpoint, remote });
+    }
+
+    /// What the party hears from now on.
+    pub(super) fn feed(&self, cx: &mut Context<'_>, feed: Feed) {
+        cx.out.media(self.thread(), MediaCommand::Feed { endpoint: self.endpoint, feed });
+    }
+
+    /// The party is sent a key as telephone-event.
+    pub(super) fn send_key(&self, cx: &mut Context<'_>, digit: char) {
+        cx.out.media(self.thread(), MediaCommand::SendDigit { endpoint: self.endpoint, digit });
+    }
 }
 
 /// Leased pairs that no leg uses yet.
 #[derive(Debug, Default)]
-pub(super) struct PortStock {
+struct PortStock {
     by_thread: BTreeMap<(MediaThread, bool), VecDeque<PortLease>>,
 }
 
@@ -79,123 +103,106 @@ impl PortStock {
 /// A leg that has ended; its record waits for the last count of packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EndedLeg {
-    contact: ContactId,
-    number: u32,
-    role: LegRole,
-    status: Option<u16>,
+    pub(super) contact: ContactId,
+    pub(super) number: u32,
+    pub(super) role: LegRole,
+    pub(super) status: Option<u16>,
+}
+
+impl EndedLeg {
+    /// Records a leg with what its endpoint counted.
+    pub(super) fn record(self, cx: &mut Context<'_>, stats: &MediaStats) {
+        let EndedLeg { contact, number, role, status } = self;
+        let packets = (stats.received, stats.sent, stats.lost);
+        cx.fact(Some(contact), FactKind::LegEnded { leg: number, role, status, packets, jitter: stats.jitter });
+    }
 }
 
 /// Whose an endpoint is.
 #[derive(Debug)]
-pub(super) enum EndpointOwner {
+enum EndpointOwner {
     Leg(LegKey),
     Ended(EndedLeg),
 }
 
-impl Legs {
+/// The endpoints of all legs of one shard, and the ports for more.
+pub(super) struct Endpoints {
+    owners: KeyedMap<u64, EndpointOwner>,
+    ports: PortStock,
+    ever: u64,
+    /// Of the callers that there are, how many have ports.
+    callers_with_media: u32,
+}
+
+impl Endpoints {
+    pub(super) fn new(keyed: Keyed) -> Self {
+        Endpoints { owners: keyed.map(), ports: PortStock::default(), ever: 0, callers_with_media: 0 }
+    }
+
+    /// Whether no endpoint is open or has its packets still to be counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
     /// Pairs of ports to make legs with.
-    pub(in crate::engine) fn leased(&mut self, leases: Vec<PortLease>) {
+    pub(super) fn leased(&mut self, leases: Vec<PortLease>) {
         leases.into_iter().for_each(|lease| self.ports.put(lease));
     }
 
     /// Whether one more call of this address family will find the two pairs that it needs, beside those that callers without any will need:
     /// `callers` are up.
-    pub(in crate::engine) fn bears(&self, ipv6: bool, callers: u32) -> bool {
+    pub(super) fn bear(&self, ipv6: bool, callers: u32) -> bool {
         let before = callers.saturating_sub(self.callers_with_media) as usize;
         self.ports.left(ipv6) >= 2 * before + 2
     }
 
-    /// Whether a leg of this contact would find a pair; where not, that is noted as a limit that was hit.
-    pub(super) fn has_ports(&self, cx: &mut Context<'_>, contact: ContactId, thread: Option<MediaThread>, ipv6: bool) -> bool {
-        let has = self.ports.has(thread, ipv6);
-        if !has {
-            cx.out.limit_hit(cx.now, Some(contact), Limit::MediaPorts);
-        }
-        has
-    }
-
-    /// Opens an endpoint, of this thread if one is given. `None` when no ports are left.
-    pub(super) fn open_endpoint(
+    /// Opens an endpoint for a leg of this contact, of this thread if one is given. `None` when no ports are left, which is noted as a limit
+    /// that was hit.
+    pub(super) fn open(
         &mut self,
         cx: &mut Context<'_>,
-        role: Role,
+        (leg, role, contact): (LegKey, Role, ContactId),
         thread: Option<MediaThread>,
         ipv6: bool,
     ) -> Option<LegMedia> {
         let Some(lease) = self.ports.take(thread, ipv6) else {
-            cx.out.limit_hit(cx.now, None, Limit::MediaPorts);
+            cx.limit_hit(Some(contact), Limit::MediaPorts);
             return None;
         };
-        self.endpoints_ever += 1;
-        let endpoint = EndpointId(u64::from(cx.shard.0) << 48 | self.endpoints_ever);
+        self.ever += 1;
+        let endpoint = EndpointId(u64::from(cx.shard.0) << 48 | self.ever);
         let (cname, session_id) = (cx.seed.next_u64(), cx.seed.next_u64() >> 2);
         self.callers_with_media += u32::from(role == Role::Caller);
+        self.owners.insert(endpoint.0, EndpointOwner::Leg(leg));
         cx.out.media(lease.thread, MediaCommand::Open { endpoint, lease, cname });
         Some(LegMedia { endpoint, lease, session_id, version: 0, sdp_offered: None, agreement: None, described: None })
     }
 
-    /// Takes what both sides have agreed on, and tells the media thread.
-    pub(super) fn agree(&mut self, cx: &mut Context<'_>, key: LegKey, agreement: Agreement) {
-        let Some(leg) = self.leg_mut(key) else { return };
-        let comes_from = cx.sessions.flow(leg.session).map(|flow| flow.remote.ip());
-        let source = match comes_from {
-            Some(ip) if leg.behind_nat => SourceRule::DescribedOr(ip),
-            _ => SourceRule::Described,
-        };
-        let Some(media) = &mut leg.media else { return };
-        let (endpoint, thread, remote) = (media.endpoint, media.lease.thread, remote(&agreement, source));
-        media.sdp_offered = None;
-        media.agreement = Some(agreement);
-        cx.out.media(thread, MediaCommand::Remote { endpoint, remote });
+    /// Whether there is a pair of this family, of `thread` if one is given.
+    pub(super) fn has_ports(&self, thread: Option<MediaThread>, ipv6: bool) -> bool {
+        self.ports.has(thread, ipv6)
     }
 
-    /// What the leg's party hears from now on.
-    pub(in crate::engine) fn feed(&self, cx: &mut Context<'_>, key: LegKey, feed: Feed) {
-        if let Some(media) = self.get(key).and_then(|leg| leg.media.as_ref()) {
-            cx.out.media(media.lease.thread, MediaCommand::Feed { endpoint: media.endpoint, feed });
+    /// The leg whose endpoint it is.
+    pub(super) fn owner(&self, endpoint: EndpointId) -> Option<LegKey> {
+        match self.owners.get(&endpoint.0)? {
+            EndpointOwner::Leg(key) => Some(*key),
+            EndpointOwner::Ended(_) => None,
         }
     }
 
-    /// The leg's party is sent a key as telephone-event.
-    pub(in crate::engine) fn send_key(&self, cx: &mut Context<'_>, key: LegKey, digit: char) {
-        if let Some(media) = self.get(key).and_then(|leg| leg.media.as_ref()) {
-            cx.out.media(media.lease.thread, MediaCommand::SendDigit { endpoint: media.endpoint, digit });
-        }
-    }
-
-    /// Ends the leg's endpoint. Its record is written when the media thread has counted its packets.
-    pub(super) fn close_media(&mut self, cx: &mut Context<'_>, key: LegKey) {
-        let Some(leg) = self.leg_mut(key) else { return };
-        let ended = EndedLeg::of(leg);
-        let (media, had_media) = (leg.media.take(), leg.had_media);
-        match media {
-            Some(media) => {
-                self.callers_with_media -= u32::from(ended.role == LegRole::Caller);
-                self.endpoints.insert(media.endpoint.0, EndpointOwner::Ended(ended));
-                cx.out.media(media.lease.thread, MediaCommand::Close { endpoint: media.endpoint });
-            }
-            None if !had_media => ended.record(cx, &MediaStats::default()),
-            None => {}
-        }
+    /// Ends an endpoint. The leg's record is written when the media thread has counted its packets.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, media: &LegMedia, ended: EndedLeg) {
+        self.callers_with_media -= u32::from(ended.role == LegRole::Caller);
+        self.owners.insert(media.endpoint.0, EndpointOwner::Ended(ended));
+        cx.out.media(media.thread(), MediaCommand::Close { endpoint: media.endpoint });
     }
 
     /// A media thread has counted the packets of an endpoint that was closed.
-    pub(in crate::engine) fn counted(&mut self, cx: &mut Context<'_>, endpoint: EndpointId, stats: &MediaStats) {
-        if let Some(EndpointOwner::Ended(ended)) = self.endpoints.remove(&endpoint.0) {
+    pub(super) fn counted(&mut self, cx: &mut Context<'_>, endpoint: EndpointId, stats: &MediaStats) {
+        if let Some(EndpointOwner::Ended(ended)) = self.owners.remove(&endpoint.0) {
             ended.record(cx, stats);
         }
-    }
-}
-
-impl EndedLeg {
-    fn of(leg: &Leg) -> Self {
-        EndedLeg { contact: leg.contact.id, number: leg.number, role: leg.role.word(), status: leg.status }
-    }
-
-    fn record(self, cx: &mut Context<'_>, stats: &MediaStats) {
-        let EndedLeg { contact, number, role, status } = self;
-        let packets = (stats.received, stats.sent, stats.lost);
-        cx.fact(Some(contact), FactKind::LegEnded { leg: number, role, status, packets, jitter: stats.jitter });
     }
 }
 

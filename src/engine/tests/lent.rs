@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::super::Settings;
+use super::super::between::Reason;
 use super::super::context::{Context, Outbox};
 use super::super::sabotage::TakenOut;
-use super::super::{Reason, Settings};
 use crate::acd::Matcher;
 use crate::acd::matcher::Size;
 use crate::acd::routing_table::RoutingTable;

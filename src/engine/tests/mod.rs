@@ -1,7 +1,6 @@
 //! The engine against scripted parties: whole calls through real messages, under a virtual clock.
 
 mod agent_calls;
-mod asked;
 mod calls;
 mod deliveries;
 pub(super) mod house;

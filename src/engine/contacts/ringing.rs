@@ -5,9 +5,9 @@
 
 use smallvec::SmallVec;
 
-use super::legs::LegKey;
 use crate::base::Time;
 use crate::base::words::OfferOutcome;
+use crate::engine::between::{LegKey, NotRung};
 
 /// Why a phone will not answer: what that means for whom it rang for, and the status that says so to others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,14 +19,18 @@ pub(super) struct Failure {
 impl Failure {
     /// It rang long enough.
     pub(super) const TIMED_OUT: Failure = Failure { outcome: OfferOutcome::TimedOut, status: 480 };
-    /// There is no phone to ring.
-    pub(super) const NO_PHONE: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 480 };
-    /// We had no ports left, which is nobody else's fault.
-    pub(super) const NO_PORTS: Failure = Failure { outcome: OfferOutcome::Withdrawn, status: 503 };
     /// Nobody answered its INVITE, or there is no way to it.
     pub(super) const UNANSWERED: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 408 };
     /// It answered with a description that cannot be used.
     pub(super) const UNUSABLE: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 488 };
+
+    /// What it means that nobody was called. That there are no ports is nobody else's fault.
+    pub(super) const fn not_rung(why: NotRung) -> Self {
+        match why {
+            NotRung::Phoneless => Failure { outcome: OfferOutcome::Unreachable, status: 480 },
+            NotRung::OutOfPorts | NotRung::Unroutable => Failure { outcome: OfferOutcome::Withdrawn, status: 503 },
+        }
+    }
 
     /// What a final answer to an INVITE means, 300 to 699.
     pub(super) fn of(status: u16) -> Self {

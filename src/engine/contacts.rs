@@ -1,0 +1,393 @@
+//! Contacts: the owner of everybody's request, from its arrival to its end. Where in the house each is, its place in a queue, its story.
+//!
+//! A contact takes messages ([`ToContact`]), the matcher's wake-ups and its own timers. It tells legs and desks what to do, by messages. One
+//! file a part of the story: `menu` is the entry, `queue` the wait, `offers` what the matcher decides, `ring`, `dial` and `calling` how
+//! somebody is called, `transfer` passing on, `end` the end; `caller` is what the caller hears. Where one part hands over to another it says so
+//! ([`Next`]), and this file goes on there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+use smallvec::SmallVec;
+
+use self::contact::{Answer, Caller, CallerHears, Contact, Phase, Purpose};
+use self::last_agent::LastAgents;
+use self::slots::Slots;
+use self::work::{Next, Shared, Work};
+use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, Want};
+use super::context::Context;
+use super::sabotage::Rule;
+use super::settings::Settings;
+use crate::acd::{ContactSlot, Matcher};
+use crate::base::hash::Keyed;
+use crate::base::words::{Channel, EndedBy, OfferOutcome};
+use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
+use crate::call::contact::Timeline;
+use crate::call::leg::Role;
+use crate::call::menu::Event;
+use crate::call::trunk::NumberTarget;
+use crate::report::FactKind;
+
+mod audit;
+mod caller;
+mod calling;
+mod contact;
+mod dial;
+mod end;
+mod last_agent;
+mod menu;
+mod offers;
+mod queue;
+mod ring;
+mod ringing;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod trunks;
+mod work;
+
+pub use queue::WAIT_PROMPTS;
+pub(super) use trunks::Trunks;
+pub(super) use work::Up;
+
+/// A contact to be.
+pub(super) struct Arrival {
+    /// The caller's leg.
+    pub(super) caller: LegKey,
+    pub(super) trunk: Option<TrunkId>,
+    /// The agent whose own call it is.
+    pub(super) own: Option<AgentId>,
+    /// Whether that makes the agent busy; a feature code does not.
+    pub(super) busies_owner: bool,
+    /// Where it leads, if to a number of ours.
+    pub(super) target: Option<NumberTarget>,
+    pub(super) emergency: bool,
+    /// Who calls, and what was dialled.
+    pub(super) number: Arc<str>,
+    pub(super) dialled: Arc<str>,
+    pub(super) call_id: Arc<str>,
+    pub(super) max_forwards: u8,
+}
+
+/// All contacts of one shard.
+pub(super) struct Contacts {
+    contacts: Slab<Contact>,
+    shared: Shared,
+}
+
+/// A contact, if it is there.
+fn find(contacts: &mut Slab<Contact>, key: ContactKey) -> Option<&mut Contact> {
+    contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key)
+}
+
+impl Contacts {
+    /// No contact, and trunks without calls.
+    pub(super) fn new(shard: ShardId, settings: &Settings, matcher: &Matcher, keyed: Keyed, now: Time) -> Self {
+        let slots = Slots::new(&matcher.slots_of(shard.0), settings.limits.contacts);
+        let shared = Shared::new(slots, Trunks::new(settings, now), LastAgents::new(keyed));
+        Contacts { contacts: Slab::new(), shared }
+    }
+
+    /// Takes up a changed configuration. The contacts that wait take the demands that the new routing table gives them.
+    pub(super) fn take_up(&mut self, cx: &mut Context<'_>) {
+        for (_, contact) in self.contacts.iter_mut().filter(|(_, contact)| contact.is_in_queue()) {
+            queue::reenter(contact, &mut Work { cx, shared: &mut self.shared });
+        }
+    }
+
+    /// The trunks.
+    pub(super) fn trunks(&mut self) -> &mut Trunks {
+        &mut self.shared.trunks
+    }
+
+    /// How many contacts are up.
+    pub(super) const fn up(&self) -> Up {
+        self.shared.up
+    }
+
+    /// Whether there is none, nor any that is over and whose legs are still there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.contacts.is_empty()
+    }
+
+    /// How many slots of the matcher are used, and how many there are.
+    pub(super) fn slots(&self) -> (usize, usize) {
+        self.shared.slots.used()
+    }
+
+    /// A contact arrives. It waits to be told what it begins with.
+    pub(super) fn arrive(&mut self, cx: &mut Context<'_>, arrival: Arrival) -> ContactRef {
+        let Arrival { caller, trunk, own, busies_owner, target, emergency, number, dialled, call_id, max_forwards } = arrival;
+        let key = ContactKey { shard: cx.shard, slot: self.contacts.vacant_key() as u32, serial: self.shared.next_serial() };
+        let contact = Contact {
+            key,
+            id: ContactId::new(cx.now, cx.seed),
+            arrived: cx.now,
+            emergency,
+            trunk,
+            number: number.clone(),
+            language: None,
+            caller: Caller { leg: caller, up: true, answer: Answer::No, holds: false, hears: CallerHears::Nothing },
+            others: SmallVec::new(),
+            legs_ever: 1,
+            calls_asked: 0,
+            phase: Phase::Arrived,
+            timeline: Timeline::begin(cx.now),
+            slot: None,
+            further: SmallVec::new(),
+            ticket: None,
+            place: None,
+            last_queue: None,
+            max_forwards,
+            own,
+            busies_owner,
+            transfer: None,
+            transfers: 0,
+            timers: arrayvec::ArrayVec::new(),
+        };
+        self.shared.up.contacts += 1;
+        self.shared.up.emergencies += u32::from(emergency);
+        let entry = target.and_then(NumberTarget::entry);
+        contact.fact(cx, FactKind::Arrived { channel: Channel::Voice, trunk, entry, from: number, dialled, call_id });
+        if let Some(trunk) = trunk {
+            self.shared.trunks.call_in(cx, trunk, 1);
+        }
+        let reference = contact.reference();
+        self.contacts.insert(contact);
+        reference
+    }
+
+    /// Takes a message.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: ContactKey, message: ToContact) {
+        let Some(contact) = find(&mut self.contacts, key) else { return nobody_there(cx, &message) };
+        let work = &mut Work { cx, shared: &mut self.shared };
+        let next = match message {
+            ToContact::Begin(begin) => begin_with(contact, work, begin),
+            ToContact::Leg(leg, event) => leg_event(contact, work, leg, event),
+            ToContact::Rung(role, rung) => ring::rung(contact, work, role, rung),
+            ToContact::Declined(slot, desk) => {
+                offers::declined(contact, work, slot, desk.agent);
+                Next::Rest
+            }
+            ToContact::Taken(desk, want) => {
+                dial::taken(contact, work, desk.agent, want);
+                Next::Rest
+            }
+            ToContact::NotTaken(desk) => dial::not_taken(contact, work, desk.agent),
+        };
+        go_on(contact, work, next);
+        self.forget_if_gone(key);
+    }
+
+    /// One of a contact's timers has come.
+    pub(super) fn due(&mut self, cx: &mut Context<'_>, key: ContactKey, timer: ContactTimer) {
+        let Some(contact) = find(&mut self.contacts, key) else { return cx.missing("the contact of a timer") };
+        contact.timers.retain(|(running, _)| *running != timer);
+        let work = &mut Work { cx, shared: &mut self.shared };
+        let next = timer_came(contact, work, timer);
+        go_on(contact, work, next);
+        self.forget_if_gone(key);
+    }
+
+    /// The matcher has touched one of a contact's slots.
+    pub(super) fn woken(&mut self, cx: &mut Context<'_>, slot: ContactSlot) {
+        let Some(contact) = self.shared.slots.owner(slot).and_then(|key| find(&mut self.contacts, key)) else { return };
+        let work = &mut Work { cx, shared: &mut self.shared };
+        if let Some(agent) = offers::offered(contact, work, slot) {
+            ring::ring(contact, work, agent);
+        }
+    }
+
+    /// An agent has signed out: whoever waits for nobody any more may leave.
+    pub(super) fn agent_left(&mut self, cx: &mut Context<'_>) {
+        for key in self.keys(Contact::is_in_queue) {
+            let Some(contact) = find(&mut self.contacts, key) else { continue };
+            let work = &mut Work { cx, shared: &mut self.shared };
+            let next = queue::agent_left(contact, work);
+            go_on(contact, work, next);
+            self.forget_if_gone(key);
+        }
+    }
+
+    /// Ends a contact.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, key: ContactKey, by: EndedBy, status: Option<u16>) {
+        let Some(contact) = find(&mut self.contacts, key) else { return };
+        end::end(contact, &mut Work { cx, shared: &mut self.shared }, by, status);
+        self.forget_if_gone(key);
+    }
+
+    /// The contact in a slot of the matcher.
+    pub(super) fn in_slot(&self, slot: ContactSlot) -> Option<ContactRef> {
+        self.shared.slots.owner(slot).and_then(|key| self.get(key)).map(Contact::reference)
+    }
+
+    /// Ends a contact in whose code there was a fault, with the legs that it has by now: what it and they had still to tell each other may
+    /// be lost. An agent who may have been taken for it without its knowledge is let go. The contact's name for ever.
+    pub(super) fn fault(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ContactKey,
+        taken: Option<(AgentId, Want)>,
+        legs: &[(LegKey, Role)],
+    ) -> Option<ContactId> {
+        let contact = find(&mut self.contacts, key)?;
+        let work = &mut Work { cx, shared: &mut self.shared };
+        if let Some((agent, want)) = taken.filter(|(agent, _)| contact.asks_for(*agent).is_some()) {
+            work.cx.tell_desk(agent, want.given_back());
+        }
+        for (leg, role) in legs {
+            if *leg != contact.caller.leg && contact.other(*leg).is_none() {
+                contact.calls_asked += 1;
+                ring::rung(contact, work, *role, Ok(SmallVec::from_iter([*leg])));
+            }
+        }
+        let known: SmallVec<[LegKey; 4]> = contact.others.iter().map(|party| party.leg).chain([contact.caller.leg]).collect();
+        for leg in known.into_iter().filter(|known| legs.iter().all(|(leg, _)| leg != known)) {
+            end::leg_gone(contact, work, leg);
+        }
+        contact.calls_asked = 0;
+        let id = contact.id;
+        if matches!(contact.phase, Phase::Over) {
+            // What told its legs so may be lost.
+            end::end_legs(contact, work, 500);
+        } else {
+            end::end(contact, work, EndedBy::Fault, Some(500));
+        }
+        self.forget_if_gone(key);
+        Some(id)
+    }
+
+    /// What an agent has in contacts: so many legs to the agent's phones, and so many calls of the agent's own.
+    pub(super) fn part_of(&self, agent: AgentId) -> (u32, u8) {
+        let legs = |contact: &Contact| contact.others.iter().filter(|party| party.role == Role::Agent(agent)).count() as u32;
+        let all = || self.contacts.iter().map(|(_, contact)| contact);
+        (all().map(legs).sum(), all().filter(|contact| contact.is_own_call_of(agent)).count() as u8)
+    }
+
+    /// Every contact, or those that an agent is in.
+    pub(super) fn all(&self, with: Option<AgentId>) -> Vec<ContactKey> {
+        self.keys(|contact| with.is_none_or(|agent| contact.has(agent)))
+    }
+
+    fn keys(&self, which: impl Fn(&Contact) -> bool) -> Vec<ContactKey> {
+        self.contacts.iter().filter(|(_, contact)| which(contact)).map(|(_, contact)| contact.key).collect()
+    }
+
+    fn get(&self, key: ContactKey) -> Option<&Contact> {
+        self.contacts.get(key.slot as usize).filter(|contact| contact.key == key)
+    }
+
+    fn forget_if_gone(&mut self, key: ContactKey) {
+        if self.get(key).is_some_and(Contact::is_gone) {
+            self.contacts.remove(key.slot as usize);
+        }
+    }
+}
+
+/// A message to a contact that is gone. An agent who was taken for it is let go.
+fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
+    match message {
+        ToContact::Taken(desk, want) => cx.out.tell_desk(*desk, want.given_back()),
+        ToContact::Declined(_, desk) => {
+            cx.out.tell_desk(*desk, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
+        }
+        ToContact::Begin(_) | ToContact::NotTaken(_) => {}
+        ToContact::Leg(..) | ToContact::Rung(..) => cx.missing("the contact of a leg"),
+    }
+}
+
+/// A contact goes on as one part of its story says, until it waits for what comes.
+fn go_on(contact: &mut Contact, work: &mut Work<'_, '_>, mut next: Next) {
+    loop {
+        next = match next {
+            Next::Rest => return,
+            Next::Enter(entry) => menu::enter(contact, work, entry),
+            Next::Menu(event) => menu::event(contact, work, event),
+            Next::Join(queue, credit) => queue::join(contact, work, queue, credit),
+            Next::Dial(to, purpose) => dial::dial(contact, work, to, purpose),
+            Next::NotPassedOn(status) => transfer::failed(contact, work, status),
+            Next::Goodbye(by, name) => menu::goodbye(contact, work, by, name),
+            Next::End(by, status) => return end::end(contact, work, by, status),
+        }
+    }
+}
+
+/// A new contact begins.
+fn begin_with(contact: &mut Contact, work: &mut Work<'_, '_>, begin: Begin) -> Next {
+    match begin {
+        Begin::Lead(NumberTarget::Entry(entry)) => Next::Enter(entry),
+        Begin::Lead(NumberTarget::Queue(queue)) => Next::Join(queue, Duration::ZERO),
+        Begin::Dial(to) => Next::Dial(to, Purpose::Own),
+        Begin::Confirm(name) => {
+            menu::confirm(contact, work, name);
+            Next::Rest
+        }
+    }
+}
+
+/// What a leg tells means for its contact.
+fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event: LegEvent) -> Next {
+    let caller = leg == contact.caller.leg;
+    match event {
+        LegEvent::Rings { heard } => ring::rings(contact, work, leg, heard),
+        LegEvent::Answered => return ring::answered(contact, work, leg),
+        LegEvent::Unusable => return ring::phone_failed(contact, work, leg, ringing::Failure::UNUSABLE),
+        LegEvent::Failed(why) => {
+            end::leg_gone(contact, work, leg);
+            return ring::call_failed(contact, work, leg, why);
+        }
+        LegEvent::Unanswerable(status) => {
+            contact.caller.answer = Answer::No;
+            return Next::End(EndedBy::System, Some(status));
+        }
+        LegEvent::Agreed { holds } => {
+            match contact.other(leg) {
+                Some(party) => party.holds = holds,
+                None => contact.caller.holds = holds,
+            }
+            caller::connect(contact, work);
+        }
+        LegEvent::Key { digit, by_signalling } => {
+            if by_signalling {
+                caller::pass_key(contact, work, leg, digit);
+            }
+            if caller {
+                return Next::Menu(Event::Key(digit));
+            }
+        }
+        LegEvent::Referred { refer_to, has_replaces } => return transfer::refer(contact, work, leg, &refer_to, has_replaces),
+        LegEvent::Played(token) if caller => return menu::played(contact, work, token),
+        LegEvent::Played(_) => {}
+        // What was asked while the caller waited ends no talk: in a talk packets show who is there, and silence is asked into anew.
+        LegEvent::NotThere if !contact.is_in_queue() && work.cx.holds(Rule::ProbesOfTheWait) => {}
+        LegEvent::NotThere | LegEvent::Left => return end::party_left(contact, work, leg),
+        LegEvent::Gone => {
+            let next = end::party_left(contact, work, leg);
+            end::leg_gone(contact, work, leg);
+            return next;
+        }
+        LegEvent::Over => end::leg_gone(contact, work, leg),
+    }
+    Next::Rest
+}
+
+/// A timer has come.
+fn timer_came(contact: &mut Contact, work: &mut Work<'_, '_>, timer: ContactTimer) -> Next {
+    match timer {
+        ContactTimer::Key => return Next::Menu(Event::TimedOut),
+        ContactTimer::Relax => queue::relax(contact, work),
+        ContactTimer::Prefer => queue::prefer_nobody(contact, work),
+        ContactTimer::WaitMax => return queue::overflow(contact, work),
+        ContactTimer::Announce => queue::announce(contact, work),
+        ContactTimer::Ring => return ring::long_enough(contact, work),
+        ContactTimer::EarlyMedia => caller::early_media(contact, work),
+        ContactTimer::EarlyRepeat => caller::repeat_early(contact, work),
+        ContactTimer::EarlyMax => caller::early_media_over(contact, work),
+        ContactTimer::TalkMax => return transfer::talk_max(contact, work),
+        ContactTimer::Alive => caller::ask(contact, work),
+        ContactTimer::GoodbyeMax => return menu::goodbye_over(contact),
+    }
+    Next::Rest
+}

@@ -1,0 +1,96 @@
+//! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
+
+use super::contact::{Contact, Phase};
+use super::work::{Next, Work};
+use super::{dial, queue, transfer};
+use crate::base::words::{EndedBy, QueueOutcome, Segment};
+use crate::call::leg::Role;
+use crate::engine::between::{LegKey, ToDesk, ToLeg};
+use crate::engine::sabotage::Rule;
+use crate::report::FactKind;
+
+/// Ends a contact: its place in the queue, its segments, its legs. A caller who was never answered is refused with `status`.
+pub(super) fn end(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, status: Option<u16>) {
+    if matches!(contact.phase, Phase::Over) {
+        return;
+    }
+    if contact.is_in_queue() {
+        let outcome = match by {
+            EndedBy::Caller => QueueOutcome::Abandoned,
+            EndedBy::Overflow => QueueOutcome::Overflowed,
+            EndedBy::Closed | EndedBy::System => QueueOutcome::Closed,
+            EndedBy::Agent | EndedBy::Outside | EndedBy::Fault | EndedBy::Crash => QueueOutcome::Failed,
+        };
+        queue::leave(contact, work, outcome);
+    }
+    let phase = std::mem::replace(&mut contact.phase, Phase::Over);
+    let refused = status.filter(|_| contact.caller.answer != super::contact::Answer::Yes);
+    let closed = contact.timeline.close(work.cx.now);
+    contact.stop_all_timers(work.cx);
+    let segment = closed.segment;
+    let ended = FactKind::SegmentEnded { segment, queue: closed.queue, agent: closed.agent, began: closed.began, next: None };
+    contact.fact(work.cx, ended);
+    if segment == Segment::Talk {
+        let lasted = closed.ended.since(closed.began);
+        contact.fact(work.cx, FactKind::TalkEnded { queue: closed.queue, agent: closed.agent, lasted });
+    }
+    let (queue, arrived) = (contact.last_queue, contact.arrived);
+    contact.fact(work.cx, FactKind::Ended { by, segment, queue, arrived, status: refused });
+    work.shared.up.contacts -= 1;
+    work.shared.up.emergencies -= u32::from(contact.emergency);
+    if let Some(trunk) = contact.trunk {
+        work.shared.trunks.call_in(work.cx, trunk, -1);
+    }
+    let_agents_go(contact, work, &phase);
+    end_legs(contact, work, status.unwrap_or(480));
+}
+
+/// Ends all legs of a contact that is over.
+pub(super) fn end_legs(contact: &Contact, work: &mut Work<'_, '_>, status: u16) {
+    let caller = Some(contact.caller.leg).filter(|_| contact.caller.up);
+    for leg in caller.into_iter().chain(contact.others.iter().map(|party| party.leg)) {
+        work.cx.out.tell_leg(leg, ToLeg::End(status));
+    }
+}
+
+/// The agents who were in the contact are free of it.
+fn let_agents_go(contact: &mut Contact, work: &mut Work<'_, '_>, phase: &Phase) {
+    match phase {
+        Phase::Talking { agent: Some(agent), .. } => contact.let_agent_go(work.cx, *agent),
+        Phase::Dialling(dial) => dial::stop(work.cx, dial),
+        _ => {}
+    }
+    transfer::abandoned(contact, work);
+    let owner = contact.own.filter(|_| contact.busies_owner);
+    if let Some(owner) = owner.filter(|_| work.cx.holds(Rule::OwnCallOver)) {
+        work.cx.tell_desk(owner, ToDesk::OwnCallOver);
+    }
+    contact.forget_slots(&mut work.shared.slots);
+}
+
+/// What a party's leaving means for its contact.
+pub(super) fn party_left(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) -> Next {
+    if transfer::transferor_gone(contact, work, leg) {
+        return Next::Rest;
+    }
+    let by = match contact.other(leg).map(|party| party.role) {
+        _ if leg == contact.caller.leg => EndedBy::Caller,
+        Some(Role::External(_)) if work.cx.holds(Rule::EndedOutside) => EndedBy::Outside,
+        _ => EndedBy::Agent,
+    };
+    let in_talk = matches!(contact.phase, Phase::Talking { leg: theirs, .. } if theirs == leg);
+    if by == EndedBy::Caller || in_talk { Next::End(by, Some(487)) } else { Next::Rest }
+}
+
+/// A leg is gone: nothing more is sent for it.
+pub(super) fn leg_gone(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) {
+    if leg == contact.caller.leg {
+        contact.caller.up = false;
+    }
+    let Some(place) = contact.others.iter().position(|party| party.leg == leg) else { return };
+    match contact.others.remove(place).role {
+        Role::Agent(agent) => work.cx.tell_desk(agent, ToDesk::LegGone),
+        Role::External(trunk) => work.shared.trunks.calls_out(work.cx, trunk, -1),
+        Role::Caller => {}
+    }
+}

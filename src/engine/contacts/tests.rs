@@ -1,0 +1,267 @@
+//! Contacts by themselves: no engine, no leg, no desk. What they tell others is seen, and answered by hand.
+
+use super::*;
+use crate::acd::queue::Answer as Answers;
+use crate::base::QueueId;
+use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, NotRung, ToLeg, Whom};
+use crate::engine::io::Output;
+use crate::engine::tests::house::settings;
+use crate::engine::tests::lent::{Lent, SHARD, T0};
+use crate::report::Fact;
+
+const CALLER: LegKey = LegKey { shard: SHARD, slot: 0, token: 1 };
+const PHONE: LegKey = LegKey { shard: SHARD, slot: 1, token: 2 };
+const AGENT: AgentId = AgentId(0);
+const DESK: DeskId = DeskId { shard: SHARD, agent: AGENT };
+
+/// Contacts, and what they are lent.
+struct Story {
+    contacts: Contacts,
+    lent: Lent,
+    now: Time,
+}
+
+impl Story {
+    /// A queue that answers at once, and an agent who is ready or not.
+    fn new(ready: bool) -> Self {
+        let mut settings = settings(1);
+        settings.directory.queues[0].as_mut().unwrap().answer = Answers::AtOnce;
+        let mut lent = Lent::new(settings);
+        let keyed = Keyed::from_seed(&mut lent.seed);
+        let contacts = Contacts::new(SHARD, &lent.settings, &lent.matcher, keyed, T0);
+        if ready {
+            lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Ready.standing());
+            lent.matcher.ready(AGENT, T0, Duration::ZERO);
+        }
+        Story { contacts, lent, now: T0 }
+    }
+
+    fn with<T>(&mut self, f: impl FnOnce(&mut Contacts, &mut Context<'_>) -> T) -> T {
+        f(&mut self.contacts, &mut self.lent.context(self.now))
+    }
+
+    /// A caller arrives, and begins so.
+    fn arrives(&mut self, begin: Begin) -> ContactKey {
+        let arrival = Arrival {
+            caller: CALLER,
+            trunk: None,
+            own: None,
+            busies_owner: false,
+            target: None,
+            emergency: false,
+            number: "0212345678".into(),
+            dialled: "120".into(),
+            call_id: "a".into(),
+            max_forwards: 69,
+        };
+        let contact = self.with(|contacts, cx| contacts.arrive(cx, arrival));
+        self.tell(contact.key, ToContact::Begin(begin));
+        contact.key
+    }
+
+    fn waits(&mut self) -> ContactKey {
+        self.arrives(Begin::Lead(NumberTarget::Queue(QueueId(0))))
+    }
+
+    fn tell(&mut self, contact: ContactKey, message: ToContact) {
+        self.with(|contacts, cx| contacts.handle(cx, contact, message));
+    }
+
+    fn leg(&mut self, contact: ContactKey, leg: LegKey, event: LegEvent) {
+        self.tell(contact, ToContact::Leg(leg, event));
+    }
+
+    /// The matcher's wake-ups, for contacts alone.
+    fn woken(&mut self) {
+        let mut slots = Vec::new();
+        self.lent.matcher.woken_contacts(SHARD.0, |slot| slots.push(slot));
+        slots.into_iter().for_each(|slot| self.with(|contacts, cx| contacts.woken(cx, slot)));
+    }
+
+    /// Lets the timers come that are due within `span`.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some((at, reason)) = self.lent.timers.pop_due(end) {
+            self.now = at;
+            let crate::engine::between::Reason::Contact(key, timer) = reason else { panic!("{reason:?}") };
+            self.with(|contacts, cx| contacts.due(cx, key, timer));
+        }
+        self.now = end;
+    }
+
+    fn said(&mut self) -> Vec<Between> {
+        std::iter::from_fn(|| self.lent.out.next_message()).collect()
+    }
+
+    fn facts(&mut self) -> Vec<FactKind> {
+        let outputs = std::iter::from_fn(|| self.lent.out.next_output());
+        outputs.filter_map(|output| if let Output::Fact(Fact { kind, .. }) = output { Some(kind) } else { None }).collect()
+    }
+
+    fn desk_hears(&mut self) -> Vec<ToDesk> {
+        let said = self.said().into_iter();
+        said.filter_map(|message| if let Between::ToDesk(DESK, message) = message { Some(message) } else { None }).collect()
+    }
+
+    /// An agent's phone rings for a caller who waits.
+    fn rings(&mut self) -> ContactKey {
+        let contact = self.waits();
+        self.woken();
+        assert!(matches!(self.said().last(), Some(Between::Call(call)) if matches!(call.whom, Whom::Agent { agent: AGENT, .. })));
+        self.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE]))));
+        contact
+    }
+}
+
+#[test]
+fn who_joins_a_queue_is_answered_and_hears_its_music() {
+    let mut story = Story::new(false);
+    story.waits();
+    let said = story.said();
+    let accept =
+        |m: &Between| matches!(m, Between::ToLeg(CALLER, ToLeg::Accept { hears: Some(Heard::Music(_)), talks: false, .. }));
+    assert!(matches!(said.as_slice(), [message] if accept(message)), "{said:?}");
+}
+
+#[test]
+fn an_offer_is_rung_told_to_the_desk_and_answered() {
+    let mut story = Story::new(true);
+    let contact = story.rings();
+    let told = story.desk_hears();
+    assert!(matches!(told.as_slice(), [ToDesk::LegsBegan(1), ToDesk::Rings(rung, _)] if rung.key == contact), "{told:?}");
+    story.leg(contact, PHONE, LegEvent::Answered);
+    let said = story.said();
+    assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Heard::Leg(PHONE), talks: true })), "{said:?}");
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Heard::Leg(CALLER), talks: true })), "{said:?}");
+    assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, ToDesk::Talks(..)))), "{said:?}");
+    story.leg(contact, CALLER, LegEvent::Left);
+    let said = story.said();
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(487))), "{said:?}");
+    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::TalkOver(Some(QueueId(0))))), "{said:?}");
+    assert!(!story.contacts.is_empty(), "its legs are still there");
+    story.leg(contact, PHONE, LegEvent::Over);
+    story.leg(contact, CALLER, LegEvent::Over);
+    assert_eq!(story.desk_hears(), [ToDesk::LegGone]);
+    assert!(story.contacts.is_empty() && story.contacts.slots().0 == 0);
+}
+
+#[test]
+fn without_ports_it_is_tried_again_soon_and_the_desk_hears_nothing() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.woken();
+    story.said();
+    story.tell(contact, ToContact::Rung(Role::Agent(AGENT), Err(NotRung::OutOfPorts)));
+    assert_eq!(story.said(), []);
+    story.pass(Duration::from_millis(50));
+    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
+}
+
+#[test]
+fn legs_that_do_not_answer_are_asked_again() {
+    let mut story = Story::new(true);
+    story.waits();
+    story.woken();
+    story.said();
+    // The call is lost.
+    story.pass(Duration::from_secs(2));
+    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
+}
+
+#[test]
+fn who_leaves_while_a_call_is_asked_for_leaves_nobody_ringing() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.woken();
+    story.leg(contact, CALLER, LegEvent::Left);
+    story.leg(contact, CALLER, LegEvent::Over);
+    story.said();
+    assert!(!story.contacts.is_empty(), "it waits to hear what came of the call");
+    story.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE]))));
+    let said = story.said();
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Cancel(None))), "{said:?}");
+    story.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(487)));
+    assert_eq!(story.desk_hears(), [ToDesk::LegGone]);
+    assert!(story.contacts.is_empty());
+}
+
+#[test]
+fn a_phone_that_fails_puts_the_caller_back() {
+    let mut story = Story::new(true);
+    let contact = story.rings();
+    story.said();
+    story.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(486)));
+    let told = story.desk_hears();
+    assert!(matches!(told.as_slice(), [ToDesk::LegGone, ToDesk::RingOver(OfferOutcome::Busy, _)]), "{told:?}");
+    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Waiting));
+}
+
+#[test]
+fn a_caller_who_cannot_be_answered_is_refused() {
+    let mut story = Story::new(false);
+    let contact = story.waits();
+    story.said();
+    story.facts();
+    story.leg(contact, CALLER, LegEvent::Unanswerable(503));
+    assert!(story.said().contains(&Between::ToLeg(CALLER, ToLeg::End(503))));
+    let facts = story.facts();
+    assert!(facts.iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::System, status: Some(503), .. })), "{facts:?}");
+}
+
+#[test]
+fn a_caller_who_leaves_while_a_desk_is_asked_takes_nobody_along() {
+    let mut story = Story::new(false);
+    let contact = story.arrives(Begin::Dial(DialTo::Agent(AGENT)));
+    let want = Want::Colleague;
+    assert!(matches!(story.desk_hears().as_slice(), [ToDesk::Take(of, w)] if of.key == contact && *w == want));
+    // The question is asked, and not yet answered, when the caller hangs up.
+    story.leg(contact, CALLER, LegEvent::Left);
+    story.said();
+    story.tell(contact, ToContact::Taken(DESK, want));
+    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
+    story.leg(contact, CALLER, LegEvent::Over);
+    story.tell(contact, ToContact::Taken(DESK, want));
+    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
+}
+
+#[test]
+fn a_desk_that_does_not_answer_is_not_waited_for() {
+    let mut story = Story::new(false);
+    story.arrives(Begin::Dial(DialTo::Agent(AGENT)));
+    story.said();
+    story.facts();
+    story.pass(Duration::from_secs(3));
+    let ended = story.facts().iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::System, status: Some(486), .. }));
+    assert!(ended, "the call has failed as if the agent was not to be had");
+}
+
+#[test]
+fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.woken();
+    story.said();
+    let told =
+        story.with(|contacts, cx| contacts.fault(cx, contact, None, &[(CALLER, Role::Caller), (PHONE, Role::Agent(AGENT))]));
+    assert!(told.is_some());
+    let said = story.said();
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(500))), "{said:?}");
+    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::LegsBegan(1))), "the desk hears of it");
+    story.leg(contact, PHONE, LegEvent::Over);
+    story.leg(contact, CALLER, LegEvent::Over);
+    assert!(story.contacts.is_empty());
+}
+
+#[test]
+fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
+    use crate::acd::queue::WhenEmpty;
+    let mut story = Story::new(true);
+    let mut settings = (*story.lent.settings).clone();
+    settings.directory.queues[0].as_mut().unwrap().leave_when_empty = WhenEmpty::Goodbye;
+    story.lent.settings = Arc::new(settings);
+    story.lent.matcher.pause(AGENT);
+    let contact = story.waits();
+    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
+    story.with(Contacts::agent_left);
+    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
+}

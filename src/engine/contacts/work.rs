@@ -1,0 +1,70 @@
+//! What the code of one contact works with, and how one part of its story hands over to another.
+
+use std::time::Duration;
+
+use super::contact::Purpose;
+use super::last_agent::LastAgents;
+use super::slots::Slots;
+use super::trunks::Trunks;
+use crate::base::words::EndedBy;
+use crate::base::{EntryId, QueueId};
+use crate::call::menu;
+use crate::engine::between::DialTo;
+use crate::engine::context::Context;
+
+/// What all contacts of a shard share.
+pub(super) struct Shared {
+    pub(super) slots: Slots,
+    pub(super) trunks: Trunks,
+    pub(super) last_agents: LastAgents,
+    pub(super) up: Up,
+    serial: u64,
+}
+
+/// How many contacts are up.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(in crate::engine) struct Up {
+    /// All of them.
+    pub(in crate::engine) contacts: u32,
+    /// The emergencies among them.
+    pub(in crate::engine) emergencies: u32,
+}
+
+impl Shared {
+    pub(super) fn new(slots: Slots, trunks: Trunks, last_agents: LastAgents) -> Self {
+        Shared { slots, trunks, last_agents, up: Up::default(), serial: 0 }
+    }
+
+    /// A number that was never given out.
+    pub(super) const fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+/// What the code of one contact works with, beside the contact.
+pub(super) struct Work<'w, 'c> {
+    pub(super) cx: &'w mut Context<'c>,
+    pub(super) shared: &'w mut Shared,
+}
+
+/// What becomes of a contact next. One part of its story decides it, another does it; so that none of them knows the others.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// It waits for what comes.
+    Rest,
+    /// It begins an entry.
+    Enter(EntryId),
+    /// Something happened in its entry.
+    Menu(menu::Event),
+    /// It joins a queue, with so much credit for what it has waited elsewhere.
+    Join(QueueId, Duration),
+    /// Somebody in particular is called.
+    Dial(DialTo, Purpose),
+    /// Whoever was called in particular for a transfer is not to be had, for a reason with this status.
+    NotPassedOn(u16),
+    /// It hears a last word, the recording of this name, and ends.
+    Goodbye(EndedBy, &'static str),
+    /// It ends. A caller who was never answered is refused with this status.
+    End(EndedBy, Option<u16>),
+}
