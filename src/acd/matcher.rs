@@ -214,8 +214,7 @@ impl Matcher {
         let full = self.count_contact(slot, queue, since) >= length_max;
         self.protocol.arrive(slot.0, demand, key);
         self.ask_lenders(slot);
-        if full && self.protocol.leave_unoffered(slot.0) {
-            self.uncount_contact(slot);
+        if full && self.leave_unoffered(slot) {
             return Err(QueueFull);
         }
         Ok(())
@@ -232,6 +231,15 @@ impl Matcher {
     pub fn leave(&self, slot: ContactSlot) -> Left {
         let left = self.protocol.leave(slot.0);
         if left != Left::NotHere {
+            self.uncount_contact(slot);
+        }
+        left
+    }
+
+    /// *Owner.* The contact leaves its queue, unless it is offered to an agent. Whether it has.
+    pub fn leave_unoffered(&self, slot: ContactSlot) -> bool {
+        let left = self.protocol.leave_unoffered(slot.0);
+        if left {
             self.uncount_contact(slot);
         }
         left

@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod agent_slots;
 pub mod claim;
+pub mod contact_slots;
 mod estimate;
 pub mod joint;
 pub mod loan;
@@ -27,6 +28,7 @@ pub(crate) mod ready_index;
 pub mod routing_table;
 mod segments;
 pub(crate) mod state_word;
+pub mod stay;
 pub(crate) mod step;
 mod wake_up;
 

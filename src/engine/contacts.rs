@@ -13,12 +13,12 @@ use smallvec::SmallVec;
 
 use self::contact::{Answer, Caller, CallerHears, Contact, Phase, Purpose};
 use self::last_agent::LastAgents;
-use self::slots::Slots;
 use self::work::{Next, Shared, Work};
 use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, Want};
 use super::context::Context;
 use super::sabotage::Rule;
 use super::settings::Settings;
+use crate::acd::contact_slots::ContactSlots;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::hash::Keyed;
 use crate::base::words::{Channel, EndedBy, OfferOutcome};
@@ -41,7 +41,6 @@ mod offers;
 mod queue;
 mod ring;
 mod ringing;
-mod slots;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -85,7 +84,7 @@ fn find(contacts: &mut Slab<Contact>, key: ContactKey) -> Option<&mut Contact> {
 impl Contacts {
     /// No contact, and trunks without calls.
     pub(super) fn new(shard: ShardId, settings: &Settings, matcher: &Matcher, keyed: Keyed, now: Time) -> Self {
-        let slots = Slots::new(&matcher.slots_of(shard.0), settings.limits.contacts);
+        let slots = ContactSlots::new(&matcher.slots_of(shard.0), settings.limits.contacts);
         let shared = Shared::new(slots, Trunks::new(settings, now), LastAgents::new(keyed));
         Contacts { contacts: Slab::new(), shared }
     }
@@ -135,10 +134,7 @@ impl Contacts {
             calls_asked: 0,
             phase: Phase::Arrived,
             timeline: Timeline::begin(cx.now),
-            slot: None,
-            further: SmallVec::new(),
-            ticket: None,
-            place: None,
+            stay: None,
             last_queue: None,
             max_forwards,
             own,
@@ -193,7 +189,7 @@ impl Contacts {
 
     /// The matcher has touched one of a contact's slots.
     pub(super) fn woken(&mut self, cx: &mut Context<'_>, slot: ContactSlot) {
-        let Some(contact) = self.shared.slots.owner(slot).and_then(|key| find(&mut self.contacts, key)) else { return };
+        let Some(contact) = self.shared.slots.contact(slot).and_then(|key| find(&mut self.contacts, key)) else { return };
         let work = &mut Work { cx, shared: &mut self.shared };
         if let Some(agent) = offers::offered(contact, work, slot) {
             ring::ring(contact, work, agent);
@@ -220,7 +216,7 @@ impl Contacts {
 
     /// The contact in a slot of the matcher.
     pub(super) fn in_slot(&self, slot: ContactSlot) -> Option<ContactRef> {
-        self.shared.slots.owner(slot).and_then(|key| self.get(key)).map(Contact::reference)
+        self.shared.slots.contact(slot).and_then(|key| self.get(key)).map(Contact::reference)
     }
 
     /// Ends a contact in whose code there was a fault, with the legs that it has by now: what it and they had still to tell each other may

@@ -16,9 +16,11 @@ use self::pair::Pair;
 use super::scene::{Duty, Scene};
 use crate::acd::agent_slots::{AgentSlots, Verdict};
 use crate::acd::claim::ContactView;
+use crate::acd::contact_slots::ContactSlots;
 use crate::acd::matcher::{Size, Standing};
-use crate::acd::queue::{QueueRules, WhenEmpty};
-use crate::acd::{ContactSlot, DemandId, Key, Matcher, RoutingTable};
+use crate::acd::queue::QueueRules;
+use crate::acd::stay::{Floor, Joining, NotJoined, Stay};
+use crate::acd::{ContactSlot, Key, Matcher, RoutingTable};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
 use crate::base::span::Share;
@@ -136,15 +138,12 @@ struct Caller {
     talk: Duration,
     /// The wrap-up time of the agent who talked to it; `None`: as long as allowed.
     finishes: Option<Duration>,
+    /// Whether it goes before all others, wherever it goes on to: who calls an emergency queue does.
+    emergency: bool,
     /// Which of the last agents of its queue has served it before; `None`: none.
     returns: Option<u64>,
-    place: Option<(ContactSlot, Key)>,
-    /// The slots of further rings.
-    further: Vec<ContactSlot>,
-    estimate: Estimate,
-    step: usize,
-    /// The agent whom it waits for, and nobody else for a while.
-    prefers: Option<AgentId>,
+    /// Its place in a queue, while it has one for itself alone.
+    stay: Option<Stay>,
     rings: Vec<Ring>,
     /// The joint request of a caller who wants an agent and an interpreter.
     pair: Option<Box<Pair>>,
@@ -173,12 +172,8 @@ pub struct World<'s, O> {
     scene: &'s Scene,
     matcher: Matcher,
     callers: Slab<Caller>,
-    /// By contact slot.
-    in_slot: Vec<Option<usize>>,
-    free_slots: VecDeque<ContactSlot>,
-    /// How many slots further rings have, and the most that they may have.
-    further_rings: u32,
-    further_max: u32,
+    /// With the callers in them.
+    slots: ContactSlots<usize>,
     queue_max: u32,
     /// Callers who wait for two agents, by their keys.
     pairs: BTreeMap<Key, usize>,
@@ -233,10 +228,7 @@ impl<'s, O: Observer> World<'s, O> {
             scene,
             matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
             callers: Slab::new(),
-            in_slot: vec![None; slots as usize],
-            free_slots: (0..slots).map(ContactSlot).collect(),
-            further_rings: 0,
-            further_max: if several { Size::slots_for(queue_max) - queue_max } else { 0 },
+            slots: ContactSlots::new(&(0..slots), if pairs { 2 * queue_max } else { queue_max }),
             queue_max,
             pairs: BTreeMap::new(),
             last_agents: vec![VecDeque::new(); queues as usize],
@@ -287,7 +279,7 @@ impl<'s, O: Observer> World<'s, O> {
         // No agent comes any more who could serve these callers, so they would wait for ever.
         let stranded: Vec<usize> = self.callers.iter().map(|(id, _)| id).collect();
         for id in stranded {
-            self.leave(last, id, Some(Outcome::Closed));
+            self.leave(last, id, Outcome::Closed);
         }
         Ok(self.observer)
     }
@@ -296,10 +288,10 @@ impl<'s, O: Observer> World<'s, O> {
         match due {
             Due::Arrive(stream) => self.arrive(now, stream),
             Due::Duty(agent, duty) => self.duty(now, agent, duty),
-            Due::OutOfPatience(caller) => self.leave(now, caller, Some(Outcome::Abandoned)),
+            Due::OutOfPatience(caller) => self.leave(now, caller, Outcome::Abandoned),
             Due::WaitMax(caller) => self.waited_too_long(now, caller),
             Due::Relax(caller) => self.relax(now, caller),
-            Due::PreferNobody(caller) => self.prefer_nobody(caller),
+            Due::PreferNobody(caller) => self.prefer_nobody(now, caller),
             Due::Answer(caller, slot) => self.answer(now, caller, slot),
             Due::RungInVain(caller, slot) => self.rung_in_vain(now, caller, slot),
             Due::TalkOver(caller) => self.talk_over(now, caller),
@@ -319,7 +311,7 @@ impl<'s, O: Observer> World<'s, O> {
     }
 
     fn rules(&self, queue: QueueId) -> Option<&'s QueueRules> {
-        self.scene.directory.queues.get(queue.index())?.as_ref()
+        rules(self.scene, queue)
     }
 
     // ---- callers ----
@@ -355,12 +347,9 @@ impl<'s, O: Observer> World<'s, O> {
             joined: now,
             talk,
             finishes,
+            emergency: self.rules(kind.queue).is_some_and(|rules| rules.emergency),
             returns,
-            place: None,
-            further: Vec::new(),
-            estimate: Estimate::Needless,
-            step: 0,
-            prefers: None,
+            stay: None,
             rings: Vec::new(),
             pair: None,
             talks: None,
@@ -374,47 +363,32 @@ impl<'s, O: Observer> World<'s, O> {
 
     fn join(&mut self, now: Time, id: usize, queue: QueueId) {
         let caller = &mut self.callers[id];
-        (caller.queue, caller.joined, caller.step) = (queue, now, 0);
-        let (arrived, stream) = (caller.arrived, caller.stream);
+        (caller.queue, caller.joined) = (queue, now);
+        let Caller { arrived, stream, emergency, .. } = *caller;
         let language = self.scene.streams[stream].language;
         let Some(rules) = self.rules(queue) else { return self.end(now, id, Outcome::Closed) };
         if let Some(interpreters) = self.scene.streams[stream].interpreters {
             return self.join_with_interpreter(now, id, rules, interpreters);
         }
-        let Some(demand) = self.matcher.routing_table().demand(queue, language, 0) else {
-            return self.end(now, id, Outcome::Closed);
+        let last_agent = self.served_before(id, queue);
+        let joining = Joining { queue, rules, language, emergency, credit: now.since(arrived), last_agent };
+        let mut floor = Floor { now, matcher: &self.matcher, slots: &mut self.slots };
+        let (mut stay, prefers_for) = match Stay::join(&mut floor, id, &joining) {
+            Ok(joined) => joined,
+            Err(NotJoined::Closed) => return self.end(now, id, Outcome::Closed),
+            Err(NotJoined::Nobody(wanted)) => return self.nobody_here(now, id, wanted, &rules.overflow),
+            Err(NotJoined::Full) => return self.turned_away(now, id, &rules.overflow, Outcome::Blocked),
+            Err(NotJoined::NoSlot) => {
+                self.crowded = true;
+                return self.end(now, id, Outcome::Blocked);
+            }
         };
-        if rules.join_empty != WhenEmpty::Wait && !self.matcher.anyone_for(demand) {
-            return self.nobody_here(now, id, &rules.join_empty, &rules.overflow);
-        }
-        let Some(slot) = self.free_slots.pop_front() else {
-            self.crowded = true;
-            return self.end(now, id, Outcome::Blocked);
-        };
-        let preferred = self.preferred(id, rules, demand).filter(|_| !rules.emergency);
-        let prefers = preferred.map(|(agent, _)| agent);
-        let demand = prefers.map_or(demand, DemandId::of_agent);
-        let key = self.matcher.key(arrived, rules.priority_boost, rules.emergency);
-        if self.matcher.arrive(slot, queue, rules.length_max, demand, key, now).is_err() {
-            self.free_slots.push_back(slot);
-            return self.turned_away(now, id, &rules.overflow, Outcome::Blocked);
-        }
-        self.in_slot[slot.0 as usize] = Some(id);
         let clocks = &mut self.callers[id].clocks;
         clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
-        clocks.relax = rules.relaxation.first().map(|step| self.due.set(now + step.after, Due::Relax(id)));
-        clocks.prefer = preferred.map(|(_, span)| self.due.set(now + span, Due::PreferNobody(id)));
-        self.callers[id].place = Some((slot, key));
-        self.callers[id].prefers = prefers;
-        // Nothing is known of the wait for one agent in particular.
-        self.callers[id].estimate = match self.matcher.contact(slot) {
-            ContactView::Waiting if prefers.is_none() => {
-                let overtakes = rules.emergency || arrived < now;
-                self.matcher.expects(now, queue, language, overtakes.then_some(key))
-            }
-            _ => Estimate::Needless,
-        };
-        self.ask_further(id);
+        clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
+        clocks.prefer = prefers_for.map(|span| self.due.set(now + span, Due::PreferNobody(id)));
+        stay.ask_further(&mut floor, id, rules);
+        self.callers[id].stay = Some(stay);
         self.follow_wake_ups(now);
         self.tell_queue(now, queue);
     }
@@ -434,8 +408,7 @@ impl<'s, O: Observer> World<'s, O> {
                 self.step_pairs(now);
             }
             for slot in slots {
-                let (ContactView::Offered(agent_slot), Some(id)) = (self.matcher.contact(slot), self.in_slot[slot.0 as usize])
-                else {
+                let (ContactView::Offered(agent_slot), Some(id)) = (self.matcher.contact(slot), self.slots.contact(slot)) else {
                     continue;
                 };
                 if self.callers[id].pair.is_some() {
@@ -447,11 +420,7 @@ impl<'s, O: Observer> World<'s, O> {
                         self.ring(now, id, slot, agent_slot);
                     }
                     Some(Verdict::Declined) => {
-                        // A caller who waits for this agent in particular goes on doing so: the agent has only become
-                        // busy.
-                        if let Some((demand, key)) = self.demand_and_key(id, slot) {
-                            self.matcher.put_back(slot, demand, key);
-                        }
+                        self.put_back(now, id, slot);
                         self.agent_changed(now, self.agent_of[agent_slot.index()]);
                     }
                     Some(Verdict::Agreed) | None => {}
@@ -485,7 +454,7 @@ impl<'s, O: Observer> World<'s, O> {
         }
         let (queue, talk) = (caller.queue, caller.talk);
         let Some(agent_slot) = self.matcher.accept(slot) else { return };
-        let others = self.leave_with(id, Some(slot));
+        let others = self.callers[id].stay.as_ref().map(|stay| stay.others_leave(&self.matcher, slot)).unwrap_or_default();
         let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
         let agent = self.tell(agent_slot, |agent| agent.talk(now, slot, talk_max));
         self.give_back_place(now, id, true);
@@ -506,7 +475,7 @@ impl<'s, O: Observer> World<'s, O> {
         if self.callers[id].pair.is_some() {
             return self.pair_rung_in_vain(now, id, agent_slot);
         }
-        self.put_back(id, slot);
+        self.put_back(now, id, slot);
         self.missed(now, agent_slot);
     }
 
@@ -517,16 +486,16 @@ impl<'s, O: Observer> World<'s, O> {
     }
 
     /// The caller waits again at its place, and for any agent: the one whom it waited for is not available.
-    fn put_back(&mut self, id: usize, slot: ContactSlot) {
+    fn put_back(&mut self, now: Time, id: usize, slot: ContactSlot) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
         }
-        caller.prefers = None;
-        if let Some((demand, key)) = self.demand_and_key(id, slot) {
-            self.matcher.put_back(slot, demand, key);
+        if let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) {
+            let mut floor = Floor { now, matcher: &self.matcher, slots: &mut self.slots };
+            stay.put_back(&mut floor, slot);
+            stay.ask_further(&mut floor, id, rules);
         }
-        self.ask_further(id);
     }
 
     fn talk_over(&mut self, now: Time, id: usize) {
@@ -545,4 +514,9 @@ impl<'s, O: Observer> World<'s, O> {
         self.observer.talked(agent, since, now);
         self.agent_changed(now, agent);
     }
+}
+
+/// The rules of a queue.
+fn rules(scene: &Scene, queue: QueueId) -> Option<&QueueRules> {
+    scene.directory.queues.get(queue.index())?.as_ref()
 }

@@ -84,16 +84,15 @@ fn audit_contact(contact: &Contact, legs: &[LegView]) -> Result<(), String> {
 fn audit_rings(contact: &Contact, matcher: &Matcher) -> Result<(), String> {
     let id = contact.id;
     if !contact.is_in_queue() {
-        let idle = contact.further.is_empty();
-        return if idle { Ok(()) } else { Err(format!("contact {id} is not in line, and has further rings")) };
+        return if contact.stay.is_none() { Ok(()) } else { Err(format!("contact {id} is in no queue, and has a place in one")) };
     }
-    let Some(slot) = contact.slot else { return Err(format!("contact {id} is in line without a slot")) };
-    for slot in contact.further.iter().copied().chain([slot]) {
+    let Some(stay) = &contact.stay else { return Err(format!("contact {id} is in a queue without a place")) };
+    for slot in stay.slots() {
         let offered = contact.rings().iter().find(|ringing| ringing.slot == slot);
         let known = offered.map_or(ContactView::Waiting, |ringing| ContactView::Offered(ringing.agent));
         let word = matcher.contact(slot);
         if word != known {
-            return Err(format!("contact {id} is {:?}, and in the line it is {word:?}", contact.phase));
+            return Err(format!("contact {id} is {:?}, and in the matcher it is {word:?}", contact.phase));
         }
     }
     Ok(())

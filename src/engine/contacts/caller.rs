@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::contact::{Answer, CallerHears, Contact, Phase};
 use super::work::Work;
+use crate::acd::stay::Stay;
 use crate::base::SkillId;
 use crate::call::bridge::{Hears, hears};
 use crate::engine::between::{ContactTimer, Heard, LegKey, ToLeg};
@@ -75,7 +76,7 @@ pub(super) fn music(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// The music of the contact's queue, which it hears from now on.
 fn queue_music(contact: &mut Contact, settings: &Settings) -> Option<Heard> {
-    let queue = contact.ticket.map(|ticket| ticket.queue).or(contact.last_queue)?;
+    let queue = contact.stay.as_ref().map(Stay::queue).or(contact.last_queue)?;
     let music = settings.queue(queue)?.music.clone();
     contact.caller.hears = CallerHears::Music;
     Some(Heard::Music(music))

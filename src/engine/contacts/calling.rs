@@ -30,7 +30,7 @@ pub(super) fn call(contact: &mut Contact, work: &mut Work<'_, '_>, whom: Whom) {
 
 /// From, as the agent's phone shows it: the queue and the language as the name, the caller's number as the user.
 fn caller_as_shown(contact: &Contact, settings: &Settings) -> String {
-    let queue = contact.ticket.and_then(|ticket| settings.queue(ticket.queue)).map_or("", |rules| &rules.name);
+    let queue = contact.stay.as_ref().and_then(|stay| settings.queue(stay.queue())).map_or("", |rules| &rules.name);
     let language = contact.language.and_then(|l| settings.skills.get(l.index())).map_or("", |skill| &skill.name);
     let name = if language.is_empty() { queue.to_owned() } else { format!("{queue} {language}") };
     let number: String = contact.number.chars().filter(|c| c.is_ascii_alphanumeric() || "+*#-_.".contains(*c)).collect();

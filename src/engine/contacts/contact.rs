@@ -7,13 +7,13 @@ use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::ringing::Ringing;
-use super::slots::Slots;
 use crate::acd::ContactSlot;
-use crate::acd::{DemandId, Key};
+use crate::acd::contact_slots::ContactSlots;
+use crate::acd::stay::Stay;
 use crate::base::deadline::DeadlineId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment, TransferKind};
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
-use crate::call::contact::{Ticket, Timeline};
+use crate::call::contact::Timeline;
 use crate::call::leg::Role;
 use crate::call::menu::Menu;
 use crate::engine::between::{ContactKey, ContactRef, ContactTimer, DialTo, LegKey, Reason, ToDesk};
@@ -156,11 +156,8 @@ pub(super) struct Contact {
     pub(super) calls_asked: u8,
     pub(super) phase: Phase,
     pub(super) timeline: Timeline,
-    pub(super) slot: Option<ContactSlot>,
-    /// The slots of further rings.
-    pub(super) further: SmallVec<[ContactSlot; 2]>,
-    pub(super) ticket: Option<Ticket>,
-    pub(super) place: Option<Key>,
+    /// Its place in a queue, while it has one.
+    pub(super) stay: Option<Stay>,
     pub(super) last_queue: Option<QueueId>,
     pub(super) max_forwards: u8,
     /// The agent whose own call it is.
@@ -225,27 +222,13 @@ impl Contact {
 
     /// How long it has waited, in this queue and those before it.
     pub(super) fn waited_so_far(&self, now: Time) -> Duration {
-        now.since(self.ticket.map_or(self.arrived, |ticket| ticket.arrival))
+        now.since(self.stay.as_ref().map_or(self.arrived, Stay::arrival))
     }
 
-    /// Where and for whom it waits in the matcher.
-    pub(super) fn demand(&self, cx: &Context<'_>) -> Option<(ContactSlot, DemandId, Key)> {
-        let ticket = self.ticket?;
-        let demand = match ticket.prefers {
-            Some(agent) => DemandId::of_agent(agent),
-            None => cx.matcher.routing_table().demand(ticket.queue, self.language, ticket.step)?,
-        };
-        Some((self.slot?, demand, self.place?))
-    }
-
-    /// Gives its slots in the matcher back.
-    pub(super) fn forget_slots(&mut self, slots: &mut Slots) {
-        (self.ticket, self.place) = (None, None);
-        for slot in std::mem::take(&mut self.further) {
-            slots.give_further_back(slot);
-        }
-        if let Some(slot) = self.slot.take() {
-            slots.give_back(slot);
+    /// Gives its place in a queue up.
+    pub(super) fn forget_stay(&mut self, slots: &mut ContactSlots<ContactKey>) {
+        if let Some(stay) = self.stay.take() {
+            stay.give_back(slots);
         }
     }
 

@@ -65,7 +65,7 @@ fn let_agents_go(contact: &mut Contact, work: &mut Work<'_, '_>, phase: &Phase) 
     if let Some(owner) = owner.filter(|_| work.cx.holds(Rule::OwnCallOver)) {
         work.cx.tell_desk(owner, ToDesk::OwnCallOver);
     }
-    contact.forget_slots(&mut work.shared.slots);
+    contact.forget_stay(&mut work.shared.slots);
 }
 
 /// What a party's leaving means for its contact.

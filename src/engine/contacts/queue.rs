@@ -6,12 +6,10 @@ use super::caller;
 use super::contact::{Contact, Phase, Purpose};
 use super::offers;
 use super::work::{Next, Work};
-use crate::acd::DemandId;
-use crate::acd::claim::{ContactView, Left};
 use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty};
+use crate::acd::stay::{Joining, NotJoined, Remaining, Stay};
 use crate::base::words::{EndedBy, Limit, QueueOutcome, Segment};
-use crate::base::{AgentId, Estimate, QueueId};
-use crate::call::contact::{Remaining, Ticket};
+use crate::base::{QueueId, Weighed};
 use crate::engine::between::{ContactTimer, DialTo};
 use crate::report::FactKind;
 
@@ -53,53 +51,56 @@ const TIMERS: [ContactTimer; 8] = [
 
 /// The contact joins a queue, with `credit` for what it has waited before.
 pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueId, credit: Duration) -> Next {
-    let (settings, matcher, now) = (work.cx.settings, work.cx.matcher, work.cx.now);
-    let Some(rules) = settings.queue(queue).filter(|rules| !rules.retired) else {
-        return Next::End(EndedBy::Closed, Some(404));
+    let (settings, matcher) = (work.cx.settings, work.cx.matcher);
+    let Some(rules) = settings.queue(queue) else { return Next::End(EndedBy::Closed, Some(404)) };
+    let (language, emergency) = (contact.language, contact.emergency);
+    let last_agent = rules.prefer_last.and_then(|_| work.shared.last_agents.of(&contact.number, queue));
+    let joining = Joining { queue, rules, language, emergency, credit, last_agent };
+    let (stay, prefers_for) = match Stay::join(&mut work.floor(), contact.key, &joining) {
+        Ok(joined) => joined,
+        Err(why) => return not_joined(contact, work, &joining, why),
     };
-    let language = contact.language;
-    let emergency = contact.emergency || rules.emergency;
-    let Some(demand) = matcher.routing_table().demand(queue, language, 0) else {
-        return Next::End(EndedBy::System, Some(404));
-    };
-    // An emergency waits for nobody in particular.
-    let preferred = if emergency { None } else { preferred(contact, work, queue, rules, demand) };
-    let prefers = preferred.map(|(agent, _)| agent);
-    if rules.join_empty != WhenEmpty::Wait && !matcher.anyone_for(demand) {
-        return nobody_here(contact, work, rules, &rules.join_empty);
-    }
-    let mut ticket = Ticket { queue, joined: now, arrival: now - credit, step: 0, prefers, estimate: Estimate::Needless };
-    let demand = prefers.map_or(demand, DemandId::of_agent);
-    let place = matcher.key(ticket.arrival, rules.priority_boost, emergency);
-    let Some(slot) = work.shared.slots.take(contact.key) else {
-        work.cx.limit_hit(None, Limit::LineSlots);
-        return Next::End(EndedBy::System, Some(503));
-    };
-    (contact.slot, contact.ticket, contact.place) = (Some(slot), Some(ticket), Some(place));
     (contact.phase, contact.last_queue) = (Phase::Waiting, Some(queue));
-    if matcher.arrive(slot, queue, rules.length_max, demand, place, now).is_err() {
-        contact.forget_slots(&mut work.shared.slots);
-        work.cx.limit_hit(Some(contact.id), Limit::QueueLength);
-        return turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed);
-    }
-    let waiting = matcher.waiting(queue);
-    // Of the wait for one agent in particular nothing is known.
-    if prefers.is_none() && matcher.contact(slot) == ContactView::Waiting {
-        let overtakes = emergency || !credit.is_zero();
-        ticket.estimate = matcher.expects(now, queue, language, overtakes.then_some(place));
-        contact.ticket = Some(ticket);
-    }
-    let estimate = ticket.estimate;
     contact.turn(work.cx, Segment::Queue, Some(queue), None);
-    let (as_of, weighed) = (ticket.arrival - rules.priority_boost, matcher.weigh(demand));
-    let entered = FactKind::Entered { queue, language, waiting, credit, as_of, emergency, weighed, estimate, prefers };
+    let demand = stay.slots().next().and_then(|slot| stay.demand(matcher, slot));
+    let entered = FactKind::Entered {
+        queue,
+        language,
+        waiting: matcher.waiting(queue),
+        credit,
+        as_of: stay.arrival() - rules.priority_boost,
+        emergency: emergency || rules.emergency,
+        weighed: demand.map_or_else(Weighed::default, |(demand, _)| matcher.weigh(demand)),
+        estimate: *stay.estimate(),
+        prefers: stay.prefers(),
+    };
+    contact.stay = Some(stay);
     contact.fact(work.cx, entered);
     start_waiting(contact, work, rules);
-    if let Some((_, span)) = preferred {
-        contact.set_timer(work.cx, ContactTimer::Prefer, now + span);
+    if let Some(span) = prefers_for {
+        contact.set_timer(work.cx, ContactTimer::Prefer, work.cx.now + span);
     }
     offers::ask_further(contact, work);
     Next::Rest
+}
+
+/// The queue does not take the contact.
+fn not_joined(contact: &mut Contact, work: &mut Work<'_, '_>, joining: &Joining<'_>, why: NotJoined<'_>) -> Next {
+    let rules = joining.rules;
+    match why {
+        NotJoined::Closed if rules.retired => Next::End(EndedBy::Closed, Some(404)),
+        NotJoined::Closed => Next::End(EndedBy::System, Some(404)),
+        NotJoined::Nobody(wanted) => nobody_here(contact, work, rules, wanted),
+        NotJoined::NoSlot => {
+            work.cx.limit_hit(None, Limit::LineSlots);
+            Next::End(EndedBy::System, Some(503))
+        }
+        NotJoined::Full => {
+            work.cx.limit_hit(Some(contact.id), Limit::QueueLength);
+            contact.last_queue = Some(joining.queue);
+            turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed)
+        }
+    }
 }
 
 fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRules) {
@@ -120,82 +121,61 @@ fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRu
     }
 }
 
-/// The agent whom a caller who joins `queue` shall wait for, and for how long: who served it last, else whom the queue names, if that
-/// one is signed in and may serve it.
-fn preferred(
-    contact: &Contact,
-    work: &Work<'_, '_>,
-    queue: QueueId,
-    rules: &QueueRules,
-    demand: DemandId,
-) -> Option<(AgentId, Duration)> {
-    let last = || Some((work.shared.last_agents.of(&contact.number, queue)?, rules.prefer_last?));
-    let may = |(agent, _): &(AgentId, Duration)| work.cx.matcher.may_wait_for(*agent, demand);
-    last().filter(may).or(rules.prefer_agent.filter(may))
-}
-
 /// The contact has waited long enough for one agent in particular, or that one is not to be had.
 pub(super) fn prefer_nobody(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.stop_timer(work.cx, ContactTimer::Prefer);
-    let Some(ticket) = contact.ticket.as_mut().filter(|ticket| ticket.prefers.is_some()) else { return };
-    ticket.prefers = None;
-    widened(contact, work);
+    if contact.stay.as_mut().is_some_and(|stay| stay.prefer_nobody(work.cx.matcher)) {
+        tell_widened(contact, work);
+    }
     offers::ask_further(contact, work);
 }
 
 /// The requirement relaxes by one step.
 pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let Some(ticket) = &mut contact.ticket else { return };
-    let Some(rules) = work.cx.settings.queue(ticket.queue) else { return };
-    ticket.step = rules.step_at(ticket.waited(work.cx.now));
-    let Ticket { joined, step, prefers, .. } = *ticket;
-    if let Some(next) = rules.relaxation.get(step) {
-        contact.set_timer(work.cx, ContactTimer::Relax, joined + next.after);
+    let Some(stay) = &mut contact.stay else { return };
+    let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
+    let widened = stay.relax(&mut work.floor(), rules);
+    if let Some(next) = stay.relaxes_at(rules) {
+        contact.set_timer(work.cx, ContactTimer::Relax, next);
     }
-    // Who waits for one agent joins the relaxed demand later.
-    if prefers.is_none() {
-        widened(contact, work);
-        offers::reenter_further(contact, work);
+    if widened {
+        tell_widened(contact, work);
     }
 }
 
-/// The contact waits at its place for what it demands by now, if it still waits.
-fn widened(contact: &Contact, work: &mut Work<'_, '_>) {
-    let (Some(ticket), Some((slot, demand, place))) = (contact.ticket, contact.demand(work.cx)) else { return };
-    if work.cx.matcher.relax(slot, demand, place) {
-        let weighed = work.cx.matcher.weigh(demand);
-        contact.fact(work.cx, FactKind::Widened { queue: ticket.queue, step: ticket.step as u32, weighed });
-    }
+fn tell_widened(contact: &Contact, work: &mut Work<'_, '_>) {
+    let Some(stay) = &contact.stay else { return };
+    let demand = stay.slots().next().and_then(|slot| stay.demand(work.cx.matcher, slot));
+    let weighed = demand.map_or_else(Weighed::default, |(demand, _)| work.cx.matcher.weigh(demand));
+    contact.fact(work.cx, FactKind::Widened { queue: stay.queue(), step: stay.step() as u32, weighed });
 }
 
-/// Moves a contact that waits to the demand that the routing table in force gives it, and its further rings to theirs.
+/// A contact that waits takes the demand that the routing table in force gives it, and its further rings theirs.
 pub(super) fn reenter(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    if let Some((slot, demand, place)) = contact.demand(work.cx) {
-        work.cx.matcher.relax(slot, demand, place);
+    if let Some(stay) = &mut contact.stay {
+        stay.reenter(&mut work.floor());
     }
-    offers::reenter_further(contact, work);
     offers::ask_further(contact, work);
 }
 
 /// Says the place in the queue, or how long it may take, in the caller's language.
 pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
     let (settings, matcher, now) = (work.cx.settings, work.cx.matcher, work.cx.now);
-    let (Some(ticket), Some(place), Phase::Waiting) = (contact.ticket, contact.place, &contact.phase) else { return };
-    let language = contact.language;
-    let Some((announce, every)) = settings.queue(ticket.queue).and_then(|rules| Some((rules.announce, rules.announce_every?)))
-    else {
+    let (Some(stay), Phase::Waiting) = (&contact.stay, &contact.phase) else { return };
+    let (language, queue, place) = (contact.language, stay.queue(), stay.place());
+    let Some((announce, every)) = settings.queue(queue).and_then(|rules| Some((rules.announce, rules.announce_every?))) else {
         return;
     };
     contact.set_timer(work.cx, ContactTimer::Announce, now + every);
     let mut prompts = Vec::with_capacity(2);
     if announce != Announce::Wait {
-        let ahead = matcher.ahead_of(ticket.queue, place);
+        let ahead = matcher.ahead_of(queue, place);
         let name = if ahead < 20 { format!("place-{}", ahead + 1) } else { "place-more".to_owned() };
         prompts.push(caller::prompt(settings, language, &name));
     }
     if announce != Announce::Place {
-        let still = matcher.expects_still(now, ticket.queue, language, place);
-        prompts.push(caller::prompt(settings, language, wait_prompt(ticket.remaining(now, &still))));
+        let remaining = contact.stay.as_ref().map_or(Remaining::Unknown, |stay| stay.remaining(now, matcher));
+        prompts.push(caller::prompt(settings, language, wait_prompt(remaining)));
     }
     caller::play(contact, work, prompts);
 }
@@ -205,7 +185,7 @@ pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// The contact has waited as long as it may.
 pub(super) fn overflow(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
     let settings = work.cx.settings;
-    let Some(rules) = contact.ticket.and_then(|ticket| settings.queue(ticket.queue)) else { return Next::Rest };
+    let Some(rules) = contact.stay.as_ref().and_then(|stay| settings.queue(stay.queue())) else { return Next::Rest };
     leave(contact, work, QueueOutcome::Overflowed);
     turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed)
 }
@@ -214,17 +194,15 @@ pub(super) fn overflow(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
 /// queue says so.
 pub(super) fn agent_left(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
     let (settings, matcher) = (work.cx.settings, work.cx.matcher);
-    let (Phase::Waiting, Some(ticket)) = (&contact.phase, contact.ticket) else { return Next::Rest };
-    let nobody = |contact: &Contact, work: &Work<'_, '_>| {
-        contact.demand(work.cx).is_some_and(|(_, demand, _)| !matcher.anyone_for(demand))
-    };
-    if ticket.prefers.is_some() && nobody(contact, work) {
+    let (Phase::Waiting, Some(stay)) = (&contact.phase, &contact.stay) else { return Next::Rest };
+    let (queue, prefers) = (stay.queue(), stay.prefers().is_some());
+    if prefers && stay.is_for_nobody(matcher) {
         prefer_nobody(contact, work);
     }
-    let Some(rules) = settings.queue(ticket.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
+    let Some(rules) = settings.queue(queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
         return Next::Rest;
     };
-    if !nobody(contact, work) {
+    if !contact.stay.as_ref().is_some_and(|stay| stay.is_for_nobody(matcher)) {
         return Next::Rest;
     }
     let outcome = match rules.leave_when_empty {
@@ -262,28 +240,25 @@ fn turned_away(contact: &Contact, work: &Work<'_, '_>, overflow: &Overflow, outc
 
 /// The contact leaves its queue, and whoever is rung for it is not rung any more.
 pub(super) fn leave(contact: &mut Contact, work: &mut Work<'_, '_>, outcome: QueueOutcome) {
-    let Some(slot) = contact.slot else { return };
-    offers::withdraw_all(contact, work);
-    let left = offers::leave(work, slot);
-    for slot in contact.further.clone() {
-        offers::leave(work, slot);
+    if contact.stay.is_none() {
+        return;
     }
-    if left != Left::NotHere {
+    offers::withdraw_all(contact, work);
+    if offers::leave(contact, work) {
         tell_left(contact, work, outcome);
     }
-    contact.forget_slots(&mut work.shared.slots);
+    contact.forget_stay(&mut work.shared.slots);
     TIMERS.into_iter().for_each(|timer| contact.stop_timer(work.cx, timer));
 }
 
 /// Notes that the contact has left its queue.
 pub(super) fn tell_left(contact: &Contact, work: &mut Work<'_, '_>, outcome: QueueOutcome) {
-    let Some(ticket) = contact.ticket else { return };
-    let (language, waited) = (contact.language, ticket.waited(work.cx.now));
-    let rules = work.cx.settings.queue(ticket.queue);
-    let answered = outcome == QueueOutcome::Answered;
-    let estimated = work.cx.matcher.waited(work.cx.now, (ticket.queue, language), &ticket.estimate, waited, answered);
+    let Some(stay) = &contact.stay else { return work.cx.missing("the stay that is left") };
+    let (queue, language, waited) = (stay.queue(), contact.language, stay.waited(work.cx.now));
+    let estimated = stay.over(work.cx.now, work.cx.matcher, outcome == QueueOutcome::Answered);
+    let rules = work.cx.settings.queue(queue);
     let short = rules.is_some_and(|rules| waited < rules.short_abandon);
     let outcome = if outcome == QueueOutcome::Abandoned && short { QueueOutcome::ShortAbandoned } else { outcome };
     let in_target = rules.is_some_and(|rules| waited <= rules.service_target);
-    contact.fact(work.cx, FactKind::Left { queue: ticket.queue, language, outcome, waited, in_target, estimated });
+    contact.fact(work.cx, FactKind::Left { queue, language, outcome, waited, in_target, estimated });
 }

@@ -64,7 +64,7 @@ pub(super) fn rung(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, r
 
 /// An agent whom the queue has offered the contact rings, or does not.
 fn ring_begins(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, why_not: Option<NotRung>) {
-    let rules = contact.ticket.and_then(|ticket| work.cx.settings.queue(ticket.queue));
+    let rules = contact.stay.as_ref().and_then(|stay| work.cx.settings.queue(stay.queue()));
     let Some(ring_timeout) = rules.map(|rules| rules.ring_timeout) else { return work.cx.missing("the queue of a ring") };
     let (until, bounded) = match why_not {
         None => (ring_timeout, work.cx.holds(Rule::RingDeadline)),
@@ -140,7 +140,7 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
         calling::limit_talk(contact, work.cx, talk_max);
     }
     work.cx.tell_desk(ring.agent, ToDesk::Talks(contact.reference(), talk_max));
-    contact.forget_slots(&mut work.shared.slots);
+    contact.forget_stay(&mut work.shared.slots);
     caller::connect(contact, work);
 }
 

@@ -83,7 +83,7 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
     match destination {
         Destination::Queue(queue) => {
             let credit = contact.waited_so_far(work.cx.now);
-            contact.forget_slots(&mut work.shared.slots);
+            contact.forget_stay(&mut work.shared.slots);
             done(contact, work);
             contact.stop_timer(work.cx, ContactTimer::TalkMax);
             is_with_nobody(contact, work);
@@ -132,7 +132,7 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, status: u16
     }
     tell(contact, work, &transfer, TransferOutcome::Failed);
     let credit = contact.waited_so_far(work.cx.now);
-    contact.forget_slots(&mut work.shared.slots);
+    contact.forget_stay(&mut work.shared.slots);
     is_with_nobody(contact, work);
     match contact.last_queue {
         Some(queue) => Next::Join(queue, credit),

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use super::contact::Purpose;
 use super::last_agent::LastAgents;
-use super::slots::Slots;
 use super::trunks::Trunks;
+use crate::acd::contact_slots::ContactSlots;
+use crate::acd::stay::Floor;
 use crate::base::words::EndedBy;
 use crate::base::{EntryId, QueueId};
 use crate::call::menu;
-use crate::engine::between::DialTo;
+use crate::engine::between::{ContactKey, DialTo};
 use crate::engine::context::Context;
 
 /// What all contacts of a shard share.
 pub(super) struct Shared {
-    pub(super) slots: Slots,
+    pub(super) slots: ContactSlots<ContactKey>,
     pub(super) trunks: Trunks,
     pub(super) last_agents: LastAgents,
     pub(super) up: Up,
@@ -31,7 +32,7 @@ pub(in crate::engine) struct Up {
 }
 
 impl Shared {
-    pub(super) fn new(slots: Slots, trunks: Trunks, last_agents: LastAgents) -> Self {
+    pub(super) fn new(slots: ContactSlots<ContactKey>, trunks: Trunks, last_agents: LastAgents) -> Self {
         Shared { slots, trunks, last_agents, up: Up::default(), serial: 0 }
     }
 
@@ -46,6 +47,13 @@ impl Shared {
 pub(super) struct Work<'w, 'c> {
     pub(super) cx: &'w mut Context<'c>,
     pub(super) shared: &'w mut Shared,
+}
+
+impl Work<'_, '_> {
+    /// What a stay in a queue works with.
+    pub(super) fn floor(&mut self) -> Floor<'_, ContactKey> {
+        Floor { now: self.cx.now, matcher: self.cx.matcher, slots: &mut self.shared.slots }
+    }
 }
 
 /// What becomes of a contact next. One part of its story decides it, another does it; so that none of them knows the others.

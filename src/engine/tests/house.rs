@@ -23,6 +23,8 @@ use crate::sip::message::Message;
 use crate::sip::stack::ListenerName;
 
 pub(in crate::engine) const CALLER: &str = "192.0.2.1:5060";
+/// How many contacts there may be in queues at once.
+pub(super) const CONTACTS: u32 = 52;
 pub(super) const SERVER: &str = "198.51.100.1:5060";
 
 pub(super) fn desk_phone(n: u32) -> String {
@@ -130,7 +132,7 @@ pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings 
 
 impl House {
     pub(super) fn new(settings: Settings) -> Self {
-        let size = Size { shards: 1, contacts_per_shard: 64, agents: 64, queues: 8, agencies: 4 };
+        let size = Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 64, queues: 8, agencies: 4 };
         let settings = Arc::new(settings);
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];

@@ -10,5 +10,6 @@ mod loans;
 mod media;
 mod register;
 mod several;
+mod stay;
 mod trunks;
 mod wait;

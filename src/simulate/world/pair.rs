@@ -7,7 +7,7 @@ use crate::acd::agent_slots::Verdict;
 use crate::acd::claim::ContactView;
 use crate::acd::joint::{Joint, Patience};
 use crate::acd::queue::{QueueRules, WhenEmpty};
-use crate::acd::{ContactSlot, DemandId};
+use crate::acd::{ContactSlot, DemandId, Key};
 use crate::base::deadline::DeadlineId;
 use crate::base::words::OfferOutcome;
 use crate::base::{AgentId, QueueId, Time};
@@ -22,6 +22,7 @@ pub(super) struct Pair {
     request: Joint,
     slots: [ContactSlot; 2],
     demands: [DemandId; 2],
+    key: Key,
     due: Option<DeadlineId>,
 }
 
@@ -39,7 +40,7 @@ impl<O: Observer> World<'_, O> {
         if rules.join_empty != WhenEmpty::Wait && demands.iter().any(|demand| !self.matcher.anyone_for(*demand)) {
             return self.nobody_here(now, id, &rules.join_empty, &rules.overflow);
         }
-        let (Some(first), Some(second)) = (self.free_slots.pop_front(), self.free_slots.pop_front()) else {
+        let (Some(first), Some(second)) = (self.slots.take(id), self.slots.take(id)) else {
             self.crowded = true;
             return self.end(now, id, Outcome::Blocked);
         };
@@ -49,17 +50,14 @@ impl<O: Observer> World<'_, O> {
         let mut let_go = Vec::new();
         let request =
             self.matcher.arrive_jointly(queue, slots, demands, key, PATIENCE, now, &mut |agent_slot| let_go.push(agent_slot));
-        for slot in slots {
-            self.in_slot[slot.0 as usize] = Some(id);
-        }
         let blocked = full && !request.is_together();
         self.pairs.insert(key, id);
-        self.callers[id].place = Some((first, key));
-        self.callers[id].pair = Some(Box::new(Pair { request, slots, demands, due: None }));
+        self.callers[id].pair = Some(Box::new(Pair { request, slots, demands, key, due: None }));
         self.callers[id].clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         if blocked {
-            self.leave(now, id, None);
-            return self.turned_away(now, id, &rules.overflow, Outcome::Blocked);
+            let rung = self.leave_queue(now, id);
+            self.turned_away(now, id, &rules.overflow, Outcome::Blocked);
+            return self.withdrawn(now, rung);
         }
         self.pair_stepped(now, id, &let_go, None);
         self.follow_wake_ups(now);
@@ -164,14 +162,16 @@ impl<O: Observer> World<'_, O> {
         let_go
     }
 
-    /// Frees the second slot of a request that is over, and its deadline.
-    pub(super) fn forget_pair(&mut self, id: usize, pair: &Pair) {
+    /// Frees the slots of a request that is over, and its deadline.
+    pub(super) fn forget_pair(&mut self, pair: &Pair) {
         pair.due.map(|clock| self.due.cancel(clock));
-        if let Some((_, key)) = self.callers[id].place {
-            self.pairs.remove(&key);
-        }
-        let [_, second] = pair.slots;
-        self.in_slot[second.0 as usize] = None;
-        self.free_slots.push_back(second);
+        self.pairs.remove(&pair.key);
+        pair.slots.into_iter().for_each(|slot| self.slots.give_back(slot));
+    }
+
+    /// Whether either of the two agents whom the caller wants cannot be had any more.
+    pub(super) fn pair_is_for_nobody(&self, id: usize) -> bool {
+        let demands = self.callers[id].pair.as_ref().map(|pair| pair.demands);
+        demands.is_some_and(|demands| demands.iter().any(|demand| !self.matcher.anyone_for(*demand)))
     }
 }

@@ -1,30 +1,23 @@
 //! Callers in a queue: whom they wait for, how their demand relaxes, how they leave.
 
-use std::time::Duration;
-
-use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World};
-use crate::acd::claim::Left;
-use crate::acd::queue::{Overflow, QueueRules, WhenEmpty};
-use crate::acd::{ContactSlot, DemandId, Key};
+use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, rules};
+use crate::acd::queue::{Overflow, WhenEmpty};
+use crate::acd::stay::{Floor, Stay};
 use crate::base::words::{Channel, OfferOutcome};
 use crate::base::{AgentId, QueueId, Time};
 
+impl Caller {
+    /// Whether it is in a queue.
+    const fn waits(&self) -> bool {
+        self.stay.is_some() || self.pair.is_some()
+    }
+}
+
 impl<O: Observer> World<'_, O> {
-    /// The agent whom the caller shall wait for, and for how long: the one who served it before, else the one whom the
-    /// queue names, if signed in.
-    pub(super) fn preferred(&self, id: usize, rules: &QueueRules, demand: DemandId) -> Option<(AgentId, Duration)> {
-        // An agent's own demand is that of one slot; only for calls there is just one.
-        if rules.channel != Channel::Voice {
-            return None;
-        }
-        let caller = &self.callers[id];
-        let last = || {
-            let (agents, which) = (&self.last_agents[caller.queue.index()], caller.returns?);
-            let agent = agents.get(which.checked_rem(agents.len() as u64)? as usize)?;
-            Some((*agent, rules.prefer_last?))
-        };
-        let may = |(agent, _): &(AgentId, Duration)| self.matcher.may_wait_for(*agent, demand);
-        last().filter(may).or(rules.prefer_agent.filter(may))
+    /// The agent who served a returning caller before, in this queue.
+    pub(super) fn served_before(&self, id: usize, queue: QueueId) -> Option<AgentId> {
+        let (agents, which) = (&self.last_agents[queue.index()], self.callers[id].returns?);
+        agents.get(which.checked_rem(agents.len() as u64)? as usize).copied()
     }
 
     /// The agent has served a caller of this queue, who may call again.
@@ -37,67 +30,35 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Has as many agents rung for the caller as its queue says.
-    pub(super) fn ask_further(&mut self, id: usize) {
-        let caller = &self.callers[id];
-        if caller.prefers.is_some() {
-            return;
-        }
-        let wanted = self.rules(caller.queue).map_or(0, |rules| usize::from(rules.ring_several - 1));
-        for _ in caller.further.len()..wanted {
-            if self.further_rings == self.further_max {
-                return;
-            }
-            let Some(slot) = self.free_slots.pop_front() else { return };
-            self.further_rings += 1;
-            self.callers[id].further.push(slot);
-            self.in_slot[slot.0 as usize] = Some(id);
-            if let Some((demand, key)) = self.demand_and_key(id, slot) {
-                self.matcher.ring_further(slot, demand, key);
-            }
-        }
-    }
-
-    /// The demand and the key of one of the caller's slots.
-    pub(super) fn demand_and_key(&self, id: usize, slot: ContactSlot) -> Option<(DemandId, Key)> {
-        let caller = &self.callers[id];
-        let (own, key) = caller.place?;
-        let (table, language) = (self.matcher.routing_table(), self.scene.streams[caller.stream].language);
-        if let (true, Some(agent)) = (own == slot, caller.prefers) {
-            return Some((DemandId::of_agent(agent), key));
-        }
-        if own == slot {
-            return Some((table.demand(caller.queue, language, caller.step)?, key));
-        }
-        Some((table.further_demand(caller.queue, language, caller.step)?, key.of_further_ring()))
-    }
-
-    /// All slots of the caller but `kept` leave the matcher. Returns the agents who were rung for them.
-    pub(super) fn leave_with(&mut self, id: usize, kept: Option<ContactSlot>) -> Vec<AgentId> {
-        let caller = &self.callers[id];
-        let slots = caller.place.map(|(slot, _)| slot).into_iter().chain(caller.further.iter().copied());
-        let left = slots.filter(|slot| Some(*slot) != kept).map(|slot| self.matcher.leave(slot));
-        left.filter_map(|left| if let Left::WasOffered(agent) = left { Some(agent) } else { None }).collect()
-    }
-
     pub(super) fn tell_queue(&mut self, now: Time, queue: QueueId) {
         self.observer.in_queue(now, queue, self.matcher.waiting(queue));
     }
 
-    /// The caller leaves its queue: for good, or (without an outcome) to go on elsewhere.
-    pub(super) fn leave(&mut self, now: Time, id: usize, outcome: Option<Outcome>) {
+    /// The caller leaves its queue for good.
+    pub(super) fn leave(&mut self, now: Time, id: usize, outcome: Outcome) {
+        let rung = self.leave_queue(now, id);
+        self.end(now, id, outcome);
+        self.withdrawn(now, rung);
+    }
+
+    /// The caller leaves its queue. The agents who were rung for it are to be let go, once it is known where it goes on:
+    /// then they meet it there, too.
+    pub(super) fn leave_queue(&mut self, now: Time, id: usize) -> Vec<AgentId> {
         let caller = &self.callers[id];
         let queue = caller.queue;
-        if caller.place.is_some() {
-            let rung = if caller.pair.is_some() { self.leave_pair(id) } else { self.leave_with(id, None) };
-            self.give_back_place(now, id, false);
-            for agent in rung {
-                self.let_go(now, agent, OfferOutcome::Withdrawn);
-            }
-            self.tell_queue(now, queue);
+        if !caller.waits() {
+            return Vec::new();
         }
-        if let Some(outcome) = outcome {
-            self.end(now, id, outcome);
+        let alone = caller.stay.as_ref().map(|stay| stay.leave(&self.matcher).1.into_vec());
+        let rung = alone.unwrap_or_else(|| self.leave_pair(id));
+        self.give_back_place(now, id, false);
+        self.tell_queue(now, queue);
+        rung
+    }
+
+    pub(super) fn withdrawn(&mut self, now: Time, rung: Vec<AgentId>) {
+        for agent in rung {
+            self.let_go(now, agent, OfferOutcome::Withdrawn);
         }
     }
 
@@ -109,25 +70,21 @@ impl<O: Observer> World<'_, O> {
         for clock in clocks.into_iter().chain(rings.into_iter().map(|ring| ring.over)).flatten() {
             self.due.cancel(clock);
         }
-        let further = std::mem::take(&mut caller.further);
-        self.further_rings -= further.len() as u32;
-        for slot in further {
-            self.in_slot[slot.0 as usize] = None;
-            self.free_slots.push_back(slot);
+        let (stay, pair) = (caller.stay.take(), caller.pair.take());
+        let Caller { queue, joined, .. } = *caller;
+        if let Some(stay) = &stay
+            && let Some(outcome) = stay.over(now, &self.matcher, answered)
+        {
+            self.observer.estimated(queue, stay.estimate(), now.since(joined), outcome);
         }
-        if let Some(pair) = caller.pair.take() {
-            self.forget_pair(id, &pair);
+        if stay.is_some() || pair.is_some() {
+            self.observer.left_queue(now, queue, joined);
         }
-        let caller = &mut self.callers[id];
-        if let Some((slot, _)) = caller.place.take() {
-            self.in_slot[slot.0 as usize] = None;
-            self.free_slots.push_back(slot);
-            let (queue, waited) = (caller.queue, now.since(caller.joined));
-            let language = self.scene.streams[caller.stream].language;
-            if let Some(outcome) = self.matcher.waited(now, (queue, language), &caller.estimate, waited, answered) {
-                self.observer.estimated(queue, &caller.estimate, waited, outcome);
-            }
-            self.observer.left_queue(now, queue, caller.joined);
+        if let Some(stay) = stay {
+            stay.give_back(&mut self.slots);
+        }
+        if let Some(pair) = pair {
+            self.forget_pair(&pair);
         }
     }
 
@@ -145,8 +102,9 @@ impl<O: Observer> World<'_, O> {
 
     pub(super) fn waited_too_long(&mut self, now: Time, id: usize) {
         let Some(rules) = self.rules(self.callers[id].queue) else { return };
-        self.leave(now, id, None);
+        let rung = self.leave_queue(now, id);
         self.turned_away(now, id, &rules.overflow, Outcome::Overflowed);
+        self.withdrawn(now, rung);
     }
 
     pub(super) fn turned_away(&mut self, now: Time, id: usize, overflow: &Overflow, outcome: Outcome) {
@@ -167,65 +125,43 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn relax(&mut self, now: Time, id: usize) {
         let caller = &mut self.callers[id];
         caller.clocks.relax = None;
-        let Some(rules) = self.scene.directory.queues.get(caller.queue.index()).and_then(Option::as_ref) else { return };
-        caller.step = rules.step_at(now.since(caller.joined));
-        if let Some(next) = rules.relaxation.get(caller.step) {
-            caller.clocks.relax = Some(self.due.set(caller.joined + next.after, Due::Relax(id)));
-        }
-        // A caller who waits for one agent joins the relaxed demand later.
-        if caller.prefers.is_none() {
-            self.reenter(id);
-        }
+        let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
+        stay.relax(&mut Floor { now, matcher: &self.matcher, slots: &mut self.slots }, rules);
+        caller.clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
     }
 
     /// The caller has waited long enough for one agent in particular, or that agent is not available.
-    pub(super) fn prefer_nobody(&mut self, id: usize) {
+    pub(super) fn prefer_nobody(&mut self, now: Time, id: usize) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
         }
-        if caller.prefers.take().is_some() {
-            self.reenter(id);
-            self.ask_further(id);
-        }
-    }
-
-    /// Moves all waiting slots of the caller to the demands where they belong now.
-    pub(super) fn reenter(&mut self, id: usize) {
-        let caller = &self.callers[id];
-        let own = caller.place.map(|(slot, _)| slot);
-        for slot in own.into_iter().chain(caller.further.clone()) {
-            if let Some((demand, key)) = self.demand_and_key(id, slot) {
-                self.matcher.relax(slot, demand, key);
-            }
-        }
+        let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
+        stay.prefer_nobody(&self.matcher);
+        stay.ask_further(&mut Floor { now, matcher: &self.matcher, slots: &mut self.slots }, id, rules);
     }
 
     /// Callers whom no signed-in agent can serve leave, where their queue says so.
     pub(super) fn leave_empty_queues(&mut self, now: Time) {
-        let waiting: Vec<usize> = self
-            .callers
-            .iter()
-            .filter(|(_, caller)| caller.place.is_some() && caller.rings.is_empty())
-            .map(|(id, _)| id)
-            .collect();
+        let waiting: Vec<usize> =
+            self.callers.iter().filter(|(_, caller)| caller.waits() && caller.rings.is_empty()).map(|(id, _)| id).collect();
         for id in waiting {
-            if self.callers[id].prefers.is_some_and(|agent| !self.matcher.anyone_for(DemandId::of_agent(agent))) {
-                self.prefer_nobody(id);
+            let for_nobody = |stay: &Stay| stay.prefers().is_some() && stay.is_for_nobody(&self.matcher);
+            if self.callers[id].stay.as_ref().is_some_and(for_nobody) {
+                self.prefer_nobody(now, id);
             }
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
                 continue;
             };
-            let stream = &self.scene.streams[caller.stream];
-            let one = || self.matcher.routing_table().demand(caller.queue, stream.language, caller.step);
-            let demands = match stream.interpreters {
-                Some(interpreters) => self.demands_of_pair(stream, caller.queue, interpreters).map(Vec::from),
-                None => one().map(|demand| vec![demand]),
+            let nobody = match &caller.stay {
+                Some(stay) => stay.is_for_nobody(&self.matcher),
+                None => self.pair_is_for_nobody(id),
             };
-            if demands.is_some_and(|demands| demands.iter().any(|demand| !self.matcher.anyone_for(*demand))) {
-                self.leave(now, id, None);
+            if nobody {
+                let rung = self.leave_queue(now, id);
                 self.nobody_here(now, id, &rules.leave_when_empty, &rules.overflow);
+                self.withdrawn(now, rung);
             }
         }
     }
