@@ -1,6 +1,6 @@
 //! The rules of the house that are judged from what the engine tells: while a day lasts, and at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,13 +123,28 @@ struct Tale {
     last_agent: Option<AgentId>,
     /// The role and the Call-ID of each leg.
     legs: Vec<(LegRole, Arc<str>)>,
+    /// The legs that have not ended, by their numbers; and the first whose number another had, or whose end was told twice.
+    open: BTreeSet<u32>,
+    numbers: BTreeSet<u32>,
+    mixed_up: Option<u32>,
 }
 
 impl Tale {
     fn take(&mut self, at: Time, kind: &FactKind) {
         match kind {
             FactKind::Arrived { .. } => self.arrived.push(at),
-            FactKind::LegBegan { role, call_id, .. } => self.legs.push((*role, call_id.clone())),
+            FactKind::LegBegan { leg, role, call_id, .. } => {
+                self.legs.push((*role, call_id.clone()));
+                self.open.insert(*leg);
+                if !self.numbers.insert(*leg) {
+                    self.mixed_up.get_or_insert(*leg);
+                }
+            }
+            FactKind::LegEnded { leg, .. } => {
+                if !self.open.remove(leg) {
+                    self.mixed_up.get_or_insert(*leg);
+                }
+            }
             FactKind::SegmentEnded { began, segment, agent, .. } => {
                 self.stretches.push((*began, at));
                 self.talks += u32::from(*segment == Segment::Talk);
@@ -145,6 +160,9 @@ impl Tale {
         let ([arrived], [(ended, by, segment)]) = (self.arrived.as_slice(), self.ended.as_slice()) else {
             return Err(format!("arrived {} times, ended {} times", self.arrived.len(), self.ended.len()));
         };
+        if let Some(leg) = self.mixed_up.or(self.open.first().copied()) {
+            return Err(format!("leg {leg} has begun and ended not once each"));
+        }
         let sum: Duration = self.stretches.iter().map(|(began, ended)| ended.since(*began)).sum();
         if sum != ended.since(*arrived) {
             return Err(format!("its segments sum to {sum:?}, its time is {:?}", ended.since(*arrived)));

@@ -276,8 +276,9 @@ pub(super) enum ToLeg {
     /// The caller is answered (200), in the codec of another leg if it offered that. What it hears from now on, if that is something else
     /// than before. Whether a talk begins.
     Accept { like: Option<LegKey>, hears: Option<Heard>, talks: bool },
-    /// What the party hears from now on, and whether it is in a talk: only then its silence means anything.
-    Hear { what: Heard, talks: bool },
+    /// What the party hears from now on, if that is something else than before; and whether it is in a talk: only then its silence means
+    /// anything.
+    Hear { what: Option<Heard>, talks: bool },
     /// The party is sent a key as telephone-event.
     SendKey(char),
     /// A phone's ringing stops, which may tell the phone why.
@@ -301,8 +302,6 @@ pub(super) struct Call {
     pub(super) contact: ContactRef,
     /// Whom the called shall talk to.
     pub(super) caller: LegKey,
-    /// Which of the contact's legs the first of them is, from 1.
-    pub(super) number: u32,
     pub(super) max_forwards: u8,
     pub(super) whom: Whom,
 }
@@ -312,8 +311,8 @@ pub(super) struct Call {
 pub(super) enum Whom {
     /// Each phone of an agent, with this From.
     Agent { agent: AgentId, from: String },
-    /// A number over a trunk, showing this number or the trunk's own.
-    Number { trunk: TrunkId, number: Arc<str>, shown: Option<Arc<str>> },
+    /// A number over a trunk, showing this number or the trunk's own. Whether the caller may hear the other side before it answers.
+    Number { trunk: TrunkId, number: Arc<str>, shown: Option<Arc<str>>, heard_early: bool },
 }
 
 /// A message between owners.

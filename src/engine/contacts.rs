@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use self::contact::{Answer, Caller, CallerHears, Contact, Phase, Purpose};
 use self::last_agent::LastAgents;
 use self::work::{Next, Shared, Work};
-use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, Want};
+use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, ToLeg, Want};
 use super::context::Context;
 use super::sabotage::Rule;
 use super::settings::Settings;
@@ -130,8 +130,8 @@ impl Contacts {
             language: None,
             caller: Caller { leg: caller, up: true, answer: Answer::No, holds: false, hears: CallerHears::Nothing },
             others: SmallVec::new(),
-            legs_ever: 1,
             calls_asked: 0,
+            trunk_asked: None,
             phase: Phase::Arrived,
             timeline: Timeline::begin(cx.now),
             stay: None,
@@ -233,17 +233,19 @@ impl Contacts {
         if let Some((agent, want)) = taken.filter(|(agent, _)| contact.asks_for(*agent).is_some()) {
             work.cx.tell_desk(agent, want.given_back());
         }
+        // Whatever legs of it there are are its own by now, and no others.
         for (leg, role) in legs {
             if *leg != contact.caller.leg && contact.other(*leg).is_none() {
                 contact.calls_asked += 1;
-                ring::rung(contact, work, *role, Ok(SmallVec::from_iter([*leg])));
+                end::call_answered(contact, work, *role, &[*leg]);
             }
         }
+        end::forget_calls(contact, work);
         let known: SmallVec<[LegKey; 4]> = contact.others.iter().map(|party| party.leg).chain([contact.caller.leg]).collect();
         for leg in known.into_iter().filter(|known| legs.iter().all(|(leg, _)| leg != known)) {
-            end::leg_gone(contact, work, leg);
+            let role = end::forget_leg(contact, leg);
+            end::leg_gone(work, role);
         }
-        contact.calls_asked = 0;
         let id = contact.id;
         if matches!(contact.phase, Phase::Over) {
             // What told its legs so may be lost.
@@ -290,7 +292,11 @@ fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
             cx.out.tell_desk(*desk, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
         }
         ToContact::Begin(_) | ToContact::NotTaken(_) => {}
-        ToContact::Leg(..) | ToContact::Rung(..) => cx.missing("the contact of a leg"),
+        ToContact::Rung(_, rung) => {
+            cx.missing("the contact of a call");
+            rung.iter().flatten().for_each(|leg| cx.out.tell_leg(*leg, ToLeg::End(480)));
+        }
+        ToContact::Leg(..) => cx.missing("the contact of a leg"),
     }
 }
 
@@ -312,6 +318,9 @@ fn go_on(contact: &mut Contact, work: &mut Work<'_, '_>, mut next: Next) {
 
 /// A new contact begins.
 fn begin_with(contact: &mut Contact, work: &mut Work<'_, '_>, begin: Begin) -> Next {
+    if !matches!(contact.phase, Phase::Arrived) {
+        return Next::Rest;
+    }
     match begin {
         Begin::Lead(NumberTarget::Entry(entry)) => Next::Enter(entry),
         Begin::Lead(NumberTarget::Queue(queue)) => Next::Join(queue, Duration::ZERO),
@@ -331,7 +340,8 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
         LegEvent::Answered => return ring::answered(contact, work, leg),
         LegEvent::Unusable => return ring::phone_failed(contact, work, leg, ringing::Failure::UNUSABLE),
         LegEvent::Failed(why) => {
-            end::leg_gone(contact, work, leg);
+            let role = end::forget_leg(contact, leg);
+            end::leg_gone(work, role);
             return ring::call_failed(contact, work, leg, why);
         }
         LegEvent::Unanswerable(status) => {
@@ -341,7 +351,8 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
         LegEvent::Agreed { holds } => {
             match contact.other(leg) {
                 Some(party) => party.holds = holds,
-                None => contact.caller.holds = holds,
+                None if caller => contact.caller.holds = holds,
+                None => work.cx.missing("the party that a leg tells of"),
             }
             caller::connect(contact, work);
         }
@@ -361,10 +372,15 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
         LegEvent::NotThere | LegEvent::Left => return end::party_left(contact, work, leg),
         LegEvent::Gone => {
             let next = end::party_left(contact, work, leg);
-            end::leg_gone(contact, work, leg);
-            return next;
+            let role = end::forget_leg(contact, leg);
+            // What follows for the contact comes first; but its legs that end are the others.
+            go_on(contact, work, next);
+            end::leg_gone(work, role);
         }
-        LegEvent::Over => end::leg_gone(contact, work, leg),
+        LegEvent::Over => {
+            let role = end::forget_leg(contact, leg);
+            end::leg_gone(work, role);
+        }
     }
     Next::Rest
 }

@@ -137,6 +137,15 @@ impl Outbox {
         self.messages.retain(stays);
     }
 
+    /// Takes back what a contact has asked of legs and what came of it: after a fault, the legs that there are tell that better. For the hub.
+    pub(super) fn take_back_calls(&mut self, contact: ContactKey) {
+        self.messages.retain(|message| match message {
+            Between::Call(call) => call.contact.key != contact,
+            Between::ToContact(key, ToContact::Rung(..)) => *key != contact,
+            _ => true,
+        });
+    }
+
     /// The next output; for the hub.
     pub(super) fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

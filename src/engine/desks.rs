@@ -187,7 +187,8 @@ impl Desks {
         if desk.agent.state().contact() == Some(contact.id) {
             return;
         }
-        if desk.agent.reserve(cx.now, contact.id) {
+        // One whose phone may still ring is rung for nobody else.
+        if (desk.legs == 0 || !cx.holds(Rule::SilentPhones)) && desk.agent.reserve(cx.now, contact.id) {
             self.changed(cx, agent);
         } else {
             let desk = cx.desk(agent);
@@ -289,6 +290,11 @@ impl Desks {
         let desk = &mut self.desks[agent.index()];
         if desk.legs > 0 {
             desk.ring_ended = Some((outcome, pause));
+            if let State::Reserved { contact, .. } = *desk.agent.state() {
+                // It rings, though the contact has not come to say so.
+                desk.agent.ring(cx.now, contact, Duration::ZERO);
+                self.changed(cx, agent);
+            }
             return;
         }
         desk.ring_ended = None;

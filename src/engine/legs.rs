@@ -20,7 +20,7 @@ use super::settings::credentials;
 use crate::base::hash::Keyed;
 use crate::base::words::Limit;
 use crate::base::{AgentId, Codec, EndpointId, TrunkId};
-use crate::call::leg::Role;
+use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sdp::Description;
 use crate::sip::flow::Flow;
@@ -116,7 +116,7 @@ impl Legs {
 
     /// Every leg, for the audit and after a fault: its name, whom it reports to, whose it is, and whether it is ending.
     pub(super) fn all(&self) -> impl Iterator<Item = (LegKey, ContactKey, Role, bool)> {
-        let ending = |leg: &Leg| leg.state == crate::call::leg::LegState::Ending;
+        let ending = |leg: &Leg| leg.state == LegState::Ending;
         self.legs.iter().map(move |(_, leg)| (leg.key, leg.contact.key, leg.role, ending(leg)))
     }
 
@@ -129,15 +129,15 @@ impl Legs {
     pub(super) fn arrive(&mut self, cx: &mut Context<'_>, new: NewCaller) {
         let NewCaller { key, contact, session, behind_nat, sdp_offer } = new;
         let (number, role, sdp_offer, media) = (1, Role::Caller, Some(Box::new(sdp_offer)), None);
-        self.add(cx, NewLeg { key, contact, number, role, session, behind_nat, sdp_offer, media });
+        self.add(cx, NewLeg { key, contact, number, role, session, behind_nat, heard_early: false, sdp_offer, media });
     }
 
     /// Calls somebody for a contact: each phone of an agent, or a number.
     pub(super) fn call(&mut self, cx: &mut Context<'_>, devices: &Devices, call: &Call) {
         let (role, rung) = match &call.whom {
             Whom::Agent { agent, from } => (Role::Agent(*agent), call_agent(self, cx, devices, call, (*agent, from))),
-            Whom::Number { trunk, number, shown } => {
-                (Role::External(*trunk), call_number(self, cx, call, *trunk, (number, shown.as_deref())))
+            Whom::Number { trunk, number, shown, heard_early } => {
+                (Role::External(*trunk), call_number(self, cx, call, (*trunk, *heard_early), (number, shown.as_deref())))
             }
         };
         cx.out.tell_contact(call.contact.key, ToContact::Rung(role, rung));
@@ -148,7 +148,7 @@ impl Legs {
         let Legs { legs, endpoints, .. } = self;
         match message {
             ToLeg::Hear { what, talks } => {
-                let feed = feed(legs, what);
+                let feed = what.and_then(|what| feed(legs, what));
                 let Some(leg) = find(legs, key) else { return };
                 leg.hear(cx, feed, talks);
             }
@@ -191,12 +191,13 @@ impl Legs {
         &mut self,
         cx: &mut Context<'_>,
         call: &Call,
-        (number, role): (u32, Role),
+        (role, heard_early): (Role, bool),
         invite: &NewInvite<'_>,
     ) -> Option<LegKey> {
         let ipv6 = invite.flow.remote.is_ipv6();
         let key = self.next_key(cx);
-        let caller = find(&mut self.legs, call.caller)?;
+        // Whoever has left is called nobody for.
+        let caller = find(&mut self.legs, call.caller).filter(|caller| caller.state != LegState::Ending)?;
         if !self.endpoints.has_ports(caller.thread, ipv6) {
             cx.limit_hit(Some(call.contact.id), Limit::MediaPorts);
             return None;
@@ -205,9 +206,14 @@ impl Legs {
         let mut media = self.endpoints.open(cx, (key, role, call.contact.id), thread, ipv6)?;
         let body = caller.offer_beside(&mut media);
         caller.thread.get_or_insert(media.thread());
+        caller.legs_ever += 1;
+        let number = caller.legs_ever;
         let session = cx.sessions.invite(cx.now, &NewInvite { body: (SDP, &body), ..invite.clone() });
         let (contact, behind_nat) = (call.contact, invite.behind_nat);
-        self.add(cx, NewLeg { key, contact, number, role, session, behind_nat, sdp_offer: None, media: Some(media) });
+        self.add(
+            cx,
+            NewLeg { key, contact, number, role, session, behind_nat, heard_early, sdp_offer: None, media: Some(media) },
+        );
         Some(key)
     }
 
@@ -260,7 +266,7 @@ fn call_agent(legs: &mut Legs, cx: &mut Context<'_>, devices: &Devices, call: &C
             body: ("", &[]),
             credentials: None,
         };
-        rung.extend(legs.invite(cx, call, (call.number + rung.len() as u32, Role::Agent(agent)), &invite));
+        rung.extend(legs.invite(cx, call, (Role::Agent(agent), false), &invite));
     }
     if rung.is_empty() { Err(NotRung::OutOfPorts) } else { Ok(rung) }
 }
@@ -270,7 +276,7 @@ fn call_number(
     legs: &mut Legs,
     cx: &mut Context<'_>,
     call: &Call,
-    trunk: TrunkId,
+    (trunk, heard_early): (TrunkId, bool),
     (number, shown): (&str, Option<&str>),
 ) -> Rung {
     let settings = cx.settings;
@@ -295,7 +301,7 @@ fn call_number(
         body: ("", &[]),
         credentials: credentials(rules),
     };
-    let leg = legs.invite(cx, call, (call.number, Role::External(trunk)), &invite).ok_or(NotRung::OutOfPorts)?;
+    let leg = legs.invite(cx, call, (Role::External(trunk), heard_early), &invite).ok_or(NotRung::OutOfPorts)?;
     Ok(SmallVec::from_iter([leg]))
 }
 

@@ -248,6 +248,8 @@ impl Engine {
                 }
             }
         }
+        // What has come is followed before what is due.
+        self.follow_messages(now);
         self.sessions.handle_timeout(now);
         self.follow_sessions(now);
         while let Some((_, reason)) = self.deadlines.pop_due(now) {
@@ -323,6 +325,7 @@ impl Engine {
         for key in keys {
             let its = self.legs.all().filter(|(_, contact, ..)| *contact == key).map(|(leg, _, role, _)| (leg, role));
             let its: Vec<(LegKey, Role)> = its.collect();
+            self.out.take_back_calls(key);
             let ended = self.contacts.fault(&mut lend!(self, now), key, taken, &its);
             id = id.or(ended);
         }
@@ -331,6 +334,8 @@ impl Engine {
         // A session whose leg the fault has prevented would be nobody's.
         let legs = &self.legs;
         self.sessions.abandon_unless(now, |session| legs.with_session(session).is_some());
+        // What sessions have told is heard first.
+        self.follow_sessions(now);
         self.legs.end_without_session(&mut lend!(self, now));
         if let Addressee::Desk(agent) = at_work {
             // What the desk has not heard, it is told by what there is.

@@ -24,10 +24,7 @@ const EARLY_MAX: Duration = Duration::from_secs(150);
 fn answer(contact: &mut Contact, work: &mut Work<'_, '_>, like: Option<LegKey>, hears: Option<Heard>, talks: bool) {
     let caller = contact.caller.leg;
     if contact.caller.answer == Answer::Yes {
-        if let Some(what) = hears {
-            work.cx.out.tell_leg(caller, ToLeg::Hear { what, talks });
-        }
-        return;
+        return work.cx.out.tell_leg(caller, ToLeg::Hear { what: hears, talks });
     }
     work.cx.out.tell_leg(caller, ToLeg::Accept { like, hears, talks });
     contact.caller.answer = Answer::Yes;
@@ -47,7 +44,7 @@ pub(super) fn answer_and_play(contact: &mut Contact, work: &mut Work<'_, '_>, na
 
 /// Plays prompts to the caller.
 pub(super) fn play(contact: &mut Contact, work: &mut Work<'_, '_>, names: Vec<Arc<str>>) {
-    let what = prompts(contact, work, names);
+    let what = Some(prompts(contact, work, names));
     work.cx.out.tell_leg(contact.caller.leg, ToLeg::Hear { what, talks: false });
 }
 
@@ -69,9 +66,8 @@ pub(super) fn music(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if contact.caller.hears == CallerHears::Music || contact.caller.answer == Answer::No {
         return;
     }
-    if let Some(what) = queue_music(contact, work.cx.settings) {
-        work.cx.out.tell_leg(contact.caller.leg, ToLeg::Hear { what, talks: false });
-    }
+    let what = queue_music(contact, work.cx.settings);
+    work.cx.out.tell_leg(contact.caller.leg, ToLeg::Hear { what, talks: false });
 }
 
 /// The music of the contact's queue, which it hears from now on.
@@ -98,7 +94,7 @@ pub(super) fn connect(contact: &mut Contact, work: &mut Work<'_, '_>) {
     let (to_caller, to_other) = (feed(hears(caller_holds, other_holds), other), feed(hears(other_holds, caller_holds), caller));
     contact.caller.hears = CallerHears::Agent;
     answer(contact, work, Some(other), Some(to_caller), true);
-    work.cx.out.tell_leg(other, ToLeg::Hear { what: to_other, talks: true });
+    work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(to_other), talks: true });
 }
 
 /// The caller hears a party that is not answered yet, and that party the caller. False where the caller hears something already.
@@ -109,7 +105,7 @@ pub(super) fn hear_early(contact: &mut Contact, work: &mut Work<'_, '_>, other: 
     let caller = contact.caller.leg;
     contact.caller.answer = Answer::Early;
     work.cx.out.tell_leg(caller, ToLeg::Progress { like: Some(other), hears: Heard::Leg(other) });
-    work.cx.out.tell_leg(other, ToLeg::Hear { what: Heard::Leg(caller), talks: false });
+    work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(Heard::Leg(caller)), talks: false });
     true
 }
 

@@ -21,11 +21,16 @@ pub(super) fn call_agent(contact: &mut Contact, work: &mut Work<'_, '_>, agent: 
     call(contact, work, Whom::Agent { agent, from });
 }
 
-/// Has somebody called for the contact; [`rung`] is what comes of it.
+/// Has somebody called for the contact. It is told what came of that (`ToContact::Rung`).
 pub(super) fn call(contact: &mut Contact, work: &mut Work<'_, '_>, whom: Whom) {
     contact.calls_asked += 1;
-    let (caller, number, max_forwards) = (contact.caller.leg, contact.legs_ever + 1, contact.max_forwards);
-    work.cx.out.call(Call { contact: contact.reference(), caller, number, max_forwards, whom });
+    if let Whom::Number { trunk, .. } = whom {
+        // It counts from now on: the next who asks for a trunk finds one call less.
+        work.shared.trunks.calls_out(work.cx, trunk, 1);
+        contact.trunk_asked = Some(trunk);
+    }
+    let (caller, max_forwards) = (contact.caller.leg, contact.max_forwards);
+    work.cx.out.call(Call { contact: contact.reference(), caller, max_forwards, whom });
 }
 
 /// From, as the agent's phone shows it: the queue and the language as the name, the caller's number as the user.

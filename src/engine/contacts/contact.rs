@@ -151,9 +151,9 @@ pub(super) struct Contact {
     pub(super) caller: Caller,
     /// All other legs that have not ended.
     pub(super) others: SmallVec<[Party; 1]>,
-    pub(super) legs_ever: u32,
-    /// Calls for which no leg is known yet.
+    /// Calls of which nothing is known yet, and the trunk that one of them goes over.
     pub(super) calls_asked: u8,
+    pub(super) trunk_asked: Option<TrunkId>,
     pub(super) phase: Phase,
     pub(super) timeline: Timeline,
     /// Its place in a queue, while it has one.

@@ -34,7 +34,7 @@ pub(super) fn dial(contact: &mut Contact, work: &mut Work<'_, '_>, to: DialTo, p
         }
         DialTo::Number(trunk, number) => {
             let (trunk, number, shown) = (*trunk, number.clone(), number_shown(contact, work.cx.settings));
-            calling::call(contact, work, Whom::Number { trunk, number, shown });
+            calling::call(contact, work, Whom::Number { trunk, number, shown, heard_early: purpose == Purpose::Own });
             (DeskSays::NotAsked, calling::LEGS_ANSWER)
         }
     };

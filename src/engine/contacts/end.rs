@@ -1,11 +1,12 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
-use super::contact::{Contact, Phase};
+use super::calling::LEGS_ANSWER;
+use super::contact::{Contact, Party, Phase};
 use super::work::{Next, Work};
 use super::{dial, queue, transfer};
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::call::leg::Role;
-use crate::engine::between::{LegKey, ToDesk, ToLeg};
+use crate::engine::between::{ContactTimer, LegKey, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
@@ -43,6 +44,10 @@ pub(super) fn end(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, s
     }
     let_agents_go(contact, work, &phase);
     end_legs(contact, work, status.unwrap_or(480));
+    if contact.calls_asked > 0 {
+        // Their legs end as soon as they are known.
+        contact.set_timer(work.cx, ContactTimer::Ring, work.cx.now + LEGS_ANSWER);
+    }
 }
 
 /// Ends all legs of a contact that is over.
@@ -82,15 +87,49 @@ pub(super) fn party_left(contact: &mut Contact, work: &mut Work<'_, '_>, leg: Le
     if by == EndedBy::Caller || in_talk { Next::End(by, Some(487)) } else { Next::Rest }
 }
 
-/// A leg is gone: nothing more is sent for it.
-pub(super) fn leg_gone(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) {
+/// What came of a call that the contact has asked for: these legs are its own. False where it has not asked for any.
+pub(super) fn call_answered(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, legs: &[LegKey]) -> bool {
+    let Some(left) = contact.calls_asked.checked_sub(1) else {
+        work.cx.missing("the contact that has asked for a call");
+        return false;
+    };
+    contact.calls_asked = left;
+    match role {
+        Role::External(trunk) => {
+            contact.trunk_asked = None;
+            if legs.is_empty() {
+                work.shared.trunks.calls_out(work.cx, trunk, -1);
+            }
+        }
+        Role::Agent(agent) if !legs.is_empty() => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
+        Role::Agent(_) | Role::Caller => {}
+    }
+    contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false }));
+    true
+}
+
+/// What came of the calls that the contact has asked for will not be told.
+pub(super) fn forget_calls(contact: &mut Contact, work: &mut Work<'_, '_>) {
+    contact.calls_asked = 0;
+    if let Some(trunk) = contact.trunk_asked.take() {
+        work.shared.trunks.calls_out(work.cx, trunk, -1);
+    }
+}
+
+/// Takes a leg that is gone out of the contact's. Whose it was; none, if it is unknown or the caller's.
+pub(super) fn forget_leg(contact: &mut Contact, leg: LegKey) -> Option<Role> {
     if leg == contact.caller.leg {
         contact.caller.up = false;
     }
-    let Some(place) = contact.others.iter().position(|party| party.leg == leg) else { return };
-    match contact.others.remove(place).role {
-        Role::Agent(agent) => work.cx.tell_desk(agent, ToDesk::LegGone),
-        Role::External(trunk) => work.shared.trunks.calls_out(work.cx, trunk, -1),
-        Role::Caller => {}
+    let place = contact.others.iter().position(|party| party.leg == leg)?;
+    Some(contact.others.remove(place).role)
+}
+
+/// A leg is gone: nothing more is sent for it.
+pub(super) fn leg_gone(work: &mut Work<'_, '_>, role: Option<Role>) {
+    match role {
+        Some(Role::Agent(agent)) => work.cx.tell_desk(agent, ToDesk::LegGone),
+        Some(Role::External(trunk)) => work.shared.trunks.calls_out(work.cx, trunk, -1),
+        Some(Role::Caller) | None => {}
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::contact::{Contact, DeskSays, Dial, Party, Phase, Purpose, QueueRing};
+use super::contact::{Contact, DeskSays, Dial, Phase, Purpose, QueueRing};
 use super::ringing::{Failure, Left, Ringing};
 use super::work::{Next, Work};
-use super::{caller, calling, dial, offers, queue};
+use super::{caller, calling, dial, end, offers, queue};
 use crate::base::AgentId;
 use crate::base::words::{OfferOutcome, QueueOutcome, Segment};
 use crate::call::leg::Role;
@@ -15,8 +15,6 @@ use crate::engine::sabotage::Rule;
 /// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
 const PORTS_RETRY: Duration = Duration::from_millis(50);
 const PORTS_PATIENCE: Duration = Duration::from_secs(4);
-/// The longest talk of a queue without a limit of its own.
-const TALK_MAX: Duration = Duration::from_secs(7200);
 
 /// Rings the agent whom the matcher has reserved.
 pub(super) fn ring(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId) {
@@ -30,15 +28,9 @@ pub(super) fn ring(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentI
 
 /// What came of a call for the contact.
 pub(super) fn rung(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, rung: Rung) -> Next {
-    contact.calls_asked -= 1;
     let legs: &[LegKey] = rung.as_ref().map_or(&[], |legs| legs);
-    contact.legs_ever += legs.len() as u32;
-    contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false }));
-    match role {
-        _ if legs.is_empty() => {}
-        Role::Agent(agent) => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
-        Role::External(trunk) => work.shared.trunks.calls_out(work.cx, trunk, legs.len() as i32),
-        Role::Caller => {}
+    if !end::call_answered(contact, work, role, legs) {
+        return Next::Rest;
     }
     match (&mut contact.phase, role) {
         (Phase::Ringing(rings), Role::Agent(agent)) => {
@@ -125,7 +117,7 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
     others_are_silent(work, &ring.ringing, leg);
     offers::others_lose(contact, work, ring.slot);
     let rules = work.cx.settings.queue(ring.queue);
-    let talk_max = rules.map_or(TALK_MAX, |rules| rules.talk_max);
+    let talk_max = rules.map_or(calling::TALK_MAX, |rules| rules.talk_max);
     contact.phase = Phase::Talking { agent: Some(ring.agent), leg };
     if rules.is_some_and(|rules| rules.prefer_last.is_some()) {
         work.shared.last_agents.note(&contact.number, ring.queue, ring.agent);
@@ -193,6 +185,11 @@ pub(super) fn long_enough(contact: &mut Contact, work: &mut Work<'_, '_>) -> Nex
                 work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
             }
             dial::failed(contact, work, Failure::TIMED_OUT)
+        }
+        Phase::Over => {
+            // What came of its calls was lost.
+            end::forget_calls(contact, work);
+            Next::Rest
         }
         _ => Next::Rest,
     }

@@ -131,8 +131,8 @@ fn an_offer_is_rung_told_to_the_desk_and_answered() {
     assert!(matches!(told.as_slice(), [ToDesk::LegsBegan(1), ToDesk::Rings(rung, _)] if rung.key == contact), "{told:?}");
     story.leg(contact, PHONE, LegEvent::Answered);
     let said = story.said();
-    assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Heard::Leg(PHONE), talks: true })), "{said:?}");
-    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Heard::Leg(CALLER), talks: true })), "{said:?}");
+    assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Some(Heard::Leg(PHONE)), talks: true })), "{said:?}");
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Some(Heard::Leg(CALLER)), talks: true })), "{said:?}");
     assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, ToDesk::Talks(..)))), "{said:?}");
     story.leg(contact, CALLER, LegEvent::Left);
     let said = story.said();
@@ -264,4 +264,64 @@ fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
     story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
     story.with(Contacts::agent_left);
     assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
+}
+
+#[test]
+fn an_overflow_to_a_number_takes_no_more_calls_than_its_trunk_has() {
+    use crate::acd::queue::{Overflow, WhenEmpty};
+    use crate::call::trunk::Outbound;
+    let mut story = Story::new(false);
+    let mut settings = (*story.lent.settings).clone();
+    let rules = settings.directory.queues[0].as_mut().unwrap();
+    (rules.leave_when_empty, rules.overflow) = (WhenEmpty::Overflow, Overflow::Number("+82212345".into()));
+    let trunk = settings.trunks[0].as_mut().unwrap();
+    trunk.calls_max = 1;
+    trunk.outbound = Some(Outbound {
+        address: "192.0.2.1:5060".parse().unwrap(),
+        transport: crate::base::words::Transport::Udp,
+        host: "carrier.example".into(),
+        prefixes: Vec::new(),
+        caller: "+8221200".into(),
+    });
+    story.lent.settings = Arc::new(settings);
+    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Ready.standing());
+    let contacts = [story.waits(), story.waits()];
+    story.said();
+    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
+    // Both leave in one go, before legs have said anything.
+    story.with(Contacts::agent_left);
+    let calls = story.said().iter().filter(|message| matches!(message, Between::Call(_))).count();
+    assert_eq!(calls, 1, "the other hears the goodbye");
+    let phases = contacts.map(|contact| std::mem::discriminant(&story.contacts.get(contact).unwrap().phase));
+    assert_ne!(phases[0], phases[1]);
+    assert_eq!(story.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 1)));
+    // What could not be called counts no more.
+    story.tell(contacts[0], ToContact::Rung(Role::External(TrunkId(0)), Err(NotRung::OutOfPorts)));
+    assert_eq!(story.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 0)));
+}
+
+#[test]
+fn a_contact_that_is_over_does_not_wait_for_ever_to_hear_of_a_call() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.woken();
+    story.leg(contact, CALLER, LegEvent::Left);
+    story.leg(contact, CALLER, LegEvent::Over);
+    // What came of the call is lost.
+    story.pass(Duration::from_secs(3));
+    assert!(story.contacts.is_empty());
+}
+
+#[test]
+fn what_a_fault_has_lost_of_calls_is_not_heard_later() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.woken();
+    let rung = ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE])));
+    story.lent.out.tell_contact(contact, rung);
+    story.lent.out.take_back_calls(contact);
+    let said = story.said();
+    let calls = |m: &&Between| matches!(m, Between::Call(_) | Between::ToContact(_, ToContact::Rung(..)));
+    assert_eq!(said.iter().filter(calls).count(), 0, "{said:?}");
+    assert!(!said.is_empty(), "all else stays");
 }

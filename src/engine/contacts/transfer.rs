@@ -73,7 +73,7 @@ fn destination(settings: &Settings, from: AgentId, user: &str) -> Option<Destina
 }
 
 fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destination: Destination) -> Next {
-    work.cx.out.tell_leg(leg, ToLeg::Hear { what: Heard::Nothing, talks: false });
+    work.cx.out.tell_leg(leg, ToLeg::Hear { what: Some(Heard::Nothing), talks: false });
     // Who comes back goes on with the same talk, and with what is left of its time.
     if !work.cx.holds(Rule::LimitWhilePassedOn) {
         contact.stop_timer(work.cx, ContactTimer::TalkMax);

@@ -105,8 +105,10 @@ impl Trunks {
     /// A call over a trunk, into the house, began or is over.
     pub(super) fn call_in(&mut self, cx: &mut Context<'_>, trunk: TrunkId, change: i32) {
         let load = &mut self.0[trunk.index()].load;
-        assert!(!cfg!(test) || change > 0 || load.calls_in > 0, "a call that is over has begun");
-        load.calls_in = load.calls_in.saturating_add_signed(change);
+        match load.calls_in.checked_add_signed(change) {
+            Some(up) => load.calls_in = up,
+            None => cx.missing("the call that is over on a trunk"),
+        }
         cx.fact(None, FactKind::TrunkCalls { trunk, direction: Direction::In, up: load.calls_in });
     }
 
@@ -116,7 +118,10 @@ impl Trunks {
             return;
         }
         let load = &mut self.0[trunk.index()].load;
-        load.calls_out = load.calls_out.saturating_add_signed(change);
+        match load.calls_out.checked_add_signed(change) {
+            Some(up) => load.calls_out = up,
+            None => cx.missing("the call that is over on a trunk"),
+        }
         cx.fact(None, FactKind::TrunkCalls { trunk, direction: Direction::Out, up: load.calls_out });
     }
 

@@ -63,8 +63,11 @@ pub(in crate::engine) struct Leg {
     /// How its INVITE was answered.
     pub(super) status: Option<u16>,
     pub(super) media: Option<LegMedia>,
-    /// Of a caller: the thread of all endpoints of its contact, so that its parties can hear each other.
+    /// Of a caller: the thread of all endpoints of its contact, so that its parties can hear each other; and how many legs that ever had.
     pub(super) thread: Option<MediaThread>,
+    pub(super) legs_ever: u32,
+    /// Whether it may be heard before it answers.
+    heard_early: bool,
     /// Whether it ever had media: its record comes with the last count of packets then.
     had_media: bool,
     /// How far we have asked into its silence.
@@ -79,13 +82,15 @@ pub(super) struct NewLeg {
     pub(super) role: Role,
     pub(super) session: SessionId,
     pub(super) behind_nat: bool,
+    /// Whether it may be heard before it answers.
+    pub(super) heard_early: bool,
     pub(super) sdp_offer: Option<Box<Description>>,
     pub(super) media: Option<LegMedia>,
 }
 
 impl Leg {
     pub(super) fn new(new: NewLeg) -> Self {
-        let NewLeg { key, contact, number, role, session, behind_nat, sdp_offer, media } = new;
+        let NewLeg { key, contact, number, role, session, behind_nat, heard_early, sdp_offer, media } = new;
         let state = match role {
             Role::Caller => LegState::Arriving { early: false },
             Role::Agent(_) | Role::External(_) => LegState::Calling { ringing: false },
@@ -104,6 +109,8 @@ impl Leg {
             had_media: media.is_some(),
             media,
             thread: None,
+            legs_ever: 1,
+            heard_early,
             asked: Asked::No,
         }
     }
@@ -253,11 +260,11 @@ impl Leg {
         Some(self.described_early(cx, body))
     }
 
-    /// An outside party may describe itself before it answers: an announcement, a ringing tone of its own. Whether it can be heard now. The
-    /// first fork that does so is.
+    /// An outside party that an agent calls may describe itself before it answers: an announcement, a ringing tone of its own. Whether it
+    /// can be heard now. The first fork that does so is.
     fn described_early(&mut self, cx: &mut Context<'_>, body: &[u8]) -> bool {
         let Some(media) = self.media.as_ref().filter(|media| media.agreement.is_none()) else { return false };
-        if body.is_empty() || !matches!(self.role, Role::External(_)) {
+        if body.is_empty() || !self.heard_early {
             return false;
         }
         let offered = media.sdp_offered.clone();

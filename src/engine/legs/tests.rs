@@ -69,7 +69,7 @@ impl Wire {
     /// What comes of calling the agent's phone for a caller.
     fn calls(&mut self, caller: LegKey) -> Rung {
         let whom = Whom::Agent { agent: AgentId(0), from: "<sip:1@city.example>".to_owned() };
-        let call = Call { contact: CONTACT, caller, number: 2, max_forwards: 69, whom };
+        let call = Call { contact: CONTACT, caller, max_forwards: 69, whom };
         let Wire { legs, devices, lent } = self;
         legs.call(&mut lent.context(T0), devices, &call);
         match self.told().pop() {
@@ -191,7 +191,7 @@ fn silence_means_something_in_a_talk_alone() {
     wire.sent();
     wire.with(|legs, cx| legs.media_event(cx, silent()));
     assert_eq!(wire.sent(), Vec::<String>::new());
-    wire.tell(caller, ToLeg::Hear { what: Heard::Nothing, talks: true });
+    wire.tell(caller, ToLeg::Hear { what: Some(Heard::Nothing), talks: true });
     wire.with(|legs, cx| legs.media_event(cx, silent()));
     // Its 200 has had no ACK yet, so that the question waits (RFC 3261 13.2.2.4 and 14).
     assert_eq!(wire.told(), []);
@@ -216,9 +216,29 @@ fn a_leg_that_is_gone_is_recorded_once_and_messages_to_it_are_quiet() {
         wire.with(|legs, cx| legs.media_event(cx, MediaEvent::Closed { endpoint, stats }));
     }
     assert!(matches!(wire.outputs().1.as_slice(), [FactKind::LegEnded { leg: 1, status: Some(200), packets: (3, 0, 0), .. }]));
-    for message in [ToLeg::Hear { what: Heard::Nothing, talks: true }, ToLeg::HangUp, ToLeg::End(480), ToLeg::Ask] {
+    for message in [ToLeg::Hear { what: Some(Heard::Nothing), talks: true }, ToLeg::HangUp, ToLeg::End(480), ToLeg::Ask] {
         wire.tell(caller, message);
     }
     assert_eq!((wire.outputs(), wire.told()), ((vec![], vec![]), vec![]));
     assert!(wire.legs.is_idle());
+}
+
+#[test]
+fn each_leg_of_a_contact_has_a_number_of_its_own() {
+    let mut wire = Wire::new(8);
+    let caller = wire.caller();
+    wire.outputs();
+    // Two are called before the contact has heard of the first.
+    let legs = [wire.calls(caller).unwrap()[0], wire.calls(caller).unwrap()[0]];
+    let numbers = legs.map(|leg| wire.legs.get(leg).unwrap().number);
+    assert_eq!(numbers, [2, 3]);
+}
+
+#[test]
+fn nobody_is_called_for_a_caller_who_has_left() {
+    let mut wire = Wire::new(4);
+    let caller = wire.answered();
+    wire.tell(caller, ToLeg::End(480));
+    assert!(wire.calls(caller).is_err());
+    assert!(!wire.sent().iter().any(|text| text.starts_with("INVITE")));
 }
