@@ -250,7 +250,7 @@ impl ClaimProtocol {
     }
 
     pub(crate) fn wake_contact(&self, slot: u32) {
-        self.contact_wake_ups.push((slot / self.contacts_per_shard) as u16, slot);
+        self.contact_wake_ups.push(self.owner_of_contact(slot), slot);
     }
 
     // ---- by any thread ----

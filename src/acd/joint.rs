@@ -245,7 +245,7 @@ impl Matcher {
     }
 
     fn becomes(&self, joint: &mut Joint, stage: Stage) {
-        let shard = (joint.slots[0].0 / self.size.contacts_per_shard.max(1)) as usize;
+        let shard = usize::from(self.protocol.owner_of_contact(joint.slots[0].0));
         let looking = &self.joints.looking[shard].0;
         match (joint.stage == Stage::Looking, stage == Stage::Looking) {
             (false, true) => drop(looking.fetch_add(1, Ordering::AcqRel)),

@@ -198,7 +198,7 @@ impl Matcher {
         }
         let table = self.protocol.routing_table();
         let Some(demand) = self.protocol.demand_of_contact(slot.0) else { return };
-        let shard = (slot.0 / self.size.contacts_per_shard.max(1)) as u16;
+        let shard = self.protocol.owner_of_contact(slot.0);
         for agency in table.lenders_to(demand) {
             let of_agency = |group: SkillGroupId| table.kept_for(group) == Some(*agency);
             let agent =

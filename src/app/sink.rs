@@ -108,6 +108,9 @@ fn say(fact: &Fact, settings: &Settings) {
         FactKind::Widened { queue, step, .. } => {
             tracing::debug!(contact = id, queue = queue_name(queue), step, "may be served by more");
         }
+        FactKind::PreferenceOver { queue, .. } => {
+            tracing::debug!(contact = id, queue = queue_name(queue), "waits for anyone now");
+        }
         FactKind::Offered { queue, agent, .. } => {
             tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
         }

@@ -230,7 +230,7 @@ fn much_happens_in_a_day() {
                 FactKind::Transferred { outcome, .. } => outcome.label(),
                 FactKind::Ended { by, .. } => by.label(),
                 FactKind::Entered { prefers: Some(_), .. } => "for one agent",
-                FactKind::Widened { step: 0, .. } => "for anyone after all",
+                FactKind::PreferenceOver { .. } => "for anyone after all",
                 FactKind::Entered { emergency: true, .. } => "emergency",
                 FactKind::Entered { estimate: Estimate::Known(_), .. } => "estimated",
                 FactKind::Arrived { trunk: None, .. } => "an agent's own call",

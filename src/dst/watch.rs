@@ -141,9 +141,8 @@ impl Tale {
                 }
             }
             FactKind::LegEnded { leg, .. } => {
-                if !self.open.remove(leg) {
-                    self.mixed_up.get_or_insert(*leg);
-                }
+                let known = self.open.remove(leg);
+                self.mixed_up = self.mixed_up.or((!known).then_some(*leg));
             }
             FactKind::SegmentEnded { began, segment, agent, .. } => {
                 self.stretches.push((*began, at));

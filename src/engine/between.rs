@@ -87,11 +87,6 @@ pub(super) enum ContactTimer {
     GoodbyeMax,
 }
 
-impl ContactTimer {
-    /// How many there are: a contact may have one of each.
-    pub(super) const COUNT: usize = ContactTimer::GoodbyeMax as usize + 1;
-}
-
 /// Why a desk wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DeskTimer {

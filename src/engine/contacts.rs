@@ -141,7 +141,7 @@ impl Contacts {
             busies_owner,
             transfer: None,
             transfers: 0,
-            timers: arrayvec::ArrayVec::new(),
+            timers: SmallVec::new(),
         };
         self.shared.up.contacts += 1;
         self.shared.up.emergencies += u32::from(emergency);

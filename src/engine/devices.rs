@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::settings::FixedContact;
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::{AgentId, Time};
@@ -54,13 +56,15 @@ pub(super) struct Devices {
     entries: Vec<Entry>,
     /// Whose phone registered on a flow.
     by_flow: KeyedMap<Flow, AgentId>,
+    /// Whose phones registered over a connection.
+    by_connection: KeyedMap<ConnectionId, SmallVec<[AgentId; 1]>>,
     /// How many bindings there are in all.
     count: usize,
 }
 
 impl Devices {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Devices { entries: Vec::new(), by_flow: keyed.map(), count: 0 }
+        Devices { entries: Vec::new(), by_flow: keyed.map(), by_connection: keyed.map(), count: 0 }
     }
 
     /// The agent who registered on this flow.
@@ -91,9 +95,7 @@ impl Devices {
 
     /// Agents with a phone that registered over this connection.
     pub(super) fn over(&self, connection: ConnectionId) -> Vec<AgentId> {
-        let over = |entry: &Entry| entry.bindings.iter().any(|binding| binding.flow.connection == Some(connection));
-        let found = self.entries.iter().enumerate().filter(|(_, entry)| over(entry));
-        found.map(|(index, _)| AgentId(index as u32)).collect()
+        self.by_connection.get(&connection).map_or_else(Vec::new, |agents| agents.to_vec())
     }
 
     /// An agent's phones are these from now on. A flow that two agents registered on is the later one's; one that a proxy shares among all
@@ -114,7 +116,21 @@ impl Devices {
         for flow in flows {
             self.by_flow.insert(flow, agent);
         }
-        entry.bindings = bindings;
+        let before = std::mem::replace(&mut entry.bindings, bindings);
+        for gone in before.iter().filter_map(|binding| binding.flow.connection) {
+            if let Some(agents) = self.by_connection.get_mut(&gone) {
+                agents.retain(|other| *other != agent);
+                if agents.is_empty() {
+                    self.by_connection.remove(&gone);
+                }
+            }
+        }
+        for connection in entry.bindings.iter().filter_map(|binding| binding.flow.connection) {
+            let agents = self.by_connection.entry(connection).or_default();
+            if !agents.contains(&agent) {
+                agents.push(agent);
+            }
+        }
     }
 }
 
@@ -156,6 +172,11 @@ mod tests {
         let mut devices = Devices::new(Keyed::from_seed(&mut Seed::from_number(1)));
         devices.set(AgentId(2), vec![binding(1, Some(7), None), binding(2, Some(8), None)]);
         assert_eq!((devices.over(ConnectionId(8)), devices.over(ConnectionId(9))), (vec![AgentId(2)], vec![]));
-        assert!(devices.of(AgentId(5)).is_empty() && devices.phones(AgentId(2)).len() == 2);
+        devices.set(AgentId(1), vec![binding(3, Some(8), None)]);
+        assert_eq!(devices.over(ConnectionId(8)), [AgentId(2), AgentId(1)], "a proxy's");
+        devices.set(AgentId(2), vec![binding(1, Some(7), None)]);
+        devices.set(AgentId(1), Vec::new());
+        assert_eq!((devices.over(ConnectionId(7)), devices.over(ConnectionId(8))), (vec![AgentId(2)], vec![]));
+        assert!(devices.of(AgentId(5)).is_empty() && devices.phones(AgentId(2)).len() == 1);
     }
 }

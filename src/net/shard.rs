@@ -110,14 +110,22 @@ struct Datagrams {
     lag: Lag,
 }
 
-/// A connection's writing task: its serial number, and its queue.
-type Writer = (u64, mpsc::Sender<Bytes>);
+/// A connection's writing task.
+struct Writer {
+    serial: u64,
+    queue: mpsc::Sender<Bytes>,
+    /// The address that the connection is used for, if we have made it.
+    peer: Option<Peer>,
+}
+
+/// Whom a connection leads to.
+type Peer = (Transport, SocketAddr);
 
 struct Streams {
     inbox: mpsc::Sender<FromStream>,
     writers: BTreeMap<ConnectionId, Writer>,
     /// The connection to use for a peer's address.
-    by_peer: BTreeMap<(Transport, SocketAddr), ConnectionId>,
+    by_peer: BTreeMap<Peer, ConnectionId>,
     next: u64,
     limits: Arc<LimitBoard>,
     connections_max: usize,
@@ -296,7 +304,7 @@ impl<O: Sink> Shard<O> {
             FromStream::Closed(info) => {
                 match self.streams.writers.get(&info.id) {
                     // It was given up, and another was made in its place meanwhile.
-                    Some((serial, _)) if *serial != info.serial => return,
+                    Some(writer) if writer.serial != info.serial => return,
                     Some(_) => self.streams.forget(info.id),
                     None => {}
                 }
@@ -342,21 +350,30 @@ impl<O: Sink> Shard<O> {
         }
         let known = flow.connection.filter(|id| self.streams.writers.contains_key(id));
         let known = known.or_else(|| self.streams.by_peer.get(&(flow.transport, flow.remote)).copied());
-        let id = known.unwrap_or_else(|| self.connect(&flow));
-        let Some((_, writer)) = self.streams.writers.get(&id) else { return };
-        if writer.try_send(bytes).is_err() {
+        let Some(id) = known.or_else(|| self.connect(&flow)) else { return };
+        let Some(writer) = self.streams.writers.get(&id) else { return };
+        if writer.queue.try_send(bytes).is_err() {
             self.streams.limits.hit(Limit::ConnectionWrites);
             // A peer that does not read is cut off: with its last writer gone, its task ends and reports it.
             self.streams.forget(id);
         }
     }
 
-    fn connect(&mut self, flow: &Flow) -> ConnectionId {
+    /// Makes a connection. `None` if there are too many already: then it has failed, as one that nobody accepts.
+    fn connect(&mut self, flow: &Flow) -> Option<ConnectionId> {
+        if self.streams.writers.len() >= self.streams.connections_max {
+            self.streams.limits.hit(Limit::Connections);
+            let (id, serial) = (flow.connection.unwrap_or(ConnectionId(0)), 0);
+            let info = StreamInfo { id, serial, listener: flow.listener, remote: flow.remote };
+            // Should the inbox be full, the transactions over it time out by themselves.
+            let _ = self.streams.inbox.try_send(FromStream::Closed(info));
+            return None;
+        }
         // A connection that has died is made again under its name, so that whatever depended on it hears of a failure,
         // too.
         let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport), flow.connection);
         tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender, self.clock));
-        info.id
+        Some(info.id)
     }
 
     /// Sleeps until a socket, a message or the next deadline.
@@ -400,18 +417,21 @@ impl Streams {
         let id = again.unwrap_or(ConnectionId(serial));
         let (sender, receiver) = mpsc::channel(WRITES_MAX);
         let weak = sender.downgrade();
-        self.writers.insert(id, (serial, sender));
+        let peer = ours.map(|transport| (transport, remote));
+        self.writers.insert(id, Writer { serial, queue: sender, peer });
         self.limits.set_used(Limit::Connections, self.writers.len() as u64);
-        if let Some(transport) = ours {
-            self.by_peer.insert((transport, remote), id);
+        if let Some(peer) = peer {
+            self.by_peer.insert(peer, id);
         }
         (StreamInfo { id, serial, listener, remote }, weak, receiver)
     }
 
     fn forget(&mut self, id: ConnectionId) {
-        self.writers.remove(&id);
+        let peer = self.writers.remove(&id).and_then(|writer| writer.peer);
         self.limits.set_used(Limit::Connections, self.writers.len() as u64);
-        self.by_peer.retain(|_, known| *known != id);
+        if let Some(peer) = peer.filter(|peer| self.by_peer.get(peer) == Some(&id)) {
+            self.by_peer.remove(&peer);
+        }
     }
 }
 

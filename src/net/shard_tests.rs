@@ -96,3 +96,27 @@ fn what_waits_in_the_inbox_of_streams_grows_old() {
         assert!(answer.starts_with("SIP/2.0 503 ") && answer.contains("Retry-After: 5\r\n"), "{answer}");
     });
 }
+
+/// Connections that we would make are bounded like those of others: one too many has failed at once, and is counted.
+#[test]
+fn connections_of_our_own_are_bounded() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (mut shard, _) = shard();
+        let flow = |port| Flow {
+            transport: Transport::Tcp,
+            listener: ListenerId(0),
+            remote: ([127, 0, 0, 1], port).into(),
+            connection: None,
+        };
+        let made: Vec<_> = (0..6).map(|n| shard.connect(&flow(50_000 + n))).collect();
+        assert!(made[..4].iter().all(Option::is_some) && made[4..].iter().all(Option::is_none), "{made:?}");
+        assert_eq!((shard.streams.writers.len(), shard.streams.by_peer.len()), (4, 4));
+        let failed = shard.from_streams.try_recv().unwrap();
+        assert!(matches!(failed, FromStream::Closed(info) if info.remote.port() == 50_004));
+        // One that is given up makes room.
+        shard.streams.forget(made[0].unwrap());
+        assert_eq!(shard.streams.by_peer.len(), 3);
+        assert!(shard.connect(&flow(50_006)).is_some());
+    });
+}

@@ -127,6 +127,8 @@ fn other_kind() -> impl Strategy<Value = FactKind> {
     let offered = (queue(), agent(), weighed()).prop_map(|(queue, agent, weighed)| FactKind::Offered { queue, agent, weighed });
     let widened =
         (queue(), any::<u32>(), weighed()).prop_map(|(queue, step, weighed)| FactKind::Widened { queue, step, weighed });
+    let preference_over =
+        (queue(), any::<u32>(), weighed()).prop_map(|(queue, step, weighed)| FactKind::PreferenceOver { queue, step, weighed });
     let offer_ended = (queue(), agent(), word(OfferOutcome::ALL), span())
         .prop_map(|(queue, agent, outcome, rang)| FactKind::OfferEnded { queue, agent, outcome, rang });
     let talk_ended =
@@ -145,7 +147,19 @@ fn other_kind() -> impl Strategy<Value = FactKind> {
     let trunk_up = any::<bool>().prop_map(|up| FactKind::TrunkUp { trunk: TrunkId(0), up });
     let limit = Just(FactKind::LimitHit { limit: crate::base::words::Limit::Contacts });
     let repaired = Just(FactKind::Repaired { kind: crate::base::words::Repair::AgentStuck });
-    prop_oneof![offered, widened, offer_ended, talk_ended, transferred, agent_state, trunk_calls, trunk_up, limit, repaired]
+    prop_oneof![
+        offered,
+        widened,
+        preference_over,
+        offer_ended,
+        talk_ended,
+        transferred,
+        agent_state,
+        trunk_calls,
+        trunk_up,
+        limit,
+        repaired
+    ]
 }
 
 fn fact() -> impl Strategy<Value = Fact> {

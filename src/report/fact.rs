@@ -143,6 +143,15 @@ facts! {
             /// How the agents stood who may serve it now.
             weighed: Weighed = (),
         },
+        /// A waiting contact waits for one agent in particular no longer.
+        PreferenceOver = "preference_over" {
+            /// The queue.
+            queue: N::Queue = "queue",
+            /// How many relaxation steps hold now.
+            step: u32 = "step",
+            /// How the agents stood who may serve it now.
+            weighed: Weighed = (),
+        },
         /// An agent is reserved for a contact, and about to be rung.
         Offered = "offered" {
             /// The queue.

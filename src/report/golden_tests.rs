@@ -120,6 +120,8 @@ fn afterwards() -> Vec<FactKind> {
         FactKind::TrunkUp { trunk, up: false },
         FactKind::LimitHit { limit: Limit::QueueLength },
         FactKind::Repaired { kind: Repair::AgentStuck },
+        FactKind::PreferenceOver { queue, step: 1, weighed: WEIGHED },
+        FactKind::Repaired { kind: Repair::Missing },
     ]
 }
 
@@ -159,6 +161,8 @@ const LINES: &str = r#"
 {"v":1,"at":1800000012345678,"kind":"trunk_up","contact":"00000000000000000000000007","trunk":"carrier","up":false}
 {"v":1,"at":1800000012345678,"kind":"limit_hit","limit":"queue_length"}
 {"v":1,"at":1800000012345678,"kind":"repaired","contact":"00000000000000000000000007","what":"agent_stuck"}
+{"v":1,"at":1800000012345678,"kind":"preference_over","queue":"water","step":1,"map":3,"free":0,"busy":4,"on_break":1,"offline":2}
+{"v":1,"at":1800000012345678,"kind":"repaired","contact":"00000000000000000000000007","what":"missing"}
 {"v":1,"at":1800000012345678,"kind":"started"}
 {"v":1,"at":1800000012345678,"kind":"file_began","since":1800000000000000}
 {"v":1,"at":1800000012345678,"kind":"file_began"}

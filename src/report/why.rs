@@ -29,6 +29,8 @@ pub enum Decided {
         /// How many relaxation steps hold.
         step: u32,
     },
+    /// It waited for one agent in particular no longer.
+    PreferenceOver,
     /// An agent was reserved for it.
     Offered {
         /// The agent.
@@ -247,6 +249,7 @@ impl Why {
                 }
             }
             What::Widened { step, weighed, .. } if own => self.note(event.at, Decided::Widened { step: *step }, Some(weighed)),
+            What::PreferenceOver { weighed, .. } if own => self.note(event.at, Decided::PreferenceOver, Some(weighed)),
             What::Offered { agent, weighed, queue } => {
                 let served = self.serve.entry(queue.to_string()).or_default();
                 if !served.contains(&**agent) {
@@ -373,7 +376,8 @@ impl fmt::Display for Decided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Decided::Joined => f.write_str("joined"),
-            Decided::Widened { step: 0 } => f.write_str("waits for one agent no longer"),
+            // Logs of earlier versions say so by step 0.
+            Decided::PreferenceOver | Decided::Widened { step: 0 } => f.write_str("waits for one agent no longer"),
             Decided::Widened { step } => write!(f, "may be served by more, step {step}"),
             Decided::Offered { agent } => write!(f, "offered to {agent}"),
             Decided::OfferEnded { agent, outcome } => write!(f, "the offer to {agent} ended: {outcome}"),

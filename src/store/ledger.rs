@@ -34,6 +34,7 @@ pub fn ledger(directory: &Path, contact: ContactId) -> io::Result<Option<Answer>
             kind,
             EventKind::Entered
                 | EventKind::Widened
+                | EventKind::PreferenceOver
                 | EventKind::Offered
                 | EventKind::OfferEnded
                 | EventKind::Left

@@ -145,6 +145,11 @@ impl ClaimProtocol {
         self.agent_owner[slot as usize]
     }
 
+    /// The shard that owns a contact slot.
+    pub(crate) fn owner_of_contact(&self, slot: u32) -> u16 {
+        (slot / self.contacts_per_shard) as u16
+    }
+
     /// The demand of a waiting contact.
     #[cfg(any(hotline_loom, hotline_shuttle, hotline_parked))]
     pub(crate) fn demand_of_waiting(&self, slot: u32) -> Option<DemandId> {

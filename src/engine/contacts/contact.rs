@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::ringing::Ringing;
@@ -167,7 +166,8 @@ pub(super) struct Contact {
     pub(super) transfer: Option<Transfer>,
     /// How often it was passed on.
     pub(super) transfers: u8,
-    pub(super) timers: ArrayVec<(ContactTimer, DeadlineId), { ContactTimer::COUNT }>,
+    /// Seldom more than seven at once.
+    pub(super) timers: SmallVec<[(ContactTimer, DeadlineId); 7]>,
 }
 
 impl Contact {

@@ -92,7 +92,7 @@ fn not_joined(contact: &mut Contact, work: &mut Work<'_, '_>, joining: &Joining<
         NotJoined::Closed => Next::End(EndedBy::System, Some(404)),
         NotJoined::Nobody(wanted) => nobody_here(contact, work, rules, wanted),
         NotJoined::NoSlot => {
-            work.cx.limit_hit(None, Limit::LineSlots);
+            work.cx.limit_hit(Some(contact.id), Limit::LineSlots);
             Next::End(EndedBy::System, Some(503))
         }
         NotJoined::Full => {
@@ -125,7 +125,7 @@ fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRu
 pub(super) fn prefer_nobody(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.stop_timer(work.cx, ContactTimer::Prefer);
     if contact.stay.as_mut().is_some_and(|stay| stay.prefer_nobody(work.cx.matcher)) {
-        tell_widened(contact, work);
+        tell_demand(contact, work, |queue, step, weighed| FactKind::PreferenceOver { queue, step, weighed });
     }
     offers::ask_further(contact, work);
 }
@@ -139,15 +139,16 @@ pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
         contact.set_timer(work.cx, ContactTimer::Relax, next);
     }
     if widened {
-        tell_widened(contact, work);
+        tell_demand(contact, work, |queue, step, weighed| FactKind::Widened { queue, step, weighed });
     }
 }
 
-fn tell_widened(contact: &Contact, work: &mut Work<'_, '_>) {
+/// Reports that the contact waits for another demand from now on, with how the agents stand who may serve it.
+fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(QueueId, u32, Weighed) -> FactKind) {
     let Some(stay) = &contact.stay else { return };
     let demand = stay.slots().next().and_then(|slot| stay.demand(work.cx.matcher, slot));
     let weighed = demand.map_or_else(Weighed::default, |(demand, _)| work.cx.matcher.weigh(demand));
-    contact.fact(work.cx, FactKind::Widened { queue: stay.queue(), step: stay.step() as u32, weighed });
+    contact.fact(work.cx, kind(stay.queue(), stay.step() as u32, weighed));
 }
 
 /// A contact that waits takes the demand that the routing table in force gives it, and its further rings theirs.

@@ -334,11 +334,11 @@ impl<'p> Server<'p> {
             }
             self.read_facts();
             let Some(sent) = self.house.sent.pop_front() else { return };
-            if sent.to == CALLER.parse().expect("an address") { self.to_caller(&sent) } else { self.to_phone(&sent) }
+            if sent.to == CALLER.parse().expect("an address") { self.caller_gets(&sent) } else { self.phone_gets(&sent) }
         }
     }
 
-    fn to_caller(&mut self, sent: &Sent) {
+    fn caller_gets(&mut self, sent: &Sent) {
         let call_id = sent.header(crate::sip::Name::CallId);
         let caller: usize = call_id.trim_start_matches('c').parse().expect("a caller's");
         match (sent.method().as_deref(), sent.status(), &*sent.cseq_method()) {
@@ -354,7 +354,7 @@ impl<'p> Server<'p> {
         }
     }
 
-    fn to_phone(&mut self, sent: &Sent) {
+    fn phone_gets(&mut self, sent: &Sent) {
         let from = sent.to.to_string();
         let branch = sent.header(crate::sip::Name::Via);
         let std::net::IpAddr::V4(address) = sent.to.ip() else { panic!("{from}") };

@@ -142,7 +142,7 @@ fn who_comes_again_waits_for_the_same_agent_a_while() {
         house.pass(Duration::from_secs(31));
     });
     assert_eq!(rung, [1], "then for anyone");
-    assert!(house.kinds().any(|kind| matches!(kind, FactKind::Widened { step: 0, weighed, .. } if weighed.all() == 2)));
+    assert!(house.kinds().any(|kind| matches!(kind, FactKind::PreferenceOver { weighed, .. } if weighed.all() == 2)));
     let (_, rung) = comes_again(|house| {
         on_break(house);
         calls(house, "again");
