@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
 # The referee's load: rounds of all its cases against hotline (and Kamailio, and rtpengine behind it, where they are installed), then the
 # table with medians and aims. `run.sh [ROUNDS]`, three unless told. Needs root, SIPp, taskset, a C compiler and two cores that nobody else uses.
+#
+# `run.sh --pair OLD NEW` plays hotline's cases with two binaries in turns, two rounds, and fails where a median of NEW is worse than OLD's by
+# more than a tenth. PAIR_CASES, a regular expression, plays those cases alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+pair=()
+if [ "${1:-}" = --pair ]; then
+  [ $# -eq 3 ] || { echo "usage: run.sh --pair OLD NEW" >&2; exit 2; }
+  pair=("$(realpath "$2")" "$(realpath "$3")")
+  shift 3
+fi
 rounds=${1:-3}
 binary=target/dist/hotline
 work=$(mktemp -d)
@@ -65,6 +74,46 @@ climb() { # the highest rate on a quarter of a core at which no call fails and n
   [ "$peak" -gt 0 ] || { echo "calls fail at 1,800/s already" >&2; exit 1; }
 }
 
+# A server with an event log and a store of its own.
+recorded() {
+  local records
+  records=$(mktemp -d -p "$work")
+  cat configs/bench.toml - >"$work/recorded.toml" <<END
+[events]
+directory = "$records"
+[store]
+file = "$records/hotline.db"
+END
+  hotline "$work/recorded.toml"
+}
+
+if [ ${#pair[@]} -gt 0 ]; then
+  # TAG CASE...: what hotline is measured by when it is not overloaded.
+  cases=(
+    "hotline q --rate 200 --secs 10" "hotline q --rate 500 --secs 10" "hotline q --rate 2000 --secs 10 --hold 100"
+    "hotline w --n 100 --window 10" "hotline w --n 500 --window 10" "talk w --n 500 --talk --window 10"
+    "hotline w --n 2500 --ramp 100 --window 10"
+    "hotline m --k 100 --ramp 100 --window 10" "hotline m --k 300 --ramp 100 --window 10"
+    "hotline m --k 1000 --ramp 100 --window 10" "hotline m --k 1300 --ramp 100 --window 10"
+    "hotline m --k 1500 --ramp 100 --window 10" "recorded q --rate 500 --secs 10"
+  )
+  for round in 1 2; do
+    echo "round $round of 2"
+    for case in "${cases[@]}"; do
+      [[ $case =~ ${PAIR_CASES:-.} ]] || continue
+      read -r -a words <<<"$case"
+      for which in 0 1; do
+        binary=${pair[which]}
+        if [ "${words[0]}" = recorded ]; then recorded; else hotline configs/bench.toml; fi
+        run "$([ "$which" -eq 0 ] && echo old || echo new)-${words[0]}" "${words[@]:1}"
+      done
+    done
+  done
+  stop
+  python3 tests/load/table.py --pair "$lines"
+  exit
+fi
+
 for ((round = 1; round <= rounds; round++)); do
   echo "round $round of $rounds"
   hotline configs/bench.toml
@@ -82,14 +131,7 @@ for ((round = 1; round <= rounds; round++)); do
   for k in 100 300 1000 1300; do hotline configs/bench.toml && run hotline m --k "$k" --ramp 100 --window 10; done
   hotline configs/bench.toml && run hotline m --k 1500 --ramp 100 --window 10
   # The same calls with an event log and a store.
-  mkdir "$work/records-$round"
-  cat configs/bench.toml - >"$work/recorded.toml" <<END
-[events]
-directory = "$work/records-$round"
-[store]
-file = "$work/records-$round/hotline.db"
-END
-  hotline "$work/recorded.toml"
+  recorded
   run recorded q --rate 500 --secs 10
   if command -v kamailio >/dev/null; then
     kamailio_alone

@@ -2,6 +2,7 @@
 """What the referee's lines come to.
 
   table.py FILE     the medians of all rounds beside the aims; exit code 1 when an aim is missed
+  table.py --pair FILE   the medians of two binaries beside each other; exit code 1 when a new one is worse by more than a tenth
   table.py --line   one line of JSON from standard input, in short
   table.py --well   exit code 1 when a call of the line on standard input failed, or its p99 was 100 ms or more
 
@@ -105,6 +106,33 @@ def table(path):
     return 1 if missed else 0
 
 
+# By how much a new median may be worse than the old one; and what is too little to be told apart, by the digits that are shown.
+WORSE_MAX = 1.1
+
+
+def pair(path):
+    with open(path) as file:
+        lines = [json.loads(line) for line in file]
+    worse = []
+    print("| work | old | new | new / old |\n|---|---|---|---|")
+    for name, (tag, case, number), what, _, digits in ROWS:
+        both = [values(lines, (f"{which}-{tag}", case, number), what) for which in ("old", "new")]
+        if not all(both):
+            continue
+        old, new = map(statistics.median, both)
+        ratio = new / old if old else float("inf") if new else 1.0
+        # What is better the greater it is, is negative here: packets on their way.
+        much = (ratio < 1 / WORSE_MAX if old < 0 else ratio > WORSE_MAX) and new - old > 2 * 10**-digits
+        print(f"| {name} | {abs(old):.{digits}f} | {abs(new):.{digits}f} | {ratio:.2f}{' WORSE' if much else ''} |")
+        if much:
+            worse.append(name)
+    failed = [f"{line['tag']} {line['case']} {number_of(line)}" for line in lines
+              if line["tag"].startswith("new-") and (line.get("failed") or line.get("unfinished")) and number_of(line) != 1500]
+    loud = sum(not quiet(line) for line in lines)
+    print(f"{len(lines)} runs, {loud} of them beside other work; worse: {', '.join(worse) or 'none'}; calls failed in: {', '.join(failed) or 'none'}")
+    return 1 if worse or failed or not lines else 0
+
+
 def line():
     told = json.loads(sys.stdin.read())
     rtp = told.get("rtp") or {}
@@ -120,4 +148,4 @@ def well():
     return 1 if told.get("failed") or told.get("unfinished") or told["inv200_ms_p99"] >= 100 else 0
 
 
-sys.exit({"--line": line, "--well": well}.get(sys.argv[1], lambda: table(sys.argv[1]))())
+sys.exit({"--line": line, "--well": well, "--pair": lambda: pair(sys.argv[2])}.get(sys.argv[1], lambda: table(sys.argv[1]))())
