@@ -96,25 +96,51 @@ impl fmt::Display for Span {
     }
 }
 
-/// A span as `250ms`, `30s`, `2m` or `1h`.
+/// The units of time, from the greatest to the least, in milliseconds.
+const UNITS: [(&str, u32); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// A span of time as configurations and commands write it: `250ms`, `30s`, `1m30s`, `1.5h`, up to a year. The units go
+/// from the greatest to the least, each once; the last number may have decimals.
 ///
 /// # Errors
 /// When it is written otherwise.
 pub fn duration(text: &str) -> Result<Duration, BadSpan> {
-    const HELP: BadSpan = BadSpan("write a span of time as 250ms, 30s, 2m or 1h");
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(HELP)?;
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(HELP),
-    };
-    let number: f64 = number.parse().map_err(|_| HELP)?;
+    const HELP: BadSpan = BadSpan("write a span of time as 250ms, 30s, 1m30s or 2h");
     // A thousand times as much can be drawn, and is still a time.
     const YEAR: Duration = Duration::from_secs(366 * 86_400);
-    Duration::try_from_secs_f64(number * seconds).ok().filter(|span| *span <= YEAR).ok_or(HELP)
+    let (mut rest, mut sum) = (text, Duration::ZERO);
+    let mut units = UNITS.iter();
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(HELP)?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, further) = after.split_at(letters);
+        let (_, millis) = units.find(|(name, _)| *name == unit).ok_or(HELP)?;
+        let whole =
+            number.parse::<u64>().ok().and_then(|number| number.checked_mul(u64::from(*millis))).map(Duration::from_millis);
+        let decimal = || {
+            let number: f64 = number.parse().ok().filter(|_| further.is_empty())?;
+            Duration::try_from_secs_f64(number * f64::from(*millis) / 1_000.0).ok()
+        };
+        sum = whole.or_else(decimal).and_then(|span| sum.checked_add(span)).filter(|sum| *sum <= YEAR).ok_or(HELP)?;
+        rest = further;
+    }
+    Ok(sum)
+}
+
+/// Writes a span of time as [`duration`] reads it, to the millisecond.
+#[must_use]
+pub fn written(span: Duration) -> String {
+    let mut rest = span.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in UNITS {
+        let millis = u128::from(millis);
+        if rest >= millis {
+            text += &format!("{}{unit}", rest / millis);
+            rest %= millis;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// A share of all calls, from none to all of them.
@@ -152,5 +178,39 @@ impl FromStr for Share {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}%", self.0 * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_written_as_they_are_read() {
+        for (text, millis) in [("20s", 20_000), ("1m30s", 90_000), ("200ms", 200), ("1d2h3m4s5ms", 93_784_005), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(written(Duration::from_millis(millis)), text);
+        }
+        for (text, millis) in [("1.5s", 1_500), ("0.5h", 1_800_000), ("1m0.25s", 60_250)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "20",
+            "s",
+            "1s1m",
+            "1s1s",
+            "-1s",
+            "1.5m30s",
+            "1..5s",
+            ".s",
+            "1 s",
+            "5µs",
+            "400d",
+            "99999999999999999999s",
+            "999999999999999999d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

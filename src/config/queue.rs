@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::names::Declared;
 use super::problem::Kind;
 use super::reader::{Section, Text, Value};
-use super::{Context, Later, people, values};
+use super::{Context, Later, people};
 use crate::acd::policy::ChoiceRule;
 use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, RelaxationStep, WhenEmpty};
 use crate::base::words::Channel;
-use crate::base::{AgencyId, AgentId, QueueId};
+use crate::base::{AgencyId, AgentId, QueueId, span};
 use crate::call::numbers;
 use crate::engine::Settings;
 
@@ -73,7 +73,7 @@ pub(super) fn read(cx: &Context<'_>, queue: &Declared<'_>, defaults: &QueueRules
     }
     let never = rules.relaxation.iter().find(|step| rules.wait_max.is_some_and(|max| step.after >= max));
     if let (Some(step), Some(max)) = (never, rules.wait_max) {
-        let (after, max) = (values::written(step.after), values::written(max));
+        let (after, max) = (span::written(step.after), span::written(max));
         let message = format!("the step after {after} is never reached: nobody waits longer than {max}");
         cx.report.warn(Kind::Conflict, &section.spot_of("widen"), message, "write an earlier step or a longer wait_max");
     }
@@ -190,7 +190,7 @@ fn relaxation(cx: &Context<'_>, value: &Value<'_>) -> Vec<RelaxationStep> {
         let Some(after) = after else { continue };
         if let Some(before) = steps.last().filter(|before| before.after >= after) {
             let remedy =
-                format!("write the steps in order: this one after \"{}\" or later", values::written(before.after + SECOND));
+                format!("write the steps in order: this one after \"{}\" or later", span::written(before.after + SECOND));
             cx.report.error(Kind::BadValue, &spot, "this step comes before the one above it", remedy);
         }
         steps.push(RelaxationStep { after, lower_levels_by, more_pools });

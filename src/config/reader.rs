@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Kind, Report, Spot};
 use super::{spell, values};
+use crate::base::span;
 
 /// Text, and its place.
 #[derive(Clone, Debug)]
@@ -101,19 +102,19 @@ impl<'r> Value<'r> {
     }
 
     pub(super) fn duration(&self, range: &RangeInclusive<Duration>) -> Option<Duration> {
-        let span = format!("from \"{}\" to \"{}\"", values::written(*range.start()), values::written(*range.end()));
+        let within = format!("from \"{}\" to \"{}\"", span::written(*range.start()), span::written(*range.end()));
         if let DeValue::Integer(number) = self.value {
-            self.wrong_type("a time with its unit", &format!("write \"{number}s\" for seconds: {span}"));
+            self.wrong_type("a time with its unit", &format!("write \"{number}s\" for seconds: {within}"));
             return None;
         }
         let text = self.text()?;
-        match values::duration(text.text) {
-            Some(duration) if range.contains(&duration) => Some(duration),
-            Some(_) => {
-                self.bad(format!("{:?} is out of range", text.text), format!("write a time {span}"));
+        match span::duration(text.text) {
+            Ok(duration) if range.contains(&duration) => Some(duration),
+            Ok(_) => {
+                self.bad(format!("{:?} is out of range", text.text), format!("write a time {within}"));
                 None
             }
-            None => {
+            Err(_) => {
                 self.bad(format!("{:?} is not a time", text.text), "write a time such as \"20s\", \"1m30s\" or \"200ms\"");
                 None
             }

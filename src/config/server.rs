@@ -10,6 +10,7 @@ use super::problem::{Kind, Report, Spot};
 use super::reader::{Section, Text, Value};
 use super::values;
 use super::{EventLog, Http, Log, LogFormat, LogLevel, Server};
+use crate::base::span;
 use crate::base::words::Transport;
 use crate::engine::settings::{Challenges, Limits, PhoneHeaders, Registration};
 use crate::media;
@@ -305,7 +306,7 @@ fn registration(section: &Section<'_>) -> Registration {
     };
     if registration.expires_min > registration.expires_max {
         let message = "the shortest registration is longer than the longest";
-        let remedy = format!("write expires_min = \"{}\" or less", values::written(registration.expires_max));
+        let remedy = format!("write expires_min = \"{}\" or less", span::written(registration.expires_max));
         section.report.error(Kind::Conflict, &section.spot_of("expires_min"), message, remedy);
     }
     registration

@@ -1,11 +1,9 @@
-//! How single values are written: durations, addresses, prefixes, ports, names. Pure functions; each `Err` says what to
+//! How single values are written: addresses, prefixes, ports, names. Pure functions; each `Err` says what to
 //! write instead.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use super::spell;
 use crate::base::words::Transport;
@@ -16,47 +14,6 @@ use crate::engine::settings::FixedContact;
 const SIP_PORT: u16 = 5060;
 /// The longest name.
 const NAME_MAX: usize = 64;
-
-/// Reads a duration such as `1m30s`: whole numbers, each with its unit, from days to milliseconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut sum = Duration::ZERO;
-    let mut last_unit = u64::MAX;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let number: u64 = rest[..digits].parse().ok()?;
-        let unit_millis = match &rest[digits..digits + letters] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        // The units go from the greatest to the least, each once.
-        if unit_millis >= last_unit {
-            return None;
-        }
-        last_unit = unit_millis;
-        sum = sum.checked_add(Duration::from_millis(number.checked_mul(unit_millis)?))?;
-        rest = &rest[digits + letters..];
-    }
-    (!text.is_empty()).then_some(sum)
-}
-
-/// Writes a duration as [`duration`] reads it.
-pub(super) fn written(duration: Duration) -> String {
-    let mut rest = duration.as_millis();
-    let mut text = String::new();
-    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
-        if rest >= millis {
-            let _ = write!(text, "{}{unit}", rest / millis);
-            rest %= millis;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
 
 /// One of a few keywords.
 pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
@@ -191,18 +148,6 @@ pub(super) fn fixed_contact(text: &str) -> Result<FixedContact, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_as_they_are_read() {
-        for (text, millis) in [("20s", 20_000), ("1m30s", 90_000), ("200ms", 200), ("1d2h3m4s5ms", 93_784_005), ("0s", 0)] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
-            assert_eq!(written(Duration::from_millis(millis)), text);
-        }
-        for text in ["", "20", "s", "1s1m", "1s1s", "-1s", "1.5s", "1 s", "99999999999999999999s", "999999999999999999d", "5µs"]
-        {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn prefixes_have_no_bits_beyond_their_length() {
