@@ -11,7 +11,9 @@
 //! are more agents on loan than may be. Emergencies need no loan.
 //!
 //! Wake-ups, after a fence each, say which owner has to look. A contact that waits wakes the owner of an agent that
-//! might be lent. An owner that gives a permit back, or signs an agent in, looks for an agent that is wanted.
+//! might be lent. An owner that gives a permit back, or signs an agent in, looks for an agent that is wanted. It wakes
+//! one agent, on behalf of all that wait. So an agent that is not lent after all (claimed or paused meanwhile, wanted
+//! no more, moved to another agency) has its owner look for another one.
 
 use super::claim::{AgentView, ContactSlot};
 use super::matcher::Matcher;
@@ -133,9 +135,14 @@ impl Loans {
 }
 
 impl Matcher {
-    /// *Owner.* The agent was woken, for any reason, or has become ready. If it is free, its agency lends, and a
-    /// contact waits for it elsewhere, it is lent. If it is free no more, another agent may be wanted in its place.
+    /// *Owner.* The agent was woken, for any reason. If it is free, its agency lends, and a contact waits for it
+    /// elsewhere, it is lent. Otherwise another agent may be wanted in its place.
     pub fn consider_loan(&self, agent: AgentId) {
+        self.consider(agent, true);
+    }
+
+    /// The same where the agent was not `asked`, but is free since now: then nobody relies on it to ask another.
+    pub(super) fn consider(&self, agent: AgentId, asked: bool) {
         if self.loans.any.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -150,33 +157,36 @@ impl Matcher {
             }
             return;
         }
-        if !self.protocol.is_wanted(&table, agent.0, lent) || !self.loans.take(&table, agency, agent) {
+        if self.protocol.first_for(&table, agent.0, lent).is_none() {
+            // The contact that it was asked for may have left, while another waits for another agent.
+            if asked && does(Step::AskOn) {
+                self.look_for_loans(&table, agency);
+            }
+            return;
+        }
+        if !self.loans.take(&table, agency, agent) {
             return;
         }
         self.protocol.regroup(agent.0, lent);
         if does(Step::BackToOwnGroup) {
             self.protocol.regroup(agent.0, own);
         }
-        if self.is_on_loan(&table, own, agent) {
+        // The contact's demand may be of a newer routing table, in which the group is still what it was.
+        let newer = self.protocol.routing_table();
+        let now = if does(Step::TableAfterLoan) { &newer } else { &table };
+        if self.protocol.is_held_for(agent.0, |demand| now.to_borrow(own, demand).is_some()) {
             // Where one more may be lent, one more may be wanted.
-            return self.look_for_loans(&table, agency);
+            return self.look_for_loans(now, agency);
         }
         self.loan_over(agent);
-    }
-
-    /// Whether the agent of skill group `own` is held for a contact that it could not serve from there.
-    fn is_on_loan(&self, table: &RoutingTable, own: SkillGroupId, agent: AgentId) -> bool {
-        let AgentView::Held { contact, offered: true } = self.protocol.view_agent(agent.0) else { return false };
-        self.protocol.demand_of_contact(contact.0).is_some_and(|demand| table.to_borrow(own, demand).is_some())
     }
 
     /// *Owner.* The agent's permit, if it has one, is free for another agent.
     pub(super) fn loan_over(&self, agent: AgentId) {
         if let Some(agency) = self.loans.give_back(agent) {
-            let table = self.protocol.routing_table();
             fence(Ordering::SeqCst);
             if does(Step::LookAfterLoan) {
-                self.look_for_loans(&table, agency);
+                self.look_for_loans(&self.protocol.routing_table(), agency);
             }
         }
     }
@@ -211,22 +221,23 @@ impl Matcher {
         }
     }
 
-    /// An agent has signed in to the skill group `on`, and was in `was_on` before.
-    pub(super) fn signed(&self, on: Option<SkillGroupId>, was_on: Option<SkillGroupId>) {
+    /// An agent has signed in to the skill group `on`, and was in `was_on` before. Only an agent's own number is counted.
+    pub(super) fn signed(&self, is_own: bool, on: Option<SkillGroupId>, was_on: Option<SkillGroupId>) {
         let table = self.protocol.routing_table();
         let keeper = |group: Option<SkillGroupId>| group.and_then(|group| table.kept_for(group));
         let (on, was_on) = (keeper(on), keeper(was_on));
         if on == was_on {
             return;
         }
-        if let Some(was_on) = was_on {
-            self.loans.sign(was_on, false);
+        if is_own {
+            was_on.into_iter().for_each(|agency| self.loans.sign(agency, false));
+            on.into_iter().for_each(|agency| self.loans.sign(agency, true));
         }
-        if let Some(on) = on {
-            self.loans.sign(on, true);
-            fence(Ordering::SeqCst);
-            self.look_for_loans(&table, on);
-        }
+        fence(Ordering::SeqCst);
+        let table = self.protocol.routing_table();
+        // The agent may have been asked for a loan by the agency that it has left.
+        let left = was_on.filter(|_| does(Step::LookAfterLeaving));
+        left.into_iter().chain(on.filter(|_| is_own)).for_each(|agency| self.look_for_loans(&table, agency));
     }
 
     /// Whether the agent has a permit.
@@ -252,7 +263,58 @@ impl Matcher {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::claim::{ContactView, Left};
+    use super::super::matcher::{Size, Standing};
+    use super::super::queue::tests::plain;
+    use super::super::routing_table::{Directory, tests::agent};
     use super::*;
+    use crate::base::{QueueId, Time};
+
+    #[test]
+    fn a_loan_that_is_wanted_of_one_agent_no_more_is_made_by_another() {
+        // Each queue of the second agency wants one agent of the first, which lends one at a time.
+        let mut queues: Vec<_> = (0..3).map(|number| plain(&format!("q{number}"), &[], &[number])).collect();
+        queues.iter_mut().for_each(|queue| queue.agency = AgencyId(1));
+        let directory = Directory {
+            queues: queues.into_iter().map(Some).collect(),
+            agents: (0..3).map(|number| agent(&format!("a{number}"), &[], &[number])).collect(),
+            languages: Vec::new(),
+            lending: vec![Some(Lending { at_most: 1, own_percent: 0 }), None],
+            agent_slots_from: None,
+        };
+        let size = Size { shards: 1, contacts_per_shard: 3, agents: 3, queues: 3, agencies: 2 };
+        let matcher = Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0);
+        for number in 0..3 {
+            matcher.set_standing(AgentId(number), Some(Standing::Free));
+            matcher.ready(AgentId(number), Time::from_secs(1), Duration::ZERO);
+        }
+        let listen = || {
+            while matcher.has_wake_ups(0) {
+                matcher.woken_contacts(0, |_| {});
+                matcher.woken_agents(0, |agent| matcher.consider_loan(agent));
+            }
+        };
+        for number in [2, 0, 1] {
+            let (since, queue) = (Time::from_secs(2), QueueId(number));
+            let demand = matcher.routing_table().demand(queue, None, 0).unwrap();
+            let key = matcher.key(since, Duration::ZERO, false);
+            matcher.arrive(ContactSlot(number), queue, 9, demand, key, since).unwrap();
+            listen();
+        }
+        let views = || [0, 1, 2].map(|slot| matcher.contact(ContactSlot(slot)));
+        assert_eq!(views(), [ContactView::Waiting, ContactView::Waiting, ContactView::Offered(AgentId(2))]);
+
+        matcher.accept(ContactSlot(2));
+        listen();
+        matcher.release(AgentId(2));
+        // The first agent is asked, and before it is considered nobody waits for it.
+        matcher.set_standing(AgentId(2), Some(Standing::Break));
+        assert_eq!(matcher.leave(ContactSlot(0)), Left::Waited);
+        listen();
+        assert_eq!(views(), [ContactView::Gone, ContactView::Offered(AgentId(1)), ContactView::Served]);
+    }
 
     #[test]
     fn what_is_kept_is_rounded_up() {

@@ -290,7 +290,7 @@ impl Matcher {
         let group = self.protocol.routing_table().group(agent);
         let Some(group) = group else { return false };
         self.protocol.ready(agent.0, group, now, u32::try_from(occupied.as_secs()).unwrap_or(u32::MAX));
-        self.consider_loan(agent);
+        self.consider(agent, false);
         self.wake_joints(agent);
         true
     }
@@ -315,7 +315,7 @@ impl Matcher {
         if let Some((_, what)) = counted(self.counted[agent.index()].load(Ordering::Relaxed)) {
             self.count(agent, group, Some(what.standing()));
         }
-        self.consider_loan(agent);
+        self.consider(agent, false);
         self.wake_joints(agent);
     }
 
@@ -344,9 +344,8 @@ impl Matcher {
         if let Some(was_on) = was_on {
             counter(was_on).fetch_sub(1, Ordering::AcqRel);
         }
-        if self.protocol.routing_table().is_agents_own(agent) {
-            self.signed(on.map(|(group, _)| group), was_on.map(|(group, _)| group));
-        }
+        let is_own = self.protocol.routing_table().is_agents_own(agent);
+        self.signed(is_own, on.map(|(group, _)| group), was_on.map(|(group, _)| group));
     }
 
     // ---- anybody ----

@@ -54,6 +54,18 @@ pub(crate) enum Step {
     LookAfterLoan,
     /// When an agent that was asked for a loan is free no more, another is asked.
     AnotherIsAsked,
+    /// When nobody waits any more for an agent that was asked for a loan, another is asked.
+    AskOn,
+    /// A look for an agent who might be lent settles the claims that agents are under.
+    SettleInLook,
+    /// Whether an agent is on loan is told by the routing table that is in force once it is held.
+    TableAfterLoan,
+    /// When an agent has left an agency that lends, another is asked.
+    LookAfterLeaving,
+    /// A look for an agent who might be lent passes over those whose owner has yet to move them.
+    PassMoved,
+    /// An agent whose contact was answered before its owner has looked keeps its permit.
+    KeepPermit,
     /// An agent that stays free wakes the joint requests.
     WakeJoints,
     /// A joint request that has one agent holds nobody, unless it has the reservation lease.

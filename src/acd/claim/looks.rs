@@ -4,32 +4,36 @@ use super::super::priority_list::Seen;
 use super::super::ready_index::{Mask, Order};
 use super::super::routing_table::{DemandId, RoutingTable, Served, SkillGroupId};
 use super::super::state_word::{AgentStateWord, ContactGeneration, ContactStateWord};
+use super::super::step::{Step, does};
 use super::{ClaimProtocol, ContactSlot, Key, Waiting};
+use crate::base::AgentId;
 use crate::base::sync::Ordering;
 
 impl ClaimProtocol {
-    /// Whether the agent is ready, and a contact waits that it could serve in `group`.
-    pub(crate) fn is_wanted(&self, table: &RoutingTable, slot: u32, group: SkillGroupId) -> bool {
-        matches!(self.agent(slot), AgentStateWord::Ready(_)) && self.look(table, (slot, group), None).is_some()
-    }
-
     /// A ready agent of one of `groups` for whom a contact waits that it could serve in the skill group of its loan.
     pub(crate) fn wanted_of(&self, table: &RoutingTable, groups: &[Mask]) -> Option<u32> {
         Mask::buckets(groups).map(SkillGroupId).find_map(|group| {
             self.look_in(table.demands_of(table.lent_as(group)?), None)?;
+            let has_left = |slot| does(Step::PassMoved) && table.group(AgentId(slot)) != Some(group);
             let mut ready = None;
             self.groups.scan(
                 &[Mask::one(group.0)],
                 Order::ByKey,
                 &mut ready,
                 |_| u64::MAX,
-                |ready, _, _, entry| match self.look_at_agent(group, entry) {
-                    Ok((AgentStateWord::Ready(_), _)) => {
-                        *ready = Some(entry.slot());
-                        Seen::Stop
+                |ready, _, _, entry| loop {
+                    match self.look_at_agent(group, entry) {
+                        // Its owner has yet to move it to another group, and then considers it anyway.
+                        Ok((AgentStateWord::Ready(_), _)) if has_left(entry.slot()) => return Seen::Pass,
+                        Ok((AgentStateWord::Ready(_), _)) => {
+                            *ready = Some(entry.slot());
+                            return Seen::Stop;
+                        }
+                        // The claim may fail, and nobody would look for a loan then.
+                        Ok((claim, _)) if does(Step::SettleInLook) => self.settle(entry.slot(), claim),
+                        Ok(_) => return Seen::Pass,
+                        Err(seen) => return seen,
                     }
-                    Ok(_) => Seen::Pass,
-                    Err(seen) => seen,
                 },
             );
             ready
@@ -116,6 +120,17 @@ impl ClaimProtocol {
         let word = self.agent(slot);
         let AgentStateWord::Held { contact, .. } = word else { return None };
         Some((contact, word))
+    }
+
+    /// Whether the agent is held for a contact with `one_of` these demands. The demand of a contact that is not offered
+    /// to it any more is not known: the answer is yes then.
+    pub(crate) fn is_held_for(&self, slot: u32, one_of: impl FnOnce(DemandId) -> bool) -> bool {
+        let AgentStateWord::Held { contact, cg, ag } = self.agent(slot) else { return false };
+        let demand = self.contacts[contact as usize].cells[cg.cell()].bucket.load(Ordering::Acquire);
+        match self.contact(contact) == (ContactStateWord::Offered { agent: slot, ag, cg }) {
+            true => one_of(DemandId(demand)),
+            false => does(Step::KeepPermit),
+        }
     }
 
     /// The key of the contact that would come first to the agent, if it were ready in `group`; `None`: no contact waits

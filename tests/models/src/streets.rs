@@ -255,6 +255,12 @@ const MUTANTS: &[(Step, Play)] = &[
     (Step::ReuseAcknowledged, Play::DirectoryVersions),
     (Step::LookAfterLoan, Play::Loans),
     (Step::AnotherIsAsked, Play::Loans),
+    (Step::AskOn, Play::UnlikeLoans),
+    (Step::SettleInLook, Play::StoppedLoans),
+    (Step::TableAfterLoan, Play::ChangedLoans),
+    (Step::KeepPermit, Play::ChangedLoans),
+    (Step::LookAfterLeaving, Play::ChangedLoans),
+    (Step::PassMoved, Play::ChangedLoans),
     (Step::BackToOwnGroup, Play::Loans),
     (Step::WakeJoints, Play::Joints),
     (Step::TakeBothOut, Play::Joints),
@@ -274,18 +280,39 @@ enum Play {
     DirectoryVersions,
     /// Agencies that lend.
     Loans,
+    /// One that lends agents of whom each is wanted by others.
+    UnlikeLoans,
+    /// One that lends, while another agency's owner is stopped somewhere.
+    StoppedLoans,
+    /// One that lends, and a directory that changes.
+    ChangedLoans,
     /// Contacts that want two agents.
     Joints,
     /// Agents who may have several contacts.
     AgentSlots,
 }
 
+const PLAYS: [Play; 9] = [
+    Play::Whole,
+    Play::Stopped,
+    Play::DirectoryVersions,
+    Play::Loans,
+    Play::UnlikeLoans,
+    Play::StoppedLoans,
+    Play::ChangedLoans,
+    Play::Joints,
+    Play::AgentSlots,
+];
+
 fn run(executions: usize, what: Play) -> Option<String> {
     let play = move || match what {
         Play::Whole => play(false),
         Play::Stopped => play(true),
         Play::DirectoryVersions => directory_versions::play(),
-        Play::Loans => lenders::play(),
+        Play::Loans => lenders::play(&lenders::ALIKE),
+        Play::UnlikeLoans => lenders::play(&lenders::UNLIKE),
+        Play::ChangedLoans => lenders::play(&lenders::CHANGED),
+        Play::StoppedLoans => lenders::play(&lenders::STOPPED),
         Play::Joints => joints::play(),
         Play::AgentSlots => agent_slots::play(),
     };
@@ -307,29 +334,29 @@ fn run(executions: usize, what: Play) -> Option<String> {
 pub(crate) fn main() -> ExitCode {
     let arguments: BTreeSet<String> = std::env::args().skip(1).collect();
     let executions = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
+    let mutants = arguments.contains("--mutants");
+    let all = arguments.iter().all(|argument| argument.starts_with("--") || argument.parse::<usize>().is_ok());
+    let wanted = |name: String| all || arguments.contains(&name);
     std::panic::set_hook(Box::new(|_| {}));
     let mut failures = 0;
-    if arguments.contains("--mutants") {
-        for (step, what) in MUTANTS {
-            take_out(Some(*step));
-            match run(executions, *what) {
-                Some(failed) => println!("caught  {step:?}: {failed}"),
-                None => {
-                    println!("MISSED  {step:?}");
-                    failures += 1;
-                }
+    for (step, what) in MUTANTS.iter().filter(|(step, _)| mutants && wanted(format!("{step:?}"))) {
+        take_out(Some(*step));
+        match run(executions, *what) {
+            Some(failed) => println!("caught  {step:?}: {failed}"),
+            None => {
+                println!("MISSED  {step:?}");
+                failures += 1;
             }
-            take_out(None);
         }
-    } else {
-        for what in [Play::Whole, Play::Stopped, Play::DirectoryVersions, Play::Loans, Play::Joints, Play::AgentSlots] {
-            let begun = std::time::Instant::now();
-            match run(executions, what) {
-                None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),
-                Some(failed) => {
-                    println!("FAILED, {what:?}: {failed}");
-                    failures += 1;
-                }
+        take_out(None);
+    }
+    for what in PLAYS.into_iter().filter(|what| !mutants && wanted(format!("{what:?}"))) {
+        let begun = std::time::Instant::now();
+        match run(executions, what) {
+            None => println!("{executions} executions, {:.1?}, {what:?}", begun.elapsed()),
+            Some(failed) => {
+                println!("FAILED, {what:?}: {failed}");
+                failures += 1;
             }
         }
     }
