@@ -17,7 +17,7 @@ use super::matcher::Matcher;
 use super::queue::{QueueRules, WhenEmpty};
 use super::{ContactSlot, DemandId, Key};
 use crate::base::words::{Channel, EstimateOutcome};
-use crate::base::{AgentId, Estimate, QueueId, SkillId, Time};
+use crate::base::{AgentId, Estimate, QueueId, SkillId, Time, Weighed};
 
 /// What a stay works with.
 pub struct Floor<'a, C> {
@@ -176,6 +176,12 @@ impl Stay {
         &self.estimate
     }
 
+    /// Its own slot in the matcher.
+    #[must_use]
+    pub const fn slot(&self) -> ContactSlot {
+        self.slot
+    }
+
     /// Its slots in the matcher, its own first.
     pub fn slots(&self) -> impl Iterator<Item = ContactSlot> {
         std::iter::once(self.slot).chain(self.further.iter().copied())
@@ -213,6 +219,12 @@ impl Stay {
             None => table.demand(self.queue, self.language, self.step)?,
         };
         Some((demand, self.place))
+    }
+
+    /// How the agents stand who may serve it, for the demand that it has in this slot.
+    #[must_use]
+    pub fn weigh(&self, matcher: &Matcher, slot: ContactSlot) -> Weighed {
+        self.demand(matcher, slot).map_or_else(Weighed::default, |(demand, _)| matcher.weigh(demand))
     }
 
     /// Has the contact rung for by as many agents as its queue says. Who waits for one agent in particular wants nobody

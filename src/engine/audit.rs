@@ -25,7 +25,7 @@ pub(super) fn audit(
     audit_index(&views, matcher)?;
     audit_deadlines(&views)?;
     audit_phones(now, settings, desks, lives)?;
-    let legs: Vec<_> = legs.all().collect();
+    let legs: Vec<_> = legs.views().collect();
     contacts.audit(&legs, &views, matcher)
 }
 

@@ -16,6 +16,7 @@ use self::last_agent::LastAgents;
 use self::work::{Next, Shared, Work};
 use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, ToLeg, Want};
 use super::context::Context;
+use super::legs::LegView;
 use super::sabotage::Rule;
 use super::settings::Settings;
 use crate::acd::contact_slots::ContactSlots;
@@ -97,7 +98,12 @@ impl Contacts {
     }
 
     /// The trunks.
-    pub(super) fn trunks(&mut self) -> &mut Trunks {
+    pub(super) const fn trunks(&self) -> &Trunks {
+        &self.shared.trunks
+    }
+
+    /// The trunks, which the hub admits calls by and probes.
+    pub(super) const fn trunks_mut(&mut self) -> &mut Trunks {
         &mut self.shared.trunks
     }
 
@@ -198,7 +204,7 @@ impl Contacts {
 
     /// An agent has signed out: whoever waits for nobody any more may leave.
     pub(super) fn agent_left(&mut self, cx: &mut Context<'_>) {
-        for key in self.keys(Contact::is_in_queue) {
+        for key in self.all(None) {
             let Some(contact) = find(&mut self.contacts, key) else { continue };
             let work = &mut Work { cx, shared: &mut self.shared };
             let next = queue::agent_left(contact, work);
@@ -226,7 +232,7 @@ impl Contacts {
         cx: &mut Context<'_>,
         key: ContactKey,
         taken: Option<(AgentId, Want)>,
-        legs: &[(LegKey, Role)],
+        legs: &[LegView],
     ) -> Option<ContactId> {
         let contact = find(&mut self.contacts, key)?;
         let work = &mut Work { cx, shared: &mut self.shared };
@@ -234,17 +240,15 @@ impl Contacts {
             work.cx.tell_desk(agent, want.given_back());
         }
         // Whatever legs of it there are are its own by now, and no others.
-        for (leg, role) in legs {
-            if *leg != contact.caller.leg && contact.other(*leg).is_none() {
-                contact.calls_asked += 1;
-                end::call_answered(contact, work, *role, &[*leg]);
+        for LegView { key, role, .. } in legs {
+            if *key != contact.caller.leg && contact.other(*key).is_none() {
+                end::adopt(contact, work, *role, &[*key]);
             }
         }
         end::forget_calls(contact, work);
         let known: SmallVec<[LegKey; 4]> = contact.others.iter().map(|party| party.leg).chain([contact.caller.leg]).collect();
-        for leg in known.into_iter().filter(|known| legs.iter().all(|(leg, _)| leg != known)) {
-            let role = end::forget_leg(contact, leg);
-            end::leg_gone(work, role);
+        for leg in known.into_iter().filter(|known| legs.iter().all(|leg| leg.key != *known)) {
+            end::leg_over(contact, work, leg);
         }
         let id = contact.id;
         if matches!(contact.phase, Phase::Over) {
@@ -266,11 +270,8 @@ impl Contacts {
 
     /// Every contact, or those that an agent is in.
     pub(super) fn all(&self, with: Option<AgentId>) -> Vec<ContactKey> {
-        self.keys(|contact| with.is_none_or(|agent| contact.has(agent)))
-    }
-
-    fn keys(&self, which: impl Fn(&Contact) -> bool) -> Vec<ContactKey> {
-        self.contacts.iter().filter(|(_, contact)| which(contact)).map(|(_, contact)| contact.key).collect()
+        let which = |contact: &&Contact| with.is_none_or(|agent| contact.has(agent));
+        self.contacts.iter().map(|(_, contact)| contact).filter(which).map(|contact| contact.key).collect()
     }
 
     fn get(&self, key: ContactKey) -> Option<&Contact> {
@@ -340,8 +341,7 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
         LegEvent::Answered => return ring::answered(contact, work, leg),
         LegEvent::Unusable => return ring::phone_failed(contact, work, leg, ringing::Failure::UNUSABLE),
         LegEvent::Failed(why) => {
-            let role = end::forget_leg(contact, leg);
-            end::leg_gone(work, role);
+            end::leg_over(contact, work, leg);
             return ring::call_failed(contact, work, leg, why);
         }
         LegEvent::Unanswerable(status) => {
@@ -377,10 +377,7 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
             go_on(contact, work, next);
             end::leg_gone(work, role);
         }
-        LegEvent::Over => {
-            let role = end::forget_leg(contact, leg);
-            end::leg_gone(work, role);
-        }
+        LegEvent::Over => end::leg_over(contact, work, leg),
     }
     Next::Rest
 }

@@ -21,7 +21,7 @@ use crate::sip::session::{Admission, NotAdmitted};
 use crate::sip::stack::counts::Rejected;
 
 /// Whose a call is and where it leads: all of its arrival but its session and its leg.
-struct Taken<'a> {
+struct Admitted<'a> {
     trunk: Option<(TrunkId, &'a TrunkRules)>,
     own: Option<AgentId>,
     begin: &'a Begin,
@@ -80,14 +80,14 @@ impl Engine {
             return Err(Refusal::MERGED);
         }
         self.room_for(now, flow, emergency)?;
-        if let Err(refusal) = self.contacts.trunks().admit(now, (trunk, rules), emergency) {
+        if let Err(refusal) = self.contacts.trunks_mut().admit(now, (trunk, rules), emergency) {
             return Err(self.limit_hit(now, trunk_limit(refusal)));
         }
         let sdp_offer = read_sdp_offer(message)?;
         let number = caller_number(message, rules).into();
         let (trunk, begin, dialled) = (Some((trunk, rules)), Begin::Lead(target), dialled.into());
-        let taken = Taken { trunk, own: None, begin: &begin, emergency, number, dialled };
-        let contact = self.take(now, (flow, message), taken, sdp_offer)?;
+        let admitted = Admitted { trunk, own: None, begin: &begin, emergency, number, dialled };
+        let contact = self.take(now, (flow, message), admitted, sdp_offer)?;
         self.out.tell_contact(contact, ToContact::Begin(begin));
         Ok(())
     }
@@ -117,8 +117,8 @@ impl Engine {
         let sdp_offer = read_sdp_offer(message)?;
         let name = settings.directory.agents[agent.index()].as_ref().map(|profile| profile.name.clone());
         let (number, dialled) = (name.unwrap_or_default(), user.into());
-        let taken = Taken { trunk: None, own: Some(agent), begin: &begin, emergency, number, dialled };
-        let contact = self.take(now, (flow, message), taken, sdp_offer)?;
+        let admitted = Admitted { trunk: None, own: Some(agent), begin: &begin, emergency, number, dialled };
+        let contact = self.take(now, (flow, message), admitted, sdp_offer)?;
         // The desk hears of the call before it begins: nobody is to be matched to a call of their own.
         if command != ToDesk::OwnCall || self.taken_out.holds(Rule::BusyFirst) {
             lend!(self, now).tell_desk(agent, command);
@@ -162,28 +162,28 @@ impl Engine {
         &mut self,
         now: Time,
         (flow, message): (&Flow, &Message<'_>),
-        taken: Taken<'_>,
+        admitted: Admitted<'_>,
         sdp_offer: Description,
     ) -> Result<ContactKey, Refusal> {
-        let behind_nat = taken.own.is_some();
-        let admission = Admission { behind_nat, credentials: taken.trunk.and_then(|(_, rules)| credentials(rules)) };
+        let behind_nat = admitted.own.is_some();
+        let admission = Admission { behind_nat, credentials: admitted.trunk.and_then(|(_, rules)| credentials(rules)) };
         let session = self.sessions.incoming(now, flow, message, &admission).map_err(|why| {
             let counted = if why == NotAdmitted::Merged { Rejected::Loop } else { Rejected::Malformed };
             Refusal::new(why.status(), counted)
         })?;
         let call_id = self.sessions.call_id(session).unwrap_or_default().into();
-        let target = if let Begin::Lead(target) = taken.begin { Some(*target) } else { None };
+        let target = if let Begin::Lead(target) = admitted.begin { Some(*target) } else { None };
         let cx = &mut lend!(self, now);
         let key = self.legs.next_key(cx);
         let arrival = Arrival {
             caller: key,
-            trunk: taken.trunk.map(|(trunk, _)| trunk),
-            own: taken.own,
-            busies_owner: taken.own.is_some() && !matches!(taken.begin, Begin::Confirm(_)),
+            trunk: admitted.trunk.map(|(trunk, _)| trunk),
+            own: admitted.own,
+            busies_owner: admitted.own.is_some() && !matches!(admitted.begin, Begin::Confirm(_)),
             target,
-            emergency: taken.emergency,
-            number: taken.number,
-            dialled: taken.dialled,
+            emergency: admitted.emergency,
+            number: admitted.number,
+            dialled: admitted.dialled,
             call_id,
             max_forwards: message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1),
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use self::leg::{NewLeg, SDP};
+use self::leg::{Beside, NewLeg, SDP};
 use self::media::Endpoints;
 use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, NotRung, Rung, ToContact, ToLeg, Whom};
 use super::context::Context;
@@ -19,7 +19,7 @@ use super::sabotage::Rule;
 use super::settings::credentials;
 use crate::base::hash::Keyed;
 use crate::base::words::Limit;
-use crate::base::{AgentId, Codec, EndpointId, TrunkId};
+use crate::base::{AgentId, EndpointId, TrunkId};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sdp::Description;
@@ -47,6 +47,16 @@ pub(super) struct NewCaller {
     pub(super) sdp_offer: Description,
 }
 
+/// A leg as others see it for the audit.
+#[derive(Clone, Copy)]
+pub(super) struct LegView {
+    pub(super) key: LegKey,
+    /// Whom it reports to.
+    pub(super) contact: ContactKey,
+    pub(super) role: Role,
+    pub(super) ending: bool,
+}
+
 /// All legs of one shard.
 pub(super) struct Legs {
     legs: Slab<Leg>,
@@ -55,23 +65,31 @@ pub(super) struct Legs {
     endpoints: Endpoints,
 }
 
-/// The codec that a leg has agreed on.
-fn codec_of(legs: &Slab<Leg>, leg: Option<LegKey>) -> Option<Codec> {
-    let key = leg?;
-    legs.get(key.slot as usize).filter(|leg| leg.key == key)?.codec()
-}
-
-/// As media threads are told what a party hears. `None` where the other party cannot be heard.
-fn feed(legs: &Slab<Leg>, heard: Heard) -> Option<Feed> {
-    Some(match heard {
-        Heard::Nothing => Feed::Nothing,
-        Heard::Prompts { names, token } => Feed::Prompts { names, token },
-        Heard::Music(name) => Feed::Music(name),
-        Heard::Leg(other) => Feed::Peer(legs.get(other.slot as usize).filter(|leg| leg.key == other)?.endpoint()?),
-    })
+/// Looks up what a message to a leg says of another.
+fn beside(legs: &Slab<Leg>, message: &ToLeg) -> Beside {
+    let (like, heard) = match message {
+        ToLeg::Hear { what, .. } => (None, what.as_ref()),
+        ToLeg::Accept { like, hears, .. } => (*like, hears.as_ref()),
+        ToLeg::Progress { like, hears } => (*like, Some(hears)),
+        _ => return Beside::default(),
+    };
+    let like = like.and_then(|leg| get(legs, leg)?.codec());
+    // Whoever cannot be heard is not.
+    let feed = heard.and_then(|heard| match heard {
+        Heard::Nothing => Some(Feed::Nothing),
+        Heard::Prompts { names, token } => Some(Feed::Prompts { names: names.clone(), token: *token }),
+        Heard::Music(name) => Some(Feed::Music(name.clone())),
+        Heard::Leg(other) => get(legs, *other)?.endpoint().map(Feed::Peer),
+    });
+    Beside { like, feed }
 }
 
 /// A leg, if it is there.
+fn get(legs: &Slab<Leg>, key: LegKey) -> Option<&Leg> {
+    legs.get(key.slot as usize).filter(|leg| leg.key == key)
+}
+
+/// A leg to be changed, if it is there.
 fn find(legs: &mut Slab<Leg>, key: LegKey) -> Option<&mut Leg> {
     legs.get_mut(key.slot as usize).filter(|leg| leg.key == key)
 }
@@ -100,13 +118,13 @@ impl Legs {
 
     /// The contact that a leg reports to.
     pub(super) fn reports_to(&self, key: LegKey) -> Option<ContactKey> {
-        self.get(key).map(|leg| leg.contact.key)
+        get(&self.legs, key).map(|leg| leg.contact.key)
     }
 
     /// The leg whose session it is.
     pub(super) fn with_session(&self, session: SessionId) -> Option<LegKey> {
         let key = (*self.of_session.get(session.index())?)?;
-        self.get(key).filter(|leg| leg.session == session).map(|leg| leg.key)
+        get(&self.legs, key).filter(|leg| leg.session == session).map(|leg| leg.key)
     }
 
     /// The leg whose endpoint it is.
@@ -114,10 +132,14 @@ impl Legs {
         self.endpoints.owner(endpoint)
     }
 
-    /// Every leg, for the audit and after a fault: its name, whom it reports to, whose it is, and whether it is ending.
-    pub(super) fn all(&self) -> impl Iterator<Item = (LegKey, ContactKey, Role, bool)> {
-        let ending = |leg: &Leg| leg.state == LegState::Ending;
-        self.legs.iter().map(move |(_, leg)| (leg.key, leg.contact.key, leg.role, ending(leg)))
+    /// Every leg, for the audit and after a fault.
+    pub(super) fn views(&self) -> impl Iterator<Item = LegView> {
+        self.legs.iter().map(|(_, leg)| LegView {
+            key: leg.key,
+            contact: leg.contact.key,
+            role: leg.role,
+            ending: leg.state == LegState::Ending,
+        })
     }
 
     /// What the next leg will be called.
@@ -143,35 +165,11 @@ impl Legs {
         cx.out.tell_contact(call.contact.key, ToContact::Rung(role, rung));
     }
 
-    /// Takes a message. One to a leg that is gone is quiet: the two may cross. What another leg has to do with it is looked up first.
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: LegKey, message: ToLeg) {
-        let Legs { legs, endpoints, .. } = self;
-        match message {
-            ToLeg::Hear { what, talks } => {
-                let feed = what.and_then(|what| feed(legs, what));
-                let Some(leg) = find(legs, key) else { return };
-                leg.hear(cx, feed, talks);
-            }
-            ToLeg::Accept { like, hears, talks } => {
-                let (like, feed) = (codec_of(legs, like), hears.and_then(|what| feed(legs, what)));
-                let Some(leg) = find(legs, key) else { return };
-                match leg.accept(cx, endpoints, like) {
-                    Ok(()) => leg.hear(cx, feed, talks),
-                    Err(status) => leg.tell(cx, LegEvent::Unanswerable(status)),
-                }
-            }
-            ToLeg::Progress { like, hears } => {
-                let (like, feed) = (codec_of(legs, like), feed(legs, hears));
-                let Some(leg) = find(legs, key) else { return };
-                match leg.progress(cx, endpoints, like) {
-                    Ok(()) => leg.hear(cx, feed, false),
-                    Err(status) => leg.tell(cx, LegEvent::Unanswerable(status)),
-                }
-            }
-            alone => {
-                let Some(leg) = find(legs, key) else { return };
-                leg.handle(cx, endpoints, &alone);
-            }
+    /// Takes a message. One to a leg that is gone is quiet: the two may cross.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: LegKey, message: &ToLeg) {
+        let beside = beside(&self.legs, message);
+        if let Some(leg) = find(&mut self.legs, key) {
+            leg.handle(cx, &mut self.endpoints, message, beside);
         }
     }
 
@@ -180,10 +178,6 @@ impl Legs {
         let lost = self.legs.iter().filter(|(_, leg)| cx.sessions.flow(leg.session).is_none());
         let lost: Vec<LegKey> = lost.map(|(_, leg)| leg.key).collect();
         lost.into_iter().for_each(|leg| self.gone(cx, leg, LegEvent::Over));
-    }
-
-    fn get(&self, key: LegKey) -> Option<&Leg> {
-        self.legs.get(key.slot as usize).filter(|leg| leg.key == key)
     }
 
     /// Calls one phone or number; `invite` lacks its description.

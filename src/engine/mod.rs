@@ -18,7 +18,6 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::EndedBy;
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
-use crate::call::leg::Role;
 use crate::sip::flow::ConnectionId;
 use crate::sip::session::{LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::ListenerName;
@@ -55,7 +54,7 @@ use between::{Between, ContactKey, DeskId, LegKey, Reason, ToContact, ToDesk, Wa
 use contacts::Contacts;
 use context::Outbox;
 use desks::Desks;
-use legs::Legs;
+use legs::{LegView, Legs};
 use limits::Used;
 use media_port::MediaEvent;
 use proof::Proof;
@@ -217,8 +216,8 @@ impl Engine {
         limits::note_max(&engine.limits, &engine.settings, engine.contacts.slots().1);
         engine.desks.start(&mut lend!(engine, now));
         engine.follow_messages(now);
-        engine.contacts.trunks().start_probes(&mut lend!(engine, now));
-        used(&mut engine).note(&engine.limits, &engine.settings);
+        engine.contacts.trunks_mut().start_probes(&mut lend!(engine, now));
+        used(&engine).note(&engine.limits, &engine.settings);
         engine
     }
 
@@ -323,8 +322,7 @@ impl Engine {
         };
         let mut id = None;
         for key in keys {
-            let its = self.legs.all().filter(|(_, contact, ..)| *contact == key).map(|(leg, _, role, _)| (leg, role));
-            let its: Vec<(LegKey, Role)> = its.collect();
+            let its: Vec<LegView> = self.legs.views().filter(|leg| leg.contact == key).collect();
             self.out.take_back_calls(key);
             let ended = self.contacts.fault(&mut lend!(self, now), key, taken, &its);
             id = id.or(ended);
@@ -356,7 +354,7 @@ impl Engine {
     fn take_up(&mut self, now: Time, settings: &Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings.clone());
         limits::note_max(&self.limits, settings, self.contacts.slots().1);
-        self.contacts.trunks().take_up(&mut lend!(self, now));
+        self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         self.desks.take_up(&mut lend!(self, now), &old);
         self.follow_messages(now);
         self.contacts.take_up(&mut lend!(self, now));
@@ -414,15 +412,15 @@ impl Engine {
         match what {
             Delivery::Message(Between::ToDesk(desk, message)) => self.desks.handle(cx, desk.agent, message),
             Delivery::Message(Between::ToContact(key, message)) => self.contacts.handle(cx, key, message),
-            Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, message),
+            Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
             Delivery::Message(Between::AgentLeft) => self.contacts.agent_left(cx),
             Delivery::Session(session, event) => self.legs.session_event(cx, session, event),
-            Delivery::Lone(id, event) => self.contacts.trunks().probed(cx, TrunkId(id.0), event),
+            Delivery::Lone(id, event) => self.contacts.trunks_mut().probed(cx, TrunkId(id.0), event),
             Delivery::Media(event) => self.legs.media_event(cx, event),
             Delivery::Timer(Reason::Contact(key, timer)) => self.contacts.due(cx, key, timer),
             Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(cx, agent, timer),
-            Delivery::Timer(Reason::Probe(trunk)) => self.contacts.trunks().probe(cx, trunk),
+            Delivery::Timer(Reason::Probe(trunk)) => self.contacts.trunks_mut().probe(cx, trunk),
             Delivery::AgentWoken(agent) => self.desk_woken(now, agent),
             Delivery::ContactWoken(slot) => self.contacts.woken(cx, slot),
         }
@@ -438,7 +436,7 @@ impl Engine {
 }
 
 /// How much is used of what is bounded.
-fn used(engine: &mut Engine) -> Used {
+fn used(engine: &Engine) -> Used {
     let up = engine.contacts.up();
     Used {
         contacts: up.contacts,

@@ -9,11 +9,9 @@ use crate::acd::agent::State;
 use crate::acd::claim::ContactView;
 use crate::base::{AgentId, TrunkId};
 use crate::call::leg::Role;
-use crate::engine::between::{ContactKey, DialTo, LegKey};
+use crate::engine::between::DialTo;
 use crate::engine::desks::DeskView;
-
-/// A leg as the audit sees it: its name, whom it reports to, whose it is, and whether it is ending.
-type LegView = (LegKey, ContactKey, Role, bool);
+use crate::engine::legs::LegView;
 
 impl Contacts {
     /// Whether everything is as it must be.
@@ -22,9 +20,9 @@ impl Contacts {
     /// The first rule that is broken.
     pub(in crate::engine) fn audit(&self, legs: &[LegView], desks: &[DeskView], matcher: &Matcher) -> Result<(), String> {
         let all = || self.contacts.iter().map(|(_, contact)| contact);
-        for (leg, key, role, ending) in legs {
-            let Some(contact) = self.get(*key) else { return Err(format!("leg {leg:?} has outlived its contact")) };
-            audit_leg(contact, *leg, *role, *ending)?;
+        for leg in legs {
+            let Some(contact) = self.get(leg.contact) else { return Err(format!("leg {:?} has outlived its contact", leg.key)) };
+            audit_leg(contact, *leg)?;
         }
         for contact in all() {
             audit_contact(contact, legs)?;
@@ -32,7 +30,7 @@ impl Contacts {
         }
         for (index, counted) in self.shared.trunks.calls().enumerate() {
             let trunk = TrunkId(index as u32);
-            let out = legs.iter().filter(|(_, _, role, _)| *role == Role::External(trunk)).count() as u32;
+            let out = legs.iter().filter(|leg| leg.role == Role::External(trunk)).count() as u32;
             let within = all().filter(|c| c.trunk == Some(trunk) && !matches!(c.phase, Phase::Over)).count() as u32;
             if counted != (within, out) {
                 let (counted_in, counted_out) = counted;
@@ -44,16 +42,17 @@ impl Contacts {
     }
 }
 
-fn audit_leg(contact: &Contact, leg: LegKey, role: Role, ending: bool) -> Result<(), String> {
+fn audit_leg(contact: &Contact, leg: LegView) -> Result<(), String> {
+    let LegView { key, role, ending, .. } = leg;
     let known = match role {
-        Role::Caller => contact.caller.up && contact.caller.leg == leg,
-        Role::Agent(_) | Role::External(_) => contact.others.iter().any(|party| party.leg == leg && party.role == role),
+        Role::Caller => contact.caller.up && contact.caller.leg == key,
+        Role::Agent(_) | Role::External(_) => contact.others.iter().any(|party| party.leg == key && party.role == role),
     };
     if !known {
-        return Err(format!("leg {leg:?} is unknown to its contact"));
+        return Err(format!("leg {key:?} is unknown to its contact"));
     }
     if matches!(contact.phase, Phase::Over) && !ending {
-        return Err(format!("leg {leg:?} is not ending though its contact is over"));
+        return Err(format!("leg {key:?} is not ending though its contact is over"));
     }
     Ok(())
 }
@@ -68,7 +67,7 @@ fn audit_contact(contact: &Contact, legs: &[LegView]) -> Result<(), String> {
     }
     let caller = contact.caller.up.then_some(contact.caller.leg);
     let mut known = contact.others.iter().map(|party| party.leg).chain(caller);
-    if let Some(gone) = known.find(|known| legs.iter().all(|(leg, ..)| leg != known)) {
+    if let Some(gone) = known.find(|known| legs.iter().all(|leg| leg.key != *known)) {
         return Err(format!("contact {id} knows leg {gone:?}, which is gone"));
     }
     if contact.rings().iter().any(|ring| contact.own == Some(ring.agent)) {
@@ -120,7 +119,7 @@ fn audit_held<'c, I: Iterator<Item = &'c Contact>>(
     }
     for (index, desk) in desks.iter().enumerate() {
         let agent = AgentId(index as u32);
-        let has = legs.iter().filter(|(_, _, role, _)| *role == Role::Agent(agent)).count() as u32;
+        let has = legs.iter().filter(|leg| leg.role == Role::Agent(agent)).count() as u32;
         if has != desk.legs {
             return Err(format!("agent {index} counts {} legs and has {has}", desk.legs));
         }

@@ -23,7 +23,7 @@ const EARLY_MAX: Duration = Duration::from_secs(150);
 /// hears already.
 fn answer(contact: &mut Contact, work: &mut Work<'_, '_>, like: Option<LegKey>, hears: Option<Heard>, talks: bool) {
     let caller = contact.caller.leg;
-    if contact.caller.answer == Answer::Yes {
+    if contact.caller.is_answered() {
         return work.cx.out.tell_leg(caller, ToLeg::Hear { what: hears, talks });
     }
     work.cx.out.tell_leg(caller, ToLeg::Accept { like, hears, talks });
@@ -127,7 +127,7 @@ pub(super) fn early_media(contact: &mut Contact, work: &mut Work<'_, '_>) {
 }
 
 pub(super) fn repeat_early(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    if contact.caller.answer != Answer::Yes {
+    if !contact.caller.is_answered() {
         work.cx.out.tell_leg(contact.caller.leg, ToLeg::RepeatProgress);
         contact.set_timer(work.cx, ContactTimer::EarlyRepeat, work.cx.now + EARLY_REPEAT);
     }
@@ -143,7 +143,7 @@ pub(super) fn ask(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if !contact.is_in_queue() {
         return;
     }
-    if contact.caller.answer == Answer::Yes {
+    if contact.caller.is_answered() {
         work.cx.out.tell_leg(contact.caller.leg, ToLeg::Ask);
     }
     if let Some(every) = work.cx.settings.probe_waiting {

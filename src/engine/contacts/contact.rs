@@ -129,6 +129,13 @@ pub(super) struct Caller {
     pub(super) hears: CallerHears,
 }
 
+impl Caller {
+    /// Whether its call is answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answer == Answer::Yes
+    }
+}
+
 /// A leg that is not the caller's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Party {

@@ -25,7 +25,7 @@ pub(super) fn end(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, s
         queue::leave(contact, work, outcome);
     }
     let phase = std::mem::replace(&mut contact.phase, Phase::Over);
-    let refused = status.filter(|_| contact.caller.answer != super::contact::Answer::Yes);
+    let refused = status.filter(|_| !contact.caller.is_answered());
     let closed = contact.timeline.close(work.cx.now);
     contact.stop_all_timers(work.cx);
     let segment = closed.segment;
@@ -87,7 +87,7 @@ pub(super) fn party_left(contact: &mut Contact, work: &mut Work<'_, '_>, leg: Le
     if by == EndedBy::Caller || in_talk { Next::End(by, Some(487)) } else { Next::Rest }
 }
 
-/// What came of a call that the contact has asked for: these legs are its own. False where it has not asked for any.
+/// What came of a call that the contact has asked for: these legs. False where it has not asked for any.
 pub(super) fn call_answered(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, legs: &[LegKey]) -> bool {
     let Some(left) = contact.calls_asked.checked_sub(1) else {
         work.cx.missing("the contact that has asked for a call");
@@ -95,22 +95,31 @@ pub(super) fn call_answered(contact: &mut Contact, work: &mut Work<'_, '_>, role
     };
     contact.calls_asked = left;
     match role {
-        Role::External(trunk) => {
-            contact.trunk_asked = None;
-            if legs.is_empty() {
-                work.shared.trunks.calls_out(work.cx, trunk, -1);
-            }
-        }
+        Role::External(_) if legs.is_empty() => forget_trunk(contact, work),
+        _ => adopt(contact, work, role, legs),
+    }
+    true
+}
+
+/// These legs are the contact's.
+pub(super) fn adopt(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, legs: &[LegKey]) {
+    match role {
+        // It counts on its trunk since it was asked for.
+        Role::External(_) => contact.trunk_asked = None,
         Role::Agent(agent) if !legs.is_empty() => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
         Role::Agent(_) | Role::Caller => {}
     }
     contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false }));
-    true
 }
 
 /// What came of the calls that the contact has asked for will not be told.
 pub(super) fn forget_calls(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.calls_asked = 0;
+    forget_trunk(contact, work);
+}
+
+/// The call over a trunk that was asked for is none.
+fn forget_trunk(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if let Some(trunk) = contact.trunk_asked.take() {
         work.shared.trunks.calls_out(work.cx, trunk, -1);
     }
@@ -126,6 +135,12 @@ pub(super) fn forget_leg(contact: &mut Contact, leg: LegKey) -> Option<Role> {
 }
 
 /// A leg is gone: nothing more is sent for it.
+pub(super) fn leg_over(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) {
+    let role = forget_leg(contact, leg);
+    leg_gone(work, role);
+}
+
+/// Whoever had the leg that is gone has one less.
 pub(super) fn leg_gone(work: &mut Work<'_, '_>, role: Option<Role>) {
     match role {
         Some(Role::Agent(agent)) => work.cx.tell_desk(agent, ToDesk::LegGone),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::caller;
-use super::contact::{Answer, CallerHears, Contact, Phase};
+use super::contact::{CallerHears, Contact, Phase};
 use super::work::{Next, Work};
 use crate::base::EntryId;
 use crate::base::words::EndedBy;
@@ -76,7 +76,7 @@ pub(super) fn confirm(contact: &mut Contact, work: &mut Work<'_, '_>, name: &str
 
 /// Says a last word, if the caller is answered, and ends the contact.
 pub(super) fn goodbye(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, name: &str) -> Next {
-    if contact.caller.answer != Answer::Yes {
+    if !contact.caller.is_answered() {
         return Next::End(by, Some(480));
     }
     contact.stop_all_timers(work.cx);

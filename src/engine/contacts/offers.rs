@@ -10,8 +10,8 @@ use super::ringing::Ringing;
 use super::work::Work;
 use crate::acd::ContactSlot;
 use crate::acd::claim::ContactView;
+use crate::base::AgentId;
 use crate::base::words::{Limit, OfferOutcome};
-use crate::base::{AgentId, Weighed};
 use crate::engine::between::{ContactTimer, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
@@ -31,7 +31,7 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
         Phase::Ringing(rings) if rings.iter().all(|known| known.slot != slot) => rings.push(ring),
         _ => return None,
     }
-    let weighed = stay.demand(matcher, slot).map_or_else(Weighed::default, |(demand, _)| matcher.weigh(demand));
+    let weighed = stay.weigh(matcher, slot);
     contact.fact(work.cx, FactKind::Offered { queue, agent, weighed });
     Some(agent)
 }

@@ -62,7 +62,6 @@ pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueI
     };
     (contact.phase, contact.last_queue) = (Phase::Waiting, Some(queue));
     contact.turn(work.cx, Segment::Queue, Some(queue), None);
-    let demand = stay.slots().next().and_then(|slot| stay.demand(matcher, slot));
     let entered = FactKind::Entered {
         queue,
         language,
@@ -70,7 +69,7 @@ pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueI
         credit,
         as_of: stay.arrival() - rules.priority_boost,
         emergency: emergency || rules.emergency,
-        weighed: demand.map_or_else(Weighed::default, |(demand, _)| matcher.weigh(demand)),
+        weighed: stay.weigh(matcher, stay.slot()),
         estimate: *stay.estimate(),
         prefers: stay.prefers(),
     };
@@ -114,7 +113,7 @@ fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRu
     if let Some(every) = rules.announce_every {
         contact.set_timer(work.cx, ContactTimer::Announce, now + every);
     }
-    if contact.caller.answer == super::contact::Answer::Yes || rules.answer == Answer::AtOnce {
+    if contact.caller.is_answered() || rules.answer == Answer::AtOnce {
         caller::answer_with_music(contact, work);
     } else {
         caller::expect_early_media(contact, work);
@@ -146,8 +145,7 @@ pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// Reports that the contact waits for another demand from now on, with how the agents stand who may serve it.
 fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(QueueId, u32, Weighed) -> FactKind) {
     let Some(stay) = &contact.stay else { return };
-    let demand = stay.slots().next().and_then(|slot| stay.demand(work.cx.matcher, slot));
-    let weighed = demand.map_or_else(Weighed::default, |(demand, _)| work.cx.matcher.weigh(demand));
+    let weighed = stay.weigh(work.cx.matcher, stay.slot());
     contact.fact(work.cx, kind(stay.queue(), stay.step() as u32, weighed));
 }
 

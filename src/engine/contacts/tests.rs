@@ -241,8 +241,9 @@ fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
     let contact = story.waits();
     story.woken();
     story.said();
-    let told =
-        story.with(|contacts, cx| contacts.fault(cx, contact, None, &[(CALLER, Role::Caller), (PHONE, Role::Agent(AGENT))]));
+    let view = |key, role| LegView { key, contact, role, ending: false };
+    let told = story
+        .with(|contacts, cx| contacts.fault(cx, contact, None, &[view(CALLER, Role::Caller), view(PHONE, Role::Agent(AGENT))]));
     assert!(told.is_some());
     let said = story.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(500))), "{said:?}");

@@ -88,6 +88,13 @@ pub(super) struct NewLeg {
     pub(super) media: Option<LegMedia>,
 }
 
+/// What a message to a leg says of another, looked up: in whose codec a caller is answered, and what is heard.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) like: Option<Codec>,
+    pub(super) feed: Option<Feed>,
+}
+
 impl Leg {
     pub(super) fn new(new: NewLeg) -> Self {
         let NewLeg { key, contact, number, role, session, behind_nat, heard_early, sdp_offer, media } = new;
@@ -135,9 +142,19 @@ impl Leg {
         cx.out.tell_contact(self.contact.key, ToContact::Leg(self.key, event));
     }
 
-    /// Takes a message in which no other leg has a part.
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, message: &ToLeg) {
+    /// Takes a message; what it says of another leg is looked up already.
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, message: &ToLeg, beside: Beside) {
+        let Beside { like, feed } = beside;
         match message {
+            ToLeg::Hear { talks, .. } => self.hear(cx, feed, *talks),
+            ToLeg::Accept { talks, .. } => match self.accept(cx, endpoints, like) {
+                Ok(()) => self.hear(cx, feed, *talks),
+                Err(status) => self.tell(cx, LegEvent::Unanswerable(status)),
+            },
+            ToLeg::Progress { .. } => match self.progress(cx, endpoints, like) {
+                Ok(()) => self.hear(cx, feed, false),
+                Err(status) => self.tell(cx, LegEvent::Unanswerable(status)),
+            },
             ToLeg::Ring => self.session(cx).ring(),
             ToLeg::RepeatProgress => self.session(cx).repeat_early(),
             ToLeg::SendKey(digit) => {
@@ -155,14 +172,11 @@ impl Leg {
                 self.session(cx).notify("refer", state, ("message/sipfrag;version=2.0", body.as_bytes()));
             }
             ToLeg::Ask => self.session(cx).probe(),
-            ToLeg::Progress { .. } | ToLeg::Accept { .. } | ToLeg::Hear { .. } => {
-                cx.missing("what another leg has to do with this one");
-            }
         }
     }
 
     /// What its party hears from now on, if it hears anything.
-    pub(super) fn hear(&mut self, cx: &mut Context<'_>, feed: Option<Feed>, talks: bool) {
+    fn hear(&mut self, cx: &mut Context<'_>, feed: Option<Feed>, talks: bool) {
         self.talks = talks;
         if let (Some(media), Some(feed)) = (&self.media, feed) {
             media.feed(cx, feed);
@@ -175,7 +189,7 @@ impl Leg {
     ///
     /// # Errors
     /// The status that the caller is to be refused with when it cannot be answered. Nothing was sent then.
-    pub(super) fn accept(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, like: Option<Codec>) -> Result<(), u16> {
+    fn accept(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, like: Option<Codec>) -> Result<(), u16> {
         if !matches!(self.state, LegState::Arriving { .. }) {
             return Ok(());
         }
@@ -190,7 +204,7 @@ impl Leg {
     ///
     /// # Errors
     /// As [`Leg::accept`].
-    pub(super) fn progress(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, like: Option<Codec>) -> Result<(), u16> {
+    fn progress(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, like: Option<Codec>) -> Result<(), u16> {
         if !matches!(self.state, LegState::Arriving { .. }) {
             return Ok(());
         }

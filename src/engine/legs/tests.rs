@@ -41,7 +41,7 @@ impl Wire {
         f(&mut self.legs, &mut self.lent.context(T0))
     }
 
-    fn tell(&mut self, leg: LegKey, message: ToLeg) {
+    fn tell(&mut self, leg: LegKey, message: &ToLeg) {
         self.with(|legs, cx| legs.handle(cx, leg, message));
     }
 
@@ -62,7 +62,7 @@ impl Wire {
     /// A caller who is answered.
     fn answered(&mut self) -> LegKey {
         let caller = self.caller();
-        self.tell(caller, ToLeg::Accept { like: None, hears: None, talks: false });
+        self.tell(caller, &ToLeg::Accept { like: None, hears: None, talks: false });
         caller
     }
 
@@ -90,7 +90,7 @@ impl Wire {
     }
 
     fn thread(&self, leg: LegKey) -> Option<MediaThread> {
-        self.legs.get(leg)?.media.as_ref().map(media::LegMedia::thread)
+        get(&self.legs.legs, leg)?.media.as_ref().map(media::LegMedia::thread)
     }
 
     /// What was sent, as first lines and bodies.
@@ -117,8 +117,8 @@ impl Wire {
 fn a_description_is_made_once_and_the_same_in_183_and_200() {
     let mut wire = Wire::new(4);
     let caller = wire.caller();
-    wire.tell(caller, ToLeg::Progress { like: None, hears: Heard::Nothing });
-    wire.tell(caller, ToLeg::Accept { like: None, hears: None, talks: false });
+    wire.tell(caller, &ToLeg::Progress { like: None, hears: Heard::Nothing });
+    wire.tell(caller, &ToLeg::Accept { like: None, hears: None, talks: false });
     let sent = wire.sent();
     let body = |text: &str| text.split_once("\r\n\r\n").unwrap().1.to_owned();
     assert!(sent[0].starts_with("SIP/2.0 183 ") && sent[1].starts_with("SIP/2.0 200 "), "{sent:?}");
@@ -144,7 +144,7 @@ fn without_a_port_nobody_is_called_and_nothing_is_left() {
     assert_eq!(wire.calls(caller), Err(NotRung::OutOfPorts));
     assert!(!wire.sent().iter().any(|text| text.starts_with("INVITE")));
     assert_eq!(wire.outputs().1, [FactKind::LimitHit { limit: Limit::MediaPorts }]);
-    assert_eq!(wire.legs.all().count(), 1);
+    assert_eq!(wire.legs.views().count(), 1);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_late_answered_caller_is_of_the_thread_of_those_who_ring_for_it() {
     let caller = wire.caller();
     let first = wire.calls(caller).unwrap()[0];
     let second = wire.calls(caller).unwrap()[0];
-    wire.tell(caller, ToLeg::Accept { like: Some(second), hears: Some(Heard::Leg(second)), talks: true });
+    wire.tell(caller, &ToLeg::Accept { like: Some(second), hears: Some(Heard::Leg(second)), talks: true });
     let threads: Vec<_> = [caller, first, second].iter().map(|leg| wire.thread(*leg)).collect();
     assert!(threads[0].is_some() && threads.iter().all(|thread| *thread == threads[0]), "{threads:?}");
 }
@@ -174,7 +174,7 @@ fn a_call_that_fails_is_told_of_once_and_its_leg_is_gone() {
     let mut wire = Wire::new(4);
     let caller = wire.answered();
     let called = wire.calls(caller).unwrap()[0];
-    let session = wire.legs.get(called).unwrap().session;
+    let session = get(&wire.legs.legs, called).unwrap().session;
     let failed = || SessionEvent::Failed { status: 486, by: FailedBy::Peer };
     wire.with(|legs, cx| legs.session_event(cx, session, failed()));
     wire.with(|legs, cx| legs.session_event(cx, session, SessionEvent::Over));
@@ -186,12 +186,12 @@ fn a_call_that_fails_is_told_of_once_and_its_leg_is_gone() {
 fn silence_means_something_in_a_talk_alone() {
     let mut wire = Wire::new(4);
     let caller = wire.answered();
-    let endpoint = wire.legs.get(caller).unwrap().endpoint().unwrap();
+    let endpoint = get(&wire.legs.legs, caller).unwrap().endpoint().unwrap();
     let silent = || MediaEvent::Silent { endpoint, silent_for: std::time::Duration::from_secs(8) };
     wire.sent();
     wire.with(|legs, cx| legs.media_event(cx, silent()));
     assert_eq!(wire.sent(), Vec::<String>::new());
-    wire.tell(caller, ToLeg::Hear { what: Some(Heard::Nothing), talks: true });
+    wire.tell(caller, &ToLeg::Hear { what: Some(Heard::Nothing), talks: true });
     wire.with(|legs, cx| legs.media_event(cx, silent()));
     // Its 200 has had no ACK yet, so that the question waits (RFC 3261 13.2.2.4 and 14).
     assert_eq!(wire.told(), []);
@@ -202,7 +202,7 @@ fn a_leg_that_is_gone_is_recorded_once_and_messages_to_it_are_quiet() {
     let mut wire = Wire::new(4);
     let caller = wire.answered();
     let (session, endpoint) = {
-        let leg = wire.legs.get(caller).unwrap();
+        let leg = get(&wire.legs.legs, caller).unwrap();
         (leg.session, leg.endpoint().unwrap())
     };
     wire.outputs();
@@ -217,7 +217,7 @@ fn a_leg_that_is_gone_is_recorded_once_and_messages_to_it_are_quiet() {
     }
     assert!(matches!(wire.outputs().1.as_slice(), [FactKind::LegEnded { leg: 1, status: Some(200), packets: (3, 0, 0), .. }]));
     for message in [ToLeg::Hear { what: Some(Heard::Nothing), talks: true }, ToLeg::HangUp, ToLeg::End(480), ToLeg::Ask] {
-        wire.tell(caller, message);
+        wire.tell(caller, &message);
     }
     assert_eq!((wire.outputs(), wire.told()), ((vec![], vec![]), vec![]));
     assert!(wire.legs.is_idle());
@@ -230,7 +230,7 @@ fn each_leg_of_a_contact_has_a_number_of_its_own() {
     wire.outputs();
     // Two are called before the contact has heard of the first.
     let legs = [wire.calls(caller).unwrap()[0], wire.calls(caller).unwrap()[0]];
-    let numbers = legs.map(|leg| wire.legs.get(leg).unwrap().number);
+    let numbers = legs.map(|leg| get(&wire.legs.legs, leg).unwrap().number);
     assert_eq!(numbers, [2, 3]);
 }
 
@@ -238,7 +238,7 @@ fn each_leg_of_a_contact_has_a_number_of_its_own() {
 fn nobody_is_called_for_a_caller_who_has_left() {
     let mut wire = Wire::new(4);
     let caller = wire.answered();
-    wire.tell(caller, ToLeg::End(480));
+    wire.tell(caller, &ToLeg::End(480));
     assert!(wire.calls(caller).is_err());
     assert!(!wire.sent().iter().any(|text| text.starts_with("INVITE")));
 }
