@@ -22,11 +22,12 @@ quick:
 	$(CARGO) nextest run --cargo-profile quick --profile quick --lib --cargo-quiet \
 	  --status-level fail --hide-progress-bar
 
-## Formatting, lints and documentation, with warnings denied.
+## Formatting, lints and documentation, with warnings denied. Outside of tests nothing is unwrapped.
 check:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/models/Cargo.toml
 	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) clippy --release --lib --bins -- -D clippy::unwrap_used
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --quiet
 
 ## The models of the matcher under loom, under shuttle, and with parked threads. Then each step of
