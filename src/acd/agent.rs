@@ -227,6 +227,20 @@ impl<C: Copy + PartialEq> Agent<C> {
         }
     }
 
+    /// A further slot of the same agent: it does what the agent does after the present contact or call.
+    #[must_use]
+    pub fn beside(&self, now: Time) -> Self {
+        let mut beside = Agent { afterwards: self.afterwards, ..Agent::new(now) };
+        match self.state {
+            State::Offline => {}
+            State::Break { reason: BreakReason::Rona, .. } => {
+                beside.become_(now, State::Break { reason: BreakReason::Rona, until: None });
+            }
+            _ => beside.settle(now),
+        }
+        beside
+    }
+
     /// The agent has missed a ring with another of its slots. This slot takes a break, too, as soon as it is free.
     pub fn missed_elsewhere(&mut self, now: Time) {
         let at_work = !matches!(self.state, State::Offline | State::Break { .. });

@@ -14,7 +14,10 @@
 //! contacts that the agent could still take. Draining begins when the owner next looks, so one more contact may have
 //! come meanwhile. Of the agents of a skill group no more drain than contacts wait for it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::agent::{Agent, State};
 use super::claim::{AgentView, ContactSlot, Key};
@@ -72,10 +75,57 @@ impl Capacity {
         self.0.iter().map(|mixture| mixture[channel.index()]).max().unwrap_or(0)
     }
 
-    /// How many agent slots this capacity takes.
+    /// The channel of each agent slot that this capacity takes. Calls come first.
+    pub fn channels(&self) -> impl Iterator<Item = Channel> + '_ {
+        Channel::ALL.iter().flat_map(|channel| (0..self.most(*channel)).map(|_| *channel))
+    }
+}
+
+/// The numbers of all agents' slots. The first slot of each agent has the agent's own number.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct AgentSlotIds {
+    /// The first number that no agent can ever have as its own.
+    from: u32,
+    /// By agent: the numbers of its further slots.
+    further: Vec<Vec<AgentId>>,
+    /// By number, counted from `from`: whose slot it is.
+    agents: Vec<AgentId>,
+}
+
+impl AgentSlotIds {
+    /// No further slots yet. Agents have numbers below `from`, whatever a reload brings.
     #[must_use]
-    pub fn agent_slots(&self) -> u32 {
-        Channel::ALL.iter().map(|channel| u32::from(self.most(*channel))).sum()
+    pub const fn beyond(from: u32) -> Self {
+        AgentSlotIds { from, further: Vec::new(), agents: Vec::new() }
+    }
+
+    /// The first number that no agent can ever have as its own.
+    #[must_use]
+    pub const fn from(&self) -> u32 {
+        self.from
+    }
+
+    /// The numbers of an agent's slots, the agent's own first.
+    pub fn of(&self, agent: AgentId) -> impl Iterator<Item = AgentId> + '_ {
+        std::iter::once(agent).chain(self.further.get(agent.index()).into_iter().flatten().copied())
+    }
+
+    /// The agent with this slot.
+    #[must_use]
+    pub fn agent(&self, agent_slot: AgentId) -> AgentId {
+        let further = agent_slot.0.checked_sub(self.from).and_then(|index| self.agents.get(index as usize));
+        further.copied().unwrap_or(agent_slot)
+    }
+
+    /// A number for one more slot of this agent.
+    fn one_more(&mut self, agent: AgentId) -> AgentId {
+        let number = AgentId(self.from + self.agents.len() as u32);
+        self.agents.push(agent);
+        if self.further.len() <= agent.index() {
+            self.further.resize(agent.index() + 1, Vec::new());
+        }
+        self.further[agent.index()].push(number);
+        number
     }
 }
 
@@ -83,36 +133,29 @@ impl Directory {
     /// The [directory with agent slots](Self::with_agent_slots) of a configuration that is never reloaded: the slots'
     /// numbers follow the agents' own.
     #[must_use]
-    pub fn with_first_agent_slots(&self) -> (Directory, Vec<Vec<AgentId>>) {
-        self.with_agent_slots(self.agents.len() as u32, &[])
+    pub fn with_first_agent_slots(&self) -> (Directory, AgentSlotIds) {
+        self.with_agent_slots(&AgentSlotIds::beyond(self.agents.len() as u32))
     }
 
-    /// The directory with a number for each slot of each agent, and those numbers by agent. The first number is the
-    /// agent's own, which is its first slot's. Further slots have numbers from `first` on, beyond all that agents can
-    /// ever have for themselves. An agent that had a number `before` keeps it, used or not, because the state word
-    /// under that number belongs to its owner. At the first start `before` is empty.
+    /// The directory with a profile for each slot of each agent, and the slots' numbers. An agent that had a number
+    /// `before` keeps it, used or not, because the state word under that number belongs to its owner.
     #[must_use]
-    pub fn with_agent_slots(&self, first: u32, before: &[Vec<AgentId>]) -> (Directory, Vec<Vec<AgentId>>) {
-        let mut directory = Directory { agent_slots_from: Some(first), ..self.clone() };
-        let mut next = before.iter().flatten().map(|agent_slot| agent_slot.0 + 1).max().map_or(first, |next| next.max(first));
-        directory.agents.resize(next as usize, None);
-        let mut agent_slots = Vec::with_capacity(self.agents.len());
-        for (agent, profile) in (0..).zip(&self.agents) {
-            let mut of_agent = before.get(agent as usize).cloned().unwrap_or_else(|| vec![AgentId(agent)]);
-            let most = |channel: &Channel| profile.as_ref().map_or(0, |profile| profile.capacity.most(*channel));
-            let channels = Channel::ALL.iter().flat_map(|channel| (0..most(channel)).map(|_| *channel));
-            for (place, channel) in channels.enumerate() {
-                if place == of_agent.len() {
-                    of_agent.push(AgentId(next));
+    pub fn with_agent_slots(&self, before: &AgentSlotIds) -> (Directory, AgentSlotIds) {
+        let mut ids = before.clone();
+        let mut directory = Directory { agent_slots_from: Some(ids.from), ..self.clone() };
+        directory.agents.resize(ids.from as usize + ids.agents.len(), None);
+        for (agent, profile) in (0..).map(AgentId).zip(&self.agents) {
+            let Some(profile) = profile else { continue };
+            let mut known: VecDeque<AgentId> = ids.of(agent).collect();
+            for channel in profile.capacity.channels() {
+                let id = known.pop_front().unwrap_or_else(|| {
                     directory.agents.push(None);
-                    next += 1;
-                }
-                let agent_slot = profile.as_ref().map(|profile| AgentProfile { channel, ..profile.clone() });
-                directory.agents[of_agent[place].index()] = agent_slot;
+                    ids.one_more(agent)
+                });
+                directory.agents[id.index()] = Some(AgentProfile { channel, ..profile.clone() });
             }
-            agent_slots.push(of_agent);
         }
-        (directory, agent_slots)
+        (directory, ids)
     }
 }
 
@@ -126,34 +169,77 @@ pub enum Verdict {
 }
 
 #[derive(Debug)]
-struct AgentSlot {
+struct AgentSlot<C> {
     id: AgentId,
     channel: Channel,
-    agent: Agent,
+    agent: Agent<C>,
+    /// Whether it takes no contact for now, whatever its state.
+    barred: bool,
+    /// Whether it is claimed for a contact whose name the owner has not learned yet.
+    unnamed: bool,
 }
 
-/// All slots of an agent, kept by its owner. The owner [settles](Matcher::settle_agent_slots) them whenever one was
-/// woken or has changed, and every [`DRAIN_LOOK`] while the agent drains. It [gives them
-/// up](Matcher::give_up_agent_slots) with the agent.
+impl<C: Copy + PartialEq> AgentSlot<C> {
+    /// Whether it is to be in the index, where its load allows that.
+    fn wants_contacts(&self) -> bool {
+        self.agent.wants_contacts() && !self.barred
+    }
+
+    fn is_busy(&self) -> bool {
+        self.unnamed || self.agent.state().standing() == Some(Standing::Busy)
+    }
+}
+
+/// All slots of an agent, kept by its owner, who knows contacts by `C`. The owner
+/// [settles](Matcher::settle_agent_slots) them whenever one was woken or has changed, and every [`DRAIN_LOOK`] while the
+/// agent drains. It [gives them up](Matcher::give_up_agent_slots) with the agent.
 #[derive(Debug)]
-pub struct AgentSlots {
-    slots: Vec<AgentSlot>,
+pub struct AgentSlots<C = ContactSlot> {
+    /// At least one: the first has the agent's own number.
+    slots: SmallVec<[AgentSlot<C>; 1]>,
     capacity: Capacity,
     drains_for: Option<SkillGroupId>,
 }
 
-impl AgentSlots {
-    /// The slots of an agent of this directory, with their [numbers](Directory::with_agent_slots). The agent is not
-    /// signed in.
+impl<C: Copy + PartialEq> AgentSlots<C> {
+    /// The slots of an agent who is not signed in, by their [numbers](AgentSlotIds::of).
     #[must_use]
-    pub fn new(directory: &Directory, ids: &[AgentId], now: Time) -> Self {
-        let profile = |id: &AgentId| directory.agents.get(id.index()).and_then(Option::as_ref);
-        let agent_slot = |id| {
-            let channel = profile(&id).map_or_else(Channel::default, |profile| profile.channel);
-            AgentSlot { id, channel, agent: Agent::new(now) }
-        };
-        let capacity = ids.first().and_then(profile).map_or_else(Capacity::default, |profile| profile.capacity.clone());
-        AgentSlots { slots: ids.iter().copied().map(agent_slot).collect(), capacity, drains_for: None }
+    pub fn new(capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) -> Self {
+        let agent_slot =
+            |id| AgentSlot { id, channel: Channel::default(), agent: Agent::new(now), barred: false, unnamed: false };
+        let mut agent_slots =
+            AgentSlots { slots: ids.map(agent_slot).collect(), capacity: Capacity::default(), drains_for: None };
+        agent_slots.have(capacity);
+        agent_slots
+    }
+
+    fn have(&mut self, capacity: &Capacity) {
+        for (agent_slot, channel) in self.slots.iter_mut().zip(capacity.channels()) {
+            agent_slot.channel = channel;
+        }
+        self.capacity.clone_from(capacity);
+    }
+
+    /// The agent may have something else at once from now on, with these numbers. A new slot does what the agent does
+    /// after what it has; one that is wanted no more finishes. To be settled afterwards.
+    pub fn take_up(&mut self, capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) {
+        let wanted = capacity.channels().count();
+        for (place, id) in ids.enumerate() {
+            let beside = self.slots[0].agent.beside(now);
+            match self.slots.get_mut(place) {
+                None => self.slots.push(AgentSlot {
+                    id,
+                    channel: Channel::default(),
+                    agent: if place < wanted { beside } else { Agent::new(now) },
+                    barred: false,
+                    unnamed: false,
+                }),
+                Some(agent_slot) if place >= wanted => agent_slot.agent.sign_out(now),
+                Some(agent_slot) if place > 0 && agent_slot.agent.state().standing().is_none() => agent_slot.agent = beside,
+                Some(_) => {}
+            }
+        }
+        self.have(capacity);
     }
 
     /// Their numbers.
@@ -161,20 +247,54 @@ impl AgentSlots {
         self.slots.iter().map(|agent_slot| agent_slot.id)
     }
 
+    /// The slots' states, by number.
+    pub fn states(&self) -> impl Iterator<Item = (AgentId, &State<C>)> {
+        self.slots.iter().map(|agent_slot| (agent_slot.id, agent_slot.agent.state()))
+    }
+
     /// The state of one slot.
     #[must_use]
-    pub fn state(&self, id: AgentId) -> Option<&State> {
-        self.slots.iter().find(|agent_slot| agent_slot.id == id).map(|agent_slot| agent_slot.agent.state())
+    pub fn state(&self, id: AgentId) -> Option<&State<C>> {
+        self.states().find(|(known, _)| *known == id).map(|(_, state)| state)
+    }
+
+    /// The first slot, which has the agent's own number. It is for calls where the agent may have any.
+    #[must_use]
+    pub fn first(&self) -> &Agent<C> {
+        &self.slots[0].agent
+    }
+
+    /// The first slot, to be informed of what happened; to be settled afterwards.
+    pub fn first_mut(&mut self) -> &mut Agent<C> {
+        &mut self.slots[0].agent
     }
 
     /// One slot, to be informed of what happened; to be settled afterwards.
-    pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent> {
+    pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent<C>> {
         self.slots.iter_mut().find(|agent_slot| agent_slot.id == id).map(|agent_slot| &mut agent_slot.agent)
     }
 
+    /// The number of the slot with this contact.
+    #[must_use]
+    pub fn with_contact(&self, contact: C) -> Option<AgentId> {
+        self.states().find(|(_, state)| state.contact() == Some(contact)).map(|(id, _)| id)
+    }
+
+    /// The slot with this contact, otherwise the first; to be informed of what happened, and to be settled afterwards.
+    pub fn with_or_first(&mut self, contact: C) -> &mut Agent<C> {
+        let place = self.slots.iter().position(|agent_slot| agent_slot.agent.state().contact() == Some(contact));
+        &mut self.slots[place.unwrap_or(0)].agent
+    }
+
     /// Applies `tell` to all slots, for what the agent as a whole asks; to be settled afterwards.
-    pub fn each(&mut self, mut tell: impl FnMut(&mut Agent)) {
+    pub fn each(&mut self, mut tell: impl FnMut(&mut Agent<C>)) {
         self.slots.iter_mut().for_each(|agent_slot| tell(&mut agent_slot.agent));
+    }
+
+    /// Whether the first slot takes no contact for now, whatever its state: a phone may still ring. To be settled
+    /// afterwards.
+    pub fn bar_first(&mut self, barred: bool) {
+        self.slots[0].barred = barred;
     }
 
     /// The standing of the agent as a whole; `None`: it is not signed in.
@@ -194,21 +314,37 @@ impl AgentSlots {
     #[must_use]
     pub fn load(&self) -> Load {
         let mut load = Load::default();
-        for agent_slot in &self.slots {
-            load[agent_slot.channel.index()] += u8::from(agent_slot.agent.state().standing() == Some(Standing::Busy));
+        for agent_slot in self.slots.iter().filter(|agent_slot| agent_slot.is_busy()) {
+            load[agent_slot.channel.index()] += 1;
         }
         load
     }
 
+    /// The slots that could take one more contact.
+    pub fn that_want_contacts(&self) -> impl Iterator<Item = AgentId> + '_ {
+        let wants = |agent_slot: &&AgentSlot<C>| agent_slot.wants_contacts() && self.has_room_for(agent_slot.channel);
+        self.slots.iter().filter(wants).map(|agent_slot| agent_slot.id)
+    }
+
+    /// Whether the first slot may have a contact beside what the others have.
+    #[must_use]
+    pub fn has_room_in_first(&self) -> bool {
+        let mut load = self.load();
+        let first = &self.slots[0];
+        load[first.channel.index()] += u8::from(!first.is_busy());
+        self.capacity.holds(&load)
+    }
+
     /// Whether one more contact of this channel goes with what the agent has.
-    pub(crate) fn has_room_for(&self, channel: Channel) -> bool {
+    #[must_use]
+    pub fn has_room_for(&self, channel: Channel) -> bool {
         let mut load = self.load();
         load[channel.index()] += 1;
         self.capacity.holds(&load) || !does(Step::KeepCapacity)
     }
 
     /// The standing of a slot, as others should count it.
-    fn standing_of(&self, agent_slot: &AgentSlot) -> Option<Standing> {
+    fn standing_of(&self, agent_slot: &AgentSlot<C>) -> Option<Standing> {
         match agent_slot.agent.state().standing() {
             Some(Standing::Free) if self.drains() || !self.has_room_for(agent_slot.channel) => Some(Standing::Busy),
             standing => standing,
@@ -242,12 +378,20 @@ enum Next {
 impl Matcher {
     /// *Owner.* Takes or declines the contacts that slots were claimed for, and releases slots whose contacts are no
     /// longer offered to them. Enters the slots that may take a contact into the index, and no others.
-    pub fn settle_agent_slots(&self, agent_slots: &mut AgentSlots, now: Time) {
+    ///
+    /// `name` is the owner's name for the contact in a slot of the matcher. `None`: the owner will learn it and settle
+    /// again, and until then the contact is neither taken nor declined.
+    pub fn settle_agent_slots<C: Copy + PartialEq>(
+        &self,
+        agent_slots: &mut AgentSlots<C>,
+        now: Time,
+        name: impl Fn(ContactSlot) -> Option<C>,
+    ) {
         let drained_for = agent_slots.drains_for.take();
         loop {
-            self.take_claims(agent_slots, now);
+            self.take_claims(agent_slots, now, &name);
             if self.withdraw(agent_slots, |agent_slot, agent_slots| {
-                !agent_slot.agent.wants_contacts() || !agent_slots.has_room_for(agent_slot.channel)
+                !agent_slot.wants_contacts() || !agent_slots.has_room_for(agent_slot.channel)
             }) {
                 continue;
             }
@@ -292,9 +436,9 @@ impl Matcher {
     }
 
     /// *Owner.* The agent has no contact any more and is gone from the directory: its slots are counted no longer.
-    pub fn give_up_agent_slots(&self, mut agent_slots: AgentSlots, now: Time) {
+    pub fn give_up_agent_slots<C: Copy + PartialEq>(&self, mut agent_slots: AgentSlots<C>, now: Time) {
         agent_slots.each(|agent_slot| agent_slot.sign_out(now));
-        self.settle_agent_slots(&mut agent_slots, now);
+        self.settle_agent_slots(&mut agent_slots, now, |_| None);
     }
 
     /// The verdict of the agent's owner on a contact that is offered to the agent; `None`: none yet, or there is no
@@ -311,14 +455,21 @@ impl Matcher {
 
     /// Reserves slots for the contacts that they are held for, in the order of the contacts' keys. Declines contacts
     /// that do not go with the load.
-    fn take_claims(&self, agent_slots: &mut AgentSlots, now: Time) {
-        let mut claims: Vec<(Key, usize, ContactSlot)> = Vec::new();
-        for (index, agent_slot) in agent_slots.slots.iter().enumerate() {
-            if let AgentView::Held { contact, offered: true } = self.agent(agent_slot.id)
-                && agent_slot.agent.state().contact() != Some(contact)
-                && let Some(key) = self.protocol.key_of(contact.0)
-            {
-                claims.push((key, index, contact));
+    fn take_claims<C: Copy + PartialEq>(
+        &self,
+        agent_slots: &mut AgentSlots<C>,
+        now: Time,
+        name: &impl Fn(ContactSlot) -> Option<C>,
+    ) {
+        let mut claims: SmallVec<[(Key, usize, ContactSlot); 2]> = SmallVec::new();
+        for (index, agent_slot) in agent_slots.slots.iter_mut().enumerate() {
+            agent_slot.unnamed = false;
+            let AgentView::Held { contact, offered: true } = self.agent(agent_slot.id) else { continue };
+            let has = agent_slot.agent.state().contact();
+            match name(contact) {
+                None => agent_slot.unnamed = has.is_none(),
+                named if named == has => {}
+                Some(_) => claims.extend(self.protocol.key_of(contact.0).map(|key| (key, index, contact))),
             }
         }
         claims.sort_unstable();
@@ -326,7 +477,8 @@ impl Matcher {
         for (_, index, contact) in claims {
             let room = agent_slots.has_room_for(agent_slots.slots[index].channel);
             let agent_slot = &mut agent_slots.slots[index];
-            let agrees = room && agent_slot.agent.reserve(now, contact);
+            let agrees =
+                room && !agent_slot.barred && name(contact).is_some_and(|contact| agent_slot.agent.reserve(now, contact));
             if agrees || does(Step::SayDeclined) {
                 self.say(agent_slot.id, if agrees { Verdict::Agreed } else { Verdict::Declined });
             }
@@ -339,8 +491,13 @@ impl Matcher {
     }
 
     /// Takes some of the slots out of the index. Whether one of them turned out to be claimed.
-    fn withdraw(&self, agent_slots: &AgentSlots, which: impl Fn(&AgentSlot, &AgentSlots) -> bool) -> bool {
-        let entered = |agent_slot: &&AgentSlot| self.agent(agent_slot.id) == AgentView::Ready && which(agent_slot, agent_slots);
+    fn withdraw<C: Copy + PartialEq>(
+        &self,
+        agent_slots: &AgentSlots<C>,
+        which: impl Fn(&AgentSlot<C>, &AgentSlots<C>) -> bool,
+    ) -> bool {
+        let entered =
+            |agent_slot: &&AgentSlot<C>| self.agent(agent_slot.id) == AgentView::Ready && which(agent_slot, agent_slots);
         agent_slots
             .slots
             .iter()
@@ -356,14 +513,14 @@ impl Matcher {
         }
     }
 
-    fn next_to_enter(&self, agent_slots: &AgentSlots, drained_for: Option<SkillGroupId>) -> Next {
+    fn next_to_enter<C: Copy + PartialEq>(&self, agent_slots: &AgentSlots<C>, drained_for: Option<SkillGroupId>) -> Next {
         let table = self.protocol.routing_table();
         let has_one_slot = agent_slots.slots.len() == 1;
         let mut takes_more = false;
         let mut with_room: Option<FreeSlot> = None;
         let mut without_room: Option<FreeSlot> = None;
         for (index, agent_slot) in agent_slots.slots.iter().enumerate() {
-            let Some(group) = table.group(agent_slot.id).filter(|_| agent_slot.agent.wants_contacts()) else { continue };
+            let Some(group) = table.group(agent_slot.id).filter(|_| agent_slot.wants_contacts()) else { continue };
             let room = agent_slots.has_room_for(agent_slot.channel);
             takes_more |= room;
             if self.agent(agent_slot.id) != AgentView::Busy {

@@ -51,13 +51,15 @@ impl House {
         let count = directory.agents.len() as u32;
         let size = Size { shards: 1, contacts_per_shard: 50, agents: count, queues: 2, agencies: 2 };
         let mut of = vec![0; count as usize];
-        for (agent, ids) in ids.iter().enumerate() {
-            ids.iter().for_each(|id| of[id.index()] = agent);
+        for (agent, ids) in (0..agents.len() as u32).map(|agent| ids.of(AgentId(agent))).enumerate() {
+            ids.for_each(|id| of[id.index()] = agent);
         }
         let now = Time::from_secs(1000);
         let mut house = House {
             matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
-            agents: ids.iter().map(|ids| AgentSlots::new(&directory, ids, now)).collect(),
+            agents: std::iter::zip(&directory.agents, 0..agents.len() as u32)
+                .map(|(profile, agent)| AgentSlots::new(&profile.as_ref().unwrap().capacity, ids.of(AgentId(agent)), now))
+                .collect(),
             of,
             now,
             slots: 0,
@@ -70,7 +72,7 @@ impl House {
     }
 
     fn settle(&mut self, agent: usize) {
-        self.matcher.settle_agent_slots(&mut self.agents[agent], self.now);
+        self.matcher.settle_agent_slots(&mut self.agents[agent], self.now, Some);
     }
 
     fn demand(&self, queue: QueueId) -> DemandId {
@@ -145,7 +147,7 @@ fn a_part_of_a_mixture_goes_and_no_more() {
     let holds = |voice, chat| capacity.holds(&mixture(voice, chat));
     assert!(holds(0, 0) && holds(1, 0) && holds(1, 1) && holds(0, 3));
     assert!(!holds(1, 2) && !holds(0, 4) && !holds(2, 0));
-    assert_eq!((capacity.most(Channel::Voice), capacity.most(Channel::Chat), capacity.agent_slots()), (1, 3, 4));
+    assert_eq!((capacity.most(Channel::Voice), capacity.most(Channel::Chat), capacity.channels().count()), (1, 3, 4));
     assert!(!Capacity::of([]).holds(&mixture(1, 0)), "who may have nothing has nothing");
 }
 
@@ -291,17 +293,18 @@ fn whoever_had_a_number_keeps_it() {
         let capacity = Capacity::of(mixtures.iter().copied());
         Some(AgentProfile { capacity, ..AgentProfile::default() })
     };
-    let ids = |agent_slots: &[Vec<AgentId>]| {
-        agent_slots.iter().map(|ids| ids.iter().map(|id| id.0).collect::<Vec<_>>()).collect::<Vec<_>>()
+    let numbers = |ids: &AgentSlotIds, agents: u32| {
+        (0..agents).map(|agent| ids.of(AgentId(agent)).map(|id| id.0).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let mut few =
         Directory { agents: vec![agent(&[mixture(1, 0), mixture(0, 2)]), agent(&[mixture(1, 1)])], ..Directory::default() };
-    let (_, first) = few.with_agent_slots(10, &[]);
-    assert_eq!(ids(&first), [vec![0, 10, 11], vec![1, 12]]);
+    let (_, first) = few.with_agent_slots(&AgentSlotIds::beyond(10));
+    assert_eq!(numbers(&first, 2), [vec![0, 10, 11], vec![1, 12]]);
     // The first may have less, the second more, and there is a third.
     few.agents = vec![agent(&[mixture(1, 1)]), agent(&[mixture(1, 2)]), agent(&[mixture(1, 1)])];
-    let (directory, second) = few.with_agent_slots(10, &first);
-    assert_eq!(ids(&second), [vec![0, 10, 11], vec![1, 12, 13], vec![2, 14]]);
+    let (directory, second) = few.with_agent_slots(&first);
+    assert_eq!(numbers(&second, 3), [vec![0, 10, 11], vec![1, 12, 13], vec![2, 14]]);
+    assert_eq!([0, 5, 10, 13, 14, 99].map(|id| second.agent(AgentId(id)).0), [0, 5, 0, 1, 2, 99]);
     let channel = |id: u32| directory.agents[id as usize].as_ref().map(|profile| profile.channel);
     assert_eq!(
         [0, 10, 11, 13, 14].map(channel),

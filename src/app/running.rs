@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use super::records::{self, Recorder, Records};
 use super::sink::{Observer, ShardSink};
 use super::web_backend::WebBackend;
+use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
-use crate::acd::routing_table::{RoutingTable, TooMany};
+use crate::acd::routing_table::{Directory, RoutingTable, TooMany};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Limit;
@@ -29,8 +30,9 @@ use crate::sip::stack::counts::SipCounts;
 use crate::store::LogHealth;
 use crate::web;
 
-/// How many agents more the matcher has room for, so that later reloads can add some.
+/// How many agents more the matcher has room for, so that later reloads can add some; and how many more slots for their further contacts.
 const AGENTS_SPARE: u32 = 1024;
+const AGENT_SLOTS_SPARE: u32 = 1024;
 const QUEUES_SPARE: u32 = 256;
 const AGENCIES_SPARE: u32 = 64;
 
@@ -90,6 +92,16 @@ pub enum ReloadError {
         queues: u32,
         /// Room for agencies.
         agencies: u32,
+    },
+    /// Agents may have more contacts at once than there is room for.
+    #[error(
+        "a running process has room for {room} contacts beside agents' first ones, with all that at_once has ever allowed, and {wanted} are wanted: restart it to take up more"
+    )]
+    AgentSlots {
+        /// How many there would be.
+        wanted: u32,
+        /// How many there is room for.
+        room: u32,
     },
     /// Too many demands or skill groups.
     #[error(transparent)]
@@ -157,16 +169,18 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let http_address = http.local_addr()?;
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
-    let settings = Arc::new(settings);
+    let agents_max = settings.directory.agents.len() as u32 + AGENTS_SPARE;
+    let (directory, agent_slots) = settings.directory.with_agent_slots(&AgentSlotIds::beyond(agents_max));
+    let settings = Arc::new(Settings { agent_slots, ..settings });
     let (log, records) = records::start(&listen.recorder, &settings, clock.now())?;
     let size = Size {
         shards: 1,
         contacts_per_shard: Size::slots_for(settings.limits.contacts),
-        agents: settings.directory.agents.len() as u32 + AGENTS_SPARE,
+        agents: directory.agents.len() as u32 + AGENT_SLOTS_SPARE,
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
         agencies: settings.agencies.len() as u32 + AGENCIES_SPARE,
     };
-    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, settings.version), |_| 0));
+    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, settings.version), |_| 0));
     let counts = Arc::new(SipCounts::default());
     let limits = Arc::new(LimitBoard::default());
     let (inbox, from_others) = mpsc::channel(INBOX_MAX);
@@ -207,7 +221,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         now: Box::new(move || clock.now()),
     };
     let current = Arc::new(ArcSwap::new(settings.clone()));
-    let (meters, exporter) = metrics::build(&current, size.agents, collected);
+    let (meters, exporter) = metrics::build(&current, agents_max, collected);
     let backend = WebBackend {
         exporter,
         settings: current.clone(),
@@ -322,6 +336,22 @@ fn look_up(
     })
 }
 
+/// The settings as they follow `running` ones in a matcher of this size, and their directory with agents' slots.
+fn following(settings: Settings, running: &Settings, size: Size) -> Result<(Settings, Directory), ReloadError> {
+    let settings = settings.following(running);
+    let agents_max = running.agent_slots.from();
+    let known = [settings.directory.agents.len(), settings.directory.queues.len(), settings.agencies.len()];
+    if known.into_iter().zip([agents_max, size.queues, size.agencies]).any(|(known, room)| known > room as usize) {
+        return Err(ReloadError::Names { agents: agents_max, queues: size.queues, agencies: size.agencies });
+    }
+    let (directory, agent_slots) = settings.directory.with_agent_slots(&running.agent_slots);
+    let wanted = directory.agents.len() as u32;
+    if wanted > size.agents {
+        return Err(ReloadError::AgentSlots { wanted: wanted - agents_max, room: size.agents - agents_max });
+    }
+    Ok((Settings { agent_slots, ..settings }, directory))
+}
+
 impl Running {
     /// The settings in force.
     #[must_use]
@@ -334,14 +364,9 @@ impl Running {
     /// # Errors
     /// When there are more agents, queues or kinds of them than there is room for; nothing has changed then.
     pub fn reload(&self, settings: Settings, library: Library) -> Result<(), ReloadError> {
-        let running = self.settings.load_full();
-        let settings = Arc::new(settings.following(&running));
-        let size = self.matcher.size();
-        let known = [settings.directory.agents.len(), settings.directory.queues.len(), settings.agencies.len()];
-        if known.into_iter().zip([size.agents, size.queues, size.agencies]).any(|(known, room)| known > room as usize) {
-            return Err(ReloadError::Names { agents: size.agents, queues: size.queues, agencies: size.agencies });
-        }
-        self.matcher.publish(&settings.directory, settings.version)?;
+        let (settings, directory) = following(settings, &self.settings.load_full(), self.matcher.size())?;
+        let settings = Arc::new(settings);
+        self.matcher.publish(&directory, settings.version)?;
         self.media.handle().set_library(library);
         self.settings.store(settings.clone());
         let _ = self.inbox.blocking_send(ToShard::Reload(settings));
@@ -372,5 +397,34 @@ impl Running {
         drop(self.media);
         self.records.close();
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acd::agent_slots::Capacity;
+    use crate::acd::routing_table::AgentProfile;
+    use crate::base::AgentId;
+    use crate::base::words::Channel;
+
+    fn settings(agents: usize, chats: u8) -> Settings {
+        let capacity = Capacity::of([Capacity::load(&[(Channel::Voice, 1), (Channel::Chat, chats)])]);
+        let agents = vec![Some(AgentProfile { capacity, ..AgentProfile::default() }); agents];
+        Settings { directory: Directory { agents, ..Directory::default() }, ..Settings::default() }
+    }
+
+    #[test]
+    fn a_reload_that_needs_more_room_is_refused() {
+        let size = Size { shards: 1, contacts_per_shard: 1, agents: 10, queues: 1, agencies: 1 };
+        let before = Settings { agent_slots: AgentSlotIds::beyond(4), ..settings(1, 0) };
+        let (running, directory) = following(settings(3, 2), &before, size).unwrap();
+        assert_eq!(directory.agents.len(), 10);
+        let told = |settings| following(settings, &running, size).map(|_| ()).unwrap_err().to_string();
+        assert!(told(settings(5, 0)).contains("room for 4 agents"));
+        assert!(told(settings(4, 2)).contains("room for 6 contacts") && told(settings(4, 2)).contains("8 are wanted"));
+        // Who may have fewer keeps the numbers for when it is more again.
+        let (running, _) = following(settings(4, 0), &running, size).unwrap();
+        assert_eq!(running.agent_slots.of(AgentId(2)).count(), 3);
     }
 }

@@ -101,8 +101,9 @@ impl City {
     pub fn new(plan: Plan, number: u64) -> Self {
         let mut seed = Seed::from_number(number);
         let now = Time::from_secs(1_800_000_000);
-        let settings = Arc::new(plan.settings);
-        let agents = settings.directory.agents.len() as u32;
+        let (directory, agent_slots) = plan.settings.directory.with_first_agent_slots();
+        let settings = Arc::new(Settings { agent_slots, ..plan.settings });
+        let agents = directory.agents.len() as u32;
         let size = Size {
             shards: 1,
             contacts_per_shard: plan.slots,
@@ -110,7 +111,7 @@ impl City {
             queues: settings.directory.queues.len() as u32,
             agencies: settings.agencies.len() as u32,
         };
-        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
+        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
         let name = |transport| ListenerName { transport, sent_by: plan.server.to_string().into() };
         let parts = Parts {
             shard: 0,

@@ -25,9 +25,11 @@ fn settings() -> crate::engine::Settings {
             0 | 1 => format!("contact = \"sip:agent{n}@203.0.113.{}:5060\"\nready = \"at_start\"", n + 1),
             _ => "ready = \"on_register\"".to_owned(),
         };
+        // Chats never come, and change nothing.
+        let at_once = if n % 3 == 0 { "at_once = [{ voice = 1 }, { chat = 2 }]\n" } else { "" };
         let _ = write!(
             agents,
-            "[[agent]]\nname = \"agent{n}\"\nagency = \"{agency}\"\npools = [\"{pool}\"]\npassword = \"a-secret-of-agent-{n}\"\n{phone}\n"
+            "[[agent]]\nname = \"agent{n}\"\nagency = \"{agency}\"\npools = [\"{pool}\"]\npassword = \"a-secret-of-agent-{n}\"\n{at_once}{phone}\n"
         );
     }
     let text = format!(

@@ -29,14 +29,15 @@ pub(super) fn audit(
     contacts.audit(&legs, &views, matcher)
 }
 
-/// Whoever is ready and has no phone in use is in the ready index, and nobody else is.
+/// Whoever could take a contact is in the ready index with one slot at least, and nobody is with whose phone something is still up.
 fn audit_index(desks: &[DeskView], matcher: &Matcher) -> Result<(), String> {
     for (index, desk) in desks.iter().enumerate() {
-        let view = matcher.agent(AgentId(index as u32));
-        if view == AgentView::Busy && desk.wants_contacts && desk.legs == 0 {
+        let view = |agent_slot| matcher.agent(agent_slot);
+        let left_out = desk.waits_in.iter().all(|agent_slot| view(*agent_slot) == AgentView::Busy);
+        if left_out && !desk.waits_in.is_empty() {
             return Err(format!("agent {index} is ready, and not in the ready index"));
         }
-        if view == AgentView::Ready && desk.legs > 0 {
+        if view(AgentId(index as u32)) == AgentView::Ready && desk.legs > 0 {
             return Err(format!("agent {index} is in the ready index while {} phones may ring or talk", desk.legs));
         }
     }

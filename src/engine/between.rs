@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 
 use super::io::AgentCommand;
 use super::media_port::PromptName;
-use crate::acd::ContactSlot;
 use crate::base::words::OfferOutcome;
 use crate::base::{AgentId, ContactId, QueueId, ShardId, TrunkId};
 use crate::call::leg::Role;
@@ -92,6 +91,8 @@ pub(super) enum ContactTimer {
 pub(super) enum DeskTimer {
     /// The agent's state has lasted long enough.
     State,
+    /// It may be that nobody waits any more for whom the agent drains.
+    Drain,
     /// A registration may have lapsed.
     Registration,
 }
@@ -107,10 +108,10 @@ pub(super) enum Want {
 
 impl Want {
     /// An agent who was taken for nothing is what the agent was before.
-    pub(super) const fn given_back(self) -> ToDesk {
+    pub(super) const fn given_back(self, contact: ContactId) -> ToDesk {
         match self {
             Want::Colleague => ToDesk::OwnCallOver,
-            Want::Caller(_) => ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO),
+            Want::Caller(_) => ToDesk::withdrawn(contact),
         }
     }
 }
@@ -124,10 +125,10 @@ pub(super) enum ToDesk {
     Rings(ContactRef, Duration),
     /// The agent has answered a contact, and talks for so long at the most.
     Talks(ContactRef, Duration),
-    /// The ringing came to nothing. Who refused is not offered anything for the pause.
-    RingOver(OfferOutcome, Duration),
+    /// The ringing for a contact came to nothing. Who refused is not offered anything for the pause.
+    RingOver(ContactId, OfferOutcome, Duration),
     /// The agent's part in a contact of this queue is over.
-    TalkOver(Option<QueueId>),
+    TalkOver(ContactId, Option<QueueId>),
     /// So many legs to the agent's phones begin.
     LegsBegan(u32),
     /// A leg to one of the agent's phones is gone.
@@ -138,6 +139,13 @@ pub(super) enum ToDesk {
     OwnCallOver,
     /// A contact wants this agent and nobody else: answered by [`ToContact::Taken`] or [`ToContact::NotTaken`].
     Take(ContactRef, Want),
+}
+
+impl ToDesk {
+    /// A contact does not want the agent any more, for no reason of the agent's.
+    pub(super) const fn withdrawn(contact: ContactId) -> Self {
+        ToDesk::RingOver(contact, OfferOutcome::Withdrawn, Duration::ZERO)
+    }
 }
 
 /// Somebody to call past every queue.
@@ -165,10 +173,8 @@ pub(super) enum Begin {
 pub(super) enum ToContact {
     /// It has arrived, and begins.
     Begin(Begin),
-    /// The agent whom the matcher reserved for one of the contact's slots has turned away meanwhile.
-    Declined(ContactSlot, DeskId),
     /// The agent is the contact's: rung now, or never.
-    Taken(DeskId, Want),
+    Taken(DeskId, Want, ContactId),
     /// The agent is not to be had.
     NotTaken(DeskId),
     /// What came of a [`Call`].

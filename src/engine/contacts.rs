@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use self::contact::{Answer, Caller, CallerHears, Contact, Phase, Purpose};
 use self::last_agent::LastAgents;
 use self::work::{Next, Shared, Work};
-use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToDesk, ToLeg, Want};
+use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToLeg, Want};
 use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
@@ -22,7 +22,7 @@ use super::settings::Settings;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::hash::Keyed;
-use crate::base::words::{Channel, EndedBy, OfferOutcome};
+use crate::base::words::{Channel, EndedBy};
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
 use crate::call::contact::Timeline;
 use crate::call::leg::Role;
@@ -169,11 +169,7 @@ impl Contacts {
             ToContact::Begin(begin) => begin_with(contact, work, begin),
             ToContact::Leg(leg, event) => leg_event(contact, work, leg, event),
             ToContact::Rung(role, rung) => ring::rung(contact, work, role, rung),
-            ToContact::Declined(slot, desk) => {
-                offers::declined(contact, work, slot, desk.agent);
-                Next::Rest
-            }
-            ToContact::Taken(desk, want) => {
+            ToContact::Taken(desk, want, _) => {
                 dial::taken(contact, work, desk.agent, want);
                 Next::Rest
             }
@@ -237,7 +233,7 @@ impl Contacts {
         let contact = find(&mut self.contacts, key)?;
         let work = &mut Work { cx, shared: &mut self.shared };
         if let Some((agent, want)) = taken.filter(|(agent, _)| contact.asks_for(*agent).is_some()) {
-            work.cx.tell_desk(agent, want.given_back());
+            work.cx.tell_desk(agent, want.given_back(contact.id));
         }
         // Whatever legs of it there are are its own by now, and no others.
         for LegView { key, role, .. } in legs {
@@ -288,10 +284,7 @@ impl Contacts {
 /// A message to a contact that is gone. An agent who was taken for it is let go.
 fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
     match message {
-        ToContact::Taken(desk, want) => cx.out.tell_desk(*desk, want.given_back()),
-        ToContact::Declined(_, desk) => {
-            cx.out.tell_desk(*desk, ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
-        }
+        ToContact::Taken(desk, want, contact) => cx.out.tell_desk(*desk, want.given_back(*contact)),
         ToContact::Begin(_) | ToContact::NotTaken(_) => {}
         ToContact::Rung(_, rung) => {
             cx.missing("the contact of a call");

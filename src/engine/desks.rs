@@ -1,9 +1,14 @@
 //! Desks: the owner of agents. Each agent's state, what the agent has at once, and the agent's devices.
 //!
-//! A desk hears of contacts by messages ([`ToDesk`]) and answers by them. It enters its agent into the matcher's ready index as the state
-//! wants, and takes it out again. It sends no SIP but the answers to REGISTER, and knows nothing of queues but their wrap-up.
+//! A desk hears of contacts by messages ([`ToDesk`]) and answers by them. It enters its agent's slots into the matcher's ready index as their
+//! states want, and takes them out again. It sends no SIP but the answers to REGISTER, and knows nothing of queues but their wrap-up.
+//!
+//! An agent has a slot for each contact that the agent may have at once. The first slot is the one for calls: phones ring for it alone, and
+//! calls of the agent's own occupy it.
 
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::between::{ContactRef, DeskTimer, Reason, ToContact, ToDesk, Want};
 use super::context::Context;
@@ -11,7 +16,8 @@ use super::devices::Devices;
 use super::io::AgentCommand;
 use super::sabotage::Rule;
 use super::settings::Settings;
-use crate::acd::agent::{Agent, Due, State};
+use crate::acd::agent::{Due, State};
+use crate::acd::agent_slots::{AgentSlots, Capacity, DRAIN_LOOK};
 use crate::acd::claim::AgentView;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::DeadlineId;
@@ -34,37 +40,58 @@ struct Reported {
     contact: Option<ContactId>,
 }
 
+/// How a ringing ended: for whom, with what outcome, and how long who refused is offered nothing.
+type RingEnded = (ContactId, OfferOutcome, Duration);
+
+/// The contacts that the matcher has reserved an agent's slots for, and their names.
+pub(super) type Claims = SmallVec<[(ContactSlot, ContactId); 2]>;
+
 /// One agent.
 struct Desk {
-    agent: Agent<ContactId>,
+    agent_slots: AgentSlots<ContactId>,
     /// Legs to the agent's phones that have not ended: while there is one, a phone may still ring.
     legs: u32,
     /// How the ringing ended, once it has and until the last phone is silent.
-    ring_ended: Option<(OfferOutcome, Duration)>,
+    ring_ended: Option<RingEnded>,
     reported: Reported,
-    state_deadline: Option<DeadlineId>,
+    /// The standing of each slot when it was last looked at: how many are signed in.
+    signed_in: usize,
+    /// When the first of the states that should not last is over.
+    state_deadline: Option<(Time, DeadlineId)>,
+    drain_look: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
 }
 
 impl Desk {
-    fn new(now: Time) -> Self {
+    fn new(settings: &Settings, agent: AgentId, now: Time) -> Self {
         Desk {
-            agent: Agent::new(now),
+            agent_slots: AgentSlots::new(&capacity(settings, agent), settings.agent_slots.of(agent), now),
             legs: 0,
             ring_ended: None,
             reported: Reported { word: AgentState::Offline, reason: None, since: now, contact: None },
+            signed_in: 0,
             state_deadline: None,
+            drain_look: None,
             registration_deadline: None,
         }
     }
 }
 
+/// What an agent may have at once.
+fn capacity(settings: &Settings, agent: AgentId) -> Capacity {
+    let profile = settings.directory.agents.get(agent.index()).and_then(Option::as_ref);
+    profile.map(|profile| profile.capacity.clone()).unwrap_or_default()
+}
+
 /// A desk as the audit sees it.
 pub(super) struct DeskView {
+    /// The state of the slot for calls.
     pub(super) state: State<ContactId>,
     pub(super) own_calls: u8,
-    pub(super) wants_contacts: bool,
+    /// The slots that could take a contact and wait for one; none while the agent drains.
+    pub(super) waits_in: SmallVec<[AgentId; 1]>,
     pub(super) legs: u32,
+    /// Whether each state that should not last has a deadline.
     pub(super) has_deadline: bool,
 }
 
@@ -76,8 +103,9 @@ pub(super) struct Desks {
 
 impl Desks {
     /// Desks of agents who are not signed in.
-    pub(super) fn new(agents: usize, keyed: Keyed, now: Time) -> Self {
-        Desks { desks: (0..agents).map(|_| Desk::new(now)).collect(), devices: Devices::new(keyed) }
+    pub(super) fn new(settings: &Settings, keyed: Keyed, now: Time) -> Self {
+        let desks = (0..settings.directory.agents.len()).map(|agent| Desk::new(settings, AgentId(agent as u32), now));
+        Desks { desks: desks.collect(), devices: Devices::new(keyed) }
     }
 
     /// The registered devices.
@@ -87,12 +115,16 @@ impl Desks {
 
     /// Every desk, by [`AgentId`], for the audit.
     pub(super) fn views(&self) -> impl Iterator<Item = DeskView> {
-        self.desks.iter().map(|desk| DeskView {
-            state: *desk.agent.state(),
-            own_calls: desk.agent.own_calls(),
-            wants_contacts: desk.agent.wants_contacts(),
-            legs: desk.legs,
-            has_deadline: desk.state_deadline.is_some(),
+        self.desks.iter().map(|desk| {
+            let Desk { agent_slots, legs, state_deadline, .. } = desk;
+            let earliest = agent_slots.states().filter_map(|(_, state)| state.deadline()).min();
+            DeskView {
+                state: *agent_slots.first().state(),
+                own_calls: agent_slots.first().own_calls(),
+                waits_in: agent_slots.that_want_contacts().filter(|_| !agent_slots.drains()).collect(),
+                legs: *legs,
+                has_deadline: earliest.is_none_or(|at| state_deadline.is_some_and(|(set, _)| set <= at)),
+            }
         })
     }
 
@@ -106,7 +138,7 @@ impl Desks {
     fn start_one(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let ready = cx.settings.account(agent).is_some_and(|account| account.fixed.is_some() && account.ready_at_start);
         if let (true, Some(desk)) = (ready, self.desks.get_mut(agent.index())) {
-            desk.agent.ask_ready(cx.now);
+            desk.agent_slots.each(|agent_slot| agent_slot.ask_ready(cx.now));
             self.changed(cx, agent);
         }
     }
@@ -115,22 +147,30 @@ impl Desks {
     pub(super) fn take_up(&mut self, cx: &mut Context<'_>, old: &Settings) {
         let settings = cx.settings.clone();
         while self.desks.len() < settings.directory.agents.len() {
-            self.desks.push(Desk::new(cx.now));
+            self.desks.push(Desk::new(&settings, AgentId(self.desks.len() as u32), cx.now));
         }
         for index in 0..self.desks.len() {
             let agent = AgentId(index as u32);
-            let known = |settings: &Settings| settings.directory.agents.get(index).is_some_and(Option::is_some);
-            if !known(&settings) {
+            let profile = |settings: &'_ Settings| settings.directory.agents.get(index).cloned().flatten();
+            let agent_slots = &mut self.desks[index].agent_slots;
+            let Some(now) = profile(&settings) else {
                 // One who is gone finishes, and goes offline.
                 self.devices.set(agent, Vec::new());
-                self.desks[index].agent.sign_out(cx.now);
+                agent_slots.each(|agent_slot| agent_slot.sign_out(cx.now));
                 self.changed(cx, agent);
-            } else if !known(old) {
-                self.start_one(cx, agent);
-            } else if old.directory.agents[index] != settings.directory.agents[index]
-                || old.directory.lending != settings.directory.lending
-            {
-                cx.matcher.regroup(agent);
+                continue;
+            };
+            let before = profile(old);
+            if before.as_ref().is_none_or(|before| before.capacity != now.capacity) {
+                agent_slots.take_up(&now.capacity, settings.agent_slots.of(agent), cx.now);
+            }
+            match before {
+                None => self.start_one(cx, agent),
+                Some(before) if before != now || old.directory.lending != settings.directory.lending => {
+                    settings.agent_slots.of(agent).for_each(|agent_slot| cx.matcher.regroup(agent_slot));
+                    self.changed(cx, agent);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -146,53 +186,53 @@ impl Desks {
             }
             return;
         };
+        let agent_slots = &mut desk.agent_slots;
         match message {
-            ToDesk::Command(command) => match command {
-                AgentCommand::Ready => desk.agent.ask_ready(now),
-                AgentCommand::Break(reason) => desk.agent.ask_break(now, reason),
-                AgentCommand::EndWrapUp => drop(desk.agent.end_wrap_up(now)),
-                AgentCommand::SignOut => desk.agent.sign_out(now),
-            },
-            ToDesk::Rings(contact, at_most) => desk.agent.ring(now, contact.id, at_most),
+            ToDesk::Command(command) => agent_slots.each(|agent_slot| match command {
+                AgentCommand::Ready => agent_slot.ask_ready(now),
+                AgentCommand::Break(reason) => agent_slot.ask_break(now, reason),
+                AgentCommand::EndWrapUp => drop(agent_slot.end_wrap_up(now)),
+                AgentCommand::SignOut => agent_slot.sign_out(now),
+            }),
+            ToDesk::Rings(contact, at_most) => agent_slots.with_or_first(contact.id).ring(now, contact.id, at_most),
             ToDesk::Talks(contact, at_most) => {
                 desk.ring_ended = None;
-                desk.agent.talk(now, contact.id, at_most);
-                cx.matcher.release(agent);
+                let id = agent_slots.with_contact(contact.id).unwrap_or(agent);
+                agent_slots.with_or_first(contact.id).talk(now, contact.id, at_most);
+                cx.matcher.release(id);
             }
-            ToDesk::RingOver(outcome, pause) => return self.ring_over(cx, agent, outcome, pause),
-            ToDesk::TalkOver(queue) => match desk.agent.state() {
-                State::Talking { .. } => {
+            ToDesk::RingOver(contact, outcome, pause) => return self.ring_over(cx, agent, (contact, outcome, pause)),
+            ToDesk::TalkOver(contact, queue) => match agent_slots.with_contact(contact) {
+                Some(_) => {
                     let wrap_up = wrap_up_of(cx.settings, agent, queue);
-                    desk.agent.talk_over(now, wrap_up);
+                    agent_slots.with_or_first(contact).talk_over(now, wrap_up);
                 }
                 // The call of a colleague is followed by what was before.
-                _ => desk.agent.own_call_over(now),
+                None => agent_slots.first_mut().own_call_over(now),
             },
-            ToDesk::LegsBegan(legs) => {
-                desk.legs += legs;
-                // One whose ringing is over already may be ready by now.
-                return self.enter_index(cx, agent);
-            }
+            ToDesk::LegsBegan(legs) => desk.legs += legs,
             ToDesk::LegGone => return self.leg_gone(cx, agent),
-            ToDesk::OwnCall => desk.agent.own_call(now),
-            ToDesk::OwnCallOver => desk.agent.own_call_over(now),
+            ToDesk::OwnCall => agent_slots.first_mut().own_call(now),
+            ToDesk::OwnCallOver => agent_slots.first_mut().own_call_over(now),
             ToDesk::Take(contact, want) => return self.take(cx, agent, contact, want),
         }
         self.changed(cx, agent);
     }
 
-    /// The matcher has reserved an agent for this slot of a contact's.
-    pub(super) fn reserved(&mut self, cx: &mut Context<'_>, agent: AgentId, slot: ContactSlot, contact: ContactRef) {
-        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
-        if desk.agent.state().contact() == Some(contact.id) {
-            return;
-        }
-        // One whose phone may still ring is rung for nobody else.
-        if (desk.legs == 0 || !cx.holds(Rule::SilentPhones)) && desk.agent.reserve(cx.now, contact.id) {
-            self.changed(cx, agent);
-        } else {
-            let desk = cx.desk(agent);
-            cx.out.tell_contact(contact.key, ToContact::Declined(slot, desk));
+    /// The contacts that the matcher has reserved slots of this agent for.
+    pub(super) fn claimed(&self, agent: AgentId, matcher: &Matcher) -> SmallVec<[ContactSlot; 2]> {
+        let Some(desk) = self.desks.get(agent.index()) else { return SmallVec::new() };
+        let claimed = |agent_slot| match matcher.agent(agent_slot) {
+            AgentView::Held { contact, offered: true } => Some(contact),
+            _ => None,
+        };
+        desk.agent_slots.ids().filter_map(claimed).collect()
+    }
+
+    /// The matcher has touched slots of an agent's, and may have reserved them. What the agent does not agree to is declined.
+    pub(super) fn woken(&mut self, cx: &mut Context<'_>, agent: AgentId, claims: &Claims) {
+        if agent.index() < self.desks.len() {
+            self.settle(cx, agent, claims);
         }
     }
 
@@ -202,11 +242,21 @@ impl Desks {
         match timer {
             DeskTimer::State => {
                 desk.state_deadline = None;
-                if let Due::Stuck(_) = desk.agent.due(cx.now) {
-                    desk.ring_ended = None;
-                    cx.matcher.release(agent);
+                let ids: SmallVec<[AgentId; 4]> = desk.agent_slots.ids().collect();
+                for id in ids {
+                    let Some(Due::Stuck(_)) = desk.agent_slots.agent_slot(id).map(|agent_slot| agent_slot.due(cx.now)) else {
+                        continue;
+                    };
+                    if id == agent {
+                        desk.ring_ended = None;
+                    }
+                    cx.matcher.release(id);
                     cx.fact(None, FactKind::Repaired { kind: Repair::AgentStuck });
                 }
+                self.changed(cx, agent);
+            }
+            DeskTimer::Drain => {
+                desk.drain_look = None;
                 self.changed(cx, agent);
             }
             DeskTimer::Registration => {
@@ -224,7 +274,9 @@ impl Desks {
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return };
         (desk.legs, desk.ring_ended) = (legs, None);
-        desk.agent.mend(cx.now, own_calls);
+        let mut own_calls = Some(own_calls);
+        // Calls of the agent's own are the first slot's.
+        desk.agent_slots.each(|agent_slot| agent_slot.mend(cx.now, own_calls.take().unwrap_or(0)));
         self.changed(cx, agent);
     }
 
@@ -255,18 +307,18 @@ impl Desks {
         if let Some(id) = desk.registration_deadline.take() {
             cx.timers.cancel(id);
         }
-        let offline = *desk.agent.state() == State::Offline;
+        let (now, offline) = (cx.now, desk.agent_slots.standing().is_none());
         match self.devices.next_lapse(agent) {
             Some(next) => {
                 let next = if cx.holds(Rule::Lapse) { next } else { next + Duration::from_secs(5) };
                 desk.registration_deadline = Some(cx.timers.set(next, Reason::Desk(agent, DeskTimer::Registration)));
                 if offline && ready {
-                    desk.agent.ask_ready(cx.now);
+                    desk.agent_slots.each(|agent_slot| agent_slot.ask_ready(now));
                 } else {
-                    desk.agent.sign_in(cx.now);
+                    desk.agent_slots.each(|agent_slot| agent_slot.sign_in(now));
                 }
             }
-            None => desk.agent.sign_out(cx.now),
+            None => desk.agent_slots.each(|agent_slot| agent_slot.sign_out(now)),
         }
         self.changed(cx, agent);
     }
@@ -279,27 +331,38 @@ impl Desks {
         if taken {
             self.changed(cx, agent);
         }
-        cx.out.tell_contact(contact.key, if taken { ToContact::Taken(id, want) } else { ToContact::NotTaken(id) });
+        cx.out.tell_contact(contact.key, if taken { ToContact::Taken(id, want, contact.id) } else { ToContact::NotTaken(id) });
     }
 
     /// The ringing of the agent is over. While one of the agent's phones may still ring, that is only noted.
-    fn ring_over(&mut self, cx: &mut Context<'_>, agent: AgentId, outcome: OfferOutcome, pause: Duration) {
+    fn ring_over(&mut self, cx: &mut Context<'_>, agent: AgentId, ended: RingEnded) {
         if !cx.holds(Rule::LetGo) {
             return;
         }
         let desk = &mut self.desks[agent.index()];
-        if desk.legs > 0 {
-            desk.ring_ended = Some((outcome, pause));
-            if let State::Reserved { contact, .. } = *desk.agent.state() {
-                // It rings, though the contact has not come to say so.
-                desk.agent.ring(cx.now, contact, Duration::ZERO);
-                self.changed(cx, agent);
+        let (contact, outcome, pause) = ended;
+        match desk.agent_slots.with_contact(contact) {
+            Some(id) if id == agent && desk.legs > 0 => {
+                desk.ring_ended = Some(ended);
+                if let State::Reserved { .. } = desk.agent_slots.first().state() {
+                    // It rings, though the contact has not come to say so.
+                    desk.agent_slots.first_mut().ring(cx.now, contact, Duration::ZERO);
+                }
             }
-            return;
+            Some(id) => {
+                if id == agent {
+                    desk.ring_ended = None;
+                }
+                desk.agent_slots.with_or_first(contact).ring_over(cx.now, outcome, pause);
+                let missed = matches!(desk.agent_slots.state(id), Some(State::Break { reason: BreakReason::Rona, .. }));
+                if missed {
+                    // Who has missed a ring is not there for anything else.
+                    desk.agent_slots.each(|agent_slot| agent_slot.missed_elsewhere(cx.now));
+                }
+            }
+            // The desk has not heard of it, or has declined it.
+            None => {}
         }
-        desk.ring_ended = None;
-        desk.agent.ring_over(cx.now, outcome, pause);
-        cx.matcher.release(agent);
         self.changed(cx, agent);
     }
 
@@ -307,73 +370,77 @@ impl Desks {
         let desk = &mut self.desks[agent.index()];
         assert!(!cfg!(test) || desk.legs > 0, "a leg is gone once");
         desk.legs = desk.legs.saturating_sub(1);
-        if desk.legs > 0 {
-            return;
-        }
-        match desk.ring_ended.take() {
-            Some((outcome, pause)) => self.ring_over(cx, agent, outcome, pause),
-            None => self.enter_index(cx, agent),
+        match desk.ring_ended.take_if(|_| desk.legs == 0) {
+            Some(ended) => self.ring_over(cx, agent, ended),
+            None => self.changed(cx, agent),
         }
     }
 
-    /// What follows from whatever the agent's state has become: a report, a deadline, an entry in the ready index or none.
+    /// What follows from whatever the agent's slots have become.
     fn changed(&mut self, cx: &mut Context<'_>, agent: AgentId) {
-        let desk = &mut self.desks[agent.index()];
-        let state = *desk.agent.state();
-        let (word, reason) = (state.word(), reason_of(&state));
-        let old = desk.reported;
-        if (word, reason) != (old.word, old.reason) {
-            if let Some(id) = desk.state_deadline.take() {
-                cx.timers.cancel(id);
-            }
-            let contact = if word == AgentState::WrapUp { old.contact } else { state.contact() };
-            desk.reported = Reported { word, reason, since: cx.now, contact };
-            let (from, to) = ((old.word, old.reason), (word, reason));
-            cx.fact(contact.or(old.contact), FactKind::Agent { agent, from, to, lasted: cx.now.since(old.since) });
-        }
-        let deadline = state.deadline().filter(|_| cx.holds(Rule::StateDeadline));
-        if let (None, Some(at)) = (desk.state_deadline, deadline) {
-            desk.state_deadline = Some(cx.timers.set(at, Reason::Desk(agent, DeskTimer::State)));
-        }
-        cx.matcher.set_standing(agent, state.standing());
-        self.enter_index(cx, agent);
-        if word == AgentState::Offline && old.word != AgentState::Offline {
-            cx.out.agent_left();
-        }
+        self.settle(cx, agent, &Claims::new());
     }
 
-    /// Enters the agent into the ready index, or takes it out, as its state wants. One whose phone may still ring, or has not yet hung up,
-    /// is not entered.
-    fn enter_index(&mut self, cx: &mut Context<'_>, agent: AgentId) {
-        let desk = &self.desks[agent.index()];
-        let wants = desk.agent.wants_contacts() && (desk.legs == 0 || !cx.holds(Rule::SilentPhones));
-        let holds = desk.agent.state().contact().is_some();
-        let occupied = desk.agent.occupied();
-        match cx.matcher.agent(agent) {
-            AgentView::Busy if wants => {
-                cx.matcher.ready(agent, cx.now, occupied);
-            }
-            AgentView::Ready if !wants => {
-                cx.matcher.pause(agent);
-            }
-            AgentView::Held { offered: false, .. } if !holds => {
-                cx.matcher.release(agent);
-                if wants {
-                    cx.matcher.ready(agent, cx.now, occupied);
-                }
-            }
-            _ => {}
+    /// What follows from whatever the agent's slots have become, and from what the matcher has reserved them for: entries in the ready index
+    /// or none, a report, deadlines. The slot for calls is not entered while a phone may still ring, or has not yet hung up.
+    fn settle(&mut self, cx: &mut Context<'_>, agent: AgentId, claims: &Claims) {
+        let desk = &mut self.desks[agent.index()];
+        desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
+        let name = |slot| claims.iter().find(|(claimed, _)| *claimed == slot).map(|(_, contact)| *contact);
+        cx.matcher.settle_agent_slots(&mut desk.agent_slots, cx.now, name);
+        desk.report(cx, agent);
+        desk.set_timers(cx, agent);
+        let signed_in = desk.agent_slots.states().filter(|(_, state)| state.standing().is_some()).count();
+        if std::mem::replace(&mut desk.signed_in, signed_in) > signed_in {
+            cx.out.agent_left();
         }
     }
 }
 
 impl Desk {
+    /// Reports the agent's state, if it is another: what the agent is most occupied by.
+    fn report(&mut self, cx: &mut Context<'_>, agent: AgentId) {
+        let Some(state) = self.agent_slots.states().map(|(_, state)| *state).min_by_key(occupation) else { return };
+        let (word, reason) = (state.word(), reason_of(&state));
+        let old = self.reported;
+        if (word, reason) == (old.word, old.reason) {
+            return;
+        }
+        if let Some((_, id)) = self.state_deadline.take() {
+            cx.timers.cancel(id);
+        }
+        let contact = if word == AgentState::WrapUp { old.contact } else { state.contact() };
+        self.reported = Reported { word, reason, since: cx.now, contact };
+        let (from, to) = ((old.word, old.reason), (word, reason));
+        cx.fact(contact.or(old.contact), FactKind::Agent { agent, from, to, lasted: cx.now.since(old.since) });
+    }
+
+    fn set_timers(&mut self, cx: &mut Context<'_>, agent: AgentId) {
+        let first_over = self.agent_slots.states().filter_map(|(_, state)| state.deadline()).min();
+        if let Some(at) = first_over.filter(|_| cx.holds(Rule::StateDeadline))
+            && self.state_deadline.is_none_or(|(set, _)| set > at)
+        {
+            if let Some((_, id)) = self.state_deadline.take() {
+                cx.timers.cancel(id);
+            }
+            self.state_deadline = Some((at, cx.timers.set(at, Reason::Desk(agent, DeskTimer::State))));
+        }
+        match (self.agent_slots.drains(), self.drain_look) {
+            (true, None) => self.drain_look = Some(cx.timers.set(cx.now + DRAIN_LOOK, Reason::Desk(agent, DeskTimer::Drain))),
+            (false, Some(id)) => {
+                cx.timers.cancel(id);
+                self.drain_look = None;
+            }
+            _ => {}
+        }
+    }
+
     /// Takes the agent out of the ready index for one contact, if that may be. Nothing has changed where it may not.
     fn taken(&mut self, cx: &mut Context<'_>, agent: AgentId, contact: ContactRef, want: Want) -> bool {
-        if self.legs > 0 {
+        if self.legs > 0 || !self.agent_slots.has_room_in_first() {
             return false;
         }
-        let state = *self.agent.state();
+        let state = *self.agent_slots.first().state();
         match want {
             Want::Colleague => {
                 if !matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }) {
@@ -383,25 +450,30 @@ impl Desk {
                 if cx.matcher.agent(agent) != AgentView::Busy {
                     return false;
                 }
-                self.agent.own_call(cx.now);
+                self.agent_slots.first_mut().own_call(cx.now);
             }
             Want::Caller(ring) => {
                 if state != State::Ready || cx.matcher.pause(agent) != AgentView::Busy {
                     return false;
                 }
-                self.agent.ring(cx.now, contact.id, ring);
+                self.agent_slots.first_mut().ring(cx.now, contact.id, ring);
             }
         }
         true
     }
 }
 
-/// The matcher has touched an agent, who may be lent. The contact's slot that the agent is reserved for, if any.
-pub(super) fn woken(matcher: &Matcher, agent: AgentId) -> Option<ContactSlot> {
-    matcher.consider_loan(agent);
-    match matcher.agent(agent) {
-        AgentView::Held { contact, offered: true } => Some(contact),
-        _ => None,
+/// What an agent is most occupied by comes first.
+fn occupation(state: &State<ContactId>) -> u8 {
+    match state {
+        State::Talking { .. } => 0,
+        State::Ringing { .. } => 1,
+        State::Reserved { .. } => 2,
+        State::Busy { .. } => 3,
+        State::WrapUp { .. } => 4,
+        State::Ready => 5,
+        State::Break { .. } => 6,
+        State::Offline => 7,
     }
 }
 
@@ -421,3 +493,6 @@ fn wrap_up_of(settings: &Settings, agent: AgentId, queue: Option<QueueId>) -> Du
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod mixture_tests;

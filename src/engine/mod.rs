@@ -105,7 +105,7 @@ impl Delivery {
             Delivery::Message(Between::ToDesk(DeskId { agent, .. }, _))
             | Delivery::Timer(Reason::Desk(agent, _))
             | Delivery::AgentWoken(agent) => return Addressee::Desk(*agent),
-            Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want))) => {
+            Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want, _))) => {
                 return Addressee::Taker(*key, desk.agent, *want);
             }
             Delivery::Message(Between::ToContact(key, _)) | Delivery::Timer(Reason::Contact(key, _)) => Some(*key),
@@ -195,7 +195,7 @@ impl Engine {
             counts,
             legs: Legs::new(keyed),
             contacts: Contacts::new(shard, &settings, &matcher, keyed, now),
-            desks: Desks::new(settings.directory.agents.len(), keyed, now),
+            desks: Desks::new(&settings, keyed, now),
             proof,
             matcher,
             deadlines: Deadlines::default(),
@@ -371,12 +371,15 @@ impl Engine {
                 break;
             }
             let mut agents: SmallVec<[AgentId; 4]> = SmallVec::new();
-            matcher.woken_agents(self.shard.0, |agent| agents.push(agent));
+            matcher.woken_agents(self.shard.0, |agent_slot| {
+                let agent = self.settings.agent_slots.agent(agent_slot);
+                if !agents.contains(&agent) {
+                    agents.push(agent);
+                }
+            });
             for agent in agents {
                 self.deliver(now, Delivery::AgentWoken(agent));
             }
-            // Whoever has turned away says so before anybody is rung.
-            self.follow_messages(now);
             let mut slots: SmallVec<[ContactSlot; 4]> = SmallVec::new();
             matcher.woken_contacts(self.shard.0, |slot| slots.push(slot));
             for slot in slots {
@@ -426,12 +429,12 @@ impl Engine {
         }
     }
 
-    /// The matcher has touched an agent.
+    /// The matcher has touched slots of an agent's. The agent may be lent, and may be reserved for a contact.
     fn desk_woken(&mut self, now: Time, agent: AgentId) {
-        let Some(slot) = desks::woken(&self.matcher, agent) else { return };
-        if let Some(contact) = self.contacts.in_slot(slot) {
-            self.desks.reserved(&mut lend!(self, now), agent, slot, contact);
-        }
+        self.settings.agent_slots.of(agent).for_each(|agent_slot| self.matcher.consider_loan(agent_slot));
+        let claimed = self.desks.claimed(agent, &self.matcher).into_iter();
+        let claims = claimed.filter_map(|slot| Some((slot, self.contacts.in_slot(slot)?.id))).collect();
+        self.desks.woken(&mut lend!(self, now), agent, &claims);
     }
 }
 

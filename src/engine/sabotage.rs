@@ -163,7 +163,7 @@ impl super::Delivery {
                 ToDesk::Rings(..) => "to desk: rings",
                 ToDesk::Talks(..) => "to desk: talks",
                 ToDesk::RingOver(..) => "to desk: ring over",
-                ToDesk::TalkOver(_) => "to desk: talk over",
+                ToDesk::TalkOver(..) => "to desk: talk over",
                 ToDesk::LegsBegan(_) => "to desk: legs began",
                 ToDesk::LegGone => "to desk: leg gone",
                 ToDesk::OwnCall => "to desk: own call",
@@ -172,7 +172,6 @@ impl super::Delivery {
             },
             Delivery::Message(Between::ToContact(_, message)) => match message {
                 ToContact::Begin(_) => "to contact: begin",
-                ToContact::Declined(..) => "to contact: declined",
                 ToContact::Taken(..) => "to contact: taken",
                 ToContact::NotTaken(_) => "to contact: not taken",
                 ToContact::Rung(..) => "to contact: rung",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::queue::QueueRules;
 use crate::acd::routing_table::Directory;
 use crate::base::words::{Channel, Transport};
@@ -194,6 +195,8 @@ pub struct Settings {
     pub domains: Vec<Arc<str>>,
     /// Queues, and what eligibility depends on.
     pub directory: Directory,
+    /// The numbers that the matcher knows agents' slots by. They outlive reloads.
+    pub agent_slots: AgentSlotIds,
     /// By [`AgencyId`].
     pub agencies: Vec<Agency>,
     /// By [`PoolId`](crate::base::PoolId).

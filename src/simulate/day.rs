@@ -61,7 +61,7 @@ impl Day {
         let (talk, patience) = (Duration::from_secs(180), Duration::from_secs(300));
         let manners =
             Manners { answer_after: Span::Uniform(Duration::from_secs(2), Duration::from_secs(6)), ..Manners::default() };
-        let (all, agent_slots) = directory.with_first_agent_slots();
+        let (all, ids) = directory.with_first_agent_slots();
         let table = RoutingTable::new(&all, 1);
         let spoken: Vec<_> = languages.iter().map(|(language, _)| Some(*language)).collect();
         let spoken = if spoken.is_empty() { vec![None] } else { spoken };
@@ -73,10 +73,10 @@ impl Day {
             .collect();
         // Each agent's time is spread evenly over its channels, and over the demands that it may serve by each.
         let mut agents_of = vec![0.0; demands.len()];
-        for (profile, agent_slots) in directory.agents.iter().zip(&agent_slots) {
+        for (agent, profile) in (0..).map(AgentId).zip(&directory.agents) {
             let Some(profile) = profile else { continue };
             let channels = Channel::ALL.iter().filter(|channel| profile.capacity.most(**channel) > 0).count();
-            for group in agent_slots.iter().filter_map(|agent_slot| table.group(*agent_slot)) {
+            for group in ids.of(agent).filter_map(|agent_slot| table.group(agent_slot)) {
                 let served: Vec<usize> = (0..demands.len()).filter(|demand| table.serves(group, demands[*demand].2)).collect();
                 served.iter().for_each(|demand| agents_of[*demand] += 1.0 / (served.len() * channels) as f64);
             }

@@ -14,11 +14,12 @@ use slab::Slab;
 
 use self::pair::Pair;
 use super::scene::{Duty, Scene};
-use crate::acd::agent_slots::{AgentSlots, Verdict};
+use crate::acd::agent_slots::{AgentSlotIds, AgentSlots, Verdict};
 use crate::acd::claim::ContactView;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::QueueRules;
+use crate::acd::routing_table::AgentProfile;
 use crate::acd::stay::{Floor, Joining, NotJoined, Stay};
 use crate::acd::{ContactSlot, Key, Matcher, RoutingTable};
 use crate::base::deadline::{DeadlineId, Deadlines};
@@ -181,8 +182,7 @@ pub struct World<'s, O> {
     last_agents: Vec<VecDeque<AgentId>>,
     /// By agent.
     workers: Vec<Worker>,
-    /// By agent slot: the agent.
-    agent_of: Vec<AgentId>,
+    ids: AgentSlotIds,
     due: Deadlines<Due>,
     sources: Vec<Source>,
     seed: Seed,
@@ -195,15 +195,15 @@ impl<'s, O: Observer> World<'s, O> {
     /// The scene before anything happens. Calls come until `span` is over, and are then played to their end.
     /// `queue_max` callers may wait at once.
     pub fn new(scene: &'s Scene, span: Duration, queue_max: u32, mut seed: Seed, observer: O) -> Self {
-        let (directory, agent_slots) = scene.directory.with_first_agent_slots();
+        let (directory, ids) = scene.directory.with_first_agent_slots();
         let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
-        let mut agent_of = vec![AgentId(0); agents as usize];
-        for (agent, agent_slots) in (0..).map(AgentId).zip(&agent_slots) {
-            agent_slots.iter().for_each(|agent_slot| agent_of[agent_slot.index()] = agent);
-        }
-        let worker = |agent_slots: &Vec<AgentId>| Worker {
-            agent_slots: AgentSlots::new(&directory, agent_slots, START),
-            state_over: vec![None; agent_slots.len()],
+        let worker = |(agent, profile): (u32, &Option<AgentProfile>)| Worker {
+            agent_slots: AgentSlots::new(
+                &profile.as_ref().map(|profile| profile.capacity.clone()).unwrap_or_default(),
+                ids.of(AgentId(agent)),
+                START,
+            ),
+            state_over: vec![None; ids.of(AgentId(agent)).count()],
             look_again: None,
             signed_in: false,
         };
@@ -232,8 +232,8 @@ impl<'s, O: Observer> World<'s, O> {
             queue_max,
             pairs: BTreeMap::new(),
             last_agents: vec![VecDeque::new(); queues as usize],
-            workers: agent_slots.iter().map(worker).collect(),
-            agent_of,
+            workers: (0..).zip(&scene.directory.agents).map(worker).collect(),
+            ids,
             due,
             sources,
             seed,
@@ -402,7 +402,7 @@ impl<'s, O: Observer> World<'s, O> {
             self.matcher.woken_contacts(0, |slot| slots.push(slot));
             for agent_slot in agents {
                 self.matcher.consider_loan(agent_slot);
-                self.agent_changed(now, self.agent_of[agent_slot.index()]);
+                self.agent_changed(now, self.ids.agent(agent_slot));
             }
             if self.matcher.take_joint_wake_up(0) {
                 self.step_pairs(now);
@@ -421,7 +421,7 @@ impl<'s, O: Observer> World<'s, O> {
                     }
                     Some(Verdict::Declined) => {
                         self.put_back(now, id, slot);
-                        self.agent_changed(now, self.agent_of[agent_slot.index()]);
+                        self.agent_changed(now, self.ids.agent(agent_slot));
                     }
                     Some(Verdict::Agreed) | None => {}
                 }
@@ -507,7 +507,7 @@ impl<'s, O: Observer> World<'s, O> {
     }
 
     fn talked(&mut self, now: Time, agent_slot: AgentId, since: Time, (queue, finishes): (QueueId, Option<Duration>)) {
-        let own = self.scene.wrap_up.get(self.agent_of[agent_slot.index()].index()).copied().flatten();
+        let own = self.scene.wrap_up.get(self.ids.agent(agent_slot).index()).copied().flatten();
         let most = own.or(self.rules(queue).map(|rules| rules.wrap_up)).unwrap_or_default();
         let wrap_up = finishes.map_or(most, |finishes| finishes.min(most));
         let agent = self.tell(agent_slot, |agent| agent.talk_over(now, wrap_up));

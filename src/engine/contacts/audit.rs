@@ -88,7 +88,7 @@ fn audit_rings(contact: &Contact, matcher: &Matcher) -> Result<(), String> {
     let Some(stay) = &contact.stay else { return Err(format!("contact {id} is in a queue without a place")) };
     for slot in stay.slots() {
         let offered = contact.rings().iter().find(|ringing| ringing.slot == slot);
-        let known = offered.map_or(ContactView::Waiting, |ringing| ContactView::Offered(ringing.agent));
+        let known = offered.map_or(ContactView::Waiting, |ringing| ContactView::Offered(ringing.agent_slot));
         let word = matcher.contact(slot);
         if word != known {
             return Err(format!("contact {id} is {:?}, and in the matcher it is {word:?}", contact.phase));

@@ -23,6 +23,8 @@ use crate::report::{FactKind, Next as NextSegment};
 #[derive(Clone, Debug)]
 pub(super) struct QueueRing {
     pub(super) agent: AgentId,
+    /// The agent's slot that is reserved.
+    pub(super) agent_slot: AgentId,
     pub(super) queue: QueueId,
     /// The contact's slot in the matcher that the agent is reserved for.
     pub(super) slot: ContactSlot,
@@ -241,7 +243,7 @@ impl Contact {
 
     /// The agent whom it was passed on by, or was with, is free of it.
     pub(super) fn let_agent_go(&self, cx: &mut Context<'_>, agent: AgentId) {
-        cx.tell_desk(agent, ToDesk::TalkOver(self.last_queue));
+        cx.tell_desk(agent, ToDesk::TalkOver(self.id, self.last_queue));
     }
 
     /// Notes how the offer of this ring ended.

@@ -10,7 +10,6 @@ use super::{caller, calling, transfer};
 use crate::base::AgentId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::engine::between::{ContactTimer, DialTo, LegKey, ToDesk, ToLeg, Want, Whom};
-use crate::engine::context::Context;
 use crate::engine::sabotage::Rule;
 use crate::engine::settings::Settings;
 
@@ -45,7 +44,7 @@ pub(super) fn dial(contact: &mut Contact, work: &mut Work<'_, '_>, to: DialTo, p
 
 /// The agent whom the contact asked for is the contact's. One whom nobody wants any more is let go.
 pub(super) fn taken(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, want: Want) {
-    let Some(dial) = contact.asks_for(agent) else { return work.cx.tell_desk(agent, want.given_back()) };
+    let Some(dial) = contact.asks_for(agent) else { return work.cx.tell_desk(agent, want.given_back(contact.id)) };
     dial.desk = DeskSays::Taken;
     calling::call_agent(contact, work, agent);
     contact.set_timer(work.cx, ContactTimer::Ring, work.cx.now + calling::LEGS_ANSWER);
@@ -109,7 +108,7 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, failure: Fa
         dial.desk = DeskSays::LetGo;
     }
     contact.stop_timer(work.cx, ContactTimer::Ring);
-    let_go(work.cx, &before, failure.outcome);
+    let_go(contact, work, &before, failure.outcome);
     match before.purpose {
         Purpose::Own => Next::End(EndedBy::System, Some(failure.status)),
         Purpose::Overflow => Next::Goodbye(EndedBy::Overflow, "nobody"),
@@ -118,15 +117,15 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, failure: Fa
 }
 
 /// The contact leaves while somebody in particular is called for it.
-pub(super) fn stop(cx: &mut Context<'_>, dial: &Dial) {
+pub(super) fn stop(contact: &Contact, work: &mut Work<'_, '_>, dial: &Dial) {
     for leg in dial.ringing.legs() {
-        cx.out.tell_leg(*leg, ToLeg::Cancel(None));
+        work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
     }
-    let_go(cx, dial, OfferOutcome::Withdrawn);
+    let_go(contact, work, dial, OfferOutcome::Withdrawn);
 }
 
-fn let_go(cx: &mut Context<'_>, dial: &Dial, outcome: OfferOutcome) {
+fn let_go(contact: &Contact, work: &mut Work<'_, '_>, dial: &Dial, outcome: OfferOutcome) {
     let (DialTo::Agent(agent), DeskSays::Taken) = (&dial.to, dial.desk) else { return };
-    let over = ToDesk::RingOver(outcome, REFUSED_PAUSE);
-    cx.tell_desk(*agent, if dial.purpose == Purpose::Own { ToDesk::OwnCallOver } else { over });
+    let over = ToDesk::RingOver(contact.id, outcome, REFUSED_PAUSE);
+    work.cx.tell_desk(*agent, if dial.purpose == Purpose::Own { ToDesk::OwnCallOver } else { over });
 }

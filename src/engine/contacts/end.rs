@@ -62,7 +62,7 @@ pub(super) fn end_legs(contact: &Contact, work: &mut Work<'_, '_>, status: u16) 
 fn let_agents_go(contact: &mut Contact, work: &mut Work<'_, '_>, phase: &Phase) {
     match phase {
         Phase::Talking { agent: Some(agent), .. } => contact.let_agent_go(work.cx, *agent),
-        Phase::Dialling(dial) => dial::stop(work.cx, dial),
+        Phase::Dialling(dial) => dial::stop(contact, work, dial),
         _ => {}
     }
     transfer::abandoned(contact, work);

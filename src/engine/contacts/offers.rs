@@ -9,6 +9,7 @@ use super::contact::{Contact, Phase, QueueRing, Rings};
 use super::ringing::Ringing;
 use super::work::Work;
 use crate::acd::ContactSlot;
+use crate::acd::agent_slots::Verdict;
 use crate::acd::claim::ContactView;
 use crate::base::AgentId;
 use crate::base::words::{Limit, OfferOutcome};
@@ -19,13 +20,20 @@ use crate::report::FactKind;
 /// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
 pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
 
-/// The matcher has touched one of the contact's slots. The agent whom it has reserved, who is to be rung.
+/// The matcher has touched one of the contact's slots. The agent whom it has reserved, who is to be rung once the agent's desk has agreed. One
+/// who has turned away meanwhile is let go, and the contact keeps its place.
 pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) -> Option<AgentId> {
     let matcher = work.cx.matcher;
-    let ContactView::Offered(agent) = matcher.contact(slot) else { return None };
+    let ContactView::Offered(agent_slot) = matcher.contact(slot) else { return None };
+    let agent = work.cx.settings.agent_slots.agent(agent_slot);
     let stay = contact.stay.as_ref()?;
     let queue = stay.queue();
-    let ring = QueueRing { agent, queue, slot, since: work.cx.now, ringing: Ringing::default() };
+    if matcher.verdict(slot)? == Verdict::Declined {
+        put_back(contact, work, slot);
+        work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
+        return None;
+    }
+    let ring = QueueRing { agent, agent_slot, queue, slot, since: work.cx.now, ringing: Ringing::default() };
     match &mut contact.phase {
         Phase::Waiting => contact.phase = Phase::Ringing(Rings::from_iter([ring])),
         Phase::Ringing(rings) if rings.iter().all(|known| known.slot != slot) => rings.push(ring),
@@ -34,14 +42,6 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
     let weighed = stay.weigh(matcher, slot);
     contact.fact(work.cx, FactKind::Offered { queue, agent, weighed });
     Some(agent)
-}
-
-/// The matcher has reserved an agent for a slot of the contact's, and the agent has turned away meanwhile. The place is kept.
-pub(super) fn declined(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot, agent: AgentId) {
-    if work.cx.matcher.contact(slot) == ContactView::Offered(agent) && work.shared.slots.contact(slot) == Some(contact.key) {
-        put_back(contact, work, slot);
-    }
-    work.cx.tell_desk(agent, withdrawn());
 }
 
 /// Has the contact rung for by as many agents as its queue says, where there are slots for it.
@@ -90,7 +90,7 @@ pub(super) fn ring_failed(contact: &mut Contact, work: &mut Work<'_, '_>, agent:
     let pause = work.cx.settings.queue(queue).map_or(Duration::ZERO, |rules| rules.refused_pause);
     // The contact's state word first: only then may the agent leave.
     put_back(contact, work, slot);
-    work.cx.tell_desk(agent, ToDesk::RingOver(outcome, pause));
+    work.cx.tell_desk(agent, ToDesk::RingOver(contact.id, outcome, pause));
 }
 
 /// The contact leaves its queue: whoever is rung for it is not rung any more.
@@ -111,8 +111,7 @@ pub(super) fn others_lose(contact: &Contact, work: &mut Work<'_, '_>, winner: Co
         withdraw(contact, work, ring, ELSEWHERE);
     }
     if let Some(stay) = &contact.stay {
-        let let_go = stay.others_leave(work.cx.matcher, winner);
-        let_go.into_iter().for_each(|agent| work.cx.tell_desk(agent, withdrawn()));
+        let_go(contact, work, &stay.others_leave(work.cx.matcher, winner));
     }
 }
 
@@ -126,11 +125,14 @@ fn withdraw(contact: &Contact, work: &mut Work<'_, '_>, ring: &QueueRing, reason
 /// The contact leaves the matcher, and whoever its slots are offered to, known of or not yet, is let go. Whether it was there.
 pub(super) fn leave(contact: &Contact, work: &mut Work<'_, '_>) -> bool {
     let Some(stay) = contact.stay.as_ref().filter(|_| work.cx.holds(Rule::Leave)) else { return false };
-    let (was_there, let_go) = stay.leave(work.cx.matcher);
-    let_go.into_iter().for_each(|agent| work.cx.tell_desk(agent, withdrawn()));
+    let (was_there, agent_slots) = stay.leave(work.cx.matcher);
+    let_go(contact, work, &agent_slots);
     was_there
 }
 
-const fn withdrawn() -> ToDesk {
-    ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO)
+fn let_go(contact: &Contact, work: &mut Work<'_, '_>, agent_slots: &[AgentId]) {
+    for agent_slot in agent_slots {
+        let agent = work.cx.settings.agent_slots.agent(*agent_slot);
+        work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
+    }
 }

@@ -95,7 +95,7 @@ pub(super) fn answered(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegK
         }
         Phase::Ringing(rings) => {
             let ring = rings.iter().find(|ring| ring.ringing.legs().contains(&leg)).cloned();
-            match ring.filter(|ring| work.cx.matcher.accept(ring.slot) == Some(ring.agent)) {
+            match ring.filter(|ring| work.cx.matcher.accept(ring.slot) == Some(ring.agent_slot)) {
                 Some(ring) => offer_accepted(contact, work, &ring, leg),
                 None => work.cx.out.tell_leg(leg, ToLeg::HangUp),
             }

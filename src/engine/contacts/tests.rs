@@ -1,9 +1,11 @@
 //! Contacts by themselves: no engine, no leg, no desk. What they tell others is seen, and answered by hand.
 
 use super::*;
+use crate::acd::agent_slots::{AgentSlots, Capacity};
 use crate::acd::queue::Answer as Answers;
 use crate::base::QueueId;
-use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, NotRung, ToLeg, Whom};
+use crate::base::words::OfferOutcome;
+use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, NotRung, ToDesk, ToLeg, Whom};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
@@ -14,10 +16,11 @@ const PHONE: LegKey = LegKey { shard: SHARD, slot: 1, token: 2 };
 const AGENT: AgentId = AgentId(0);
 const DESK: DeskId = DeskId { shard: SHARD, agent: AGENT };
 
-/// Contacts, and what they are lent.
+/// Contacts, what they are lent, and the one agent as a desk has it.
 struct Story {
     contacts: Contacts,
     lent: Lent,
+    agent: AgentSlots,
     now: Time,
 }
 
@@ -29,11 +32,12 @@ impl Story {
         let mut lent = Lent::new(settings);
         let keyed = Keyed::from_seed(&mut lent.seed);
         let contacts = Contacts::new(SHARD, &lent.settings, &lent.matcher, keyed, T0);
+        let mut agent = AgentSlots::new(&Capacity::default(), lent.settings.agent_slots.of(AGENT), T0);
         if ready {
-            lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Ready.standing());
-            lent.matcher.ready(AGENT, T0, Duration::ZERO);
+            agent.each(|agent| agent.ask_ready(T0));
+            lent.matcher.settle_agent_slots(&mut agent, T0, Some);
         }
-        Story { contacts, lent, now: T0 }
+        Story { contacts, lent, agent, now: T0 }
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Contacts, &mut Context<'_>) -> T) -> T {
@@ -71,8 +75,14 @@ impl Story {
         self.tell(contact, ToContact::Leg(leg, event));
     }
 
-    /// The matcher's wake-ups, for contacts alone.
+    /// The matcher's wake-ups: the agent agrees to what it can.
     fn woken(&mut self) {
+        self.lent.matcher.settle_agent_slots(&mut self.agent, self.now, Some);
+        self.contacts_woken();
+    }
+
+    /// The matcher's wake-ups, for contacts alone.
+    fn contacts_woken(&mut self) {
         let mut slots = Vec::new();
         self.lent.matcher.woken_contacts(SHARD.0, |slot| slots.push(slot));
         slots.into_iter().for_each(|slot| self.with(|contacts, cx| contacts.woken(cx, slot)));
@@ -127,6 +137,7 @@ fn who_joins_a_queue_is_answered_and_hears_its_music() {
 fn an_offer_is_rung_told_to_the_desk_and_answered() {
     let mut story = Story::new(true);
     let contact = story.rings();
+    let id = story.contacts.get(contact).unwrap().id;
     let told = story.desk_hears();
     assert!(matches!(told.as_slice(), [ToDesk::LegsBegan(1), ToDesk::Rings(rung, _)] if rung.key == contact), "{told:?}");
     story.leg(contact, PHONE, LegEvent::Answered);
@@ -137,12 +148,44 @@ fn an_offer_is_rung_told_to_the_desk_and_answered() {
     story.leg(contact, CALLER, LegEvent::Left);
     let said = story.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(487))), "{said:?}");
-    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::TalkOver(Some(QueueId(0))))), "{said:?}");
+    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::TalkOver(id, Some(QueueId(0))))), "{said:?}");
     assert!(!story.contacts.is_empty(), "its legs are still there");
     story.leg(contact, PHONE, LegEvent::Over);
     story.leg(contact, CALLER, LegEvent::Over);
     assert_eq!(story.desk_hears(), [ToDesk::LegGone]);
     assert!(story.contacts.is_empty() && story.contacts.slots().0 == 0);
+}
+
+#[test]
+fn nobody_is_rung_before_the_desk_has_agreed() {
+    let mut story = Story::new(true);
+    story.waits();
+    story.said();
+    story.contacts_woken();
+    assert_eq!(story.said(), []);
+    story.woken();
+    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
+    story.lent.matcher.settle_agent_slots(&mut story.agent, T0, Some);
+    story.contacts_woken();
+    assert_eq!(story.said(), [], "it is rung once");
+}
+
+#[test]
+fn who_is_declined_waits_at_its_place() {
+    let mut story = Story::new(true);
+    let contact = story.waits();
+    story.said();
+    let place = |story: &Story| story.contacts.get(contact).unwrap().stay.as_ref().unwrap().place();
+    let before = place(&story);
+    // The agent has asked for a break before the desk looks.
+    story.agent.each(|agent| agent.ask_break(T0, crate::base::words::BreakReason::Asked));
+    story.woken();
+    let id = story.contacts.get(contact).unwrap().id;
+    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::withdrawn(id))], "nobody is rung");
+    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Waiting));
+    assert_eq!(place(&story), before);
+    story.woken();
+    assert_eq!(story.lent.matcher.agent(AGENT), crate::acd::claim::AgentView::Busy, "it is let go");
 }
 
 #[test]
@@ -192,7 +235,7 @@ fn a_phone_that_fails_puts_the_caller_back() {
     story.said();
     story.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(486)));
     let told = story.desk_hears();
-    assert!(matches!(told.as_slice(), [ToDesk::LegGone, ToDesk::RingOver(OfferOutcome::Busy, _)]), "{told:?}");
+    assert!(matches!(told.as_slice(), [ToDesk::LegGone, ToDesk::RingOver(_, OfferOutcome::Busy, _)]), "{told:?}");
     assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Waiting));
 }
 
@@ -217,10 +260,11 @@ fn a_caller_who_leaves_while_a_desk_is_asked_takes_nobody_along() {
     // The question is asked, and not yet answered, when the caller hangs up.
     story.leg(contact, CALLER, LegEvent::Left);
     story.said();
-    story.tell(contact, ToContact::Taken(DESK, want));
+    let taken = ToContact::Taken(DESK, want, story.contacts.get(contact).unwrap().id);
+    story.tell(contact, taken.clone());
     assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
     story.leg(contact, CALLER, LegEvent::Over);
-    story.tell(contact, ToContact::Taken(DESK, want));
+    story.tell(contact, taken);
     assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
 }
 

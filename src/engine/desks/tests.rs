@@ -19,7 +19,7 @@ struct Office {
 impl Office {
     fn new() -> Self {
         let mut lent = Lent::new(settings(2));
-        let mut office = Office { desks: Desks::new(2, Keyed::from_seed(&mut lent.seed), T0), lent };
+        let mut office = Office { desks: Desks::new(&lent.settings, Keyed::from_seed(&mut lent.seed), T0), lent };
         office.with(T0, Desks::start);
         office
     }
@@ -64,11 +64,11 @@ fn who_is_ready_is_taken_once_and_given_back_as_before() {
     office.said();
     let want = Want::Caller(RING);
     office.tell(ToDesk::Take(contact(1), want));
-    assert_eq!(office.said(), (vec![answer(1, ToContact::Taken(desk, want))], vec![AgentState::Ringing]));
+    assert_eq!(office.said(), (vec![answer(1, ToContact::Taken(desk, want, contact(1).id))], vec![AgentState::Ringing]));
     office.tell(ToDesk::Take(contact(2), want));
     assert_eq!(office.said().0, [answer(2, ToContact::NotTaken(desk))]);
     assert_eq!(office.lent.matcher.agent(ANNA), AgentView::Busy, "the matcher offers nobody to who is taken");
-    office.tell(ToDesk::RingOver(OfferOutcome::Withdrawn, Duration::ZERO));
+    office.tell(ToDesk::withdrawn(contact(1).id));
     assert_eq!(office.said(), (vec![], vec![AgentState::Ready]));
     assert_eq!(office.lent.matcher.agent(ANNA), AgentView::Ready);
 }
@@ -82,7 +82,7 @@ fn a_colleague_disturbs_a_break_and_a_caller_does_not() {
     office.tell(ToDesk::Take(contact(1), Want::Caller(RING)));
     office.tell(ToDesk::Take(contact(2), Want::Colleague));
     let (said, states) = office.said();
-    assert_eq!(said, [answer(1, ToContact::NotTaken(desk)), answer(2, ToContact::Taken(desk, Want::Colleague))]);
+    assert_eq!(said, [answer(1, ToContact::NotTaken(desk)), answer(2, ToContact::Taken(desk, Want::Colleague, contact(2).id))]);
     assert_eq!(states, [AgentState::Busy]);
     office.tell(ToDesk::OwnCallOver);
     assert_eq!(office.state(), AgentState::Break, "as before");
@@ -93,7 +93,7 @@ fn an_agent_is_free_when_the_last_phone_is_silent() {
     let mut office = Office::new();
     office.tell(ToDesk::LegsBegan(2));
     office.tell(ToDesk::Rings(contact(1), RING));
-    office.tell(ToDesk::RingOver(OfferOutcome::TimedOut, Duration::ZERO));
+    office.tell(ToDesk::RingOver(contact(1).id, OfferOutcome::TimedOut, Duration::ZERO));
     assert_eq!(office.state(), AgentState::Ringing, "a phone may still ring");
     office.tell(ToDesk::LegGone);
     assert_eq!(office.state(), AgentState::Ringing);

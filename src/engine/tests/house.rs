@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
 use super::super::{AgentCommand, Engine, Input, Output, Parts, Settings};
+use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
@@ -23,6 +24,8 @@ use crate::sip::message::Message;
 use crate::sip::stack::ListenerName;
 
 pub(in crate::engine) const CALLER: &str = "192.0.2.1:5060";
+/// How many agents reloads may bring it to.
+const AGENTS_MAX: u32 = 64;
 /// How many contacts there may be in queues at once.
 pub(super) const CONTACTS: u32 = 52;
 pub(super) const SERVER: &str = "198.51.100.1:5060";
@@ -132,9 +135,11 @@ pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings 
 
 impl House {
     pub(super) fn new(settings: Settings) -> Self {
-        let size = Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 64, queues: 8, agencies: 4 };
-        let settings = Arc::new(settings);
-        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
+        let size =
+            Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
+        let (directory, agent_slots) = settings.directory.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX));
+        let settings = Arc::new(Settings { agent_slots, ..settings });
+        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();
@@ -208,8 +213,9 @@ impl House {
     /// The configuration changes, as a running server takes it up.
     pub(super) fn reload(&mut self, settings: Settings) {
         let matcher = self.engine.matcher.clone();
-        matcher.publish(&settings.directory, settings.version).expect("there is room");
-        self.input(Input::Reload(Arc::new(settings)));
+        let (directory, agent_slots) = settings.directory.with_agent_slots(&self.engine.settings.agent_slots);
+        matcher.publish(&directory, settings.version).expect("there is room");
+        self.input(Input::Reload(Arc::new(Settings { agent_slots, ..settings })));
     }
 
     /// A datagram from `from`.

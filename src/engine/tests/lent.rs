@@ -31,15 +31,16 @@ pub(in crate::engine) struct Lent {
 
 impl Lent {
     pub(in crate::engine) fn new(settings: Settings) -> Self {
-        let settings = Arc::new(settings);
-        let size = Size { shards: 1, contacts_per_shard: 8, agents: 8, queues: 2, agencies: 2 };
+        let (directory, agent_slots) = settings.directory.with_first_agent_slots();
+        let settings = Arc::new(Settings { agent_slots, ..settings });
+        let size = Size { shards: 1, contacts_per_shard: 8, agents: 16, queues: 2, agencies: 2 };
         let mut seed = Seed::from_number(1);
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
         Lent {
             sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
             timers: Deadlines::default(),
             seed,
-            matcher: Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0),
+            matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
             settings,
             out: Outbox::new(Arc::default()),
         }

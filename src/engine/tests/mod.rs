@@ -8,6 +8,7 @@ pub(super) mod lent;
 mod liveness;
 mod loans;
 mod media;
+mod mixture;
 mod register;
 mod several;
 mod stay;

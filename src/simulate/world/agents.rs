@@ -12,7 +12,7 @@ use crate::simulate::scene::Duty;
 impl<O: Observer> World<'_, O> {
     /// Informs one of an agent's slots of what happened. Returns the agent.
     pub(super) fn tell(&mut self, agent_slot: AgentId, happened: impl FnOnce(&mut Agent)) -> AgentId {
-        let agent = self.agent_of[agent_slot.index()];
+        let agent = self.ids.agent(agent_slot);
         if let Some(agent_slot) = self.workers[agent.index()].agent_slots.agent_slot(agent_slot) {
             happened(agent_slot);
         }
@@ -44,7 +44,7 @@ impl<O: Observer> World<'_, O> {
     /// ready index.
     pub(super) fn agent_changed(&mut self, now: Time, agent: AgentId) {
         let Worker { agent_slots, state_over, look_again, signed_in } = &mut self.workers[agent.index()];
-        self.matcher.settle_agent_slots(agent_slots, now);
+        self.matcher.settle_agent_slots(agent_slots, now, Some);
         for (id, over) in agent_slots.ids().zip(state_over.iter_mut()) {
             if let Some(clock) = over.take() {
                 self.due.cancel(clock);

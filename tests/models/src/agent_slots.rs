@@ -9,7 +9,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
 use crate::acd::agent::State;
-use crate::acd::agent_slots::{AgentSlots, Capacity, Load, Verdict};
+use crate::acd::agent_slots::{AgentSlotIds, AgentSlots, Capacity, Load, Verdict};
 use crate::acd::claim::{AgentView, ContactView};
 use crate::acd::loan::Lending;
 use crate::acd::matcher::{Size, Standing};
@@ -35,8 +35,7 @@ const LENDING: [Option<Lending>; 2] = [Some(Lending { at_most: 1, own_percent: 0
 
 struct House {
     matcher: Matcher,
-    /// By agent: its agent slots.
-    agent_slots: Vec<Vec<AgentId>>,
+    ids: AgentSlotIds,
     directory: Directory,
     /// By agent slot: whether it talks. No checker sees it: what is noted here happens at once.
     talks: Vec<AtomicBool>,
@@ -56,7 +55,7 @@ impl House {
         few.lending = LENDING.to_vec();
         few.agents.iter_mut().flatten().skip(1).for_each(|agent| agent.agency = AgencyId(1));
         few.queues.iter_mut().flatten().take(1).for_each(|queue| queue.agency = AgencyId(1));
-        let (directory, agent_slots) = few.with_first_agent_slots();
+        let (directory, ids) = few.with_first_agent_slots();
         let agents = directory.agents.len() as u32;
         let size = Size {
             shards: OWNERS as u16,
@@ -65,16 +64,13 @@ impl House {
             queues: CHANNELS.len() as u32,
             agencies: LENDING.len() as u32,
         };
-        let agent_of = |agent_slot: AgentId| {
-            agent_slots.iter().position(|agent_slots| agent_slots.contains(&agent_slot)).expect("it is somebody's")
-        };
         let matcher =
-            Matcher::new(size, RoutingTable::new(&directory, 1), |agent_slot| (agent_of(agent_slot) as u32 % OWNERS) as u16);
-        House { matcher, agent_slots, directory, talks: (0..agents).map(|_| AtomicBool::new(false)).collect() }
+            Matcher::new(size, RoutingTable::new(&directory, 1), |agent_slot| (ids.agent(agent_slot).0 % OWNERS) as u16);
+        House { matcher, ids, directory, talks: (0..agents).map(|_| AtomicBool::new(false)).collect() }
     }
 
-    fn agent_of(&self, agent_slot: AgentId) -> usize {
-        self.agent_slots.iter().position(|agent_slots| agent_slots.contains(&agent_slot)).expect("it is somebody's")
+    fn capacity(&self, agent: AgentId) -> &Capacity {
+        &self.directory.agents[agent.index()].as_ref().expect("it is there").capacity
     }
 
     fn demand(&self, queue: u32) -> DemandId {
@@ -84,15 +80,12 @@ impl House {
     /// What the agent talks to, with one more slot.
     fn talks(&self, agent_slot: AgentId) {
         self.talks[agent_slot.index()].store(true, Ordering::Relaxed);
-        let agent = self.agent_of(agent_slot);
+        let agent = self.ids.agent(agent_slot);
         let mut load = Load::default();
-        for agent_slot in
-            self.agent_slots[agent].iter().filter(|agent_slot| self.talks[agent_slot.index()].load(Ordering::Relaxed))
-        {
+        for agent_slot in self.ids.of(agent).filter(|agent_slot| self.talks[agent_slot.index()].load(Ordering::Relaxed)) {
             load[self.directory.agents[agent_slot.index()].as_ref().expect("it is there").channel.index()] += 1;
         }
-        let capacity = &self.directory.agents[self.agent_slots[agent][0].index()].as_ref().expect("it is there").capacity;
-        assert!(capacity.holds(&load), "agent {agent} talks to {load:?}");
+        assert!(self.capacity(agent).holds(&load), "agent {} talks to {load:?}", agent.0);
     }
 }
 
@@ -109,7 +102,7 @@ impl Owner {
     fn new(number: u32, house: Arc<House>) -> Self {
         let agent_slots = agents_of(number, OWNERS, MIXTURES.len());
         let agent_slots =
-            agent_slots.map(|agent| AgentSlots::new(&house.directory, &house.agent_slots[agent as usize], Time::ZERO));
+            agent_slots.map(|agent| AgentSlots::new(house.capacity(AgentId(agent)), house.ids.of(AgentId(agent)), Time::ZERO));
         let (agents, nowhere) = (agent_slots.collect(), (0, house.matcher.key(Time::ZERO, std::time::Duration::ZERO, false)));
         Owner { number, moves: 0, agents, entered: vec![nowhere; CONTACTS as usize], house }
     }
@@ -118,14 +111,18 @@ impl Owner {
         Time::from_secs(u64::from(100 + self.moves))
     }
 
-    /// Looks at everything again that was woken, and at all agents of its own.
+    /// Looks at everything again that was woken. Only of agents that were woken it knows the names of the contacts that
+    /// they are claimed for.
     fn listen(&mut self) {
         let shard = self.number as u16;
         let mut slots = Vec::new();
         let mut agent_slots = Vec::new();
         self.house.matcher.woken_agents(shard, |agent_slot| agent_slots.push(agent_slot));
         agent_slots.iter().for_each(|agent_slot| self.house.matcher.consider_loan(*agent_slot));
-        self.settle();
+        for agent in 0..self.agents.len() {
+            let named = self.agents[agent].ids().any(|agent_slot| agent_slots.contains(&agent_slot));
+            self.settle(agent, named);
+        }
         self.house.matcher.woken_contacts(shard, |slot| slots.push(slot));
         for slot in slots {
             if self.house.matcher.verdict(slot) == Some(Verdict::Declined) {
@@ -134,23 +131,22 @@ impl Owner {
         }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self, agent: usize, named: bool) {
         let now = self.now();
         let Owner { agents, house, .. } = self;
-        for agent in agents {
-            for agent_slot in agent.ids().collect::<Vec<_>>() {
-                let Some(contact) = agent.state(agent_slot).and_then(State::contact) else { continue };
-                let still = house.matcher.agent(agent_slot) == AgentView::Held { contact, offered: true };
-                let talks = house.talks[agent_slot.index()].load(Ordering::Relaxed);
-                let Some(state) = agent.agent_slot(agent_slot) else { continue };
-                match (still, talks) {
-                    (true, _) => {}
-                    (false, true) => state.talk(now, contact, SPAN),
-                    (false, false) => state.ring_over(now, OfferOutcome::Withdrawn, SPAN),
-                }
+        let agent = &mut agents[agent];
+        for agent_slot in agent.ids().collect::<Vec<_>>() {
+            let Some(contact) = agent.state(agent_slot).and_then(State::contact) else { continue };
+            let still = house.matcher.agent(agent_slot) == AgentView::Held { contact, offered: true };
+            let talks = house.talks[agent_slot.index()].load(Ordering::Relaxed);
+            let Some(state) = agent.agent_slot(agent_slot) else { continue };
+            match (still, talks) {
+                (true, _) => {}
+                (false, true) => state.talk(now, contact, SPAN),
+                (false, false) => state.ring_over(now, OfferOutcome::Withdrawn, SPAN),
             }
-            house.matcher.settle_agent_slots(agent, now);
         }
+        house.matcher.settle_agent_slots(agent, now, |contact| named.then_some(contact));
     }
 
     fn put_back(&self, slot: ContactSlot) {
@@ -194,21 +190,21 @@ impl Owner {
     fn move_agent(&mut self, agent: usize, choice: u32) {
         let now = self.now();
         let Owner { agents, house, .. } = self;
-        let agent = &mut agents[agent];
+        let slots = &mut agents[agent];
         match choice {
-            0 => agent.each(|agent_slot| agent_slot.ask_break(now, BreakReason::Asked)),
-            1 => agent.each(|agent_slot| agent_slot.ask_ready(now)),
+            0 => slots.each(|agent_slot| agent_slot.ask_break(now, BreakReason::Asked)),
+            1 => slots.each(|agent_slot| agent_slot.ask_ready(now)),
             _ => {
-                for agent_slot in agent.ids().collect::<Vec<_>>() {
-                    if let Some(State::Talking { .. }) = agent.state(agent_slot) {
-                        agent.agent_slot(agent_slot).expect("it is there").talk_over(now, std::time::Duration::ZERO);
+                for agent_slot in slots.ids().collect::<Vec<_>>() {
+                    if let Some(State::Talking { .. }) = slots.state(agent_slot) {
+                        slots.agent_slot(agent_slot).expect("it is there").talk_over(now, std::time::Duration::ZERO);
                         house.talks[agent_slot.index()].store(false, Ordering::Relaxed);
                         break;
                     }
                 }
             }
         }
-        self.settle();
+        self.settle(agent, false);
     }
 }
 
@@ -223,7 +219,7 @@ pub(crate) fn play() {
                 let mut owner = Owner::new(number, house);
                 let now = owner.now();
                 owner.agents.iter_mut().for_each(|agent| agent.each(|agent_slot| agent_slot.ask_ready(now)));
-                owner.settle();
+                (0..owner.agents.len()).for_each(|agent| owner.settle(agent, false));
                 for _ in 0..MOVES {
                     owner.make_a_move();
                 }
