@@ -187,8 +187,8 @@ impl Engine {
     pub fn new(parts: Parts, now: Time) -> Self {
         let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
-        let proof = Proof::new(&mut seed, &settings);
         let (keyed, shard) = (Keyed::from_seed(&mut seed), ShardId(shard));
+        let proof = Proof::new(&mut seed, keyed, &settings);
         let mut engine = Engine {
             shard,
             sessions,
@@ -354,6 +354,7 @@ impl Engine {
     fn take_up(&mut self, now: Time, settings: &Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings.clone());
         limits::note_max(&self.limits, settings, self.contacts.slots().1);
+        self.proof.take_up(settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         self.desks.take_up(&mut lend!(self, now), &old);
         self.follow_messages(now);

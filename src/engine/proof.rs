@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Settings;
 use super::settings::Challenges;
+use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::seed::Seed;
 use crate::base::{AgentId, Time, TrunkId};
 use crate::sip::digest::{Algorithm, Credentials, ha1};
@@ -23,12 +24,24 @@ pub(super) enum Unproven {
 /// Checks proofs and asks for them. It keeps nonces, and nothing of those who are asked.
 pub(super) struct Proof {
     nonces: Nonces,
+    /// Agents by the user of their phones' credentials: whoever guesses passwords must not cost a look at every account.
+    agents: KeyedMap<Arc<str>, AgentId>,
 }
 
 impl Proof {
-    pub(super) fn new(seed: &mut Seed, settings: &Settings) -> Self {
+    pub(super) fn new(seed: &mut Seed, keyed: Keyed, settings: &Settings) -> Self {
         let nonces = Nonces::new(seed, settings.realm(), settings.registration.nonce_life, settings.limits.nonces as usize);
-        Proof { nonces }
+        let mut proof = Proof { nonces, agents: keyed.map() };
+        proof.take_up(settings);
+        proof
+    }
+
+    /// Takes up a changed configuration.
+    pub(super) fn take_up(&mut self, settings: &Settings) {
+        let logins = settings.accounts.iter().map(|account| account.as_ref().and_then(|account| account.login.as_ref()));
+        let agents = logins.enumerate().filter_map(|(index, login)| Some((login?.user.clone(), AgentId(index as u32))));
+        self.agents.clear();
+        self.agents.extend(agents);
     }
 
     /// How many nonces are remembered against being used twice.
@@ -44,14 +57,12 @@ impl Proof {
         message: &Message<'_>,
         header: Name,
     ) -> Result<AgentId, Unproven> {
+        let agents = &self.agents;
         let login = |user: &str| {
-            let found = settings.accounts.iter().position(|account| {
-                account.as_ref().and_then(|account| account.login.as_ref()).is_some_and(|login| &*login.user == user)
-            })?;
-            let login = settings.accounts[found].as_ref()?.login.as_ref()?;
-            Some((found as u32, login.password.clone()))
+            let agent = *agents.get(user)?;
+            Some((agent, settings.account(agent)?.login.as_ref()?.password.clone()))
         };
-        self.check(now, settings.realm(), message, header, login).map(AgentId)
+        check(&mut self.nonces, now, settings.realm(), message, header, login)
     }
 
     /// The trunk that the request proves to come from.
@@ -61,37 +72,9 @@ impl Proof {
                 trunk.as_ref().and_then(|trunk| trunk.login.as_ref()).is_some_and(|login| &*login.user == user)
             })?;
             let login = settings.trunks[found].as_ref()?.login.as_ref()?;
-            Some((found as u32, login.password.clone()))
+            Some((TrunkId(found as u32), login.password.clone()))
         };
-        self.check(now, settings.realm(), message, Name::ProxyAuthorization, login).map(TrunkId)
-    }
-
-    /// Checks the digest of a request against whom `login` knows: index and password by user name.
-    fn check(
-        &mut self,
-        now: Time,
-        realm: &str,
-        message: &Message<'_>,
-        header: Name,
-        login: impl Fn(&str) -> Option<(u32, Arc<str>)>,
-    ) -> Result<u32, Unproven> {
-        let method = message.method().map_or("", |method| method.as_str());
-        for value in message.all(header) {
-            let Ok(credentials) = Credentials::parse(value) else { continue };
-            if credentials.realm != realm {
-                continue;
-            }
-            let user = credentials.username.split('@').next().unwrap_or("");
-            let Some((index, password)) = login(user) else { continue };
-            if !credentials.proves(&ha1(credentials.algorithm, credentials.username, realm, &password), method) {
-                continue;
-            }
-            return match self.nonces.check(now, credentials.nonce, credentials.nc()) {
-                Freshness::Fresh => Ok(index),
-                _ => Err(Unproven::Stale),
-            };
-        }
-        Err(Unproven::Wrong)
+        check(&mut self.nonces, now, settings.realm(), message, Name::ProxyAuthorization, login)
     }
 
     /// The values of the header that asks for proof, the preferred first.
@@ -104,4 +87,32 @@ impl Proof {
         };
         order.iter().map(|algorithm| self.nonces.challenge(now, *algorithm, why == Unproven::Stale)).collect()
     }
+}
+
+/// Checks the digest of a request against whom `login` knows: who it is and the password, by user name.
+fn check<T>(
+    nonces: &mut Nonces,
+    now: Time,
+    realm: &str,
+    message: &Message<'_>,
+    header: Name,
+    login: impl Fn(&str) -> Option<(T, Arc<str>)>,
+) -> Result<T, Unproven> {
+    let method = message.method().map_or("", |method| method.as_str());
+    for value in message.all(header) {
+        let Ok(credentials) = Credentials::parse(value) else { continue };
+        if credentials.realm != realm {
+            continue;
+        }
+        let user = credentials.username.split('@').next().unwrap_or("");
+        let Some((whose, password)) = login(user) else { continue };
+        if !credentials.proves(&ha1(credentials.algorithm, credentials.username, realm, &password), method) {
+            continue;
+        }
+        return match nonces.check(now, credentials.nonce, credentials.nc()) {
+            Freshness::Fresh => Ok(whose),
+            _ => Err(Unproven::Stale),
+        };
+    }
+    Err(Unproven::Wrong)
 }

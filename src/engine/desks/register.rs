@@ -24,34 +24,29 @@ pub(super) fn answer(devices: &mut Devices, cx: &mut Context<'_>, agent: AgentId
     let tag = format!("{:016x}", cx.seed.next_u64());
     let aor = message.to().ok().and_then(|to| to.uri().ok());
     let named = aor.is_some_and(|aor| cx.settings.agent_name(agent).is_some_and(|name| name == &*aor.user_unescaped()));
-    if !named {
-        cx.sessions.outside().respond(cx.now, tx, 403, &tag, |_| {});
-        return false;
-    }
-    match bound(devices.of(agent), cx, flow, message) {
-        Ok(bindings) => devices.set(agent, bindings),
-        Err(status) => {
-            let min = cx.settings.registration.expires_min.as_secs();
-            cx.sessions.outside().respond(cx.now, tx, status, &tag, |writer| {
-                if status == 423 {
-                    writer.fmt(Name::MinExpires, format_args!("{min}"));
-                }
-            });
-            return false;
+    let outcome = if named { bound(devices.of(agent), cx, flow, message) } else { Err(403) };
+    let status = outcome.as_ref().err().copied().unwrap_or(200);
+    let (now, min) = (cx.now, cx.settings.registration.expires_min);
+    cx.sessions.outside().respond(now, tx, status, &tag, |writer| match &outcome {
+        Ok(bindings) => {
+            for binding in bindings {
+                let left = binding.expires.since(now).as_secs();
+                writer.fmt(Name::Contact, format_args!("<{}>;expires={left}", binding.uri));
+            }
+            // RFC 3327 5.3: what was kept is shown to whoever registered.
+            for path in message.all(Name::Path) {
+                writer.field(Name::Path, path);
+            }
         }
-    }
-    let (now, bindings) = (cx.now, devices.of(agent));
-    cx.sessions.outside().respond(now, tx, 200, &tag, |writer| {
-        for binding in bindings {
-            let left = binding.expires.since(now).as_secs();
-            writer.fmt(Name::Contact, format_args!("<{}>;expires={left}", binding.uri));
+        Err(423) => {
+            writer.fmt(Name::MinExpires, format_args!("{}", min.as_secs()));
         }
-        // RFC 3327 5.3: what was kept is shown to whoever registered.
-        for path in message.all(Name::Path) {
-            writer.field(Name::Path, path);
-        }
+        Err(_) => {}
     });
-    true
+    if let Ok(bindings) = outcome {
+        devices.set(agent, bindings);
+    }
+    status == 200
 }
 
 /// The devices after the Contacts of a REGISTER: all of them are applied or, with an error status, none.

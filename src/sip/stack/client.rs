@@ -107,6 +107,7 @@ impl<U: Copy> Stack<U> {
             sent: false,
             timers: Timers::new(),
         }) as u32;
+        self.note_connection(&flow, Side::Client, slot);
         self.counts.request(Direction::Out, method, flow.transport);
         self.apply_client(now, slot, first);
         ClientTx { slot, serial }
@@ -232,6 +233,7 @@ impl<U: Copy> Stack<U> {
                 Action::Forget => client.request = None,
                 Action::End => {
                     let client = self.clients.remove(slot as usize);
+                    self.forget_connection(&client.flow, Side::Client, slot);
                     for (_, id) in client.timers {
                         self.deadlines.cancel(id);
                     }

@@ -8,7 +8,8 @@
 //! A client transaction is found by its own branch, which names its slot: no table. A server transaction is found by a keyed 128-bit digest of what
 //! RFC 3261 17.2.3 compares.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +121,7 @@ pub enum TxEvent<U> {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Side {
     Client,
     Server,
@@ -144,6 +145,8 @@ pub struct Stack<U> {
     clients: Slab<Client<U>>,
     servers: Slab<Server<U>>,
     by_key: KeyedMap<u128, u32>,
+    /// The transactions over connections, by the other end. Datagrams have none.
+    over_connections: KeyedMap<SocketAddr, BTreeSet<(Side, u32)>>,
     keyed: Keyed,
     deadlines: Deadlines<TimerReason>,
     transmits: VecDeque<Transmit>,
@@ -164,6 +167,7 @@ impl<U: Copy> Stack<U> {
             clients: Slab::new(),
             servers: Slab::new(),
             by_key: keyed.map(),
+            over_connections: keyed.map(),
             keyed,
             deadlines: Deadlines::default(),
             transmits: VecDeque::new(),
@@ -229,22 +233,48 @@ impl<U: Copy> Stack<U> {
         true
     }
 
-    /// A connection is gone, or could not be opened to `remote`: whatever depended on it fails.
+    /// A connection is gone, could not be opened to `remote`, or datagrams do not get there: whatever depended on it fails.
     pub fn broken(&mut self, now: Time, connection: Option<ConnectionId>, transport: Transport, remote: SocketAddr) {
-        let hit = |flow: &Flow| {
-            flow.transport == transport
-                && match (flow.connection, connection) {
-                    (Some(ours), Some(gone)) => ours == gone,
-                    _ => flow.remote == remote,
-                }
+        let there = if transport.unreliable() {
+            // Not worth a table: datagrams hardly ever fail for good.
+            let clients = self.clients.iter().map(|(slot, client)| (Side::Client, slot, client.flow.remote));
+            let servers = self.servers.iter().map(|(slot, server)| (Side::Server, slot, server.flow.remote));
+            let there = clients.chain(servers).filter(|(.., other)| *other == remote);
+            there.map(|(side, slot, _)| (side, slot as u32)).collect()
+        } else {
+            self.over_connections.get(&remote).cloned().unwrap_or_default()
         };
-        let clients: Vec<_> = self.clients.iter().filter(|(_, tx)| hit(&tx.flow)).map(|(slot, _)| slot as u32).collect();
-        for slot in clients {
-            self.client_broken(now, slot);
+        for (side, slot) in there {
+            let flow = match side {
+                Side::Client => self.clients.get(slot as usize).map(|client| client.flow),
+                Side::Server => self.servers.get(slot as usize).map(|server| server.flow),
+            };
+            let other = |flow: Flow| flow.connection.zip(connection).is_some_and(|(ours, gone)| ours != gone);
+            if flow.is_none_or(|flow| flow.transport != transport || other(flow)) {
+                continue;
+            }
+            match side {
+                Side::Client => self.client_broken(now, slot),
+                Side::Server => self.server_broken(now, slot),
+            }
         }
-        let servers: Vec<_> = self.servers.iter().filter(|(_, tx)| hit(&tx.flow)).map(|(slot, _)| slot as u32).collect();
-        for slot in servers {
-            self.server_broken(now, slot);
+    }
+
+    fn note_connection(&mut self, flow: &Flow, side: Side, slot: u32) {
+        if !flow.transport.unreliable() {
+            self.over_connections.entry(flow.remote).or_default().insert((side, slot));
+        }
+    }
+
+    fn forget_connection(&mut self, flow: &Flow, side: Side, slot: u32) {
+        if flow.transport.unreliable() {
+            return;
+        }
+        if let Entry::Occupied(mut there) = self.over_connections.entry(flow.remote) {
+            there.get_mut().remove(&(side, slot));
+            if there.get().is_empty() {
+                there.remove();
+            }
         }
     }
 

@@ -129,6 +129,7 @@ impl<U: Copy> Stack<U> {
         };
         let slot = self.servers.insert(server) as u32;
         self.by_key.insert(key, slot);
+        self.note_connection(&reply, Side::Server, slot);
         self.apply_server(now, slot, first);
         Some(ServerTx { slot, serial })
     }
@@ -275,6 +276,7 @@ impl<U: Copy> Stack<U> {
                 Action::Forget => server.response = None,
                 Action::End => {
                     let server = self.servers.remove(slot as usize);
+                    self.forget_connection(&server.flow, Side::Server, slot);
                     if self.by_key.get(&server.key) == Some(&slot) {
                         self.by_key.remove(&server.key);
                     }

@@ -154,3 +154,35 @@ fn what_is_never_acknowledged_is_told_and_everything_ends() {
     );
     assert!(stack.is_empty());
 }
+
+#[test]
+fn a_broken_connection_ends_what_was_sent_over_it_and_nothing_else() {
+    let mut stack = stack();
+    let over = |remote: &str, connection: Option<u64>| Flow {
+        transport: Transport::Tcp,
+        connection: connection.map(ConnectionId),
+        ..flow(remote)
+    };
+    let flows = [
+        flow("192.0.2.1:5060"),
+        over("192.0.2.1:5060", Some(1)),
+        over("192.0.2.2:5060", Some(2)),
+        over("192.0.2.2:5060", Some(3)),
+        over("192.0.2.2:5060", None),
+    ];
+    for (user, flow) in (0..).zip(flows) {
+        stack.request(T0, flow, (Method::Options, "sip:anna@192.0.2.1"), user, None, headers);
+    }
+    let mut broken = |connection: Option<u64>, remote: &str| {
+        stack.broken(T0, connection.map(ConnectionId), Transport::Tcp, remote.parse().unwrap());
+        std::iter::from_fn(|| stack.poll_event()).collect::<Vec<_>>()
+    };
+    let told = |users: &[u32]| users.iter().map(|user| TxEvent::Broken { user: *user }).collect::<Vec<_>>();
+    assert_eq!(broken(Some(1), "192.0.2.1:5060"), told(&[1]), "datagrams go on");
+    assert_eq!(broken(Some(1), "192.0.2.1:5060"), [], "once");
+    assert_eq!(broken(Some(9), "192.0.2.7:5060"), []);
+    assert_eq!(broken(Some(3), "192.0.2.2:5060"), told(&[3, 4]), "and what waited for a connection to there");
+    assert_eq!(broken(None, "192.0.2.2:5060"), told(&[2]), "none can be made");
+    assert!(stack.over_connections.is_empty(), "nothing is kept of what is over");
+    assert_eq!(stack.len(), (1, 0));
+}
