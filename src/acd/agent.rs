@@ -227,18 +227,17 @@ impl<C: Copy + PartialEq> Agent<C> {
         }
     }
 
-    /// A further slot of the same agent: it does what the agent does after the present contact or call.
-    #[must_use]
-    pub fn beside(&self, now: Time) -> Self {
-        let mut beside = Agent { afterwards: self.afterwards, ..Agent::new(now) };
-        match self.state {
-            State::Offline => {}
-            State::Break { reason: BreakReason::Rona, .. } => {
-                beside.become_(now, State::Break { reason: BreakReason::Rona, until: None });
-            }
-            _ => beside.settle(now),
+    /// A further slot of the agent whose first slot this is joins it. It does what the first does when that is free: at
+    /// once, or after its own contact.
+    pub fn join(&mut self, first: &Self, now: Time) {
+        match first.state {
+            State::Offline => return self.sign_out(now),
+            State::Break { reason: BreakReason::Rona, .. } => self.afterwards = Afterwards::Break(BreakReason::Rona),
+            _ => self.afterwards = first.afterwards,
         }
-        beside
+        if self.free_to_change() {
+            self.settle(now);
+        }
     }
 
     /// The agent has missed a ring with another of its slots. This slot takes a break, too, as soon as it is free.

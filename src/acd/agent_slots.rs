@@ -197,6 +197,8 @@ impl<C: Copy + PartialEq> AgentSlot<C> {
 pub struct AgentSlots<C = ContactSlot> {
     /// At least one: the first has the agent's own number.
     slots: SmallVec<[AgentSlot<C>; 1]>,
+    /// So many of them the capacity takes. The others finish what they have.
+    wanted: usize,
     capacity: Capacity,
     drains_for: Option<SkillGroupId>,
 }
@@ -205,41 +207,33 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
     /// The slots of an agent who is not signed in, by their [numbers](AgentSlotIds::of).
     #[must_use]
     pub fn new(capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) -> Self {
-        let agent_slot =
-            |id| AgentSlot { id, channel: Channel::default(), agent: Agent::new(now), barred: false, unnamed: false };
-        let mut agent_slots =
-            AgentSlots { slots: ids.map(agent_slot).collect(), capacity: Capacity::default(), drains_for: None };
-        agent_slots.have(capacity);
+        let mut agent_slots = AgentSlots { slots: SmallVec::new(), wanted: 0, capacity: Capacity::default(), drains_for: None };
+        agent_slots.take_up(capacity, ids, now);
         agent_slots
-    }
-
-    fn have(&mut self, capacity: &Capacity) {
-        for (agent_slot, channel) in self.slots.iter_mut().zip(capacity.channels()) {
-            agent_slot.channel = channel;
-        }
-        self.capacity.clone_from(capacity);
     }
 
     /// The agent may have something else at once from now on, with these numbers. A new slot does what the agent does
     /// after what it has; one that is wanted no more finishes. To be settled afterwards.
     pub fn take_up(&mut self, capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) {
-        let wanted = capacity.channels().count();
-        for (place, id) in ids.enumerate() {
-            let beside = self.slots[0].agent.beside(now);
-            match self.slots.get_mut(place) {
-                None => self.slots.push(AgentSlot {
-                    id,
-                    channel: Channel::default(),
-                    agent: if place < wanted { beside } else { Agent::new(now) },
-                    barred: false,
-                    unnamed: false,
-                }),
-                Some(agent_slot) if place >= wanted => agent_slot.agent.sign_out(now),
-                Some(agent_slot) if place > 0 && agent_slot.agent.state().standing().is_none() => agent_slot.agent = beside,
-                Some(_) => {}
+        for id in ids.skip(self.slots.len()) {
+            let (agent, channel) = (Agent::new(now), Channel::default());
+            self.slots.push(AgentSlot { id, channel, agent, barred: false, unnamed: false });
+        }
+        let before = self.wanted;
+        // The first is the agent's own, whatever the agent may have.
+        self.wanted = capacity.channels().count().clamp(1, self.slots.len());
+        for (agent_slot, channel) in self.slots.iter_mut().zip(capacity.channels()) {
+            agent_slot.channel = channel;
+        }
+        self.capacity.clone_from(capacity);
+        let (first, further) = self.slots.split_at_mut(1);
+        for (place, agent_slot) in (1..).zip(further) {
+            match (place < before, place < self.wanted) {
+                (false, true) => agent_slot.agent.join(&first[0].agent, now),
+                (true, false) => agent_slot.agent.sign_out(now),
+                _ => {}
             }
         }
-        self.have(capacity);
     }
 
     /// Their numbers.
@@ -286,9 +280,9 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
         &mut self.slots[place.unwrap_or(0)].agent
     }
 
-    /// Applies `tell` to all slots, for what the agent as a whole asks; to be settled afterwards.
+    /// Applies `tell` to all slots that the capacity takes, for what the agent as a whole asks; to be settled afterwards.
     pub fn each(&mut self, mut tell: impl FnMut(&mut Agent<C>)) {
-        self.slots.iter_mut().for_each(|agent_slot| tell(&mut agent_slot.agent));
+        self.slots.iter_mut().take(self.wanted).for_each(|agent_slot| tell(&mut agent_slot.agent));
     }
 
     /// Whether the first slot takes no contact for now, whatever its state: a phone may still ring. To be settled
@@ -387,7 +381,8 @@ impl Matcher {
         now: Time,
         name: impl Fn(ContactSlot) -> Option<C>,
     ) {
-        let drained_for = agent_slots.drains_for.take();
+        let drained_for = agent_slots.drains_for;
+        let mut drains_for = None;
         loop {
             self.take_claims(agent_slots, now, &name);
             if self.withdraw(agent_slots, |agent_slot, agent_slots| {
@@ -412,7 +407,7 @@ impl Matcher {
                 }
                 Next::Drain(group) => {
                     if !self.withdraw(agent_slots, |_, _| true) {
-                        agent_slots.drains_for = Some(group);
+                        drains_for = Some(group);
                         break;
                     }
                     // A slot was claimed meanwhile, so the agent's load has changed.
@@ -422,7 +417,8 @@ impl Matcher {
                 }
             }
         }
-        if let Some(group) = drained_for.filter(|group| agent_slots.drains_for != Some(*group)) {
+        agent_slots.drains_for = drains_for;
+        if let Some(group) = drained_for.filter(|group| drains_for != Some(*group)) {
             self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
         }
         for agent_slot in &agent_slots.slots {

@@ -12,6 +12,9 @@ use crate::base::{QueueId, SkillId};
 use crate::call::trunk::Prefix;
 use crate::engine::Settings;
 
+/// Contacts that all agents together may have at once: what the matcher can number, with some left for agents to come.
+const AGENT_SLOTS_MAX: usize = 1_000_000;
+
 /// Checks `settings` as a whole.
 pub(super) fn check(cx: &Context<'_>, settings: &Settings, later: &Later) {
     circles(cx, settings, later);
@@ -143,6 +146,12 @@ fn unserved(cx: &Context<'_>, settings: &Settings, later: &Later) {
         let demand = table.demand(queue, language, usize::MAX);
         demand.is_some_and(|demand| table.anyone_serves(demand))
     };
+    let agent_slots = directory.agents.len();
+    if let (true, Some((.., spot))) = (agent_slots > AGENT_SLOTS_MAX, cx.ids.agents.iter().next()) {
+        let message =
+            format!("all agents together may have {agent_slots} contacts at once, and there is room for {AGENT_SLOTS_MAX}");
+        cx.report.error(Kind::Conflict, spot, message, "allow fewer with at_once");
+    }
     if let (Err(too_many), Some((.., spot))) = (table.fits(directory.agents.len() as u32), cx.ids.queues.iter().next()) {
         let message = format!(
             "queues, their steps and languages come to {} demands of the matcher, and there is room for {}",

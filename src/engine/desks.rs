@@ -43,6 +43,9 @@ struct Reported {
 /// How a ringing ended: for whom, with what outcome, and how long who refused is offered nothing.
 type RingEnded = (ContactId, OfferOutcome, Duration);
 
+/// The numbers of an agent's slots.
+type Slots = SmallVec<[AgentId; 4]>;
+
 /// The contacts that the matcher has reserved an agent's slots for, and their names.
 pub(super) type Claims = SmallVec<[(ContactSlot, ContactId); 2]>;
 
@@ -242,8 +245,7 @@ impl Desks {
         match timer {
             DeskTimer::State => {
                 desk.state_deadline = None;
-                let ids: SmallVec<[AgentId; 4]> = desk.agent_slots.ids().collect();
-                for id in ids {
+                for id in desk.agent_slots.ids().collect::<Slots>() {
                     let Some(Due::Stuck(_)) = desk.agent_slots.agent_slot(id).map(|agent_slot| agent_slot.due(cx.now)) else {
                         continue;
                     };
@@ -274,9 +276,13 @@ impl Desks {
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return };
         (desk.legs, desk.ring_ended) = (legs, None);
-        let mut own_calls = Some(own_calls);
-        // Calls of the agent's own are the first slot's.
-        desk.agent_slots.each(|agent_slot| agent_slot.mend(cx.now, own_calls.take().unwrap_or(0)));
+        for id in desk.agent_slots.ids().collect::<Slots>() {
+            // Calls of the agent's own are the first slot's.
+            let own_calls = if id == agent { own_calls } else { 0 };
+            if let Some(agent_slot) = desk.agent_slots.agent_slot(id) {
+                agent_slot.mend(cx.now, own_calls);
+            }
+        }
         self.changed(cx, agent);
     }
 
@@ -404,6 +410,7 @@ impl Desk {
         let (word, reason) = (state.word(), reason_of(&state));
         let old = self.reported;
         if (word, reason) == (old.word, old.reason) {
+            self.reported.contact = state.contact().or(old.contact);
             return;
         }
         if let Some((_, id)) = self.state_deadline.take() {
@@ -463,7 +470,7 @@ impl Desk {
     }
 }
 
-/// What an agent is most occupied by comes first.
+/// What an agent is most occupied by comes first. Where nothing occupies the agent, it is the first slot that counts.
 fn occupation(state: &State<ContactId>) -> u8 {
     match state {
         State::Talking { .. } => 0,
@@ -471,9 +478,7 @@ fn occupation(state: &State<ContactId>) -> u8 {
         State::Reserved { .. } => 2,
         State::Busy { .. } => 3,
         State::WrapUp { .. } => 4,
-        State::Ready => 5,
-        State::Break { .. } => 6,
-        State::Offline => 7,
+        State::Ready | State::Break { .. } | State::Offline => 5,
     }
 }
 

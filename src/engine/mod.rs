@@ -7,9 +7,8 @@
 //! What a caller's words and ours mean is in `call`, who gets whom in `acd`; here is only what follows from one for the other. Outputs keep
 //! their order: a contact's facts come before the messages that show its end outside.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-
-use smallvec::SmallVec;
 
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::Deadlines;
@@ -132,6 +131,14 @@ enum Addressee {
     Desk(AgentId),
 }
 
+/// The matcher's wake-ups that are to be handed on: taken from the matcher all at once, and from here one by one, so that a panic in one loses
+/// no other.
+#[derive(Default)]
+struct Woken {
+    agents: VecDeque<AgentId>,
+    slots: VecDeque<ContactSlot>,
+}
+
 /// The engine of one shard.
 pub struct Engine {
     shard: ShardId,
@@ -144,6 +151,8 @@ pub struct Engine {
     proof: Proof,
     matcher: Arc<Matcher>,
     deadlines: Deadlines<Reason>,
+    /// Whom the matcher has woken, and who has not looked yet.
+    woken: Woken,
     /// INVITEs that were just refused, for when they come again.
     refused: Refused,
     out: Outbox,
@@ -199,6 +208,7 @@ impl Engine {
             proof,
             matcher,
             deadlines: Deadlines::default(),
+            woken: Woken::default(),
             refused: Refused::new(keyed),
             out: Outbox::new(limits.clone()),
             seed,
@@ -368,22 +378,21 @@ impl Engine {
         loop {
             self.follow_messages(now);
             self.follow_sessions(now);
-            if !matcher.has_wake_ups(self.shard.0) {
+            let Woken { agents, slots } = &mut self.woken;
+            if agents.is_empty() && slots.is_empty() && !matcher.has_wake_ups(self.shard.0) {
                 break;
             }
-            let mut agents: SmallVec<[AgentId; 4]> = SmallVec::new();
             matcher.woken_agents(self.shard.0, |agent_slot| {
                 let agent = self.settings.agent_slots.agent(agent_slot);
-                if !agents.contains(&agent) {
-                    agents.push(agent);
+                if agents.back() != Some(&agent) {
+                    agents.push_back(agent);
                 }
             });
-            for agent in agents {
+            while let Some(agent) = self.woken.agents.pop_front() {
                 self.deliver(now, Delivery::AgentWoken(agent));
             }
-            let mut slots: SmallVec<[ContactSlot; 4]> = SmallVec::new();
-            matcher.woken_contacts(self.shard.0, |slot| slots.push(slot));
-            for slot in slots {
+            matcher.woken_contacts(self.shard.0, |slot| self.woken.slots.push_back(slot));
+            while let Some(slot) = self.woken.slots.pop_front() {
                 self.deliver(now, Delivery::ContactWoken(slot));
             }
         }

@@ -346,3 +346,23 @@ fn trunks_that_overlap_and_lines_without_a_speaker_are_told() {
     let warnings = Problems(parse(&silent).unwrap().warnings);
     assert_eq!(warnings.0[0].message, "no number leads to entry \"main\"", "{warnings}");
 }
+
+#[test]
+fn there_is_room_for_so_many_contacts_of_agents() {
+    let many = |chats: u32| {
+        let agents = (0..60).map(|roster| {
+            format!(
+                "\n[[agents]]\ncount = 1000\nname = \"many{roster}-{{n}}\"\nagency = \"works\"\npools = [\"back\"]\n\
+                 password = \"a-long-secret-{{n}}\"\nat_once = [{{ voice = 1, chat = {chats} }}]\n"
+            )
+        });
+        CITY.to_owned() + &agents.collect::<String>()
+    };
+    let told = |text: &str| {
+        let problems = parse(text).map_or_else(|problems| problems, |config| Problems(config.warnings));
+        let room = |problem: &&hotline::config::Problem| problem.to_string().contains("contacts at once");
+        (problems.0.len(), problems.0.iter().filter(room).count())
+    };
+    assert_eq!(told(&many(15)), (0, 0), "960,000");
+    assert_eq!(told(&many(16)), (1, 1), "1,020,000");
+}

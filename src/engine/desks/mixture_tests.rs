@@ -6,6 +6,7 @@ use crate::acd::claim::ContactView;
 use crate::acd::queue::tests::plain;
 use crate::base::words::Channel;
 use crate::engine::between::{Between, ContactKey};
+use crate::engine::devices::Binding;
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
@@ -118,6 +119,27 @@ impl Office {
         }
         self.now = end;
         came
+    }
+
+    /// The agent may have something else from now on.
+    fn reloads(&mut self, mixtures: Mixtures<'_>) {
+        let (old, settings) = (self.lent.settings.clone(), may_have(mixtures));
+        let (directory, agent_slots) = settings.directory.with_agent_slots(&old.agent_slots);
+        let version = old.version + 1;
+        self.lent.matcher.publish(&directory, version).unwrap();
+        self.lent.settings = std::sync::Arc::new(Settings { agent_slots, version, ..settings });
+        self.with(|desks, cx| desks.take_up(cx, &old));
+        self.follow();
+    }
+
+    /// The agent's phone registers, or does so again.
+    fn registers(&mut self) {
+        let flow = Flow::udp(crate::sip::flow::ListenerId(0), "192.0.2.9:5060".parse().unwrap());
+        let expires = self.now + Duration::from_secs(3600);
+        let binding = Binding { uri: "sip:anna@192.0.2.9".into(), flow, path: None, expires, call_id: "r".into(), cseq: 1 };
+        self.desks.devices.set(ANNA, vec![binding]);
+        self.with(|desks, cx| desks.registered(cx, ANNA));
+        self.follow();
     }
 
     /// The states that were reported.
@@ -268,21 +290,13 @@ fn a_changed_mixture_is_taken_up_when_it_may_be() {
     let mut office = Office::new(&[&[(Channel::Voice, 1)]]);
     let chat = office.arrives(CHATS);
     assert_eq!(office.lent.matcher.contact(chat), ContactView::Waiting);
-    let reload = |office: &mut Office, mixtures, version| {
-        let (old, settings) = (office.lent.settings.clone(), may_have(mixtures));
-        let (directory, agent_slots) = settings.directory.with_agent_slots(&old.agent_slots);
-        office.lent.matcher.publish(&directory, version).unwrap();
-        office.lent.settings = std::sync::Arc::new(Settings { agent_slots, version, ..settings });
-        office.with(|desks, cx| desks.take_up(cx, &old));
-        office.follow();
-    };
-    reload(&mut office, A_CALL_AND_A_CHAT, 2);
+    office.reloads(A_CALL_AND_A_CHAT);
     office.talks(chat);
     let call = office.arrives(CALLS);
     office.talks(call);
     office.states();
     // Less is allowed from now on. What is there goes on to its end.
-    reload(&mut office, &[&[(Channel::Voice, 1)]], 3);
+    office.reloads(&[&[(Channel::Voice, 1)]]);
     assert_eq!(office.states(), []);
     let next = office.arrives(CHATS);
     office.ends(chat);
@@ -295,7 +309,7 @@ fn a_changed_mixture_is_taken_up_when_it_may_be() {
     // The same number is used again.
     let ids = |office: &Office| office.lent.settings.agent_slots.of(ANNA).collect::<Vec<_>>();
     let before = ids(&office);
-    reload(&mut office, A_CALL_AND_A_CHAT, 4);
+    office.reloads(A_CALL_AND_A_CHAT);
     assert_eq!(ids(&office), before);
     office.talks(next);
 }
@@ -312,4 +326,61 @@ fn who_signs_out_with_a_chat_left_has_left_for_callers() {
     assert_eq!(office.states(), []);
     office.ends(chat);
     assert_eq!((office.said(), office.states()), (vec![Between::AgentLeft], vec![AgentState::Offline]));
+}
+
+#[test]
+fn a_slot_that_is_allowed_again_is_as_the_agent_is() {
+    let mut office = Office::new(A_CALL_AND_A_CHAT);
+    office.registers();
+    office.reloads(&[&[(Channel::Voice, 1)]]);
+    office.registers();
+    office.reloads(A_CALL_AND_A_CHAT);
+    let chat = office.arrives(CHATS);
+    assert_eq!(office.verdict(chat), Some(Verdict::Agreed));
+}
+
+#[test]
+fn who_may_not_have_chats_any_more_is_reported_as_if_never() {
+    let mut office = Office::new(A_CALL_AND_A_CHAT);
+    office.reloads(&[&[(Channel::Voice, 1)]]);
+    office.tell(ToDesk::Command(AgentCommand::Ready));
+    refuses_a_call(&mut office);
+}
+
+#[test]
+fn a_wrap_up_is_that_of_the_contact_before() {
+    let mut office = Office::new(A_CALL_AND_A_CHAT);
+    let chat = office.arrives(CHATS);
+    office.talks(chat);
+    let call = office.arrives(CALLS);
+    office.talks(call);
+    office.ends(chat);
+    office.states();
+    let mut settings = (*office.lent.settings).clone();
+    settings.accounts[0].as_mut().unwrap().wrap_up = Some(Duration::from_secs(10));
+    office.lent.settings = std::sync::Arc::new(settings);
+    office.ends(call);
+    let mut told = std::iter::from_fn(|| office.lent.out.next_output());
+    let of = told.find_map(|output| match output {
+        Output::Fact(Fact { contact, kind: FactKind::Agent { to: (AgentState::WrapUp, _), .. }, .. }) => Some(contact),
+        _ => None,
+    });
+    assert_eq!(of, Some(Some(reference(call).id)));
+}
+
+fn refuses_a_call(office: &mut Office) {
+    office.states();
+    let call = office.arrives(CALLS);
+    office.tell(ToDesk::Rings(reference(call), SPAN));
+    office.lent.matcher.leave(call);
+    office.tell(ToDesk::RingOver(reference(call).id, OfferOutcome::Refused, Duration::from_secs(10)));
+    assert_eq!(office.states(), [AgentState::Reserved, AgentState::Ringing, AgentState::Break]);
+}
+
+#[test]
+fn who_refuses_a_call_is_on_a_break_from_calls_and_not_from_chats() {
+    let mut office = Office::new(A_CALL_AND_A_CHAT);
+    refuses_a_call(&mut office);
+    let chat = office.arrives(CHATS);
+    office.talks(chat);
 }

@@ -14,3 +14,4 @@ mod several;
 mod stay;
 mod trunks;
 mod wait;
+mod woken;

@@ -121,6 +121,20 @@ pub enum TxEvent<U> {
     },
 }
 
+/// What a transaction depends on: a connection by its name, and one to an address, for it may have to be made. The address may be another
+/// than the connection's: a peer that called us may want its requests at another port.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Over {
+    Connection(ConnectionId),
+    Address(SocketAddr),
+}
+
+impl Over {
+    fn each(connection: Option<ConnectionId>, remote: SocketAddr) -> impl Iterator<Item = Over> {
+        connection.map(Over::Connection).into_iter().chain([Over::Address(remote)])
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Side {
     Client,
@@ -145,8 +159,8 @@ pub struct Stack<U> {
     clients: Slab<Client<U>>,
     servers: Slab<Server<U>>,
     by_key: KeyedMap<u128, u32>,
-    /// The transactions over connections, by the other end. Datagrams have none.
-    over_connections: KeyedMap<SocketAddr, BTreeSet<(Side, u32)>>,
+    /// The transactions over connections. Datagrams have none.
+    over_connections: KeyedMap<Over, BTreeSet<(Side, u32)>>,
     keyed: Keyed,
     deadlines: Deadlines<TimerReason>,
     transmits: VecDeque<Transmit>,
@@ -242,15 +256,19 @@ impl<U: Copy> Stack<U> {
             let there = clients.chain(servers).filter(|(.., other)| *other == remote);
             there.map(|(side, slot, _)| (side, slot as u32)).collect()
         } else {
-            self.over_connections.get(&remote).cloned().unwrap_or_default()
+            let known = Over::each(connection, remote).filter_map(|over| self.over_connections.get(&over));
+            known.flatten().copied().collect::<BTreeSet<_>>()
         };
         for (side, slot) in there {
             let flow = match side {
                 Side::Client => self.clients.get(slot as usize).map(|client| client.flow),
                 Side::Server => self.servers.get(slot as usize).map(|server| server.flow),
             };
-            let other = |flow: Flow| flow.connection.zip(connection).is_some_and(|(ours, gone)| ours != gone);
-            if flow.is_none_or(|flow| flow.transport != transport || other(flow)) {
+            let hit = |flow: &Flow| match (flow.connection, connection) {
+                (Some(ours), Some(gone)) => ours == gone,
+                _ => flow.remote == remote,
+            };
+            if !flow.is_some_and(|flow| flow.transport == transport && hit(&flow)) {
                 continue;
             }
             match side {
@@ -262,7 +280,9 @@ impl<U: Copy> Stack<U> {
 
     fn note_connection(&mut self, flow: &Flow, side: Side, slot: u32) {
         if !flow.transport.unreliable() {
-            self.over_connections.entry(flow.remote).or_default().insert((side, slot));
+            for over in Over::each(flow.connection, flow.remote) {
+                self.over_connections.entry(over).or_default().insert((side, slot));
+            }
         }
     }
 
@@ -270,10 +290,12 @@ impl<U: Copy> Stack<U> {
         if flow.transport.unreliable() {
             return;
         }
-        if let Entry::Occupied(mut there) = self.over_connections.entry(flow.remote) {
-            there.get_mut().remove(&(side, slot));
-            if there.get().is_empty() {
-                there.remove();
+        for over in Over::each(flow.connection, flow.remote) {
+            if let Entry::Occupied(mut there) = self.over_connections.entry(over) {
+                there.get_mut().remove(&(side, slot));
+                if there.get().is_empty() {
+                    there.remove();
+                }
             }
         }
     }

@@ -169,6 +169,8 @@ fn a_broken_connection_ends_what_was_sent_over_it_and_nothing_else() {
         over("192.0.2.2:5060", Some(2)),
         over("192.0.2.2:5060", Some(3)),
         over("192.0.2.2:5060", None),
+        // The connection that the peer has made, and the address that it wants its requests at.
+        over("192.0.2.3:5060", Some(5)),
     ];
     for (user, flow) in (0..).zip(flows) {
         stack.request(T0, flow, (Method::Options, "sip:anna@192.0.2.1"), user, None, headers);
@@ -183,6 +185,7 @@ fn a_broken_connection_ends_what_was_sent_over_it_and_nothing_else() {
     assert_eq!(broken(Some(9), "192.0.2.7:5060"), []);
     assert_eq!(broken(Some(3), "192.0.2.2:5060"), told(&[3, 4]), "and what waited for a connection to there");
     assert_eq!(broken(None, "192.0.2.2:5060"), told(&[2]), "none can be made");
+    assert_eq!(broken(Some(5), "192.0.2.3:50123"), told(&[5]));
     assert!(stack.over_connections.is_empty(), "nothing is kept of what is over");
     assert_eq!(stack.len(), (1, 0));
 }
