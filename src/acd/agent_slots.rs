@@ -212,8 +212,8 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
         agent_slots
     }
 
-    /// The agent may have something else at once from now on, with these numbers. A new slot does what the agent does
-    /// after what it has; one that is wanted no more finishes. To be settled afterwards.
+    /// The agent may have something else at once from now on, with these numbers. A slot that is new, or wanted again,
+    /// joins the first; one that is wanted no more finishes what it has. To be settled afterwards.
     pub fn take_up(&mut self, capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) {
         for id in ids.skip(self.slots.len()) {
             let (agent, channel) = (Agent::new(now), Channel::default());

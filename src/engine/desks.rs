@@ -57,10 +57,11 @@ struct Desk {
     /// How the ringing ended, once it has and until the last phone is silent.
     ring_ended: Option<RingEnded>,
     reported: Reported,
-    /// The standing of each slot when it was last looked at: how many are signed in.
+    /// How many slots were signed in when they were last looked at.
     signed_in: usize,
-    /// When the first of the states that should not last is over.
+    /// When the first of the states that should not last is over, or earlier.
     state_deadline: Option<(Time, DeadlineId)>,
+    /// When the slots are looked at again, while the agent drains.
     drain_look: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
 }
