@@ -130,6 +130,13 @@ impl AgentSlotIds {
 }
 
 impl Directory {
+    /// What an agent may have at once; the default for one that the directory does not know.
+    #[must_use]
+    pub fn capacity(&self, agent: AgentId) -> Capacity {
+        let profile = self.agents.get(agent.index()).and_then(Option::as_ref);
+        profile.map(|profile| profile.capacity.clone()).unwrap_or_default()
+    }
+
     /// The [directory with agent slots](Self::with_agent_slots) of a configuration that is never reloaded: the slots'
     /// numbers follow the agents' own.
     #[must_use]
@@ -263,26 +270,32 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
         &mut self.slots[0].agent
     }
 
-    /// One slot, to be informed of what happened; to be settled afterwards.
-    pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent<C>> {
-        self.slots.iter_mut().find(|agent_slot| agent_slot.id == id).map(|agent_slot| &mut agent_slot.agent)
+    /// All slots with their numbers, to be informed of what happened; to be settled afterwards.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = (AgentId, &mut Agent<C>)> {
+        self.slots.iter_mut().map(|agent_slot| (agent_slot.id, &mut agent_slot.agent))
     }
 
-    /// The number of the slot with this contact.
-    #[must_use]
-    pub fn with_contact(&self, contact: C) -> Option<AgentId> {
-        self.states().find(|(_, state)| state.contact() == Some(contact)).map(|(id, _)| id)
+    /// One slot, to be informed of what happened; to be settled afterwards.
+    pub fn agent_slot(&mut self, id: AgentId) -> Option<&mut Agent<C>> {
+        self.all_mut().find(|(known, _)| *known == id).map(|(_, agent)| agent)
+    }
+
+    /// The slot with this contact, to be informed of what happened; to be settled afterwards.
+    pub fn with_contact(&mut self, contact: C) -> Option<(AgentId, &mut Agent<C>)> {
+        self.all_mut().find(|(_, agent)| agent.state().contact() == Some(contact))
     }
 
     /// The slot with this contact, otherwise the first; to be informed of what happened, and to be settled afterwards.
-    pub fn with_or_first(&mut self, contact: C) -> &mut Agent<C> {
+    pub fn with_or_first(&mut self, contact: C) -> (AgentId, &mut Agent<C>) {
         let place = self.slots.iter().position(|agent_slot| agent_slot.agent.state().contact() == Some(contact));
-        &mut self.slots[place.unwrap_or(0)].agent
+        let agent_slot = &mut self.slots[place.unwrap_or(0)];
+        (agent_slot.id, &mut agent_slot.agent)
     }
 
     /// Applies `tell` to all slots that the capacity takes, for what the agent as a whole asks; to be settled afterwards.
     pub fn each(&mut self, mut tell: impl FnMut(&mut Agent<C>)) {
-        self.slots.iter_mut().take(self.wanted).for_each(|agent_slot| tell(&mut agent_slot.agent));
+        let wanted = self.wanted;
+        self.all_mut().take(wanted).for_each(|(_, agent)| tell(agent));
     }
 
     /// Whether the first slot takes no contact for now, whatever its state: a phone may still ring. To be settled

@@ -57,8 +57,9 @@ impl House {
         let now = Time::from_secs(1000);
         let mut house = House {
             matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
-            agents: std::iter::zip(&directory.agents, 0..agents.len() as u32)
-                .map(|(profile, agent)| AgentSlots::new(&profile.as_ref().unwrap().capacity, ids.of(AgentId(agent)), now))
+            agents: (0..agents.len() as u32)
+                .map(AgentId)
+                .map(|agent| AgentSlots::new(&directory.capacity(agent), ids.of(agent), now))
                 .collect(),
             of,
             now,

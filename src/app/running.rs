@@ -170,8 +170,8 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let agents_max = settings.directory.agents.len() as u32 + AGENTS_SPARE;
-    let (directory, agent_slots) = settings.directory.with_agent_slots(&AgentSlotIds::beyond(agents_max));
-    let settings = Arc::new(Settings { agent_slots, ..settings });
+    let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents_max));
+    let settings = Arc::new(settings);
     let (log, records) = records::start(&listen.recorder, &settings, clock.now())?;
     let size = Size {
         shards: 1,
@@ -344,12 +344,12 @@ fn following(settings: Settings, running: &Settings, size: Size) -> Result<(Sett
     if known.into_iter().zip([agents_max, size.queues, size.agencies]).any(|(known, room)| known > room as usize) {
         return Err(ReloadError::Names { agents: agents_max, queues: size.queues, agencies: size.agencies });
     }
-    let (directory, agent_slots) = settings.directory.with_agent_slots(&running.agent_slots);
+    let (settings, directory) = settings.with_agent_slots(&running.agent_slots);
     let wanted = directory.agents.len() as u32;
     if wanted > size.agents {
         return Err(ReloadError::AgentSlots { wanted: wanted - agents_max, room: size.agents - agents_max });
     }
-    Ok((Settings { agent_slots, ..settings }, directory))
+    Ok((settings, directory))
 }
 
 impl Running {

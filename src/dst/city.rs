@@ -11,6 +11,7 @@ use super::net::{Network, Parcel, Weather};
 use super::person::Person;
 use super::phone::{Account, Phone};
 use super::watch::Watch;
+use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::RoutingTable;
 use crate::base::deadline::Deadlines;
@@ -101,8 +102,9 @@ impl City {
     pub fn new(plan: Plan, number: u64) -> Self {
         let mut seed = Seed::from_number(number);
         let now = Time::from_secs(1_800_000_000);
-        let (directory, agent_slots) = plan.settings.directory.with_first_agent_slots();
-        let settings = Arc::new(Settings { agent_slots, ..plan.settings });
+        let agents = plan.settings.directory.agents.len() as u32;
+        let (settings, directory) = plan.settings.with_agent_slots(&AgentSlotIds::beyond(agents));
+        let settings = Arc::new(settings);
         let agents = directory.agents.len() as u32;
         let size = Size {
             shards: 1,

@@ -17,7 +17,7 @@ use super::io::AgentCommand;
 use super::sabotage::Rule;
 use super::settings::Settings;
 use crate::acd::agent::{Due, State};
-use crate::acd::agent_slots::{AgentSlots, Capacity, DRAIN_LOOK};
+use crate::acd::agent_slots::{AgentSlots, DRAIN_LOOK};
 use crate::acd::claim::AgentView;
 use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::DeadlineId;
@@ -43,9 +43,6 @@ struct Reported {
 /// How a ringing ended: for whom, with what outcome, and how long who refused is offered nothing.
 type RingEnded = (ContactId, OfferOutcome, Duration);
 
-/// The numbers of an agent's slots.
-type Slots = SmallVec<[AgentId; 4]>;
-
 /// The contacts that the matcher has reserved an agent's slots for, and their names.
 pub(super) type Claims = SmallVec<[(ContactSlot, ContactId); 2]>;
 
@@ -69,7 +66,7 @@ struct Desk {
 impl Desk {
     fn new(settings: &Settings, agent: AgentId, now: Time) -> Self {
         Desk {
-            agent_slots: AgentSlots::new(&capacity(settings, agent), settings.agent_slots.of(agent), now),
+            agent_slots: AgentSlots::new(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now),
             legs: 0,
             ring_ended: None,
             reported: Reported { word: AgentState::Offline, reason: None, since: now, contact: None },
@@ -79,12 +76,6 @@ impl Desk {
             registration_deadline: None,
         }
     }
-}
-
-/// What an agent may have at once.
-fn capacity(settings: &Settings, agent: AgentId) -> Capacity {
-    let profile = settings.directory.agents.get(agent.index()).and_then(Option::as_ref);
-    profile.map(|profile| profile.capacity.clone()).unwrap_or_default()
 }
 
 /// A desk as the audit sees it.
@@ -198,19 +189,16 @@ impl Desks {
                 AgentCommand::EndWrapUp => drop(agent_slot.end_wrap_up(now)),
                 AgentCommand::SignOut => agent_slot.sign_out(now),
             }),
-            ToDesk::Rings(contact, at_most) => agent_slots.with_or_first(contact.id).ring(now, contact.id, at_most),
+            ToDesk::Rings(contact, at_most) => agent_slots.with_or_first(contact.id).1.ring(now, contact.id, at_most),
             ToDesk::Talks(contact, at_most) => {
                 desk.ring_ended = None;
-                let id = agent_slots.with_contact(contact.id).unwrap_or(agent);
-                agent_slots.with_or_first(contact.id).talk(now, contact.id, at_most);
+                let (id, agent_slot) = agent_slots.with_or_first(contact.id);
+                agent_slot.talk(now, contact.id, at_most);
                 cx.matcher.release(id);
             }
             ToDesk::RingOver(contact, outcome, pause) => return self.ring_over(cx, agent, (contact, outcome, pause)),
             ToDesk::TalkOver(contact, queue) => match agent_slots.with_contact(contact) {
-                Some(_) => {
-                    let wrap_up = wrap_up_of(cx.settings, agent, queue);
-                    agent_slots.with_or_first(contact).talk_over(now, wrap_up);
-                }
+                Some((_, agent_slot)) => agent_slot.talk_over(now, wrap_up_of(cx.settings, agent, queue)),
                 // The call of a colleague is followed by what was before.
                 None => agent_slots.first_mut().own_call_over(now),
             },
@@ -246,10 +234,8 @@ impl Desks {
         match timer {
             DeskTimer::State => {
                 desk.state_deadline = None;
-                for id in desk.agent_slots.ids().collect::<Slots>() {
-                    let Some(Due::Stuck(_)) = desk.agent_slots.agent_slot(id).map(|agent_slot| agent_slot.due(cx.now)) else {
-                        continue;
-                    };
+                for (id, agent_slot) in desk.agent_slots.all_mut() {
+                    let Due::Stuck(_) = agent_slot.due(cx.now) else { continue };
                     if id == agent {
                         desk.ring_ended = None;
                     }
@@ -277,12 +263,9 @@ impl Desks {
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return };
         (desk.legs, desk.ring_ended) = (legs, None);
-        for id in desk.agent_slots.ids().collect::<Slots>() {
+        for (id, agent_slot) in desk.agent_slots.all_mut() {
             // Calls of the agent's own are the first slot's.
-            let own_calls = if id == agent { own_calls } else { 0 };
-            if let Some(agent_slot) = desk.agent_slots.agent_slot(id) {
-                agent_slot.mend(cx.now, own_calls);
-            }
+            agent_slot.mend(cx.now, if id == agent { own_calls } else { 0 });
         }
         self.changed(cx, agent);
     }
@@ -349,20 +332,19 @@ impl Desks {
         let desk = &mut self.desks[agent.index()];
         let (contact, outcome, pause) = ended;
         match desk.agent_slots.with_contact(contact) {
-            Some(id) if id == agent && desk.legs > 0 => {
+            Some((id, agent_slot)) if id == agent && desk.legs > 0 => {
                 desk.ring_ended = Some(ended);
-                if let State::Reserved { .. } = desk.agent_slots.first().state() {
+                if let State::Reserved { .. } = agent_slot.state() {
                     // It rings, though the contact has not come to say so.
-                    desk.agent_slots.first_mut().ring(cx.now, contact, Duration::ZERO);
+                    agent_slot.ring(cx.now, contact, Duration::ZERO);
                 }
             }
-            Some(id) => {
+            Some((id, agent_slot)) => {
                 if id == agent {
                     desk.ring_ended = None;
                 }
-                desk.agent_slots.with_or_first(contact).ring_over(cx.now, outcome, pause);
-                let missed = matches!(desk.agent_slots.state(id), Some(State::Break { reason: BreakReason::Rona, .. }));
-                if missed {
+                agent_slot.ring_over(cx.now, outcome, pause);
+                if let State::Break { reason: BreakReason::Rona, .. } = agent_slot.state() {
                     // Who has missed a ring is not there for anything else.
                     desk.agent_slots.each(|agent_slot| agent_slot.missed_elsewhere(cx.now));
                 }

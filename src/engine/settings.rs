@@ -244,6 +244,13 @@ impl Settings {
         self
     }
 
+    /// These settings with numbers for agents' slots that follow those `before`, and the directory with the slots, for the matcher.
+    #[must_use]
+    pub fn with_agent_slots(self, before: &AgentSlotIds) -> (Settings, Directory) {
+        let (directory, agent_slots) = self.directory.with_agent_slots(before);
+        (Settings { agent_slots, ..self }, directory)
+    }
+
     /// The rules of a queue that exists.
     #[must_use]
     pub fn queue(&self, id: QueueId) -> Option<&QueueRules> {

@@ -19,7 +19,6 @@ use crate::acd::claim::ContactView;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::QueueRules;
-use crate::acd::routing_table::AgentProfile;
 use crate::acd::stay::{Floor, Joining, NotJoined, Stay};
 use crate::acd::{ContactSlot, Key, Matcher, RoutingTable};
 use crate::base::deadline::{DeadlineId, Deadlines};
@@ -197,13 +196,9 @@ impl<'s, O: Observer> World<'s, O> {
     pub fn new(scene: &'s Scene, span: Duration, queue_max: u32, mut seed: Seed, observer: O) -> Self {
         let (directory, ids) = scene.directory.with_first_agent_slots();
         let (agents, queues) = (directory.agents.len() as u32, directory.queues.len() as u32);
-        let worker = |(agent, profile): (u32, &Option<AgentProfile>)| Worker {
-            agent_slots: AgentSlots::new(
-                &profile.as_ref().map(|profile| profile.capacity.clone()).unwrap_or_default(),
-                ids.of(AgentId(agent)),
-                START,
-            ),
-            state_over: vec![None; ids.of(AgentId(agent)).count()],
+        let worker = |agent| Worker {
+            agent_slots: AgentSlots::new(&scene.directory.capacity(agent), ids.of(agent), START),
+            state_over: vec![None; ids.of(agent).count()],
             look_again: None,
             signed_in: false,
         };
@@ -232,7 +227,7 @@ impl<'s, O: Observer> World<'s, O> {
             queue_max,
             pairs: BTreeMap::new(),
             last_agents: vec![VecDeque::new(); queues as usize],
-            workers: (0..).zip(&scene.directory.agents).map(worker).collect(),
+            workers: (0..scene.directory.agents.len() as u32).map(AgentId).map(worker).collect(),
             ids,
             due,
             sources,

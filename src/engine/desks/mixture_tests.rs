@@ -1,7 +1,7 @@
 //! Agents who may have chats as well as a call. Nothing brings chats yet: here contacts come to the matcher by hand.
 
 use super::*;
-use crate::acd::agent_slots::Verdict;
+use crate::acd::agent_slots::{Capacity, Verdict};
 use crate::acd::claim::ContactView;
 use crate::acd::queue::tests::plain;
 use crate::base::words::Channel;
@@ -124,10 +124,10 @@ impl Office {
     /// The agent may have something else from now on.
     fn reloads(&mut self, mixtures: Mixtures<'_>) {
         let (old, settings) = (self.lent.settings.clone(), may_have(mixtures));
-        let (directory, agent_slots) = settings.directory.with_agent_slots(&old.agent_slots);
+        let (settings, directory) = settings.with_agent_slots(&old.agent_slots);
         let version = old.version + 1;
         self.lent.matcher.publish(&directory, version).unwrap();
-        self.lent.settings = std::sync::Arc::new(Settings { agent_slots, version, ..settings });
+        self.lent.settings = std::sync::Arc::new(Settings { version, ..settings });
         self.with(|desks, cx| desks.take_up(cx, &old));
         self.follow();
     }

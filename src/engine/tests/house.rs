@@ -137,8 +137,8 @@ impl House {
     pub(super) fn new(settings: Settings) -> Self {
         let size =
             Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
-        let (directory, agent_slots) = settings.directory.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX));
-        let settings = Arc::new(Settings { agent_slots, ..settings });
+        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX));
+        let settings = Arc::new(settings);
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
@@ -213,9 +213,9 @@ impl House {
     /// The configuration changes, as a running server takes it up.
     pub(super) fn reload(&mut self, settings: Settings) {
         let matcher = self.engine.matcher.clone();
-        let (directory, agent_slots) = settings.directory.with_agent_slots(&self.engine.settings.agent_slots);
+        let (settings, directory) = settings.with_agent_slots(&self.engine.settings.agent_slots);
         matcher.publish(&directory, settings.version).expect("there is room");
-        self.input(Input::Reload(Arc::new(Settings { agent_slots, ..settings })));
+        self.input(Input::Reload(Arc::new(settings)));
     }
 
     /// A datagram from `from`.

@@ -7,6 +7,7 @@ use super::super::between::Reason;
 use super::super::context::{Context, Outbox};
 use super::super::sabotage::TakenOut;
 use crate::acd::Matcher;
+use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::Size;
 use crate::acd::routing_table::RoutingTable;
 use crate::base::deadline::Deadlines;
@@ -31,8 +32,9 @@ pub(in crate::engine) struct Lent {
 
 impl Lent {
     pub(in crate::engine) fn new(settings: Settings) -> Self {
-        let (directory, agent_slots) = settings.directory.with_first_agent_slots();
-        let settings = Arc::new(Settings { agent_slots, ..settings });
+        let agents = settings.directory.agents.len() as u32;
+        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents));
+        let settings = Arc::new(settings);
         let size = Size { shards: 1, contacts_per_shard: 8, agents: 16, queues: 2, agencies: 2 };
         let mut seed = Seed::from_number(1);
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];

@@ -69,10 +69,6 @@ impl House {
         House { matcher, ids, directory, talks: (0..agents).map(|_| AtomicBool::new(false)).collect() }
     }
 
-    fn capacity(&self, agent: AgentId) -> &Capacity {
-        &self.directory.agents[agent.index()].as_ref().expect("it is there").capacity
-    }
-
     fn demand(&self, queue: u32) -> DemandId {
         self.matcher.routing_table().demand(QueueId(queue), None, 0).expect("the queue has a demand")
     }
@@ -85,7 +81,7 @@ impl House {
         for agent_slot in self.ids.of(agent).filter(|agent_slot| self.talks[agent_slot.index()].load(Ordering::Relaxed)) {
             load[self.directory.agents[agent_slot.index()].as_ref().expect("it is there").channel.index()] += 1;
         }
-        assert!(self.capacity(agent).holds(&load), "agent {} talks to {load:?}", agent.0);
+        assert!(self.directory.capacity(agent).holds(&load), "agent {} talks to {load:?}", agent.0);
     }
 }
 
@@ -102,7 +98,7 @@ impl Owner {
     fn new(number: u32, house: Arc<House>) -> Self {
         let agent_slots = agents_of(number, OWNERS, MIXTURES.len());
         let agent_slots =
-            agent_slots.map(|agent| AgentSlots::new(house.capacity(AgentId(agent)), house.ids.of(AgentId(agent)), Time::ZERO));
+            agent_slots.map(|agent| AgentSlots::new(&house.directory.capacity(AgentId(agent)), house.ids.of(AgentId(agent)), Time::ZERO));
         let (agents, nowhere) = (agent_slots.collect(), (0, house.matcher.key(Time::ZERO, std::time::Duration::ZERO, false)));
         Owner { number, moves: 0, agents, entered: vec![nowhere; CONTACTS as usize], house }
     }
