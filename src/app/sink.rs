@@ -100,10 +100,10 @@ fn say(fact: &Fact, settings: &Settings) {
             tracing::info!(contact = id, %from, %dialled, %call_id, "a call came in");
         }
         FactKind::Entered { queue, waiting, .. } => {
-            tracing::info!(contact = id, queue = queue_name(queue), waiting, "joined a line");
+            tracing::info!(contact = id, queue = queue_name(queue), waiting, "joined a queue");
         }
         FactKind::Left { queue, outcome, waited, .. } => {
-            tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the line");
+            tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the queue");
         }
         FactKind::Widened { queue, step, .. } => {
             tracing::debug!(contact = id, queue = queue_name(queue), step, "may be served by more");
