@@ -18,6 +18,7 @@ test: setup check
 ## once it has been built.
 quick:
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/models/Cargo.toml
 	$(CARGO) clippy --profile quick --all-targets --quiet -- -D warnings
 	$(CARGO) nextest run --cargo-profile quick --profile quick --lib --cargo-quiet \
 	  --status-level fail --hide-progress-bar

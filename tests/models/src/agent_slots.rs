@@ -97,8 +97,8 @@ struct Owner {
 impl Owner {
     fn new(number: u32, house: Arc<House>) -> Self {
         let agent_slots = agents_of(number, OWNERS, MIXTURES.len());
-        let agent_slots =
-            agent_slots.map(|agent| AgentSlots::new(&house.directory.capacity(AgentId(agent)), house.ids.of(AgentId(agent)), Time::ZERO));
+        let agent_slots = agent_slots
+            .map(|agent| AgentSlots::new(&house.directory.capacity(AgentId(agent)), house.ids.of(AgentId(agent)), Time::ZERO));
         let (agents, nowhere) = (agent_slots.collect(), (0, house.matcher.key(Time::ZERO, std::time::Duration::ZERO, false)));
         Owner { number, moves: 0, agents, entered: vec![nowhere; CONTACTS as usize], house }
     }
