@@ -42,7 +42,10 @@ impl<'a> Params<'a> {
     /// All of them in order: name, and the value if there is a `=`. A quoted value comes without its quotes, still escaped; one that
     /// is not UTF-8 is left out.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.iter_raw().map(|(name, value)| (name, value.and_then(|value| str::from_utf8(value).ok())))
+        self.iter_written().map(|one| {
+            let (name, value) = split_value(one);
+            (str::from_utf8(name).unwrap_or_default(), value.and_then(unquoted))
+        })
     }
 
     /// All of them in order, each as written: `name`, `name=value`, `name="value"`.
@@ -58,8 +61,9 @@ impl<'a> Params<'a> {
     /// The first parameter of this name: `None` if it is absent, `Some(None)` if it has no value.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Option<&'a str>> {
-        let (_, value) = self.iter_raw().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))?;
-        Some(value.and_then(|value| str::from_utf8(value).ok()))
+        let mut all = self.iter_written().map(split_value);
+        let (_, value) = all.find(|(candidate, _)| candidate.eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(value.and_then(unquoted))
     }
 
     /// The value of the first parameter of this name, if it has one that is not empty.
@@ -85,17 +89,10 @@ impl<'a> Params<'a> {
     pub fn is_empty(self) -> bool {
         self.raw.is_empty()
     }
-
-    fn iter_raw(self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> {
-        self.iter_written().map(|one| {
-            let (name, value) = split_value(one);
-            let value = value.map(|value| text::split_quoted(value).map_or(value, |(inside, _)| inside));
-            (str::from_utf8(name).unwrap_or_default(), value)
-        })
-    }
 }
 
 /// `;one;rest` into `one` and `;rest`.
+#[inline]
 fn split_first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let bytes = bytes.strip_prefix(b";")?;
     let end = match memchr::memchr2(b';', b'"', bytes) {
@@ -111,6 +108,12 @@ fn split_value(one: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(at) => (text::trim(&one[..at]), Some(text::trim(&one[at + 1..]))),
         None => (one, None),
     }
+}
+
+/// A value without its quotes, if it has any; `None` if it is not UTF-8.
+fn unquoted(value: &[u8]) -> Option<&str> {
+    let inside = text::split_quoted(value).map_or(value, |(inside, _)| inside);
+    str::from_utf8(inside).ok()
 }
 
 /// One word: wider than `token` (it takes what URI parameters and unquoted IPv6 addresses need), narrow enough that no value can hide
