@@ -125,7 +125,7 @@ fn the_demo_ends_well_by_itself() {
     for word in [
         "register as user `guest`",
         "calls 120, and hears the greeting",
-        "stands first in line for",
+        "stands first in the queue for",
         "talks to ",
         "hangs up after a talk",
     ] {

@@ -159,7 +159,7 @@ fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     };
     let answer = store::ledger(&directory, args.contact).with_context(|| format!("{} cannot be read", directory.display()))?;
     let Some(answer) = answer else {
-        eprintln!("error: {} was never in line, as far back as the log in {} goes", args.contact, directory.display());
+        eprintln!("error: {} was never in a queue, as far back as the log in {} goes", args.contact, directory.display());
         return Ok(ExitCode::FAILURE);
     };
     if args.json {

@@ -161,7 +161,7 @@ fn welcome(running: &Running, sip: SocketAddr, domain: &str, password: &str) -> 
         "hotline: a city of {} agencies, {} queues and {} agents, on this machine alone. Ctrl-C ends it.
 
   Join in with any softphone on this machine:
-    as a caller   call sip:120@{sip} and hear the line: press 1, 2 or 3 for a language
+    as a caller   call sip:120@{sip} and hear the greeting: press 1, 2 or 3 for a language
     as an agent   register as user `{GUEST}`, domain {domain}, password {password},
                   outbound proxy {sip} (UDP or TCP); then dial *1 to take calls, *2 for a break
   What operations would see:   http://{}/metrics   /api/v1/queues   /api/v1/agents

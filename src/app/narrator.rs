@@ -75,7 +75,7 @@ impl Narrator {
 
 impl Call {
     fn told(&mut self, fact: &Fact, settings: &Settings) -> Option<String> {
-        let queue = |id: QueueId| settings.queue(id).map_or("a line", |queue| &*queue.name);
+        let queue = |id: QueueId| settings.queue(id).map_or("?", |queue| &*queue.name);
         let agent = |id: AgentId| agent_name(settings, id);
         match &fact.kind {
             FactKind::Arrived { from, dialled, entry, trunk, .. } => {
@@ -83,7 +83,7 @@ impl Call {
             }
             FactKind::Entered { queue: id, language, waiting, .. } => {
                 let language = language.map_or(String::new(), |language| format!(", in {}", skill_name(settings, language)));
-                Some(format!("stands {} in line for {}{language}", place(*waiting), queue(*id)))
+                Some(format!("stands {} in the queue for {}{language}", place(*waiting), queue(*id)))
             }
             FactKind::Offered { agent: rung, .. } => {
                 self.agent = Some(*rung);
@@ -116,7 +116,7 @@ impl Call {
                 Some(match outcome {
                     TransferOutcome::Completed => format!("{by} passes the caller on to {to}"),
                     TransferOutcome::Returned => format!("nobody at {to} takes it: back to {by}"),
-                    TransferOutcome::Failed => format!("nobody at {to} takes it: back in line"),
+                    TransferOutcome::Failed => format!("nobody at {to} takes it: back in the queue"),
                     TransferOutcome::Abandoned => format!("leaves while being passed on to {to}"),
                 })
             }
@@ -168,10 +168,10 @@ fn arrived(from: &str, dialled: &Arc<str>, entry: Option<EntryId>, from_outside:
 
 fn left(outcome: QueueOutcome, queue: &str, waited: Duration, agent: &str) -> String {
     match outcome {
-        QueueOutcome::Answered => format!("talks to {agent}, after {} in line for {queue}", span(waited)),
-        QueueOutcome::Abandoned | QueueOutcome::ShortAbandoned => format!("gives up, after {} in line for {queue}", span(waited)),
-        QueueOutcome::Overflowed => format!("the line for {queue} is too long or too slow"),
-        QueueOutcome::Moved | QueueOutcome::CalledBack => format!("leaves the line for {queue}"),
+        QueueOutcome::Answered => format!("talks to {agent}, after {} in the queue for {queue}", span(waited)),
+        QueueOutcome::Abandoned | QueueOutcome::ShortAbandoned => format!("gives up, after {} in the queue for {queue}", span(waited)),
+        QueueOutcome::Overflowed => format!("the queue for {queue} is too long or too slow"),
+        QueueOutcome::Moved | QueueOutcome::CalledBack => format!("leaves the queue for {queue}"),
         QueueOutcome::Closed => format!("nobody serves {queue} now"),
         QueueOutcome::Failed => format!("{queue} failed the caller"),
     }

@@ -105,7 +105,7 @@ impl Watch {
         }
         for queue in 0..self.settings.directory.queues.len() as u32 {
             if self.matcher.waiting(QueueId(queue)) != 0 || self.matcher.expectant(QueueId(queue)) != 0 {
-                return Err(format!("queue {queue} still has somebody in line"));
+                return Err(format!("queue {queue} still has somebody waiting"));
             }
         }
         Ok(())

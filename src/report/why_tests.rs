@@ -86,7 +86,7 @@ fn what_bound_and_who_went_first() {
     );
     let text = answer.to_string();
     for part in [
-        "in line for tax (ko) 75.0 s, 2 ahead",
+        "in the queue for tax (ko) 75.0 s, 2 ahead",
         "expected: 20 to 70 s, likely 50 s; the wait was later",
         "of 6 who may: 0 free, 3 busy, 1 on a break, 2 not signed in",
         "1 emergencies",

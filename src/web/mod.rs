@@ -173,7 +173,7 @@ async fn ledger<B: Backend>(State(shared): State<Arc<Shared<B>>>, Path(id): Path
     match found {
         Ok(Ledger::Known(answer)) => axum::Json(answer).into_response(),
         Ok(Ledger::NoSuchContact) => {
-            problem(StatusCode::NOT_FOUND, "No such contact was in line, as far as the event log goes back.")
+            problem(StatusCode::NOT_FOUND, "No such contact was in a queue, as far as the event log goes back.")
         }
         Ok(Ledger::NoLog) => problem(StatusCode::NOT_FOUND, "No event log is kept: set [events] directory in the configuration."),
         Ok(Ledger::Unreadable(error)) => {

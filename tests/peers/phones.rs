@@ -35,7 +35,7 @@ fn a_connection_that_breaks_while_it_rings_costs_nobody_their_place_and_one_that
     wait_until("the agent hears the caller", || bora.heard().is_tone(1000.0));
     wait_until("the caller hears the agent", || caller.heard().is_tone(550.0));
     let entered = house.metric("hotline_queue_entered_total", &[]);
-    assert!((entered - 1.0).abs() < 1e-9, "it entered the line once: {entered}");
+    assert!((entered - 1.0).abs() < 1e-9, "it entered the queue once: {entered}");
 
     bora.kill();
     // Silence, an OPTIONS and a re-INVITE that find no connection: much sooner than their transactions' time-outs.

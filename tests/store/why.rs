@@ -56,7 +56,7 @@ fn every_contact_that_was_in_a_queue_has_its_ledger() {
     let stranger = ContactId(waited.id.0 ^ 1).to_string();
     let told = why(&[&stranger, "--log", log]);
     assert_eq!(told.status.code(), Some(1));
-    assert!(String::from_utf8(told.stderr).unwrap().contains("never in line"));
+    assert!(String::from_utf8(told.stderr).unwrap().contains("never in a queue"));
     assert_eq!(why(&["nobody", "--log", log]).status.code(), Some(2));
     assert_eq!(why(&[&id, "--log", "/nowhere/at/all"]).status.code(), Some(1));
 }

@@ -97,7 +97,7 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
     }
 }
 
-/// Whoever the caller was with has been let go. Should the line not take the caller, nobody is let go once more.
+/// Whoever the caller was with has been let go. Should the queue not take the caller, nobody is let go once more.
 fn is_with_nobody(contact: &mut Contact, work: &Work<'_, '_>) {
     if work.cx.holds(Rule::WithNobody) {
         contact.phase = Phase::Waiting;

@@ -117,7 +117,7 @@ fn an_agent_who_dials_the_citys_number_waits_in_a_queue_and_talks_to_the_agent_i
     assert_eq!(states(&house), (AgentState::Offline, AgentState::Ready));
     assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Talk, None)]);
     let left = house.kinds().any(|kind| matches!(kind, FactKind::Left { outcome: QueueOutcome::Answered, .. }));
-    assert!(left, "the line counts an agent's call like any other");
+    assert!(left, "the queue counts an agent's call like any other");
     house.assert_empty();
 }
 

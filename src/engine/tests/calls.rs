@@ -527,7 +527,7 @@ fn a_transfer_that_fails_brings_the_caller_back() {
     house.sent.clear();
     house.from(&desk_phone(1), &answer(&third, 486, ""));
     assert_eq!(transfers(&house).last(), Some(&("blind", "failed")));
-    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("INVITE"), "back in line, the next free agent is rung");
+    assert_eq!(house.next_to(PHONE).method().as_deref(), Some("INVITE"), "back in the queue, the next free agent is rung");
     house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
     house.assert_empty();
 }
