@@ -28,7 +28,7 @@ const MOVES: [(&str, Move); 5] = [
     ("arrival-that-waits", city::arrival_that_waits),
     ("agent-turning-ready", city::agent_turning_ready),
     ("leave", city::leave),
-    ("widening", city::relaxation),
+    ("relaxation", city::relaxation),
 ];
 
 fn run(what: &str, times: u64) -> bool {

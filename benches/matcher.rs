@@ -32,7 +32,7 @@ const OPERATIONS: [(&str, Operation); 5] = [
     ("an arrival that waits", city::arrival_that_waits),
     ("an agent turning ready", city::agent_turning_ready),
     ("a leave", city::leave),
-    ("a widening", city::relaxation),
+    ("a relaxation", city::relaxation),
 ];
 
 fn measure(

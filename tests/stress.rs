@@ -379,8 +379,8 @@ fn run(phases: u32, lends: bool) -> Looked {
                 let _end = end;
                 let mut seed = Seed::from_number(u64::from(number));
                 for phase in 0..phases {
-                    // In some phases the directory changes, and then order goes by two maps at once.
-                    let moves_the_house = phase % 5 == 4;
+                    // In some phases the directory changes, and then order goes by two routing tables at once.
+                    let changes_directory = phase % 5 == 4;
                     let narrow = phase % 2 == 1;
                     // In some phases a few move over and over, and get into each other's way.
                     let (contacts, agents) = if phase % 4 < 2 { (4, 3) } else { (CONTACTS_EACH, AGENTS / owners) };
@@ -388,7 +388,7 @@ fn run(phases: u32, lends: bool) -> Looked {
                     for turn in 0..MOVES {
                         house.listen(number as u16, &mut owner);
                         house.take_up(number, &mut owner);
-                        if moves_the_house && turn == MOVES / 2 && phase % owners == number {
+                        if changes_directory && turn == MOVES / 2 && phase % owners == number {
                             let directory_version = phase / 5 + 1;
                             house
                                 .matcher
@@ -417,7 +417,7 @@ fn run(phases: u32, lends: bool) -> Looked {
                         house.listen(number as u16, &mut known[number as usize].lock().unwrap());
                     }
                     if barrier.wait().is_leader() {
-                        look(&house, &known, moves_the_house, &mut looked.lock().unwrap());
+                        look(&house, &known, changes_directory, &mut looked.lock().unwrap());
                     }
                     barrier.wait();
                 }

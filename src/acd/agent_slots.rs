@@ -376,7 +376,7 @@ impl FreeSlot {
 }
 
 /// What is to be done next for an agent with a free slot.
-enum Next {
+enum NextMove {
     Enter(usize),
     Drain(SkillGroupId),
     Nothing,
@@ -410,15 +410,15 @@ impl Matcher {
                 }
             }
             match self.next_to_enter(agent_slots, drained_for) {
-                Next::Nothing => break,
-                Next::Enter(agent_slot) => {
+                NextMove::Nothing => break,
+                NextMove::Enter(agent_slot) => {
                     let AgentSlot { id, agent, .. } = &agent_slots.slots[agent_slot];
                     self.set_standing(*id, Some(Standing::Free));
                     if !self.ready(*id, now, agent.occupied()) {
                         break;
                     }
                 }
-                Next::Drain(group) => {
+                NextMove::Drain(group) => {
                     if !self.withdraw(agent_slots, |_, _| true) {
                         drains_for = Some(group);
                         break;
@@ -522,7 +522,7 @@ impl Matcher {
         }
     }
 
-    fn next_to_enter<C: Copy + PartialEq>(&self, agent_slots: &AgentSlots<C>, drained_for: Option<SkillGroupId>) -> Next {
+    fn next_to_enter<C: Copy + PartialEq>(&self, agent_slots: &AgentSlots<C>, drained_for: Option<SkillGroupId>) -> NextMove {
         let table = self.protocol.routing_table();
         let has_one_slot = agent_slots.slots.len() == 1;
         let mut takes_more = false;
@@ -546,9 +546,9 @@ impl Matcher {
             without_room.filter(|free| takes_more && free.goes_before(with_room.as_ref()))
             && self.may_drain(&table, (agent_slots.slots[index].id, group), drained_for)
         {
-            return Next::Drain(group);
+            return NextMove::Drain(group);
         }
-        with_room.map_or(Next::Nothing, |free| Next::Enter(free.index))
+        with_room.map_or(NextMove::Nothing, |free| NextMove::Enter(free.index))
     }
 
     /// Whether one more agent may drain for the contacts that wait for the skill group of this slot. The agent may

@@ -218,16 +218,6 @@ impl Matcher {
         self.uncount_contact(joint.slots[0]);
     }
 
-    /// *Owner.* The directory has changed: these are the request's demands from now on.
-    pub fn reenter_jointly(&self, joint: &mut Joint, demands: [DemandId; 2]) {
-        joint.demands = demands;
-        if let Stage::Leased { .. } = joint.stage {
-            for (slot, demand) in joint.slots.iter().zip(demands) {
-                self.protocol.relax(slot.0, demand, joint.key);
-            }
-        }
-    }
-
     /// Whether the requests of `shard` are to be stepped; true once for each wake-up.
     #[must_use]
     pub fn take_joint_wake_up(&self, shard: u16) -> bool {

@@ -43,7 +43,7 @@ impl Size {
 }
 
 /// The queue that a contact is in, for counting. The contact's owner writes it.
-struct Stay {
+struct InQueue {
     /// The queue's index plus one; zero when in no queue.
     queue: AtomicU32,
     since: AtomicU64,
@@ -56,7 +56,7 @@ pub struct Matcher {
     pub(super) loans: Loans,
     pub(super) joints: Joints,
     waiting: Box<[Padded<AtomicU32>]>,
-    stays: Box<[Stay]>,
+    in_queues: Box<[InQueue]>,
     /// By agent: where it is counted, as [`counted`] packs it.
     counted: Box<[AtomicU32]>,
     /// By skill group: how many agents are free, busy, on a break and on loan.
@@ -142,7 +142,7 @@ impl Matcher {
             loans,
             joints: Joints::new(size.shards),
             waiting: (0..size.queues).map(|_| Padded(AtomicU32::new(0))).collect(),
-            stays: (0..contacts).map(|_| Stay { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
+            in_queues: (0..contacts).map(|_| InQueue { queue: AtomicU32::new(0), since: AtomicU64::new(0) }).collect(),
             counted: (0..size.agents).map(|_| AtomicU32::new(NOT_COUNTED)).collect(),
             standing: (0..skill_groups_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
             verdicts: (0..size.agents).map(|_| AtomicU64::new(0)).collect(),
@@ -269,14 +269,14 @@ impl Matcher {
     /// Counts the contact as one in `queue`. Returns how many were there already.
     pub(super) fn count_contact(&self, slot: ContactSlot, queue: QueueId, since: Time) -> u32 {
         let others = self.waiting[queue.index()].fetch_add(1, Ordering::AcqRel);
-        let stay = &self.stays[slot.0 as usize];
-        stay.since.store(since.micros(), Ordering::Release);
-        stay.queue.store(queue.0 + 1, Ordering::Release);
+        let counted = &self.in_queues[slot.0 as usize];
+        counted.since.store(since.micros(), Ordering::Release);
+        counted.queue.store(queue.0 + 1, Ordering::Release);
         others
     }
 
     pub(super) fn uncount_contact(&self, slot: ContactSlot) {
-        let queue = self.stays[slot.0 as usize].queue.swap(0, Ordering::AcqRel);
+        let queue = self.in_queues[slot.0 as usize].queue.swap(0, Ordering::AcqRel);
         if queue != 0 {
             self.waiting[queue as usize - 1].fetch_sub(1, Ordering::AcqRel);
         }
@@ -421,7 +421,7 @@ impl Matcher {
     /// How many contacts of `queue` go before `key`. Contacts that are being offered are not among them.
     #[must_use]
     pub fn ahead_of(&self, queue: QueueId, key: Key) -> u32 {
-        let in_queue = |slot: ContactSlot| self.stays[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
+        let in_queue = |slot: ContactSlot| self.in_queues[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
         self.protocol.count_before(self.protocol.routing_table().demands_of_queue(queue), key, in_queue)
     }
 
@@ -495,7 +495,7 @@ impl Matcher {
     }
 
     fn ahead_in(&self, queue: QueueId, language: Option<SkillId>, key: Key) -> u32 {
-        let in_queue = |slot: ContactSlot| self.stays[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
+        let in_queue = |slot: ContactSlot| self.in_queues[slot.0 as usize].queue.load(Ordering::Acquire) == queue.0 + 1;
         self.protocol.count_before(&self.protocol.routing_table().demands_in(queue, language), key, in_queue)
     }
 
@@ -503,10 +503,10 @@ impl Matcher {
     #[must_use]
     pub fn longest(&self) -> Vec<(QueueId, Time)> {
         let mut oldest: Vec<Option<Time>> = vec![None; self.waiting.len()];
-        for stay in &self.stays {
-            let queue = stay.queue.load(Ordering::Acquire);
+        for counted in &self.in_queues {
+            let queue = counted.queue.load(Ordering::Acquire);
             if queue != 0 {
-                let since = Time::from_micros(stay.since.load(Ordering::Acquire));
+                let since = Time::from_micros(counted.since.load(Ordering::Acquire));
                 let entry = &mut oldest[queue as usize - 1];
                 *entry = Some(entry.map_or(since, |old| old.min(since)));
             }

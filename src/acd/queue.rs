@@ -9,7 +9,7 @@ use crate::base::{AgencyId, AgentId, PoolId, QueueId, SkillId};
 
 /// When a caller is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Answer {
+pub enum AnswerWhen {
     /// At once: music is heard on an answered call.
     #[default]
     AtOnce,
@@ -96,7 +96,7 @@ pub struct QueueRules {
     /// nobody else needs them.
     pub ring_several: u8,
     /// When the caller is answered.
-    pub answer: Answer,
+    pub answer: AnswerWhen,
     /// The music, a name in the prompt library.
     pub music: Arc<str>,
     /// What waiting callers hear of their wait.
@@ -146,7 +146,7 @@ impl Default for QueueRules {
             relaxation: Vec::new(),
             choice: ChoiceRule::LongestIdle,
             ring_several: 1,
-            answer: Answer::AtOnce,
+            answer: AnswerWhen::AtOnce,
             music: "music/default".into(),
             announce: Announce::Place,
             announce_every: Some(Duration::from_secs(60)),

@@ -19,8 +19,8 @@ use super::{ContactSlot, DemandId, Key};
 use crate::base::words::{Channel, EstimateOutcome};
 use crate::base::{AgentId, Estimate, QueueId, SkillId, Time, Weighed};
 
-/// What a stay works with.
-pub struct Floor<'a, C> {
+/// What a stay is lent to act: the matcher and the slots of a shard.
+pub struct Matching<'a, C> {
     /// The time.
     pub now: Time,
     /// The matcher.
@@ -106,12 +106,12 @@ impl Stay {
     /// # Errors
     /// Why it cannot. Nothing has changed then.
     pub fn join<'r, C: Copy>(
-        floor: &mut Floor<'_, C>,
+        matching: &mut Matching<'_, C>,
         contact: C,
         joining: &Joining<'r>,
     ) -> Result<(Self, Option<Duration>), NotJoined<'r>> {
         let Joining { queue, rules, language, credit, .. } = *joining;
-        let (matcher, now) = (floor.matcher, floor.now);
+        let (matcher, now) = (matching.matcher, matching.now);
         let demand = matcher.routing_table().demand(queue, language, 0).filter(|_| !rules.retired).ok_or(NotJoined::Closed)?;
         if rules.join_empty != WhenEmpty::Wait && !matcher.anyone_for(demand) {
             return Err(NotJoined::Nobody(&rules.join_empty));
@@ -122,10 +122,10 @@ impl Stay {
         let prefers = preferred.map(|(agent, _)| agent);
         let arrival = now - credit;
         let place = matcher.key(arrival, rules.priority_boost, emergency);
-        let slot = floor.slots.take(contact).ok_or(NotJoined::NoSlot)?;
+        let slot = matching.slots.take(contact).ok_or(NotJoined::NoSlot)?;
         let wanted = prefers.map_or(demand, DemandId::of_agent);
         if matcher.arrive(slot, queue, rules.length_max, wanted, place, now).is_err() {
-            floor.slots.give_back(slot);
+            matching.slots.give_back(slot);
             return Err(NotJoined::Full);
         }
         // Of the wait for one agent in particular nothing is known.
@@ -229,27 +229,27 @@ impl Stay {
 
     /// Has the contact rung for by as many agents as its queue says. Who waits for one agent in particular wants nobody
     /// else yet. False where a slot for that was missing.
-    pub fn ask_further<C: Copy>(&mut self, floor: &mut Floor<'_, C>, contact: C, rules: &QueueRules) -> bool {
+    pub fn ask_further<C: Copy>(&mut self, matching: &mut Matching<'_, C>, contact: C, rules: &QueueRules) -> bool {
         let wanted = if self.prefers.is_some() { 0 } else { usize::from(rules.ring_several.saturating_sub(1)) };
         while self.further.len() < wanted {
-            let demand = floor.matcher.routing_table().further_demand(self.queue, self.language, self.step);
+            let demand = matching.matcher.routing_table().further_demand(self.queue, self.language, self.step);
             let Some(demand) = demand else { return true };
-            let Some(slot) = floor.slots.take_further(contact) else { return false };
+            let Some(slot) = matching.slots.take_further(contact) else { return false };
             self.further.push(slot);
-            floor.matcher.ring_further(slot, demand, self.place.of_further_ring());
+            matching.matcher.ring_further(slot, demand, self.place.of_further_ring());
         }
         true
     }
 
     /// The requirement relaxes to what holds by now. Whether the contact waits for another demand from now on, which it
     /// does not while it prefers one agent, nor while it is offered.
-    pub fn relax<C: Copy>(&mut self, floor: &mut Floor<'_, C>, rules: &QueueRules) -> bool {
-        self.step = rules.step_at(self.waited(floor.now));
+    pub fn relax<C: Copy>(&mut self, matching: &mut Matching<'_, C>, rules: &QueueRules) -> bool {
+        self.step = rules.step_at(self.waited(matching.now));
         if self.prefers.is_some() {
             return false;
         }
-        let moved = self.reenter_own(floor.matcher);
-        self.reenter_further(floor);
+        let moved = self.reenter_own(matching.matcher);
+        self.reenter_further(matching);
         moved
     }
 
@@ -261,9 +261,9 @@ impl Stay {
 
     /// Moves the contact to the demand that the routing table in force gives it, and its further rings to theirs. To be
     /// followed by [`ask_further`](Self::ask_further).
-    pub fn reenter<C: Copy>(&mut self, floor: &mut Floor<'_, C>) {
-        self.reenter_own(floor.matcher);
-        self.reenter_further(floor);
+    pub fn reenter<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
+        self.reenter_own(matching.matcher);
+        self.reenter_further(matching);
     }
 
     fn reenter_own(&self, matcher: &Matcher) -> bool {
@@ -272,8 +272,8 @@ impl Stay {
 
     /// Moves the further rings that nobody has taken to the demand that they are for now; those that their queue does
     /// not want any more end.
-    fn reenter_further<C: Copy>(&mut self, floor: &mut Floor<'_, C>) {
-        let Floor { matcher, slots, .. } = floor;
+    fn reenter_further<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
+        let Matching { matcher, slots, .. } = matching;
         for slot in self.further.clone() {
             match self.demand(matcher, slot) {
                 Some((demand, key)) => drop(matcher.relax(slot, demand, key)),
@@ -292,13 +292,13 @@ impl Stay {
 
     /// What one of its slots was offered to has come to nothing: the contact waits again at its place; for anyone, for
     /// the one whom it waited for is not to be had. To be followed by [`ask_further`](Self::ask_further).
-    pub fn put_back<C: Copy>(&mut self, floor: &mut Floor<'_, C>, slot: ContactSlot) {
+    pub fn put_back<C: Copy>(&mut self, matching: &mut Matching<'_, C>, slot: ContactSlot) {
         self.prefers = None;
-        match self.demand(floor.matcher, slot) {
-            Some((demand, key)) => drop(floor.matcher.put_back(slot, demand, key)),
+        match self.demand(matching.matcher, slot) {
+            Some((demand, key)) => drop(matching.matcher.put_back(slot, demand, key)),
             None => {
-                floor.matcher.leave(slot);
-                self.forget_further(floor.slots, slot);
+                matching.matcher.leave(slot);
+                self.forget_further(matching.slots, slot);
             }
         }
     }
@@ -396,17 +396,17 @@ mod tests {
             self.matcher.set_standing(AgentId(agent), State::<u8>::Offline.standing());
         }
 
-        fn with<T>(&mut self, f: impl FnOnce(&mut Floor<'_, u32>, &QueueRules) -> T) -> T {
-            let mut floor = Floor { now: self.now, matcher: &self.matcher, slots: &mut self.slots };
-            f(&mut floor, &self.rules)
+        fn with<T>(&mut self, f: impl FnOnce(&mut Matching<'_, u32>, &QueueRules) -> T) -> T {
+            let mut matching = Matching { now: self.now, matcher: &self.matcher, slots: &mut self.slots };
+            f(&mut matching, &self.rules)
         }
 
         fn joins(&mut self, contact: u32, last_agent: Option<AgentId>) -> Result<(Stay, Option<Duration>), String> {
-            self.with(|floor, rules| {
+            self.with(|matching, rules| {
                 let (credit, language) = (Duration::ZERO, None);
                 let joining = Joining { queue: QUEUE, rules, language, emergency: false, credit, last_agent };
-                let (mut stay, waits) = Stay::join(floor, contact, &joining).map_err(|why| format!("{why:?}"))?;
-                stay.ask_further(floor, contact, rules);
+                let (mut stay, waits) = Stay::join(matching, contact, &joining).map_err(|why| format!("{why:?}"))?;
+                stay.ask_further(matching, contact, rules);
                 Ok((stay, waits))
             })
         }
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(hall.offered(&stay), []);
         assert_eq!(stay.relaxes_at(&hall.rules), Some(T0 + 10 * SECOND));
         hall.now = T0 + 10 * SECOND;
-        assert!(hall.with(|floor, rules| stay.relax(floor, rules)));
+        assert!(hall.with(|matching, rules| stay.relax(matching, rules)));
         assert_eq!((hall.offered(&stay), stay.step(), stay.relaxes_at(&hall.rules)), (vec![AgentId(1)], 1, None));
     }
 
@@ -473,7 +473,7 @@ mod tests {
         let slots: Vec<ContactSlot> = stay.slots().collect();
         // The first does not answer: the contact keeps its place and its other ring.
         let before = stay.place();
-        hall.with(|floor, _| stay.put_back(floor, slots[0]));
+        hall.with(|matching, _| stay.put_back(matching, slots[0]));
         assert_eq!((stay.place(), hall.matcher.contact(slots[1])), (before, ContactView::Offered(AgentId(1))));
         assert_eq!(hall.matcher.accept(slots[1]), Some(AgentId(1)));
         stay.others_leave(&hall.matcher, slots[1]);

@@ -169,7 +169,9 @@ fn arrived(from: &str, dialled: &Arc<str>, entry: Option<EntryId>, from_outside:
 fn left(outcome: QueueOutcome, queue: &str, waited: Duration, agent: &str) -> String {
     match outcome {
         QueueOutcome::Answered => format!("talks to {agent}, after {} in the queue for {queue}", span(waited)),
-        QueueOutcome::Abandoned | QueueOutcome::ShortAbandoned => format!("gives up, after {} in the queue for {queue}", span(waited)),
+        QueueOutcome::Abandoned | QueueOutcome::ShortAbandoned => {
+            format!("gives up, after {} in the queue for {queue}", span(waited))
+        }
         QueueOutcome::Overflowed => format!("the queue for {queue} is too long or too slow"),
         QueueOutcome::Moved | QueueOutcome::CalledBack => format!("leaves the queue for {queue}"),
         QueueOutcome::Closed => format!("nobody serves {queue} now"),

@@ -305,7 +305,7 @@ words!(
         /// New calls in a second on a trunk.
         TrunkRate = "trunk_rate",
         /// The matcher's slots for contacts, of all queues together.
-        LineSlots = "line_slots",
+        ContactSlots = "line_slots",
         /// The greatest length of a queue.
         QueueLength = "queue_length",
         /// Pairs of RTP and RTCP ports.

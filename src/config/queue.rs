@@ -9,7 +9,7 @@ use super::problem::Kind;
 use super::reader::{Section, Text, Value};
 use super::{Context, Later, people};
 use crate::acd::policy::ChoiceRule;
-use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, RelaxationStep, WhenEmpty};
+use crate::acd::queue::{Announce, AnswerWhen, Overflow, QueueRules, RelaxationStep, WhenEmpty};
 use crate::base::words::Channel;
 use crate::base::{AgencyId, AgentId, QueueId, span};
 use crate::call::numbers;
@@ -110,7 +110,7 @@ fn promises(cx: &Context<'_>, section: &Section<'_>, rules: &mut QueueRules, lat
     set(&mut rules.emergency, section.flag("emergency"));
     set(&mut rules.choice, section.word("choose", &ChoiceRule::ALL.map(|rule| (rule.label(), rule))));
     set(&mut rules.ring_several, section.number("ring_several", 1..=RINGS_MAX));
-    set(&mut rules.answer, section.word("answer", &[("at_once", Answer::AtOnce), ("late", Answer::Late)]));
+    set(&mut rules.answer, section.word("answer", &[("at_once", AnswerWhen::AtOnce), ("late", AnswerWhen::Late)]));
     set(&mut rules.music, section.text("music").map(|name| cx.prompts.check(cx.report, &name)));
     let announce = [("place", Announce::Place), ("wait", Announce::Wait), ("place_and_wait", Announce::PlaceAndWait)];
     set(&mut rules.announce, section.word("announce", &announce));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use self::contact::{Answer, Caller, CallerHears, Contact, Phase, Purpose};
+use self::contact::{Answered, Caller, CallerHears, Contact, Phase, Purpose};
 use self::last_agent::LastAgents;
 use self::work::{Next, Shared, Work};
 use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToLeg, Want};
@@ -134,7 +134,7 @@ impl Contacts {
             trunk,
             number: number.clone(),
             language: None,
-            caller: Caller { leg: caller, up: true, answer: Answer::No, holds: false, hears: CallerHears::Nothing },
+            caller: Caller { leg: caller, up: true, answer: Answered::No, holds: false, hears: CallerHears::Nothing },
             others: SmallVec::new(),
             calls_asked: 0,
             trunk_asked: None,
@@ -338,7 +338,7 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
             return ring::call_failed(contact, work, leg, why);
         }
         LegEvent::Unanswerable(status) => {
-            contact.caller.answer = Answer::No;
+            contact.caller.answer = Answered::No;
             return Next::End(EndedBy::System, Some(status));
         }
         LegEvent::Agreed { holds } => {

@@ -30,7 +30,7 @@ impl Used {
             (Limit::Bindings, self.bindings as u64),
             (Limit::Nonces, self.nonces as u64),
             (Limit::TrunkCalls, self.trunk_calls),
-            (Limit::LineSlots, self.slots as u64),
+            (Limit::ContactSlots, self.slots as u64),
         ];
         for (limit, used) in all {
             board.set_used(limit, used);
@@ -51,7 +51,7 @@ pub(super) fn note_max(board: &LimitBoard, settings: &Settings, slots: usize) {
         (Limit::Bindings, agents * u64::from(limits.bindings_per_agent)),
         (Limit::Nonces, u64::from(limits.nonces)),
         (Limit::TrunkCalls, trunk_calls),
-        (Limit::LineSlots, slots as u64),
+        (Limit::ContactSlots, slots as u64),
     ];
     for (limit, max) in all {
         board.set_max(limit, max);

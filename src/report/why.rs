@@ -331,7 +331,11 @@ impl fmt::Display for Answer {
             let language = stay.language.as_ref().map_or(String::new(), |language| format!(" ({language})"));
             let how = stay.outcome.unwrap_or("waiting still");
             let waited = stay.waited_ms as f64 / 1000.0;
-            writeln!(f, "\nin the queue for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}", stay.queue, stay.ahead)?;
+            writeln!(
+                f,
+                "\nin the queue for {}{language} {waited:.1} s, {} ahead of it as it joined: {how}",
+                stay.queue, stay.ahead
+            )?;
             if let Some(agent) = &stay.preferred {
                 writeln!(f, "  waited for {agent} first, whom this caller or this queue prefers")?;
             }

@@ -19,7 +19,7 @@ use crate::acd::claim::ContactView;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::QueueRules;
-use crate::acd::stay::{Floor, Joining, NotJoined, Stay};
+use crate::acd::stay::{Joining, Matching, NotJoined, Stay};
 use crate::acd::{ContactSlot, Key, Matcher, RoutingTable};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
@@ -367,8 +367,8 @@ impl<'s, O: Observer> World<'s, O> {
         }
         let last_agent = self.served_before(id, queue);
         let joining = Joining { queue, rules, language, emergency, credit: now.since(arrived), last_agent };
-        let mut floor = Floor { now, matcher: &self.matcher, slots: &mut self.slots };
-        let (mut stay, prefers_for) = match Stay::join(&mut floor, id, &joining) {
+        let mut matching = Matching { now, matcher: &self.matcher, slots: &mut self.slots };
+        let (mut stay, prefers_for) = match Stay::join(&mut matching, id, &joining) {
             Ok(joined) => joined,
             Err(NotJoined::Closed) => return self.end(now, id, Outcome::Closed),
             Err(NotJoined::Nobody(wanted)) => return self.nobody_here(now, id, wanted, &rules.overflow),
@@ -382,7 +382,7 @@ impl<'s, O: Observer> World<'s, O> {
         clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
         clocks.prefer = prefers_for.map(|span| self.due.set(now + span, Due::PreferNobody(id)));
-        stay.ask_further(&mut floor, id, rules);
+        stay.ask_further(&mut matching, id, rules);
         self.callers[id].stay = Some(stay);
         self.follow_wake_ups(now);
         self.tell_queue(now, queue);
@@ -487,9 +487,9 @@ impl<'s, O: Observer> World<'s, O> {
             self.due.cancel(clock);
         }
         if let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) {
-            let mut floor = Floor { now, matcher: &self.matcher, slots: &mut self.slots };
-            stay.put_back(&mut floor, slot);
-            stay.ask_further(&mut floor, id, rules);
+            let mut matching = Matching { now, matcher: &self.matcher, slots: &mut self.slots };
+            stay.put_back(&mut matching, slot);
+            stay.ask_further(&mut matching, id, rules);
         }
     }
 

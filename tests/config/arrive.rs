@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotline::acd::loan::Lending;
 use hotline::acd::policy::ChoiceRule;
-use hotline::acd::queue::{Announce, Answer, Overflow, WhenEmpty};
+use hotline::acd::queue::{Announce, AnswerWhen, Overflow, WhenEmpty};
 use hotline::base::words::Transport;
 use hotline::base::{AgencyId, AgentId, EntryId, PoolId, QueueId, SkillId};
 use hotline::call::menu::{Destination, Then};
@@ -80,7 +80,7 @@ fn queues_arrive() {
     let tax = settings.queue(QueueId(1)).unwrap();
     assert_eq!((&*tax.name, tax.agency, tax.language_level), ("tax", AgencyId(1), 3));
     assert_eq!((&tax.skills[..], tax.priority_boost, tax.emergency), (&[(SkillId(2), 6)][..], seconds(15), true));
-    assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, Answer::Late, Some(seconds(20))));
+    assert_eq!((tax.choice, tax.answer, tax.announce_every), (ChoiceRule::MostSkilled, AnswerWhen::Late, Some(seconds(20))));
     assert_eq!((general.announce, tax.announce), (Announce::Place, Announce::PlaceAndWait));
     assert_eq!((general.prefer_last, tax.prefer_last), (None, Some(seconds(25))));
     assert_eq!((general.prefer_agent, tax.prefer_agent), (Some((AgentId(0), seconds(20))), None));

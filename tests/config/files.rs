@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hotline::acd::queue::Answer;
+use hotline::acd::queue::AnswerWhen;
 use hotline::call::trunk::NumberTarget;
 use hotline::config::{self, Kind, Problems};
 
@@ -53,7 +53,7 @@ fn the_files_hold_what_they_promise() {
         Some(NumberTarget::Queue(queue)) => bench.settings.queue(queue).unwrap(),
         other => panic!("{number}: {other:?}"),
     };
-    assert_eq!(["q", "w", "m"].map(|number| target(number).answer), [Answer::Late, Answer::AtOnce, Answer::Late]);
+    assert_eq!(["q", "w", "m"].map(|number| target(number).answer), [AnswerWhen::Late, AnswerWhen::AtOnce, AnswerWhen::Late]);
     assert_eq!(target("q").wrap_up, Duration::ZERO);
     let last = bench.settings.agent_named("agent2000").unwrap();
     let account = bench.settings.account(last).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contact::{Answer, CallerHears, Contact, Phase};
+use super::contact::{Answered, CallerHears, Contact, Phase};
 use super::work::Work;
 use crate::acd::stay::Stay;
 use crate::base::SkillId;
@@ -27,7 +27,7 @@ fn answer(contact: &mut Contact, work: &mut Work<'_, '_>, like: Option<LegKey>, 
         return work.cx.out.tell_leg(caller, ToLeg::Hear { what: hears, talks });
     }
     work.cx.out.tell_leg(caller, ToLeg::Accept { like, hears, talks });
-    contact.caller.answer = Answer::Yes;
+    contact.caller.answer = Answered::Yes;
     for timer in [ContactTimer::EarlyMedia, ContactTimer::EarlyRepeat, ContactTimer::EarlyMax] {
         contact.stop_timer(work.cx, timer);
     }
@@ -63,7 +63,7 @@ pub(super) fn answer_with_music(contact: &mut Contact, work: &mut Work<'_, '_>) 
 
 /// Plays the queue's music to the caller, unless it is heard already or the caller hears nothing yet.
 pub(super) fn music(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    if contact.caller.hears == CallerHears::Music || contact.caller.answer == Answer::No {
+    if contact.caller.hears == CallerHears::Music || contact.caller.answer == Answered::No {
         return;
     }
     let what = queue_music(contact, work.cx.settings);
@@ -99,11 +99,11 @@ pub(super) fn connect(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// The caller hears a party that is not answered yet, and that party the caller. False where the caller hears something already.
 pub(super) fn hear_early(contact: &mut Contact, work: &mut Work<'_, '_>, other: LegKey) -> bool {
-    if contact.caller.answer != Answer::No {
+    if contact.caller.answer != Answered::No {
         return false;
     }
     let caller = contact.caller.leg;
-    contact.caller.answer = Answer::Early;
+    contact.caller.answer = Answered::Early;
     work.cx.out.tell_leg(caller, ToLeg::Progress { like: Some(other), hears: Heard::Leg(other) });
     work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(Heard::Leg(caller)), talks: false });
     true
@@ -116,10 +116,10 @@ pub(super) fn expect_early_media(contact: &mut Contact, work: &mut Work<'_, '_>)
 
 /// A late-answered caller has waited long enough in silence.
 pub(super) fn early_media(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    if contact.caller.answer != Answer::No {
+    if contact.caller.answer != Answered::No {
         return;
     }
-    contact.caller.answer = Answer::Early;
+    contact.caller.answer = Answered::Early;
     let hears = queue_music(contact, work.cx.settings).unwrap_or(Heard::Nothing);
     work.cx.out.tell_leg(contact.caller.leg, ToLeg::Progress { like: None, hears });
     contact.set_timer(work.cx, ContactTimer::EarlyRepeat, work.cx.now + EARLY_REPEAT);

@@ -102,7 +102,7 @@ pub(super) enum Phase {
 
 /// How far the caller's call is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Answer {
+pub(super) enum Answered {
     /// Not at all.
     No,
     /// It hears something before it is answered.
@@ -126,7 +126,7 @@ pub(super) struct Caller {
     pub(super) leg: LegKey,
     /// Whether its leg is there.
     pub(super) up: bool,
-    pub(super) answer: Answer,
+    pub(super) answer: Answered,
     pub(super) holds: bool,
     pub(super) hears: CallerHears,
 }
@@ -134,7 +134,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Whether its call is answered.
     pub(super) fn is_answered(&self) -> bool {
-        self.answer == Answer::Yes
+        self.answer == Answered::Yes
     }
 }
 

@@ -48,8 +48,8 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
 pub(super) fn ask_further(contact: &mut Contact, work: &mut Work<'_, '_>) {
     let Some(stay) = &mut contact.stay else { return };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
-    if !stay.ask_further(&mut work.floor(), contact.key, rules) {
-        work.cx.limit_hit(Some(contact.id), Limit::LineSlots);
+    if !stay.ask_further(&mut work.matching(), contact.key, rules) {
+        work.cx.limit_hit(Some(contact.id), Limit::ContactSlots);
     }
 }
 
@@ -75,7 +75,7 @@ fn put_back(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
     expect_ring(contact, work);
     let holds = work.cx.holds(Rule::PutBack);
     match &mut contact.stay {
-        Some(stay) if holds => stay.put_back(&mut work.floor(), slot),
+        Some(stay) if holds => stay.put_back(&mut work.matching(), slot),
         Some(_) => {}
         None => work.cx.missing("the stay of a contact that is put back"),
     }

@@ -6,7 +6,7 @@ use super::caller;
 use super::contact::{Contact, Phase, Purpose};
 use super::offers;
 use super::work::{Next, Work};
-use crate::acd::queue::{Announce, Answer, Overflow, QueueRules, WhenEmpty};
+use crate::acd::queue::{Announce, AnswerWhen, Overflow, QueueRules, WhenEmpty};
 use crate::acd::stay::{Joining, NotJoined, Remaining, Stay};
 use crate::base::words::{EndedBy, Limit, QueueOutcome, Segment};
 use crate::base::{QueueId, Weighed};
@@ -56,7 +56,7 @@ pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueI
     let (language, emergency) = (contact.language, contact.emergency);
     let last_agent = rules.prefer_last.and_then(|_| work.shared.last_agents.of(&contact.number, queue));
     let joining = Joining { queue, rules, language, emergency, credit, last_agent };
-    let (stay, prefers_for) = match Stay::join(&mut work.floor(), contact.key, &joining) {
+    let (stay, prefers_for) = match Stay::join(&mut work.matching(), contact.key, &joining) {
         Ok(joined) => joined,
         Err(why) => return not_joined(contact, work, &joining, why),
     };
@@ -91,7 +91,7 @@ fn not_joined(contact: &mut Contact, work: &mut Work<'_, '_>, joining: &Joining<
         NotJoined::Closed => Next::End(EndedBy::System, Some(404)),
         NotJoined::Nobody(wanted) => nobody_here(contact, work, rules, wanted),
         NotJoined::NoSlot => {
-            work.cx.limit_hit(Some(contact.id), Limit::LineSlots);
+            work.cx.limit_hit(Some(contact.id), Limit::ContactSlots);
             Next::End(EndedBy::System, Some(503))
         }
         NotJoined::Full => {
@@ -113,7 +113,7 @@ fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRu
     if let Some(every) = rules.announce_every {
         contact.set_timer(work.cx, ContactTimer::Announce, now + every);
     }
-    if contact.caller.is_answered() || rules.answer == Answer::AtOnce {
+    if contact.caller.is_answered() || rules.answer == AnswerWhen::AtOnce {
         caller::answer_with_music(contact, work);
     } else {
         caller::expect_early_media(contact, work);
@@ -133,7 +133,7 @@ pub(super) fn prefer_nobody(contact: &mut Contact, work: &mut Work<'_, '_>) {
 pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
     let Some(stay) = &mut contact.stay else { return };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
-    let widened = stay.relax(&mut work.floor(), rules);
+    let widened = stay.relax(&mut work.matching(), rules);
     if let Some(next) = stay.relaxes_at(rules) {
         contact.set_timer(work.cx, ContactTimer::Relax, next);
     }
@@ -152,7 +152,7 @@ fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(Que
 /// A contact that waits takes the demand that the routing table in force gives it, and its further rings theirs.
 pub(super) fn reenter(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if let Some(stay) = &mut contact.stay {
-        stay.reenter(&mut work.floor());
+        stay.reenter(&mut work.matching());
     }
     offers::ask_further(contact, work);
 }

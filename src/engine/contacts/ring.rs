@@ -80,7 +80,7 @@ pub(super) fn rings(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey,
     if !own || (heard && caller::hear_early(contact, work, leg)) {
         return;
     }
-    if contact.caller.answer == super::contact::Answer::No {
+    if contact.caller.answer == super::contact::Answered::No {
         work.cx.out.tell_leg(contact.caller.leg, ToLeg::Ring);
     }
 }

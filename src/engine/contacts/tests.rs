@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::acd::agent_slots::{AgentSlots, Capacity};
-use crate::acd::queue::Answer as Answers;
+use crate::acd::queue::AnswerWhen;
 use crate::base::QueueId;
 use crate::base::words::OfferOutcome;
 use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, NotRung, ToDesk, ToLeg, Whom};
@@ -28,7 +28,7 @@ impl Story {
     /// A queue that answers at once, and an agent who is ready or not.
     fn new(ready: bool) -> Self {
         let mut settings = settings(1);
-        settings.directory.queues[0].as_mut().unwrap().answer = Answers::AtOnce;
+        settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::AtOnce;
         let mut lent = Lent::new(settings);
         let keyed = Keyed::from_seed(&mut lent.seed);
         let contacts = Contacts::new(SHARD, &lent.settings, &lent.matcher, keyed, T0);

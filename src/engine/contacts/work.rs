@@ -6,7 +6,7 @@ use super::contact::Purpose;
 use super::last_agent::LastAgents;
 use super::trunks::Trunks;
 use crate::acd::contact_slots::ContactSlots;
-use crate::acd::stay::Floor;
+use crate::acd::stay::Matching;
 use crate::base::words::EndedBy;
 use crate::base::{EntryId, QueueId};
 use crate::call::menu;
@@ -51,8 +51,8 @@ pub(super) struct Work<'w, 'c> {
 
 impl Work<'_, '_> {
     /// What a stay in a queue works with.
-    pub(super) fn floor(&mut self) -> Floor<'_, ContactKey> {
-        Floor { now: self.cx.now, matcher: self.cx.matcher, slots: &mut self.shared.slots }
+    pub(super) fn matching(&mut self) -> Matching<'_, ContactKey> {
+        Matching { now: self.cx.now, matcher: self.cx.matcher, slots: &mut self.shared.slots }
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::media_port::Feed;
 use super::super::{AgentCommand, Input};
 use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings, tag_of, with_entry};
-use crate::acd::queue::{Answer, RelaxationStep};
+use crate::acd::queue::{AnswerWhen, RelaxationStep};
 use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, PoolId, QueueId, SkillId};
 use crate::call::menu::{Choice, Destination, EntryRules, Then};
@@ -13,7 +13,7 @@ use crate::sip::Name;
 pub(super) const PHONE: &str = "203.0.113.1:5060";
 
 pub(super) fn late(mut settings: super::super::Settings) -> super::super::Settings {
-    settings.directory.queues[0].as_mut().unwrap().answer = Answer::Late;
+    settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::Late;
     settings
 }
 

@@ -1,7 +1,7 @@
 //! How often control comes back to the hub for one message from outside: each time it hands something on, by name.
 
 use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings};
-use crate::acd::queue::Answer;
+use crate::acd::queue::AnswerWhen;
 
 /// Who hangs up at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,14 +31,14 @@ fn counted(house: &mut House) -> Vec<&'static str> {
 
 #[test]
 fn few_deliveries_follow_from_one_message() {
-    for queue in [Answer::Late, Answer::AtOnce] {
+    for queue in [AnswerWhen::Late, AnswerWhen::AtOnce] {
         for by in [By::Caller, By::Agent] {
             a_call(queue, by);
         }
     }
 }
 
-fn a_call(queue: Answer, by: By) {
+fn a_call(queue: AnswerWhen, by: By) {
     let mut settings = settings(1);
     settings.directory.queues[0].as_mut().unwrap().answer = queue;
     let mut house = House::new(settings);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::{AgentCommand, Input};
 use super::calls::{late, outcomes};
 use super::house::{CALLER, House, Request, answer, desk_phone, sdp, settings};
-use crate::acd::queue::Answer;
+use crate::acd::queue::AnswerWhen;
 use crate::base::AgentId;
 use crate::base::words::{AgentState, Limit};
 use crate::report::FactKind;
@@ -55,7 +55,7 @@ fn calls_are_refused_before_an_agent_would_be_rung_without_a_port() {
 #[test]
 fn an_agent_for_whom_no_port_is_left_is_rung_as_soon_as_there_is_one() {
     let mut settings = settings(10);
-    settings.directory.queues[0].as_mut().unwrap().answer = Answer::AtOnce;
+    settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::AtOnce;
     for account in settings.accounts.iter_mut().flatten() {
         account.ready_at_start = false;
     }

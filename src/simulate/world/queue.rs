@@ -2,7 +2,7 @@
 
 use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, rules};
 use crate::acd::queue::{Overflow, WhenEmpty};
-use crate::acd::stay::{Floor, Stay};
+use crate::acd::stay::{Matching, Stay};
 use crate::base::words::{Channel, OfferOutcome};
 use crate::base::{AgentId, QueueId, Time};
 
@@ -126,7 +126,7 @@ impl<O: Observer> World<'_, O> {
         let caller = &mut self.callers[id];
         caller.clocks.relax = None;
         let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
-        stay.relax(&mut Floor { now, matcher: &self.matcher, slots: &mut self.slots }, rules);
+        stay.relax(&mut Matching { now, matcher: &self.matcher, slots: &mut self.slots }, rules);
         caller.clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
     }
 
@@ -138,7 +138,7 @@ impl<O: Observer> World<'_, O> {
         }
         let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
         stay.prefer_nobody(&self.matcher);
-        stay.ask_further(&mut Floor { now, matcher: &self.matcher, slots: &mut self.slots }, id, rules);
+        stay.ask_further(&mut Matching { now, matcher: &self.matcher, slots: &mut self.slots }, id, rules);
     }
 
     /// Callers whom no signed-in agent can serve leave, where their queue says so.

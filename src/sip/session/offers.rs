@@ -34,7 +34,7 @@ fn glare_wait(side: Side, seed: &mut Seed) -> Duration {
 }
 
 /// What becomes of an offer of theirs.
-enum Verdict {
+enum Reception {
     /// Ours is under way: they are to come again.
     Pending,
     /// An earlier one of theirs is under way: they are to wait (RFC 3261 14.2, RFC 3311 5.2).
@@ -47,25 +47,25 @@ enum Verdict {
     Take,
 }
 
-fn judge(state: &State, by: OfferBy, empty: bool) -> Verdict {
+fn judge(state: &State, by: OfferBy, empty: bool) -> Reception {
     match state {
         // Before our final answer (RFC 3311 5.2): their INVITE is unanswered, so no second one may come.
         State::Incoming(incoming) => match (by, &incoming.negotiation) {
-            (OfferBy::Invite, _) | (_, Negotiation::TheyOffered(_)) => Verdict::Later,
-            (OfferBy::Update, _) if empty => Verdict::Refresh,
-            (OfferBy::Update, Negotiation::Agreed) => Verdict::Take,
+            (OfferBy::Invite, _) | (_, Negotiation::TheyOffered(_)) => Reception::Later,
+            (OfferBy::Update, _) if empty => Reception::Refresh,
+            (OfferBy::Update, Negotiation::Agreed) => Reception::Take,
             // What they offered first has no answer yet.
-            (OfferBy::Update, _) => Verdict::NotAcceptable,
+            (OfferBy::Update, _) => Reception::NotAcceptable,
         },
         State::Up(up) => match (by, &up.negotiation, up.accepted) {
-            (_, Negotiation::TheyOffered(theirs), _) if by == OfferBy::Invite || theirs.by == OfferBy::Update => Verdict::Later,
-            (OfferBy::Update, ..) if empty => Verdict::Refresh,
-            (_, Negotiation::TheyOffered(_), _) => Verdict::Later,
-            (_, Negotiation::WeOffered(_), _) | (.., Accepted::First(..)) => Verdict::Pending,
-            _ if empty => Verdict::NotAcceptable,
-            _ => Verdict::Take,
+            (_, Negotiation::TheyOffered(theirs), _) if by == OfferBy::Invite || theirs.by == OfferBy::Update => Reception::Later,
+            (OfferBy::Update, ..) if empty => Reception::Refresh,
+            (_, Negotiation::TheyOffered(_), _) => Reception::Later,
+            (_, Negotiation::WeOffered(_), _) | (.., Accepted::First(..)) => Reception::Pending,
+            _ if empty => Reception::NotAcceptable,
+            _ => Reception::Take,
         },
-        State::Outgoing(_) | State::Ending(_) | State::Over => Verdict::NotAcceptable,
+        State::Outgoing(_) | State::Ending(_) | State::Over => Reception::NotAcceptable,
     }
 }
 
@@ -75,21 +75,21 @@ pub(super) fn offered(sessions: &mut Sessions, now: Time, id: SessionId, tx: Ser
     let Some(session) = find(&mut sessions.slab, id) else { return };
     let verdict = judge(&session.state, by, message.body.is_empty());
     match verdict {
-        Verdict::Pending => return within::answer(sessions, now, tx, 491),
-        Verdict::Later => {
+        Reception::Pending => return within::answer(sessions, now, tx, 491),
+        Reception::Later => {
             let seconds = sessions.seed.below(11);
             return sessions.stack.respond(now, tx, 500, None, None, |writer| {
                 writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
             });
         }
-        Verdict::Refresh | Verdict::NotAcceptable | Verdict::Take => {}
+        Reception::Refresh | Reception::NotAcceptable | Reception::Take => {}
     }
     if let Some(dialog) = session.state.dialog_mut() {
         dialog.refresh(message);
     }
     match (verdict, Body::of(message)) {
-        (Verdict::Refresh, _) => within::answer_reached(sessions, now, id, tx, 200),
-        (Verdict::Take, Some(body)) => {
+        (Reception::Refresh, _) => within::answer_reached(sessions, now, id, tx, 200),
+        (Reception::Take, Some(body)) => {
             let Ok(cseq) = message.cseq() else { return };
             if by == OfferBy::Invite {
                 sessions.stack.set_user(tx, TxUser::Session(id, Use::Offer, Proved::default()));

@@ -45,10 +45,10 @@ impl fmt::Debug for Login {
 
 /// How one request stands with the far end's challenges (401) and with the proxies' (407).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Proved([Answer; 2]);
+pub(super) struct Proved([Given; 2]);
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Answer {
+enum Given {
     /// The request has no credentials.
     #[default]
     None,
@@ -121,11 +121,11 @@ impl Prover {
         let known = self.known[asker].as_ref();
         let again = known.is_some_and(|known| Challenge::parse(&known.challenge).is_ok_and(|old| old.nonce == challenge.nonce));
         let next = match proved.0[asker] {
-            Answer::None => Answer::Once,
-            Answer::Ahead if !again || challenge.stale => Answer::Once,
-            Answer::Once if challenge.stale => Answer::Twice,
+            Given::None => Given::Once,
+            Given::Ahead if !again || challenge.stale => Given::Once,
+            Given::Once if challenge.stale => Given::Twice,
             // The password is wrong.
-            Answer::Ahead | Answer::Once | Answer::Twice => return None,
+            Given::Ahead | Given::Once | Given::Twice => return None,
         };
         // A nonce that comes again is counted on.
         let uses = if again { known.map_or(0, |known| known.uses) } else { 0 };
@@ -138,10 +138,10 @@ impl Prover {
     pub(super) fn credentials(&mut self, method: Method<'_>, uri: &str, proved: &mut Proved, seed: &mut Seed) -> Written {
         let mut written = Written::default();
         for (asker, known) in self.known.iter_mut().enumerate() {
-            let Some(known) = known.as_mut().filter(|known| known.ahead || proved.0[asker] != Answer::None) else { continue };
+            let Some(known) = known.as_mut().filter(|known| known.ahead || proved.0[asker] != Given::None) else { continue };
             let Ok(challenge) = Challenge::parse(&known.challenge) else { continue };
-            if proved.0[asker] == Answer::None {
-                proved.0[asker] = Answer::Ahead;
+            if proved.0[asker] == Given::None {
+                proved.0[asker] = Given::Ahead;
             }
             known.uses += 1;
             let cnonce = format!("{:016x}", seed.next_u64());
