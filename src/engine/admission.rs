@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::io::AgentCommand;
+use super::proof::Unproven;
 use super::settings::Settings;
 use crate::base::words::{BreakReason, Limit};
-use crate::base::{AgentId, Codec, Time};
+use crate::base::{AgentId, Codec, Time, TrunkId};
 use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::sdp::{self, Description};
 use crate::sip::flow::Flow;
@@ -21,6 +22,19 @@ const SHED_ABOVE: Duration = Duration::from_millis(100);
 const LATE_FOR: Duration = Duration::from_millis(500);
 /// When a shed caller may try again.
 const SHED_RETRY: Duration = Duration::from_secs(5);
+
+/// Whose a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Who {
+    /// An agent's phone, by its registered flow or by digest.
+    Agent(AgentId),
+    /// Somebody who says to be of one of our domains, without proof.
+    Unproven(Unproven),
+    /// A trunk, by its address or by digest.
+    Trunk(TrunkId),
+    /// Nobody we know.
+    Nobody,
+}
 
 /// An INVITE that is not taken: the status, how it is counted, and when it may be tried again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -139,6 +139,19 @@ pub(super) enum ToDesk {
     OwnCallOver,
     /// A contact wants this agent and nobody else: answered by [`ToContact::Taken`] or [`ToContact::NotTaken`].
     Take(ContactRef, Want),
+    /// The configuration of the agent has changed.
+    Changed(AgentChange),
+}
+
+/// How a reload changes an agent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AgentChange {
+    /// There is such an agent from now on.
+    New,
+    /// The agent serves other skills, may have something else at once, or is lent otherwise.
+    Profile,
+    /// There is no such agent any more. One who is gone finishes, and goes offline.
+    Gone,
 }
 
 impl ToDesk {
@@ -181,6 +194,19 @@ pub(super) enum ToContact {
     Rung(Role, Rung),
     /// One of the contact's legs tells.
     Leg(LegKey, LegEvent),
+    /// Something that concerns more than this contact.
+    News(News),
+}
+
+/// What concerns many contacts at once. Each is told by a message of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    /// An agent has signed out: whoever waits for nobody any more may leave.
+    AgentLeft,
+    /// The routing table has changed: whoever waits takes the demand that it gives.
+    Rerouted,
+    /// All calls end.
+    EndAll,
 }
 
 /// What came of a [`Call`]: the legs that were made, or why there is none.
@@ -323,6 +349,8 @@ pub(super) enum Between {
     ToContact(ContactKey, ToContact),
     ToLeg(LegKey, ToLeg),
     Call(Box<Call>),
-    /// An agent has signed out: whoever waits for nobody any more may leave.
-    AgentLeft,
+    /// To every contact that it may concern.
+    ToContacts(News),
+    /// A changed configuration is taken up by all whom it concerns.
+    TakenUp,
 }

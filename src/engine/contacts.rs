@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use self::contact::{Answered, Caller, CallerHears, Contact, Phase, Purpose};
 use self::last_agent::LastAgents;
 use self::work::{Next, Shared, Work};
-use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, ToContact, ToLeg, Want};
+use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, News, ToContact, ToLeg, Want};
 use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
@@ -90,10 +90,20 @@ impl Contacts {
         Contacts { contacts: Slab::new(), shared }
     }
 
-    /// Takes up a changed configuration. The contacts that wait take the demands that the new routing table gives them.
-    pub(super) fn take_up(&mut self, cx: &mut Context<'_>) {
-        for (_, contact) in self.contacts.iter_mut().filter(|(_, contact)| contact.is_in_queue()) {
-            queue::reenter(contact, &mut Work { cx, shared: &mut self.shared });
+    /// Tells every contact that it may concern, each by a message of its own.
+    pub(super) fn spread(&self, cx: &mut Context<'_>, news: News) {
+        for (_, contact) in &self.contacts {
+            let concerned = match news {
+                News::AgentLeft => queue::minds_who_leaves(contact, cx.settings),
+                News::Rerouted => contact.is_in_queue(),
+                News::EndAll => true,
+            };
+            if concerned {
+                cx.out.tell_contact(contact.key, ToContact::News(news));
+            }
+        }
+        if news == News::Rerouted {
+            cx.out.taken_up();
         }
     }
 
@@ -174,6 +184,12 @@ impl Contacts {
                 Next::Rest
             }
             ToContact::NotTaken(desk) => dial::not_taken(contact, work, desk.agent),
+            ToContact::News(News::AgentLeft) => queue::agent_left(contact, work),
+            ToContact::News(News::Rerouted) => {
+                queue::reenter(contact, work);
+                Next::Rest
+            }
+            ToContact::News(News::EndAll) => Next::End(EndedBy::System, Some(503)),
         };
         go_on(contact, work, next);
         self.forget_if_gone(key);
@@ -196,24 +212,6 @@ impl Contacts {
         if let Some(agent) = offers::offered(contact, work, slot) {
             ring::ring(contact, work, agent);
         }
-    }
-
-    /// An agent has signed out: whoever waits for nobody any more may leave.
-    pub(super) fn agent_left(&mut self, cx: &mut Context<'_>) {
-        for key in self.all(None) {
-            let Some(contact) = find(&mut self.contacts, key) else { continue };
-            let work = &mut Work { cx, shared: &mut self.shared };
-            let next = queue::agent_left(contact, work);
-            go_on(contact, work, next);
-            self.forget_if_gone(key);
-        }
-    }
-
-    /// Ends a contact.
-    pub(super) fn end(&mut self, cx: &mut Context<'_>, key: ContactKey, by: EndedBy, status: Option<u16>) {
-        let Some(contact) = find(&mut self.contacts, key) else { return };
-        end::end(contact, &mut Work { cx, shared: &mut self.shared }, by, status);
-        self.forget_if_gone(key);
     }
 
     /// The contact in a slot of the matcher.
@@ -264,10 +262,16 @@ impl Contacts {
         (all().map(legs).sum(), all().filter(|contact| contact.is_own_call_of(agent)).count() as u8)
     }
 
-    /// Every contact, or those that an agent is in.
-    pub(super) fn all(&self, with: Option<AgentId>) -> Vec<ContactKey> {
-        let which = |contact: &&Contact| with.is_none_or(|agent| contact.has(agent));
-        self.contacts.iter().map(|(_, contact)| contact).filter(which).map(|contact| contact.key).collect()
+    /// The contacts that an agent is in.
+    pub(super) fn with_agent(&self, agent: AgentId) -> Vec<ContactKey> {
+        self.contacts.iter().filter(|(_, contact)| contact.has(agent)).map(|(_, contact)| contact.key).collect()
+    }
+
+    /// The contacts that have arrived without a leg of theirs among these: a fault has prevented it, so that they would never begin.
+    pub(super) fn without_leg(&self, legs: &[LegView]) -> Vec<ContactKey> {
+        let legless = |contact: &Contact| legs.iter().all(|leg| leg.key != contact.caller.leg);
+        let arrived = self.contacts.iter().filter(|(_, contact)| matches!(contact.phase, Phase::Arrived));
+        arrived.filter(|(_, contact)| legless(contact)).map(|(_, contact)| contact.key).collect()
     }
 
     fn get(&self, key: ContactKey) -> Option<&Contact> {
@@ -285,7 +289,7 @@ impl Contacts {
 fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
     match message {
         ToContact::Taken(desk, want, contact) => cx.out.tell_desk(*desk, want.given_back(*contact)),
-        ToContact::Begin(_) | ToContact::NotTaken(_) => {}
+        ToContact::Begin(_) | ToContact::NotTaken(_) | ToContact::News(_) => {}
         ToContact::Rung(_, rung) => {
             cx.missing("the contact of a call");
             rung.iter().flatten().for_each(|leg| cx.out.tell_leg(*leg, ToLeg::End(480)));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::between::{Between, Call, ContactKey, DeskId, LegKey, Reason, ToContact, ToDesk, ToLeg};
+use super::between::{Between, Call, ContactKey, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
 use super::io::Output;
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     pub(super) seed: &'a mut Seed,
     pub(super) settings: &'a Arc<Settings>,
     pub(super) matcher: &'a Matcher,
-    pub(super) out: &'a mut Outbox,
+    pub(super) out: &'a mut Outgoing,
     pub(super) taken_out: TakenOut,
 }
 
@@ -68,8 +68,8 @@ impl Context<'_> {
     }
 }
 
-/// Outputs in their order, and messages between owners in theirs. Owners only add to it; the hub takes from it.
-pub(super) struct Outbox {
+/// Outputs in their order, and messages between owners in theirs. Owners only add to it.
+pub(super) struct Outgoing {
     outputs: VecDeque<Output>,
     messages: VecDeque<Between>,
     limits: Arc<LimitBoard>,
@@ -77,11 +77,7 @@ pub(super) struct Outbox {
     limits_told: [Option<Time>; Limit::ALL.len()],
 }
 
-impl Outbox {
-    pub(super) fn new(limits: Arc<LimitBoard>) -> Self {
-        Outbox { outputs: VecDeque::new(), messages: VecDeque::new(), limits, limits_told: [None; Limit::ALL.len()] }
-    }
-
+impl Outgoing {
     /// Reports a fact.
     pub(super) fn fact(&mut self, at: Time, contact: Option<ContactId>, kind: FactKind) {
         self.outputs.push_back(Output::Fact(Fact { at, contact, kind }));
@@ -112,9 +108,14 @@ impl Outbox {
         self.messages.push_back(Between::Call(Box::new(call)));
     }
 
-    /// Says that an agent has signed out.
-    pub(super) fn agent_left(&mut self) {
-        self.messages.push_back(Between::AgentLeft);
+    /// Says something to all contacts of the shard that it may concern.
+    pub(super) fn tell_contacts(&mut self, news: News) {
+        self.messages.push_back(Between::ToContacts(news));
+    }
+
+    /// Says that a changed configuration is taken up by everybody whom it concerns.
+    pub(super) fn taken_up(&mut self) {
+        self.messages.push_back(Between::TakenUp);
     }
 
     /// Something is refused because there is no room for it. Every refusal is counted; it is reported once a second, for a flood must not
@@ -127,32 +128,53 @@ impl Outbox {
             self.fact(now, contact, FactKind::LimitHit { limit });
         }
     }
+}
 
-    /// Takes back what a desk has not heard yet, but for questions and commands; for the hub, which mends the desk.
+/// The hub's: what owners have [added](Outgoing), which it hands on.
+pub(super) struct Outbox(pub(super) Outgoing);
+
+impl Outbox {
+    pub(super) fn new(limits: Arc<LimitBoard>) -> Self {
+        let limits_told = [None; Limit::ALL.len()];
+        Outbox(Outgoing { outputs: VecDeque::new(), messages: VecDeque::new(), limits, limits_told })
+    }
+
+    /// Takes back what a desk has not heard yet, but for questions and commands; and that it has let itself be taken.
+    /// To mend the desk.
     pub(super) fn take_back(&mut self, agent: AgentId) {
         let stays = |message: &Between| match message {
             Between::ToDesk(desk, message) => desk.agent != agent || matches!(message, ToDesk::Take(..) | ToDesk::Command(_)),
             _ => true,
         };
-        self.messages.retain(stays);
+        self.0.messages.retain(stays);
+        for message in &mut self.0.messages {
+            if let Between::ToContact(_, said @ ToContact::Taken(..)) = message
+                && let ToContact::Taken(desk, ..) = *said
+                && desk.agent == agent
+            {
+                *said = ToContact::NotTaken(desk);
+            }
+        }
     }
 
-    /// Takes back what a contact has asked of legs and what came of it: after a fault, the legs that there are tell that better. For the hub.
-    pub(super) fn take_back_calls(&mut self, contact: ContactKey) {
-        self.messages.retain(|message| match message {
+    /// Takes back what a contact has asked of legs, what came of it, and what legs that are gone have told it: after a fault, the legs that
+    /// there are tell that better.
+    pub(super) fn take_back_calls(&mut self, contact: ContactKey, legs: &[LegKey]) {
+        self.0.messages.retain(|message| match message {
             Between::Call(call) => call.contact.key != contact,
             Between::ToContact(key, ToContact::Rung(..)) => *key != contact,
+            Between::ToContact(key, ToContact::Leg(leg, _)) => *key != contact || legs.contains(leg),
             _ => true,
         });
     }
 
-    /// The next output; for the hub.
+    /// The next output.
     pub(super) fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.0.outputs.pop_front()
     }
 
-    /// The next message; for the hub.
+    /// The next message.
     pub(super) fn next_message(&mut self) -> Option<Between> {
-        self.messages.pop_front()
+        self.0.messages.pop_front()
     }
 }

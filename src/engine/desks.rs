@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::between::{ContactRef, DeskTimer, Reason, ToContact, ToDesk, Want};
+use super::between::{AgentChange, ContactRef, DeskTimer, News, Reason, ToContact, ToDesk, Want};
 use super::context::Context;
 use super::devices::Devices;
 use super::io::AgentCommand;
@@ -138,36 +138,42 @@ impl Desks {
         }
     }
 
-    /// Takes up a changed configuration: `old` is what held before that of the context.
+    /// Takes up a changed configuration: `old` is what held before that of the context. There is a desk for each new agent at once; what
+    /// follows for an agent is told its desk by a message.
     pub(super) fn take_up(&mut self, cx: &mut Context<'_>, old: &Settings) {
         let settings = cx.settings.clone();
         while self.desks.len() < settings.directory.agents.len() {
             self.desks.push(Desk::new(&settings, AgentId(self.desks.len() as u32), cx.now));
         }
-        for index in 0..self.desks.len() {
-            let agent = AgentId(index as u32);
-            let profile = |settings: &'_ Settings| settings.directory.agents.get(index).cloned().flatten();
-            let agent_slots = &mut self.desks[index].agent_slots;
-            let Some(now) = profile(&settings) else {
-                // One who is gone finishes, and goes offline.
-                self.devices.set(agent, Vec::new());
-                agent_slots.each(|agent_slot| agent_slot.sign_out(cx.now));
-                self.changed(cx, agent);
-                continue;
-            };
-            let before = profile(old);
-            if before.as_ref().is_none_or(|before| before.capacity != now.capacity) {
-                agent_slots.take_up(&now.capacity, settings.agent_slots.of(agent), cx.now);
-            }
-            match before {
-                None => self.start_one(cx, agent),
-                Some(before) if before != now || old.directory.lending != settings.directory.lending => {
-                    settings.agent_slots.of(agent).for_each(|agent_slot| cx.matcher.regroup(agent_slot));
-                    self.changed(cx, agent);
+        for agent in (0..self.desks.len() as u32).map(AgentId) {
+            let profile = |settings: &Settings| settings.directory.agents.get(agent.index()).cloned().flatten();
+            let change = match (profile(old), profile(&settings)) {
+                (None, Some(_)) => AgentChange::New,
+                (Some(_), None) => AgentChange::Gone,
+                (Some(before), Some(now)) if before != now || old.directory.lending != settings.directory.lending => {
+                    AgentChange::Profile
                 }
-                Some(_) => {}
-            }
+                _ => continue,
+            };
+            cx.tell_desk(agent, ToDesk::Changed(change));
         }
+    }
+
+    /// A reload has changed an agent.
+    fn agent_changed(&mut self, cx: &mut Context<'_>, agent: AgentId, change: AgentChange) {
+        let (now, settings) = (cx.now, cx.settings.clone());
+        let agent_slots = &mut self.desks[agent.index()].agent_slots;
+        if change == AgentChange::Gone {
+            self.devices.set(agent, Vec::new());
+            agent_slots.each(|agent_slot| agent_slot.sign_out(now));
+            return self.changed(cx, agent);
+        }
+        agent_slots.take_up(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now);
+        if change == AgentChange::New {
+            return self.start_one(cx, agent);
+        }
+        settings.agent_slots.of(agent).for_each(|agent_slot| cx.matcher.regroup(agent_slot));
+        self.changed(cx, agent);
     }
 
     /// Takes a message.
@@ -207,6 +213,7 @@ impl Desks {
             ToDesk::OwnCall => agent_slots.first_mut().own_call(now),
             ToDesk::OwnCallOver => agent_slots.first_mut().own_call_over(now),
             ToDesk::Take(contact, want) => return self.take(cx, agent, contact, want),
+            ToDesk::Changed(change) => return self.agent_changed(cx, agent, change),
         }
         self.changed(cx, agent);
     }
@@ -249,10 +256,7 @@ impl Desks {
                 self.changed(cx, agent);
             }
             DeskTimer::Registration => {
-                desk.registration_deadline = None;
-                let mut bindings = self.devices.of(agent).to_vec();
-                bindings.retain(|binding| binding.expires > cx.now);
-                self.devices.set(agent, bindings);
+                self.devices.lapse(cx.now, agent);
                 self.registered(cx, agent);
             }
         }
@@ -267,7 +271,17 @@ impl Desks {
             // Calls of the agent's own are the first slot's.
             agent_slot.mend(cx.now, if id == agent { own_calls } else { 0 });
         }
-        self.changed(cx, agent);
+        // A timer that had come may have been lost: all are set anew.
+        let timers = [desk.state_deadline.take().map(|(_, id)| id), desk.drain_look.take(), desk.registration_deadline.take()];
+        timers.into_iter().flatten().for_each(|id| drop(cx.timers.cancel(id)));
+        let reason = Reason::Desk(agent, DeskTimer::Registration);
+        desk.registration_deadline = self.devices.next_lapse(agent).map(|at| cx.timers.set(at, reason));
+        if self.devices.lapse(cx.now, agent) {
+            self.registered(cx, agent);
+        }
+        // A reload may not have been heard of.
+        let known = cx.settings.directory.agents.get(agent.index()).is_some_and(Option::is_some);
+        self.agent_changed(cx, agent, if known { AgentChange::Profile } else { AgentChange::Gone });
     }
 
     /// A REGISTER that an agent has proved to be the agent's own (RFC 3261 10.3).
@@ -381,7 +395,7 @@ impl Desks {
         desk.set_timers(cx, agent);
         let signed_in = desk.agent_slots.states().filter(|(_, state)| state.standing().is_some()).count();
         if std::mem::replace(&mut desk.signed_in, signed_in) > signed_in {
-            cx.out.agent_left();
+            cx.out.tell_contacts(News::AgentLeft);
         }
     }
 }

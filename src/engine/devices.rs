@@ -98,6 +98,18 @@ impl Devices {
         self.by_connection.get(&connection).map_or_else(Vec::new, |agents| agents.to_vec())
     }
 
+    /// Forgets the registrations of an agent's that have lapsed. Whether there were any.
+    pub(super) fn lapse(&mut self, now: Time, agent: AgentId) -> bool {
+        let mut bindings = self.of(agent).to_vec();
+        let before = bindings.len();
+        bindings.retain(|binding| binding.expires > now);
+        let lapsed = bindings.len() < before;
+        if lapsed {
+            self.set(agent, bindings);
+        }
+        lapsed
+    }
+
     /// An agent's phones are these from now on. A flow that two agents registered on is the later one's; one that a proxy shares among all
     /// who register through it is nobody's, so that their requests are proven one by one.
     pub(super) fn set(&mut self, agent: AgentId, bindings: Vec<Binding>) {

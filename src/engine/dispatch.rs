@@ -1,8 +1,9 @@
 //! Intake: what a received message is, whose it is, and which dialog or transaction of ours it belongs to.
 
+use super::admission::Who;
 use super::proof::Unproven;
 use super::{Engine, lend};
-use crate::base::{AgentId, Time, TrunkId};
+use crate::base::{AgentId, Time};
 use crate::call::trunk::TrunkRules;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
@@ -12,19 +13,6 @@ use crate::sip::session::{Routed, SUPPORTED, allow};
 use crate::sip::stack::counts::Rejected;
 use crate::sip::uri::Uri;
 use crate::sip::write::Writer;
-
-/// Whose a request is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Who {
-    /// An agent's phone, by its registered flow or by digest.
-    Agent(AgentId),
-    /// Somebody who says to be of one of our domains, without proof.
-    Unproven(Unproven),
-    /// A trunk, by its address or by digest.
-    Trunk(TrunkId),
-    /// Nobody we know.
-    Nobody,
-}
 
 impl Engine {
     /// Takes a message from the wire.

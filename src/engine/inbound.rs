@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::admission::{Dialled, Refusal, caller_number, dialled_number, read_sdp_offer, trunk_limit, user_of};
+use super::admission::{Dialled, Refusal, Who, caller_number, dialled_number, read_sdp_offer, trunk_limit, user_of};
 use super::between::{Begin, ContactKey, DialTo, ToContact, ToDesk};
 use super::contacts::Arrival;
-use super::dispatch::Who;
 use super::legs::NewCaller;
 use super::proof::Unproven;
 use super::sabotage::Rule;
@@ -83,12 +82,13 @@ impl Engine {
         if let Err(refusal) = self.contacts.trunks_mut().admit(now, (trunk, rules), emergency) {
             return Err(self.limit_hit(now, trunk_limit(refusal)));
         }
+        // One whose offer is of no use takes its turn of the trunk's calls a second, too: reading it has a price.
         let sdp_offer = read_sdp_offer(message)?;
         let number = caller_number(message, rules).into();
         let (trunk, begin, dialled) = (Some((trunk, rules)), Begin::Lead(target), dialled.into());
         let admitted = Admitted { trunk, own: None, begin: &begin, emergency, number, dialled };
         let contact = self.take(now, (flow, message), admitted, sdp_offer)?;
-        self.out.tell_contact(contact, ToContact::Begin(begin));
+        self.out.0.tell_contact(contact, ToContact::Begin(begin));
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Engine {
         if command != ToDesk::OwnCall || self.taken_out.holds(Rule::BusyFirst) {
             lend!(self, now).tell_desk(agent, command);
         }
-        self.out.tell_contact(contact, ToContact::Begin(begin));
+        self.out.0.tell_contact(contact, ToContact::Begin(begin));
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Engine {
     }
 
     fn limit_hit(&mut self, now: Time, limit: Limit) -> Refusal {
-        self.out.limit_hit(now, None, limit);
+        self.out.0.limit_hit(now, None, limit);
         Refusal::at(limit)
     }
 
@@ -173,8 +173,7 @@ impl Engine {
         })?;
         let call_id = self.sessions.call_id(session).unwrap_or_default().into();
         let target = if let Begin::Lead(target) = admitted.begin { Some(*target) } else { None };
-        let cx = &mut lend!(self, now);
-        let key = self.legs.next_key(cx);
+        let key = self.legs.next_key(&mut lend!(self, now));
         let arrival = Arrival {
             caller: key,
             trunk: admitted.trunk.map(|(trunk, _)| trunk),
@@ -187,8 +186,10 @@ impl Engine {
             call_id,
             max_forwards: message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1),
         };
-        let contact = self.contacts.arrive(cx, arrival);
-        self.legs.arrive(cx, NewCaller { key, contact, session, behind_nat, sdp_offer });
+        let contact = self.contacts.arrive(&mut lend!(self, now), arrival);
+        #[cfg(test)]
+        self.delivers("arrival");
+        self.legs.arrive(&mut lend!(self, now), NewCaller { key, contact, session, behind_nat, sdp_offer });
         Ok(contact.key)
     }
 }

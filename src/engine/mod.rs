@@ -15,7 +15,6 @@ use crate::base::deadline::Deadlines;
 use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::words::EndedBy;
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
 use crate::sip::flow::ConnectionId;
 use crate::sip::session::{LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
@@ -44,12 +43,10 @@ mod tests;
 
 pub use contacts::WAIT_PROMPTS;
 pub use io::{AgentCommand, Input, Output};
-#[cfg(test)]
-pub(crate) use sabotage::DELIVERIES;
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, ContactKey, DeskId, LegKey, Reason, ToContact, ToDesk, Want};
+use between::{Between, ContactKey, DeskId, LegKey, News, Reason, ToContact, ToDesk, Want};
 use contacts::Contacts;
 use context::Outbox;
 use desks::Desks;
@@ -71,7 +68,7 @@ macro_rules! lend {
             seed: &mut $engine.seed,
             settings: &$engine.settings,
             matcher: &$engine.matcher,
-            out: &mut $engine.out,
+            out: &mut $engine.out.0,
             taken_out: $engine.taken_out,
         }
     };
@@ -113,7 +110,9 @@ impl Delivery {
             Delivery::Session(session, _) => of_leg(legs.with_session(*session)),
             Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
             Delivery::ContactWoken(slot) => contacts.in_slot(*slot).map(|contact| contact.key),
-            Delivery::Message(Between::AgentLeft) | Delivery::Lone(..) | Delivery::Timer(Reason::Probe(_)) => None,
+            Delivery::Message(Between::ToContacts(_) | Between::TakenUp)
+            | Delivery::Lone(..)
+            | Delivery::Timer(Reason::Probe(_)) => None,
         };
         contact.map_or(Addressee::Nobody, Addressee::Contact)
     }
@@ -166,10 +165,10 @@ pub struct Engine {
     taken_out: sabotage::TakenOut,
     /// A test has the next delivery of this name panic.
     #[cfg(test)]
-    panic_at: Option<&'static str>,
+    panic_at: Option<(String, sabotage::Moment)>,
     /// What was handed on, by name: each time control came back to the hub.
     #[cfg(test)]
-    deliveries: Vec<&'static str>,
+    deliveries: Vec<String>,
 }
 
 /// What an engine is built from.
@@ -252,9 +251,7 @@ impl Engine {
             Input::Drain => self.draining = true,
             Input::EndAll => {
                 self.draining = true;
-                for key in self.contacts.all(None) {
-                    self.contacts.end(&mut lend!(self, now), key, EndedBy::System, Some(503));
-                }
+                self.out.0.tell_contacts(News::EndAll);
             }
         }
         // What has come is followed before what is due.
@@ -315,6 +312,9 @@ impl Engine {
     /// # Errors
     /// The first rule that is broken.
     pub fn audit(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+        if self.at_work != Addressee::Nobody {
+            return Err(format!("a panic would cost {:?}, and nothing is handed on", self.at_work));
+        }
         let Engine { settings, legs, contacts, desks, matcher, .. } = self;
         audit::audit(now, settings, (legs, contacts, desks), matcher, lives)
     }
@@ -323,17 +323,20 @@ impl Engine {
     /// in order, and whatever the agent was in ends. Which contact that was, if any.
     pub fn fault(&mut self, now: Time) -> Option<ContactId> {
         let at_work = std::mem::take(&mut self.at_work);
-        let (keys, taken) = match at_work {
+        let (mut keys, taken) = match at_work {
             Addressee::Contact(key) => (vec![key], None),
             // It has not come to know that the agent is its own, and so would not let the agent go.
             Addressee::Taker(key, agent, want) => (vec![key], Some((agent, want))),
-            Addressee::Desk(agent) => (self.contacts.all(Some(agent)), None),
+            Addressee::Desk(agent) => (self.contacts.with_agent(agent), None),
             Addressee::Nobody => (Vec::new(), None),
         };
+        let legs: Vec<LegView> = self.legs.views().collect();
+        let legless = self.contacts.without_leg(&legs).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
+        keys.extend(legless);
         let mut id = None;
         for key in keys {
-            let its: Vec<LegView> = self.legs.views().filter(|leg| leg.contact == key).collect();
-            self.out.take_back_calls(key);
+            let its: Vec<LegView> = legs.iter().filter(|leg| leg.contact == key).copied().collect();
+            self.out.take_back_calls(key, &its.iter().map(|leg| leg.key).collect::<Vec<_>>());
             let ended = self.contacts.fault(&mut lend!(self, now), key, taken, &its);
             id = id.or(ended);
         }
@@ -354,6 +357,8 @@ impl Engine {
             self.desk_woken(now, agent);
         }
         self.settle(now);
+        // Should the fault have kept the matcher from being told that a reload is taken up.
+        self.matcher.acknowledge(self.shard.0, self.settings.version);
         id
     }
 
@@ -367,9 +372,8 @@ impl Engine {
         self.proof.take_up(settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         self.desks.take_up(&mut lend!(self, now), &old);
-        self.follow_messages(now);
-        self.contacts.take_up(&mut lend!(self, now));
-        self.matcher.acknowledge(self.shard.0, settings.version);
+        // Contacts follow desks, and when they have, the matcher is told so.
+        self.out.0.tell_contacts(News::Rerouted);
     }
 
     /// Follows up what owners have said and the matcher has decided meanwhile, until there is nothing more.
@@ -420,14 +424,17 @@ impl Engine {
     fn deliver(&mut self, now: Time, what: Delivery) {
         self.at_work = what.addressee(&self.legs, &self.contacts);
         #[cfg(test)]
-        self.panics_at(&what);
+        let name = what.name();
+        #[cfg(test)]
+        self.delivers(&name);
         let cx = &mut lend!(self, now);
         match what {
             Delivery::Message(Between::ToDesk(desk, message)) => self.desks.handle(cx, desk.agent, message),
             Delivery::Message(Between::ToContact(key, message)) => self.contacts.handle(cx, key, message),
             Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
-            Delivery::Message(Between::AgentLeft) => self.contacts.agent_left(cx),
+            Delivery::Message(Between::ToContacts(news)) => self.contacts.spread(cx, news),
+            Delivery::Message(Between::TakenUp) => self.matcher.acknowledge(self.shard.0, self.settings.version),
             Delivery::Session(session, event) => self.legs.session_event(cx, session, event),
             Delivery::Lone(id, event) => self.contacts.trunks_mut().probed(cx, TrunkId(id.0), event),
             Delivery::Media(event) => self.legs.media_event(cx, event),
@@ -437,6 +444,10 @@ impl Engine {
             Delivery::AgentWoken(agent) => self.desk_woken(now, agent),
             Delivery::ContactWoken(slot) => self.contacts.woken(cx, slot),
         }
+        #[cfg(test)]
+        self.panics_at(&name, sabotage::Moment::After);
+        // Between deliveries a panic is nobody's.
+        self.at_work = Addressee::Nobody;
     }
 
     /// The matcher has touched slots of an agent's. The agent may be lent, and may be reserved for a contact.

@@ -88,9 +88,9 @@ impl Engine {
         self.taken_out = TakenOut(Some(rule));
     }
 
-    /// Has the next delivery of this name panic.
-    pub(crate) fn panic_at(&mut self, name: &'static str) {
-        self.panic_at = Some(name);
+    /// Has the next delivery of this name panic, before its addressee does anything or when it has done everything.
+    pub(crate) fn panic_at(&mut self, name: &str, moment: Moment) {
+        self.panic_at = Some((name.to_owned(), moment));
     }
 
     /// Whether the panic that a test wants is still to come.
@@ -98,108 +98,81 @@ impl Engine {
         self.panic_at.is_some()
     }
 
-    /// What was handed on since this was last asked.
-    pub(crate) fn take_deliveries(&mut self) -> Vec<&'static str> {
+    /// The names of what was handed on since this was last asked.
+    pub(crate) fn take_deliveries(&mut self) -> Vec<String> {
         std::mem::take(&mut self.deliveries)
     }
 
-    pub(super) fn panics_at(&mut self, what: &super::Delivery) {
-        let name = what.name();
-        self.deliveries.push(name);
-        if self.panic_at == Some(name) {
-            self.panic_at = None;
+    /// Something of this name is handed on.
+    pub(super) fn delivers(&mut self, name: &str) {
+        self.deliveries.push(name.to_owned());
+        self.panics_at(name, Moment::Before);
+    }
+
+    /// The place of the panic that a test wants.
+    pub(super) fn panics_at(&mut self, name: &str, moment: Moment) {
+        if self.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
             panic!("a test has broken an invariant: {name}");
         }
     }
 }
 
-/// The kinds of delivery that a day has.
+/// When a test has a delivery panic.
 #[cfg(test)]
-pub(crate) const DELIVERIES: &[&str] = &[
-    "to desk: command",
-    "to desk: rings",
-    "to desk: talks",
-    "to desk: ring over",
-    "to desk: talk over",
-    "to desk: legs began",
-    "to desk: leg gone",
-    "to desk: own call",
-    "to desk: own call over",
-    "to desk: take",
-    "to contact: begin",
-    "to contact: taken",
-    "to contact: not taken",
-    "to contact: rung",
-    "to contact: a leg's end",
-    "to contact: a leg has failed",
-    "to contact: a leg has answered",
-    "to contact: a leg tells",
-    "to leg: answer",
-    "to leg: end",
-    "to leg: cancel",
-    "to leg: other",
-    "call",
-    "agent left",
-    "session: its end",
-    "session: answered",
-    "session: other",
-    "media",
-    "contact timer",
-    "desk timer",
-    "agent woken",
-    "contact woken",
-];
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Moment {
+    Before,
+    After,
+}
 
 #[cfg(test)]
 impl super::Delivery {
-    fn name(&self) -> &'static str {
+    /// What it is called in tests: whom it is for, and the name of what is said.
+    pub(super) fn name(&self) -> String {
         use super::Delivery;
-        use super::between::{Between, LegEvent, Reason, ToContact, ToDesk, ToLeg};
-        use super::media_port::MediaEvent;
-        use crate::sip::session::SessionEvent;
-        match self {
-            Delivery::Message(Between::ToDesk(_, message)) => match message {
-                ToDesk::Command(_) => "to desk: command",
-                ToDesk::Rings(..) => "to desk: rings",
-                ToDesk::Talks(..) => "to desk: talks",
-                ToDesk::RingOver(..) => "to desk: ring over",
-                ToDesk::TalkOver(..) => "to desk: talk over",
-                ToDesk::LegsBegan(_) => "to desk: legs began",
-                ToDesk::LegGone => "to desk: leg gone",
-                ToDesk::OwnCall => "to desk: own call",
-                ToDesk::OwnCallOver => "to desk: own call over",
-                ToDesk::Take(..) => "to desk: take",
-            },
-            Delivery::Message(Between::ToContact(_, message)) => match message {
-                ToContact::Begin(_) => "to contact: begin",
-                ToContact::Taken(..) => "to contact: taken",
-                ToContact::NotTaken(_) => "to contact: not taken",
-                ToContact::Rung(..) => "to contact: rung",
-                ToContact::Leg(_, LegEvent::Over | LegEvent::Left | LegEvent::Gone) => "to contact: a leg's end",
-                ToContact::Leg(_, LegEvent::Failed(_)) => "to contact: a leg has failed",
-                ToContact::Leg(_, LegEvent::Answered) => "to contact: a leg has answered",
-                ToContact::Leg(..) => "to contact: a leg tells",
-            },
-            Delivery::Message(Between::ToLeg(_, message)) => match message {
-                ToLeg::Accept { .. } | ToLeg::Progress { .. } => "to leg: answer",
-                ToLeg::End(_) | ToLeg::HangUp => "to leg: end",
-                ToLeg::Cancel(_) => "to leg: cancel",
-                _ => "to leg: other",
-            },
-            Delivery::Message(Between::Call(_)) => "call",
-            Delivery::Message(Between::AgentLeft) => "agent left",
-            Delivery::Session(_, SessionEvent::Over) => "session: its end",
-            Delivery::Session(_, SessionEvent::Answered { .. }) => "session: answered",
-            Delivery::Session(..) => "session: other",
-            Delivery::Lone(..) => "answer to a probe",
-            // Bookkeeping alone: there is nobody whom a panic in it could cost.
-            Delivery::Media(MediaEvent::Leased(_) | MediaEvent::Closed { .. }) => "ports and counts",
-            Delivery::Media(_) => "media",
-            Delivery::Timer(Reason::Contact(..)) => "contact timer",
-            Delivery::Timer(Reason::Desk(..)) => "desk timer",
-            Delivery::Timer(Reason::Probe(_)) => "probe timer",
-            Delivery::AgentWoken(_) => "agent woken",
-            Delivery::ContactWoken(_) => "contact woken",
-        }
+        use super::between::{Between, Reason, ToContact};
+        let (to, what): (&str, &dyn std::fmt::Debug) = match self {
+            Delivery::Message(Between::ToDesk(_, message)) => ("to desk", message),
+            Delivery::Message(Between::ToContact(_, ToContact::Leg(_, event))) => ("leg to contact", event),
+            Delivery::Message(Between::ToContact(_, ToContact::News(news))) => ("news to contact", news),
+            Delivery::Message(Between::ToContact(_, message)) => ("to contact", message),
+            Delivery::Message(Between::ToLeg(_, message)) => ("to leg", message),
+            Delivery::Message(Between::ToContacts(news)) => ("to contacts", news),
+            Delivery::Message(message @ (Between::Call(_) | Between::TakenUp)) => ("hub", message),
+            Delivery::Session(_, event) => ("session", event),
+            Delivery::Lone(_, event) => ("probe", event),
+            Delivery::Media(event) => ("media", event),
+            Delivery::Timer(Reason::Contact(_, timer)) => ("contact timer", timer),
+            Delivery::Timer(Reason::Desk(_, timer)) => ("desk timer", timer),
+            Delivery::Timer(reason @ Reason::Probe(_)) => ("timer", reason),
+            Delivery::AgentWoken(_) => ("woken", &"Agent"),
+            Delivery::ContactWoken(_) => ("woken", &"Contact"),
+        };
+        format!("{to}: {}", FirstName::of(what))
+    }
+}
+
+/// The first name in what is written; the rest is not even formatted.
+#[cfg(test)]
+#[derive(Default)]
+struct FirstName(String);
+
+#[cfg(test)]
+impl FirstName {
+    fn of(what: &dyn std::fmt::Debug) -> String {
+        let mut name = FirstName::default();
+        // It breaks off as soon as it knows.
+        let _ = std::fmt::write(&mut name, format_args!("{what:?}"));
+        name.0
+    }
+}
+
+#[cfg(test)]
+impl std::fmt::Write for FirstName {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let text = text.trim_start_matches('"');
+        let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(std::fmt::Error) } else { Ok(()) }
     }
 }

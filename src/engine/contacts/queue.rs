@@ -11,6 +11,7 @@ use crate::acd::stay::{Joining, NotJoined, Remaining, Stay};
 use crate::base::words::{EndedBy, Limit, QueueOutcome, Segment};
 use crate::base::{QueueId, Weighed};
 use crate::engine::between::{ContactTimer, DialTo};
+use crate::engine::settings::Settings;
 use crate::report::FactKind;
 
 /// The recordings that say that a wait is within so many minutes.
@@ -187,6 +188,13 @@ pub(super) fn overflow(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
     let Some(rules) = contact.stay.as_ref().and_then(|stay| settings.queue(stay.queue())) else { return Next::Rest };
     leave(contact, work, QueueOutcome::Overflowed);
     turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed)
+}
+
+/// Whether it may make a difference to a waiting contact that an agent signs out.
+pub(super) fn minds_who_leaves(contact: &Contact, settings: &Settings) -> bool {
+    let Some(stay) = &contact.stay else { return false };
+    let leaves = |rules: &QueueRules| rules.leave_when_empty != WhenEmpty::Wait;
+    stay.prefers().is_some() || settings.queue(stay.queue()).is_some_and(leaves)
 }
 
 /// A waiting contact whose preferred agent, or anybody who could serve it, is not signed in any more waits for anyone, or leaves where its

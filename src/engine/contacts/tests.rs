@@ -5,7 +5,7 @@ use crate::acd::agent_slots::{AgentSlots, Capacity};
 use crate::acd::queue::AnswerWhen;
 use crate::base::QueueId;
 use crate::base::words::OfferOutcome;
-use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, NotRung, ToDesk, ToLeg, Whom};
+use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, News, NotRung, ToDesk, ToLeg, Whom};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
@@ -101,6 +101,16 @@ impl Story {
 
     fn said(&mut self) -> Vec<Between> {
         std::iter::from_fn(|| self.lent.out.next_message()).collect()
+    }
+
+    /// Every contact that it may concern is told, and nothing else that was said is.
+    fn news(&mut self, news: News) {
+        self.said();
+        self.with(|contacts, cx| contacts.spread(cx, news));
+        for message in self.said() {
+            let Between::ToContact(contact, news) = message else { panic!("{message:?}") };
+            self.tell(contact, news);
+        }
     }
 
     fn facts(&mut self) -> Vec<FactKind> {
@@ -307,7 +317,7 @@ fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
     story.lent.matcher.pause(AGENT);
     let contact = story.waits();
     story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
-    story.with(Contacts::agent_left);
+    story.news(News::AgentLeft);
     assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
 }
 
@@ -334,7 +344,7 @@ fn an_overflow_to_a_number_takes_no_more_calls_than_its_trunk_has() {
     story.said();
     story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
     // Both leave in one go, before legs have said anything.
-    story.with(Contacts::agent_left);
+    story.news(News::AgentLeft);
     let calls = story.said().iter().filter(|message| matches!(message, Between::Call(_))).count();
     assert_eq!(calls, 1, "the other hears the goodbye");
     let phases = contacts.map(|contact| std::mem::discriminant(&story.contacts.get(contact).unwrap().phase));
@@ -363,8 +373,8 @@ fn what_a_fault_has_lost_of_calls_is_not_heard_later() {
     let contact = story.waits();
     story.woken();
     let rung = ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE])));
-    story.lent.out.tell_contact(contact, rung);
-    story.lent.out.take_back_calls(contact);
+    story.lent.out.0.tell_contact(contact, rung);
+    story.lent.out.take_back_calls(contact, &[]);
     let said = story.said();
     let calls = |m: &&Between| matches!(m, Between::Call(_) | Between::ToContact(_, ToContact::Rung(..)));
     assert_eq!(said.iter().filter(calls).count(), 0, "{said:?}");

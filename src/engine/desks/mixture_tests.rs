@@ -5,7 +5,7 @@ use crate::acd::agent_slots::{Capacity, Verdict};
 use crate::acd::claim::ContactView;
 use crate::acd::queue::tests::plain;
 use crate::base::words::Channel;
-use crate::engine::between::{Between, ContactKey};
+use crate::engine::between::{Between, ContactKey, News};
 use crate::engine::devices::Binding;
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
@@ -129,7 +129,11 @@ impl Office {
         self.lent.matcher.publish(&directory, version).unwrap();
         self.lent.settings = std::sync::Arc::new(Settings { version, ..settings });
         self.with(|desks, cx| desks.take_up(cx, &old));
-        self.follow();
+        while let Some(message) = self.lent.out.next_message() {
+            if let Between::ToDesk(_, change) = message {
+                self.tell(change);
+            }
+        }
     }
 
     /// The agent's phone registers, or does so again.
@@ -322,10 +326,10 @@ fn who_signs_out_with_a_chat_left_has_left_for_callers() {
     office.states();
     office.said();
     office.tell(ToDesk::Command(AgentCommand::SignOut));
-    assert_eq!(office.said(), [Between::AgentLeft], "whoever waits for this agent's phone waits for nobody");
+    assert_eq!(office.said(), [Between::ToContacts(News::AgentLeft)], "whoever waits for this agent's phone waits for nobody");
     assert_eq!(office.states(), []);
     office.ends(chat);
-    assert_eq!((office.said(), office.states()), (vec![Between::AgentLeft], vec![AgentState::Offline]));
+    assert_eq!((office.said(), office.states()), (vec![Between::ToContacts(News::AgentLeft)], vec![AgentState::Offline]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::between::ContactKey;
-use crate::engine::between::{Between, DeskId};
+use crate::engine::between::{Between, DeskId, News};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
@@ -109,7 +109,7 @@ fn who_signs_out_says_so_once() {
     office.said();
     office.tell(ToDesk::Command(AgentCommand::SignOut));
     office.tell(ToDesk::Command(AgentCommand::SignOut));
-    assert_eq!(office.said(), (vec![Between::AgentLeft], vec![AgentState::Offline]));
+    assert_eq!(office.said(), (vec![Between::ToContacts(News::AgentLeft)], vec![AgentState::Offline]));
 }
 
 #[test]

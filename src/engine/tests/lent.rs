@@ -50,6 +50,7 @@ impl Lent {
 
     pub(in crate::engine) fn context(&mut self, now: Time) -> Context<'_> {
         let Lent { sessions, timers, seed, settings, matcher, out } = self;
-        Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out: TakenOut::default() }
+        let (out, taken_out) = (&mut out.0, TakenOut::default());
+        Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out }
     }
 }

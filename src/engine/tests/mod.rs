@@ -3,6 +3,7 @@
 mod agent_calls;
 mod calls;
 mod deliveries;
+mod faults;
 pub(super) mod house;
 pub(super) mod lent;
 mod liveness;
@@ -14,4 +15,3 @@ mod several;
 mod stay;
 mod trunks;
 mod wait;
-mod woken;
