@@ -230,6 +230,7 @@ impl Desks {
 
     /// The matcher has touched slots of an agent's, and may have reserved them. What the agent does not agree to is declined.
     pub(super) fn woken(&mut self, cx: &mut Context<'_>, agent: AgentId, claims: &Claims) {
+        // The matcher may know agents of a reload that is not taken up yet.
         if agent.index() < self.desks.len() {
             self.settle(cx, agent, claims);
         }
@@ -237,7 +238,7 @@ impl Desks {
 
     /// A timer of a desk has come.
     pub(super) fn due(&mut self, cx: &mut Context<'_>, agent: AgentId, timer: DeskTimer) {
-        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk of a timer") };
         match timer {
             DeskTimer::State => {
                 desk.state_deadline = None;
@@ -265,7 +266,7 @@ impl Desks {
     /// Puts a desk in order after a fault, when no contact has the agent any more: so many legs to its phones are left, and so many calls of
     /// the agent's own.
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
-        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk to mend") };
         (desk.legs, desk.ring_ended) = (legs, None);
         for (id, agent_slot) in desk.agent_slots.all_mut() {
             // Calls of the agent's own are the first slot's.
@@ -273,7 +274,9 @@ impl Desks {
         }
         // A timer that had come may have been lost: all are set anew.
         let timers = [desk.state_deadline.take().map(|(_, id)| id), desk.drain_look.take(), desk.registration_deadline.take()];
-        timers.into_iter().flatten().for_each(|id| drop(cx.timers.cancel(id)));
+        for id in timers.into_iter().flatten() {
+            cx.timers.cancel(id);
+        }
         let reason = Reason::Desk(agent, DeskTimer::Registration);
         desk.registration_deadline = self.devices.next_lapse(agent).map(|at| cx.timers.set(at, reason));
         if self.devices.lapse(cx.now, agent) {
@@ -307,7 +310,7 @@ impl Desks {
     /// What a change of an agent's devices means for the agent.
     fn registered(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let ready = cx.settings.account(agent).is_some_and(|account| account.ready_on_register);
-        let Some(desk) = self.desks.get_mut(agent.index()) else { return };
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk of a registration") };
         if let Some(id) = desk.registration_deadline.take() {
             cx.timers.cancel(id);
         }

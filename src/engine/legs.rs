@@ -226,7 +226,7 @@ impl Legs {
 
     /// A leg is gone, which its contact is told: nothing more is sent for it.
     fn gone(&mut self, cx: &mut Context<'_>, key: LegKey, told: LegEvent) {
-        let Some(leg) = find(&mut self.legs, key) else { return };
+        let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg that is gone") };
         leg.close_media(cx, &mut self.endpoints);
         leg.tell(cx, told);
         self.legs.remove(key.slot as usize);

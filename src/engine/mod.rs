@@ -264,6 +264,10 @@ impl Engine {
             self.follow_messages(now);
         }
         self.settle(now);
+        if self.sessions.take_misused() > 0 {
+            // A test has failed by now.
+            lend!(self, now).missing("");
+        }
         used(self).note(&self.limits, &self.settings);
     }
 

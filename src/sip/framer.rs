@@ -94,12 +94,6 @@ impl Framer {
         frame
     }
 
-    /// How many bytes wait for the rest of their message.
-    #[must_use]
-    pub fn pending_bytes(&self) -> usize {
-        self.buf.len() - self.start
-    }
-
     fn frame(&mut self) -> Result<Option<Frame>, FramingError> {
         let wanted = match self.wanted {
             Some(wanted) => wanted,

@@ -188,12 +188,6 @@ impl<'a> Message<'a> {
         self.fields().find(|field| field.raw_name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
     }
 
-    /// Whether a comma-separated header (Require, Supported, Allow, …) holds this token, in any case.
-    #[must_use]
-    pub fn list_has(&self, name: Name, token: &str) -> bool {
-        self.list(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
-    }
-
     /// Whether this is a request.
     #[must_use]
     pub fn is_request(&self) -> bool {

@@ -37,7 +37,7 @@ fn an_ordinary_request() {
     assert_eq!(message.max_forwards(), Ok(Some(70)));
     assert_eq!(message.contacts().count(), 2);
     assert!(message.content_type().unwrap().is("application", "sdp"));
-    assert!(message.list_has(Name::Require, "timer") && !message.list_has(Name::Require, "replaces"));
+    assert!(message.list(Name::Require).eq([&b"100rel"[..], b"Timer"]));
     assert_eq!(&*text::unfold(message.other("x-odd").unwrap()), b"first second");
     assert_eq!(message.fields().count(), 12);
     assert_eq!(message.fields().nth(7).unwrap().raw_name, b"X-Odd");

@@ -32,8 +32,10 @@ struct Shape {
     has_modules: bool,
     /// By type: its methods that can be called from outside of the file.
     methods: BTreeMap<String, usize>,
-    /// Types with `impl` blocks of their own, traits apart.
+    /// Types with `impl` blocks, those of traits among them.
     has_methods: BTreeSet<String>,
+    /// Types with the traits that they implement.
+    traits: Vec<(String, String)>,
     /// Enums, with their variants.
     enums: Vec<(String, usize)>,
     /// Words that a path ends in or leads through.
@@ -87,18 +89,20 @@ impl<'s> Visit<'s> for Shape {
     }
 
     fn visit_item_impl(&mut self, item: &'s syn::ItemImpl) {
-        if let syn::Type::Path(of) = &*item.self_ty
-            && item.trait_.is_none()
-            && let Some(name) = of.path.segments.last().map(|segment| segment.ident.to_string())
-        {
+        let of = if let syn::Type::Path(of) = &*item.self_ty { of.path.segments.last() } else { None };
+        let Some(name) = of.map(|segment| segment.ident.to_string()) else { return visit::visit_item_impl(self, item) };
+        self.has_methods.insert(name.clone());
+        if let Some((_, path, _)) = &item.trait_ {
+            let last = path.segments.last().expect("a path has an end");
+            self.traits.push((name, last.ident.to_string()));
+        } else {
             let visible = |method: &&syn::ImplItemFn| self.has_modules || !matches!(method.vis, syn::Visibility::Inherited);
             let methods = item.items.iter().filter_map(|item| match item {
                 syn::ImplItem::Fn(method) if !for_tests(&method.attrs) => Some(method),
                 _ => None,
             });
             let count = methods.filter(visible).count();
-            *self.methods.entry(name.clone()).or_default() += count;
-            self.has_methods.insert(name);
+            *self.methods.entry(name).or_default() += count;
         }
         visit::visit_item_impl(self, item);
     }
@@ -175,8 +179,10 @@ fn what_is_sent_between_owners_is_little() {
 #[allow(clippy::print_stdout, reason = "where the engine is large is worth knowing")]
 fn the_engine_is_in_few_files() {
     let mut found = Vec::new();
-    for (name, text) in files("src/engine", ".rs").into_iter().filter(|(name, _)| !is_test(name)) {
-        if Shape::of(&text).has_methods.contains("Engine") {
+    for (name, text) in files("src", ".rs").into_iter().filter(|(name, _)| !is_test(name)) {
+        let shape = Shape::of(&text);
+        assert!(shape.traits.iter().all(|(of, _)| of != "Engine"), "{name}: whoever takes a trait of the hub's knows the hub");
+        if shape.has_methods.contains("Engine") {
             found.push((text.lines().count(), name));
         }
     }
@@ -191,6 +197,51 @@ fn the_engine_is_in_few_files() {
 const OWNERS: &[&str] = &["Engine", "Legs", "Contacts", "Desks", "Devices"];
 /// The hub, which hands messages from one to another.
 const HUB: &[&str] = &["src/engine/mod.rs", "src/engine/dispatch.rs", "src/engine/inbound.rs"];
+
+/// The owners that a type lends to be changed.
+#[derive(Default)]
+struct Lent {
+    owners: Vec<String>,
+}
+
+impl<'s> Visit<'s> for Lent {
+    fn visit_type_reference(&mut self, reference: &'s syn::TypeReference) {
+        if reference.mutability.is_some() {
+            self.owners.extend(Reach::owner(&reference.elem));
+        }
+        visit::visit_type_reference(self, reference);
+    }
+
+    /// What a function of an owner takes is looked at by itself.
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'s syn::ParenthesizedGenericArguments) {}
+}
+
+/// Whether there is a function of an owner: as a bound of whatever kind, or as a pointer.
+#[derive(Default)]
+struct Closures {
+    over_an_owner: bool,
+}
+
+impl Closures {
+    fn take<'t>(&mut self, inputs: impl IntoIterator<Item = &'t syn::Type>) {
+        self.over_an_owner |= inputs.into_iter().any(|input| match input {
+            syn::Type::Reference(reference) => Reach::owner(&reference.elem).is_some(),
+            other => Reach::owner(other).is_some(),
+        });
+    }
+}
+
+impl<'s> Visit<'s> for Closures {
+    fn visit_parenthesized_generic_arguments(&mut self, arguments: &'s syn::ParenthesizedGenericArguments) {
+        self.take(&arguments.inputs);
+        visit::visit_parenthesized_generic_arguments(self, arguments);
+    }
+
+    fn visit_type_bare_fn(&mut self, function: &'s syn::TypeBareFn) {
+        self.take(function.inputs.iter().map(|input| &input.ty));
+        visit::visit_type_bare_fn(self, function);
+    }
+}
 
 /// Functions that reach too far.
 #[derive(Default)]
@@ -208,32 +259,19 @@ impl Reach {
         OWNERS.contains(&&*name).then_some(name)
     }
 
-    /// The owners that a function may change.
+    /// The owners that a function may change, wherever in its parameters they stand.
     fn changes(&self, signature: &syn::Signature) -> Vec<String> {
-        let changed = signature.inputs.iter().filter_map(|input| match input {
-            syn::FnArg::Receiver(receiver) => {
-                self.of.clone().filter(|of| receiver.mutability.is_some() && OWNERS.contains(&&**of))
+        let mut changed = Lent::default();
+        for input in &signature.inputs {
+            match input {
+                syn::FnArg::Receiver(receiver) => {
+                    let of = self.of.clone().filter(|of| receiver.mutability.is_some() && OWNERS.contains(&&**of));
+                    changed.owners.extend(of);
+                }
+                syn::FnArg::Typed(typed) => changed.visit_type(&typed.ty),
             }
-            syn::FnArg::Typed(typed) => match &*typed.ty {
-                syn::Type::Reference(reference) if reference.mutability.is_some() => Self::owner(&reference.elem),
-                _ => None,
-            },
-        });
-        changed.collect()
-    }
-
-    /// Whether a parameter is a function of an owner.
-    fn is_closure_over_an_owner(of: &syn::Type) -> bool {
-        let syn::Type::ImplTrait(of) = of else { return false };
-        of.bounds.iter().any(|bound| {
-            let syn::TypeParamBound::Trait(bound) = bound else { return false };
-            let arguments = bound.path.segments.last().map(|segment| &segment.arguments);
-            let Some(syn::PathArguments::Parenthesized(of)) = arguments else { return false };
-            of.inputs.iter().any(|input| match input {
-                syn::Type::Reference(reference) => Self::owner(&reference.elem).is_some(),
-                other => Self::owner(other).is_some(),
-            })
-        })
+        }
+        changed.owners
     }
 
     fn look(&mut self, signature: &syn::Signature) {
@@ -241,20 +279,26 @@ impl Reach {
         if changes.len() > 1 || changes.iter().any(|owner| owner == "Engine") {
             self.wrong.push(format!("{name} changes {}", changes.join(" and ")));
         }
-        let closure = signature.inputs.iter().any(|input| match input {
-            syn::FnArg::Typed(typed) => Self::is_closure_over_an_owner(&typed.ty),
-            syn::FnArg::Receiver(_) => false,
-        });
-        if closure {
+        let mut closures = Closures::default();
+        closures.visit_signature(signature);
+        if closures.over_an_owner {
             self.wrong.push(format!("{name} takes a function of an owner"));
         }
     }
 }
 
-/// Whether a method does nothing but set a field.
+/// Whether a method does nothing but set a field to what it is given, or to something wrapped around that.
 fn only_sets(method: &syn::ImplItemFn) -> bool {
+    fn is_given(value: &syn::Expr) -> bool {
+        match value {
+            syn::Expr::Path(_) => true,
+            syn::Expr::Call(call) => matches!(&*call.func, syn::Expr::Path(_)) && call.args.iter().all(is_given),
+            syn::Expr::MethodCall(call) => call.args.is_empty() && is_given(&call.receiver),
+            _ => false,
+        }
+    }
     let [syn::Stmt::Expr(syn::Expr::Assign(assign), _)] = method.block.stmts.as_slice() else { return false };
-    matches!(&*assign.left, syn::Expr::Field(_)) && matches!(&*assign.right, syn::Expr::Path(_))
+    matches!(&*assign.left, syn::Expr::Field(_)) && is_given(&assign.right)
 }
 
 impl<'s> Visit<'s> for Reach {
@@ -315,27 +359,56 @@ fn what_reaches_too_far_is_found() {
         fn b(legs: &mut Legs, desks: &mut super::Desks) {}
         fn c(f: impl FnOnce(&mut Contacts)) {}
         fn d(engine: &mut Engine) {}
+        fn j(both: Option<(&mut Legs, &mut Desks)>) {}
+        fn k<F>(f: F) where F: FnMut(&Legs) -> u8 {}
+        fn l(f: &mut dyn FnMut(&mut Legs), g: fn(u8)) {}
+        fn m(f: fn(&mut Legs)) {}
         impl Desks { fn e(&mut self, devices: &mut Devices) {} fn f(&self, devices: &mut Devices) {} }
-        impl Leg { pub fn g(&mut self, to: u8) { self.to = to; } pub fn h(&mut self) { self.to = 1; } }
+        impl Leg { pub fn g(&mut self, to: u8) { self.to = to; } pub fn h(&mut self) { self.to = 1; }
+            pub fn n(&mut self, to: u8) { self.to = Some(to.into()); } }
         #[cfg(test)] mod tests { fn i(legs: &mut Legs, desks: &mut Desks) {} }";
-    let found = ["b changes Legs and Desks", "c takes a function of an owner", "d changes Engine", "e changes Desks and Devices"];
-    assert_eq!(reach_of(file), [&found[..], &["g only sets a field"]].concat());
+    let found = [
+        "b changes Legs and Desks",
+        "c takes a function of an owner",
+        "d changes Engine",
+        "j changes Legs and Desks",
+        "k takes a function of an owner",
+        "l takes a function of an owner",
+        "m takes a function of an owner",
+        "e changes Desks and Devices",
+        "g only sets a field",
+        "n only sets a field",
+    ];
+    assert_eq!(reach_of(file), found);
 }
 
-/// What an owner is lent, and nothing else.
-const LENT: &[&str] = &["now", "shard", "sessions", "timers", "seed", "settings", "matcher", "out", "taken_out"];
+/// What an owner is lent, and nothing else; and what the parts of a contact's story are.
+const LENT: &[&str] = &[
+    "now: Time",
+    "shard: ShardId",
+    "sessions: &'a mut Sessions",
+    "timers: &'a mut Deadlines<Reason>",
+    "seed: &'a mut Seed",
+    "settings: &'a Arc<Settings>",
+    "matcher: &'a Matcher",
+    "out: &'a mut Outgoing",
+    "taken_out: TakenOut",
+];
+const LENT_TO_A_PART: &[&str] = &["cx: &'w mut Context<'c>", "shared: &'w mut Shared"];
+
+/// The fields of a struct, as they are written.
+fn fields_of(file: &str, name: &str) -> Vec<String> {
+    let (_, text) = files("src/engine", ".rs").into_iter().find(|(found, _)| found == file).expect("it is there");
+    let lines = text.lines().skip_while(|line| !line.contains(&format!("struct {name}<"))).skip(1);
+    let fields =
+        lines.take_while(|line| *line != "}").map(|line| line.trim().trim_end_matches(',').trim_start_matches("pub(super) "));
+    fields.map(str::to_owned).collect()
+}
 
 #[test]
 fn a_context_lends_nothing_else() {
-    let (_, text) =
-        files("src/engine", ".rs").into_iter().find(|(name, _)| name == "src/engine/context.rs").expect("it is there");
-    let file = syn::parse_file(&text).expect("it is Rust");
-    let context = file.items.iter().find_map(|item| match item {
-        syn::Item::Struct(item) if item.ident == "Context" => Some(item),
-        _ => None,
-    });
-    let fields = context.expect("it is there").fields.iter().filter_map(|field| field.ident.as_ref().map(ToString::to_string));
-    assert_eq!(fields.collect::<Vec<_>>(), LENT);
+    assert_eq!(fields_of("src/engine/context.rs", "Context"), LENT);
+    assert_eq!(fields_of("src/engine/contacts/work.rs", "Work"), LENT_TO_A_PART);
 }
 
 /// Cells that are shared hide who changes what.

@@ -23,7 +23,10 @@ pub(super) fn enter(contact: &mut Contact, work: &mut Work<'_, '_>, entry: Entry
 /// Something happened while the contact may be in an entry.
 pub(super) fn event(contact: &mut Contact, work: &mut Work<'_, '_>, event: Event) -> Next {
     let Phase::Entry(entry, menu) = contact.phase else { return Next::Rest };
-    let Some(rules) = work.cx.settings.entry(entry) else { return Next::Rest };
+    let Some(rules) = work.cx.settings.entry(entry) else {
+        work.cx.missing("the entry that a caller is in");
+        return Next::End(EndedBy::System, Some(500));
+    };
     step(contact, work, entry, menu.on(rules, event))
 }
 

@@ -46,7 +46,7 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
 
 /// Has the contact rung for by as many agents as its queue says, where there are slots for it.
 pub(super) fn ask_further(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let Some(stay) = &mut contact.stay else { return };
+    let Some(stay) = &mut contact.stay else { return work.cx.missing("the stay that asks further") };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
     if !stay.ask_further(&mut work.matching(), contact.key, rules) {
         work.cx.limit_hit(Some(contact.id), Limit::ContactSlots);
@@ -84,7 +84,9 @@ fn put_back(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
 
 /// The ringing of an agent came to nothing: the contact waits again at its place, the agent's state says why.
 pub(super) fn ring_failed(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, outcome: OfferOutcome) {
-    let Some(ring) = contact.rings().iter().find(|ring| ring.agent == agent) else { return };
+    let Some(ring) = contact.rings().iter().find(|ring| ring.agent == agent) else {
+        return work.cx.missing("the ring that came to nothing");
+    };
     let (queue, slot) = (ring.queue, ring.slot);
     contact.offer_ended(work.cx, ring, outcome);
     let pause = work.cx.settings.queue(queue).map_or(Duration::ZERO, |rules| rules.refused_pause);

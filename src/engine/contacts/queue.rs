@@ -132,7 +132,7 @@ pub(super) fn prefer_nobody(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// The requirement relaxes by one step.
 pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let Some(stay) = &mut contact.stay else { return };
+    let Some(stay) = &mut contact.stay else { return work.cx.missing("the stay that relaxes") };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
     let widened = stay.relax(&mut work.matching(), rules);
     if let Some(next) = stay.relaxes_at(rules) {
@@ -145,7 +145,7 @@ pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// Reports that the contact waits for another demand from now on, with how the agents stand who may serve it.
 fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(QueueId, u32, Weighed) -> FactKind) {
-    let Some(stay) = &contact.stay else { return };
+    let Some(stay) = &contact.stay else { return work.cx.missing("the stay whose demand has changed") };
     let weighed = stay.weigh(work.cx.matcher, stay.slot());
     contact.fact(work.cx, kind(stay.queue(), stay.step() as u32, weighed));
 }
@@ -185,7 +185,10 @@ pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// The contact has waited as long as it may.
 pub(super) fn overflow(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
     let settings = work.cx.settings;
-    let Some(rules) = contact.stay.as_ref().and_then(|stay| settings.queue(stay.queue())) else { return Next::Rest };
+    let Some(rules) = contact.stay.as_ref().and_then(|stay| settings.queue(stay.queue())) else {
+        work.cx.missing("the queue of a wait that is over");
+        return Next::Rest;
+    };
     leave(contact, work, QueueOutcome::Overflowed);
     turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed)
 }

@@ -68,8 +68,9 @@ fn ring_begins(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, w
     if why_not.is_none() {
         work.cx.tell_desk(agent, ToDesk::Rings(contact.reference(), ring_timeout));
     }
-    if let Some(ring) = ring_of(contact, agent) {
-        ring.ringing.until = until;
+    match ring_of(contact, agent) {
+        Some(ring) => ring.ringing.until = until,
+        None => work.cx.missing("the ring that begins"),
     }
     offers::expect_ring(contact, work);
 }

@@ -6,7 +6,6 @@ use crate::engine::between::{Between, DeskId, News};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
 use crate::engine::tests::lent::{Lent, SHARD, T0};
-use crate::sip::flow::ListenerId;
 
 const ANNA: AgentId = AgentId(0);
 
@@ -132,7 +131,4 @@ fn a_desk_that_is_not_known_answers_too() {
     office.with(T0, |desks, cx| desks.handle(cx, AgentId(99), ToDesk::Take(contact(1), Want::Colleague)));
     let stranger = DeskId { shard: SHARD, agent: AgentId(99) };
     assert_eq!(office.said().0, [answer(1, ToContact::NotTaken(stranger))]);
-    office.with(T0, |desks, cx| desks.due(cx, AgentId(99), DeskTimer::State));
-    let flow = Flow::udp(ListenerId(0), ([192, 0, 2, 1], 5060).into());
-    assert_eq!(office.desks.devices().agent_on(&flow), None);
 }

@@ -33,7 +33,7 @@ impl Legs {
             _ => {}
         }
         let endpoints = &mut self.endpoints;
-        let Some(leg) = find(&mut self.legs, key) else { return };
+        let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg of a session") };
         let Some(told) = heard(leg, cx, endpoints, event) else { return };
         if told == LegEvent::Left && leg.state.answered() {
             leg.hang_up(cx, endpoints);

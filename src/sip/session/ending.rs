@@ -15,7 +15,7 @@ impl Sessions {
     /// Ends a session whose owner has failed, whatever its state. Nothing more is told of it.
     pub fn abandon(&mut self, now: Time, id: SessionId) {
         let Some(session) = find(&mut self.slab, id) else { return };
-        session.abandoned = true;
+        session.unowned = true;
         self.events.retain(|(other, _)| *other != id);
         match find(&mut self.slab, id).map(|session| &session.state) {
             Some(State::Incoming(_)) => {
@@ -160,7 +160,7 @@ pub(super) fn over(sessions: &mut Sessions, id: SessionId) {
     if let Side::Theirs(key) = session.side {
         sessions.by_call.remove(&key);
     }
-    if !session.abandoned {
+    if !session.unowned {
         sessions.events.push_back((id, SessionEvent::Over));
     }
 }

@@ -85,7 +85,7 @@ impl Sessions {
             side: Side::Theirs(key),
             way: Way { flow: *flow, behind_nat: admission.behind_nat },
             prover: admission.credentials.clone().map(Prover::new),
-            abandoned: false,
+            unowned: false,
             state: State::Incoming(Incoming { tx, cseq, dialog, negotiation: Negotiation::Idle }),
         });
         Ok(id)

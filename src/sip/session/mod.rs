@@ -108,8 +108,6 @@ pub enum Wake {
 enum TxUser {
     /// A session's; with what it is for, and which challenges it answers.
     Session(SessionId, Use, Proved),
-    /// Nobody's: the BYE to a fork that answered too late.
-    Nobody,
     /// A request's outside of any session.
     Lone(LoneId),
 }
@@ -268,10 +266,9 @@ impl Sessions {
         Held { sessions: self.slab.len(), clients, servers }
     }
 
-    /// How often a session was given a command that its state can never make sense of.
-    #[must_use]
-    pub fn misused(&self) -> u64 {
-        self.misused
+    /// How often a session was given a command that its state can never make sense of, since this was last asked.
+    pub fn take_misused(&mut self) -> u64 {
+        std::mem::take(&mut self.misused)
     }
 }
 
@@ -297,7 +294,7 @@ fn vacant(sessions: &mut Sessions) -> SessionId {
 }
 
 fn tell(sessions: &mut Sessions, id: SessionId, event: SessionEvent) {
-    if get(sessions, id).is_some_and(|session| !session.abandoned) {
+    if get(sessions, id).is_some_and(|session| !session.unowned) {
         sessions.events.push_back((id, event));
     }
 }
@@ -313,7 +310,6 @@ fn misuse(sessions: &mut Sessions, command: &str) {
 fn response(sessions: &mut Sessions, now: Time, flow: &Flow, (tx, user): (ClientTx, TxUser), message: &Message<'_>) {
     let status = message.status().unwrap_or(0);
     let (id, what, proved) = match user {
-        TxUser::Nobody => return,
         TxUser::Lone(id) => return sessions.lone_events.push_back((id, LoneEvent::Answered(status))),
         TxUser::Session(id, what, proved) => (id, what, proved),
     };
@@ -339,7 +335,7 @@ fn told(sessions: &mut Sessions, now: Time) {
             TxEvent::Unacknowledged { user } => (user, None),
         };
         match (user, by) {
-            (TxUser::Nobody, _) | (TxUser::Session(_, Use::Report, _), _) => {}
+            (TxUser::Session(_, Use::Report, _), _) => {}
             (TxUser::Lone(id), _) => sessions.lone_events.push_back((id, LoneEvent::Unanswered)),
             (TxUser::Session(id, ..), None) => ending::never_acknowledged(sessions, now, id),
             (TxUser::Session(id, Use::Invite, _), Some(by)) => outgoing::invite_unanswered(sessions, id, by),

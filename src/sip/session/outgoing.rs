@@ -48,7 +48,7 @@ impl Sessions {
             side: Side::Ours,
             way: Way { flow: new.flow, behind_nat: new.behind_nat },
             prover: new.credentials.clone().map(Prover::new),
-            abandoned: false,
+            unowned: false,
             state: State::Outgoing(Outgoing { tx, call_id, cseq: 1, cancelled: false, credentials, again }),
         });
         id
@@ -123,9 +123,9 @@ fn accepted_once_more(sessions: &mut Sessions, now: Time, id: SessionId, message
     if dialog.same_fork(message) {
         return acknowledge_again(sessions, id, cseq.number);
     }
-    let nothing = Written::default();
-    let credentials = session.state.ack().map_or(&nothing, |ack| &ack.credentials);
-    end_fork(now, &mut sessions.stack, session.way, message, credentials);
+    let credentials = session.state.ack().map(|ack| ack.credentials.clone()).unwrap_or_default();
+    let (way, prover) = (session.way, session.prover.as_ref().map(|prover| prover.afresh()));
+    end_fork(sessions, now, (way, prover), message, credentials);
 }
 
 /// A 2xx to an INVITE of a session that is over. One that began a session would make a call that nobody knows of: it is hung up. The
@@ -139,7 +139,7 @@ pub(super) fn answered_too_late(sessions: &mut Sessions, now: Time, flow: &Flow,
     // It is answered where it came from: what was known of the way is gone.
     let way = Way { flow: *flow, behind_nat: true };
     if what == Use::Invite {
-        end_fork(now, &mut sessions.stack, way, message, &Written::default());
+        end_fork(sessions, now, (way, None), message, Written::default());
     } else if let (Ok(cseq), Ok(dialog)) = (message.cseq(), Dialog::from_response(message, 0)) {
         let bytes = write_ack(&mut sessions.stack, flow, &dialog, cseq.number, &Written::default());
         sessions.stack.send(*flow, bytes);
@@ -167,10 +167,11 @@ pub(super) fn acknowledge_again(sessions: &mut Sessions, id: SessionId, cseq: u3
     if let Some(ack) = session.state.ack().filter(|ack| ack.cseq == cseq) {
         return sessions.stack.send(ack.flow, ack.bytes.clone());
     }
-    // An old one, overtaken by the 2xx to a later INVITE.
+    // An old one, overtaken by the 2xx to a later INVITE, whose credentials are the newest that there are.
     let Some(dialog) = session.state.dialog() else { return };
     let flow = session.way.to(dialog.next_hop(), &sessions.stack);
-    let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &Written::default());
+    let credentials = session.state.ack().map(|ack| ack.credentials.clone()).unwrap_or_default();
+    let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &credentials);
     sessions.stack.send(flow, bytes);
 }
 
@@ -186,17 +187,22 @@ fn call_failed(sessions: &mut Sessions, id: SessionId, status: u16, by: FailedBy
     ending::over(sessions, id);
 }
 
-/// Acknowledges the 2xx of a fork that nobody wants, and hangs it up.
-fn end_fork(now: Time, stack: &mut Stack<TxUser>, way: Way, message: &Message<'_>, credentials: &Written) {
+/// Acknowledges the 2xx of a fork that nobody wants, and hangs it up. Until that is answered it is a session of its own, which nobody is told
+/// of: its BYE may have to be proved, too.
+fn end_fork(
+    sessions: &mut Sessions,
+    now: Time,
+    (way, prover): (Way, Option<Box<Prover>>),
+    message: &Message<'_>,
+    credentials: Written,
+) {
     let Ok(cseq) = message.cseq() else { return };
-    let Ok(mut dialog) = Dialog::from_response(message, cseq.number) else { return };
-    let flow = way.to(dialog.next_hop(), stack);
-    let bytes = write_ack(stack, &flow, &dialog, cseq.number, credentials);
-    stack.send(flow, bytes);
-    let number = dialog.next_cseq();
-    stack.request(now, flow, (Method::Bye, dialog.request_uri()), TxUser::Nobody, None, |writer| {
-        dialog.write(writer, Method::Bye, number);
-    });
+    let Ok(dialog) = Dialog::from_response(message, cseq.number) else { return };
+    let id = vacant(sessions);
+    let state = State::Ending(Ending { dialog, ack: None, bye_after: None });
+    sessions.slab.insert(Session { id, side: Side::Ours, way, prover, unowned: true, state });
+    acknowledge(sessions, id, cseq.number, credentials);
+    ending::send_bye(sessions, now, id, Proved::default());
 }
 
 /// The ACK to a 2xx (RFC 3261 13.2.2.4).

@@ -61,7 +61,7 @@ enum Given {
 }
 
 /// The credentials of one request, as header lines. Mostly none, which takes no heap.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Written(Vec<(Name, String)>);
 
 impl Written {
@@ -109,6 +109,11 @@ pub(super) struct Prover {
 impl Prover {
     pub(super) fn new(login: Arc<Login>) -> Box<Self> {
         Box::new(Prover { login, known: [None, None], kept: ArrayVec::new() })
+    }
+
+    /// One for another dialog, with the same password and nothing to answer yet.
+    pub(super) fn afresh(&self) -> Box<Self> {
+        Prover::new(self.login.clone())
     }
 
     /// Takes the challenge of a 401 or 407. The new count if the request is to go again.

@@ -30,8 +30,8 @@ pub(super) struct Session {
     pub(super) way: Way,
     /// What challenges are answered with, if anything.
     pub(super) prover: Option<Box<Prover>>,
-    /// Its owner has failed: it is ended, and nobody is told.
-    pub(super) abandoned: bool,
+    /// It is being ended, and nobody is told: its owner has failed, or it is a fork that nobody wants.
+    pub(super) unowned: bool,
     pub(super) state: State,
 }
 

@@ -87,12 +87,6 @@ impl Listeners<'_> {
         &self.0.listener(listener).sent_by
     }
 
-    /// The URI of our Contact on a flow.
-    #[must_use]
-    pub fn contact_uri(&self, flow: &Flow) -> ContactUri {
-        ContactUri::on(self.0, flow)
-    }
-
     /// Whether this is the host of one of our listeners, as they call themselves. An IPv6 address may be without its brackets.
     #[must_use]
     pub fn listens_at(&self, host: &str) -> bool {

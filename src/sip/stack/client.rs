@@ -113,12 +113,6 @@ impl<U: Copy> Stack<U> {
         ClientTx { slot, serial }
     }
 
-    /// Whether the transaction still lives.
-    #[must_use]
-    pub fn client_lives(&self, tx: ClientTx) -> bool {
-        self.clients.get(tx.slot as usize).is_some_and(|client| client.serial == tx.serial)
-    }
-
     /// Cancels an INVITE of ours: at once if anything was heard of it, else as soon as something is (RFC 3261 9.1). The CANCEL gives the
     /// reason as its Reason header (RFC 3326).
     pub fn cancel(&mut self, now: Time, tx: ClientTx, reason: Option<&'static str>) {

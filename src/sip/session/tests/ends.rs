@@ -261,7 +261,7 @@ fn an_id_that_is_gone_names_nobody_who_came_after() {
     desk.at(old, |session| session.refuse_offer(488));
     desk.quiet();
     assert_eq!((desk.sessions.call_id(old), desk.sessions.flow(old)), (None, None));
-    assert_eq!(desk.sessions.misused(), 0);
+    assert_eq!(desk.sessions.take_misused(), 0);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_refused_call_is_over_at_once_and_its_answer_is_repeated() {
     let ack = Peer::calling(&refusal).ack(1).replace("z9hG4bKACK1", "z9hG4bKa");
     desk.receive(&ack);
     desk.assert_over();
-    assert_eq!(desk.sessions.misused(), 0);
+    assert_eq!(desk.sessions.take_misused(), 0);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_cancelled_offer_is_withdrawn() {
     desk.pass(Duration::from_secs(40));
     desk.sent.clear();
     desk.quiet();
-    assert_eq!(desk.sessions.misused(), 0);
+    assert_eq!(desk.sessions.take_misused(), 0);
 }
 
 #[test]

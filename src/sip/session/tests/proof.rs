@@ -60,8 +60,15 @@ fn our_invite_is_proved_once_with_the_next_number_and_its_ack_proves_the_same() 
         desk.receive(&answer(&again, 200, "other", CONTACT, SDP));
         let ack = desk.next("ACK");
         assert_eq!((ack.cseq(), proven(&ack, status, "n0")), (2, Some(1)));
-        desk.next("BYE");
-        assert!(desk.sessions.flow(id).is_some());
+        // And so is its BYE.
+        let bye = desk.next("BYE");
+        desk.receive(&answer(&bye, status, "", &challenge(status, "n1", QOP), ""));
+        let again = desk.next("BYE");
+        assert_eq!((again.cseq(), proven(&again, status, "n1")), (bye.cseq() + 1, Some(1)));
+        assert!(again.header(Name::To).ends_with(";tag=other"));
+        desk.receive(&answer(&again, 200, "", "", ""));
+        assert!(desk.events.is_empty() && desk.sessions.flow(id).is_some(), "that means nothing to the call");
+        assert_eq!(desk.sessions.held().sessions, 1);
     }
 }
 

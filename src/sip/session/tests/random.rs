@@ -230,8 +230,8 @@ impl Owners {
         }
         for side in 0..2 {
             assert!(self.legs[side].values().all(|leg| leg.known == Known::Over), "{:?}", self.legs[side]);
-            let machine = &self.pair.machines[side];
-            assert_eq!((machine.held(), machine.misused()), (Held::default(), 0));
+            let machine = &mut self.pair.machines[side];
+            assert_eq!((machine.held(), machine.take_misused()), (Held::default(), 0));
             assert!(machine.next_deadline().is_none() && machine.by_call.is_empty() && machine.deadlines.is_empty());
         }
     }
