@@ -11,8 +11,9 @@ use std::time::Duration;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use self::contact::{Answered, Caller, CallerHears, Contact, Phase, Purpose};
+use self::contact::{Answered, Caller, CallerHears, Contact, Phase};
 use self::last_agent::LastAgents;
+use self::ringing::Purpose;
 use self::work::{Next, Shared, Work};
 use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, News, ToContact, ToLeg, Want};
 use super::context::Context;

@@ -65,6 +65,8 @@ pub(super) enum FromStream {
     /// A message, and when it was read.
     Message(StreamInfo, Vec<u8>, Time),
     Closed(StreamInfo),
+    /// A connection that the engine asked for was not made. By which name it was asked for, if by any; and to where.
+    NotMade(Option<ConnectionId>, SocketAddr),
 }
 
 /// Receives the engine's outputs.
@@ -311,6 +313,12 @@ impl<O: Sink> Shard<O> {
                 let (connection, remote) = (Some(info.id), info.remote);
                 self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
             }
+            FromStream::NotMade(connection, remote) => {
+                // Another may have been made under that name meanwhile.
+                if connection.is_none_or(|id| !self.streams.writers.contains_key(&id)) {
+                    self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
+                }
+            }
         }
     }
 
@@ -363,10 +371,8 @@ impl<O: Sink> Shard<O> {
     fn connect(&mut self, flow: &Flow) -> Option<ConnectionId> {
         if self.streams.writers.len() >= self.streams.connections_max {
             self.streams.limits.hit(Limit::Connections);
-            let (id, serial) = (flow.connection.unwrap_or(ConnectionId(0)), 0);
-            let info = StreamInfo { id, serial, listener: flow.listener, remote: flow.remote };
             // Should the inbox be full, the transactions over it time out by themselves.
-            let _ = self.streams.inbox.try_send(FromStream::Closed(info));
+            let _ = self.streams.inbox.try_send(FromStream::NotMade(flow.connection, flow.remote));
             return None;
         }
         // A connection that has died is made again under its name, so that whatever depended on it hears of a failure,

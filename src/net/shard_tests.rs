@@ -113,7 +113,7 @@ fn connections_of_our_own_are_bounded() {
         assert!(made[..4].iter().all(Option::is_some) && made[4..].iter().all(Option::is_none), "{made:?}");
         assert_eq!((shard.streams.writers.len(), shard.streams.by_peer.len()), (4, 4));
         let failed = shard.from_streams.try_recv().unwrap();
-        assert!(matches!(failed, FromStream::Closed(info) if info.remote.port() == 50_004));
+        assert!(matches!(failed, FromStream::NotMade(_, remote) if remote.port() == 50_004));
         // One that is given up makes room.
         shard.streams.forget(made[0].unwrap());
         assert_eq!(shard.streams.by_peer.len(), 3);

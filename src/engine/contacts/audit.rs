@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Contacts;
-use super::contact::{Contact, Dial, Phase, Purpose};
+use super::contact::{Contact, Dial, Phase};
+use super::ringing::Purpose;
 use crate::acd::Matcher;
 use crate::acd::agent::State;
 use crate::acd::claim::ContactView;

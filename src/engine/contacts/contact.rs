@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::ringing::Ringing;
+use super::ringing::{Purpose, Ringing};
 use crate::acd::ContactSlot;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Stay;
@@ -34,17 +34,6 @@ pub(super) struct QueueRing {
 
 /// The agents that ring for a contact: one, unless its queue rings several agents at once.
 pub(super) type Rings = SmallVec<[QueueRing; 1]>;
-
-/// What a call past every queue is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Purpose {
-    /// An agent calls.
-    Own,
-    /// The overflow of a queue.
-    Overflow,
-    /// An agent passes the caller on.
-    Transfer,
-}
 
 /// Somebody in particular is being called.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contact::{Contact, DeskSays, Dial, Phase, Purpose};
-use super::ringing::{Failure, Ringing};
+use super::contact::{Contact, DeskSays, Dial, Phase};
+use super::ringing::{Consequence, Failure, Purpose, Ringing};
 use super::work::{Next, Work};
 use super::{caller, calling, transfer};
 use crate::base::AgentId;
@@ -54,8 +54,8 @@ pub(super) fn taken(contact: &mut Contact, work: &mut Work<'_, '_>, agent: Agent
 pub(super) fn not_taken(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId) -> Next {
     let Some(dial) = contact.asks_for(agent) else { return Next::Rest };
     dial.desk = DeskSays::LetGo;
-    let status = if dial.purpose == Purpose::Own { 486 } else { 480 };
-    failed(contact, work, Failure { outcome: OfferOutcome::Busy, status })
+    let failure = Failure::not_taken(dial.purpose);
+    failed(contact, work, failure)
 }
 
 /// Whoever was called rings, or there is nobody whom to ring.
@@ -109,10 +109,10 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, failure: Fa
     }
     contact.stop_timer(work.cx, ContactTimer::Ring);
     let_go(contact, work, &before, failure.outcome);
-    match before.purpose {
-        Purpose::Own => Next::End(EndedBy::System, Some(failure.status)),
-        Purpose::Overflow => Next::Goodbye(EndedBy::Overflow, "nobody"),
-        Purpose::Transfer => Next::NotPassedOn(failure.status),
+    match before.purpose.consequence(failure) {
+        Consequence::RefuseCaller(status) => Next::End(EndedBy::System, Some(status)),
+        Consequence::Goodbye => Next::Goodbye(EndedBy::Overflow, "nobody"),
+        Consequence::TellAgent(status) => Next::NotPassedOn(status),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::caller;
-use super::contact::{Contact, Phase, Purpose};
+use super::contact::{Contact, Phase};
 use super::offers;
+use super::ringing::Purpose;
 use super::work::{Next, Work};
 use crate::acd::queue::{Announce, AnswerWhen, Overflow, QueueRules, WhenEmpty};
 use crate::acd::stay::{Joining, NotJoined, Remaining, Stay};

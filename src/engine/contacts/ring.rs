@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::contact::{Contact, DeskSays, Dial, Phase, Purpose, QueueRing};
-use super::ringing::{Failure, Left, Ringing};
+use super::contact::{Contact, DeskSays, Dial, Phase, QueueRing};
+use super::ringing::{Failure, Left, Purpose, Ringing};
 use super::work::{Next, Work};
 use super::{caller, calling, dial, end, offers, queue};
 use crate::base::AgentId;

@@ -1,13 +1,46 @@
 //! Ringing: somebody's phones ring for a contact. The first to answer wins; where none does, the weightiest failure counts.
 //!
-//! One idea for queues' agents, transfers, agents' own calls and overflow. Owns what each failure means, in one table; it sends nothing and
-//! knows nobody's state.
+//! One idea for queues' agents, transfers, agents' own calls and overflow. Owns what each failure means, and to whom, in one table; it sends
+//! nothing and knows nobody's state. A queue's contact waits again whatever the failure; the outcome says what becomes of the agent.
 
 use smallvec::SmallVec;
 
 use crate::base::Time;
 use crate::base::words::OfferOutcome;
 use crate::engine::between::{LegKey, NotRung};
+
+/// What a call past every queue is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// An agent calls.
+    Own,
+    /// The overflow of a queue.
+    Overflow,
+    /// An agent passes the caller on.
+    Transfer,
+}
+
+/// What follows when nobody who was called past every queue is to be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Consequence {
+    /// The caller is refused with this status.
+    RefuseCaller(u16),
+    /// The caller hears a goodbye.
+    Goodbye,
+    /// The agent who passes the caller on is told this status.
+    TellAgent(u16),
+}
+
+impl Purpose {
+    /// Who is told what.
+    pub(super) const fn consequence(self, failure: Failure) -> Consequence {
+        match self {
+            Purpose::Own => Consequence::RefuseCaller(failure.status),
+            Purpose::Overflow => Consequence::Goodbye,
+            Purpose::Transfer => Consequence::TellAgent(failure.status),
+        }
+    }
+}
 
 /// Why a phone will not answer: what that means for whom it rang for, and the status that says so to others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +56,15 @@ impl Failure {
     pub(super) const UNANSWERED: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 408 };
     /// It answered with a description that cannot be used.
     pub(super) const UNUSABLE: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 488 };
+
+    /// No trunk leads to the number.
+    pub(super) const NO_TRUNK: Failure = Failure { outcome: OfferOutcome::Unreachable, status: 480 };
+
+    /// The desk of the agent who was asked for says no, or nothing. A colleague who calls is told that the agent is busy.
+    pub(super) const fn not_taken(purpose: Purpose) -> Self {
+        let status = if let Purpose::Own = purpose { 486 } else { 480 };
+        Failure { outcome: OfferOutcome::Busy, status }
+    }
 
     /// What it means that nobody was called. That there are no ports is nobody else's fault.
     pub(super) const fn not_rung(why: NotRung) -> Self {
@@ -122,6 +164,22 @@ mod tests {
         (0..2).for_each(|n| ringing.add(leg(n)));
         ringing.failed(leg(0), Failure::of(404));
         assert_eq!(ringing.failed(leg(1), Failure::of(500)), Left::Nobody(Failure::of(404)));
+    }
+
+    #[test]
+    fn the_table_of_who_is_told_what() {
+        let table = [
+            (Purpose::Own, Failure::of(603), Consequence::RefuseCaller(603)),
+            (Purpose::Own, Failure::not_taken(Purpose::Own), Consequence::RefuseCaller(486)),
+            (Purpose::Own, Failure::not_rung(NotRung::OutOfPorts), Consequence::RefuseCaller(503)),
+            (Purpose::Overflow, Failure::of(486), Consequence::Goodbye),
+            (Purpose::Transfer, Failure::TIMED_OUT, Consequence::TellAgent(480)),
+            (Purpose::Transfer, Failure::not_taken(Purpose::Transfer), Consequence::TellAgent(480)),
+            (Purpose::Transfer, Failure::NO_TRUNK, Consequence::TellAgent(480)),
+        ];
+        for (purpose, failure, consequence) in table {
+            assert_eq!(purpose.consequence(failure), consequence, "{purpose:?}, {failure:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Passing a caller on: REFER from the agent's phone (RFC 3515), to a queue, another agent or a number outside. It stays the same contact; a
 //! failure brings the caller back to the agent, or into the queue, and never ends the call.
 
-use super::contact::{CallerHears, Contact, Phase, Purpose, Transfer};
+use super::contact::{CallerHears, Contact, Phase, Transfer};
+use super::ringing::{Failure, Purpose};
 use super::work::{Next, Work};
 use super::{caller, calling};
 use crate::base::AgentId;
@@ -92,7 +93,7 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
         Destination::Agent(agent) => Next::Dial(DialTo::Agent(agent), Purpose::Transfer),
         Destination::Number(number) => match work.shared.trunks.to(work.cx.settings, &number) {
             Some(trunk) => Next::Dial(DialTo::Number(trunk, number), Purpose::Transfer),
-            None => Next::NotPassedOn(480),
+            None => Next::NotPassedOn(Failure::NO_TRUNK.status),
         },
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::contact::Purpose;
 use super::last_agent::LastAgents;
+use super::ringing::Purpose;
 use super::trunks::Trunks;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Matching;
