@@ -4,7 +4,7 @@
 #
 # Each part leaves its result in target/long/PART, and what it printed in target/long/PART.log. A part that has passed is left out while
 # the files that it covers are those of the commit at which it passed; so a run that was broken off goes on where it was. Remove
-# target/long/PART to run a part again. Ends with a table of all parts, and fails unless each of them has passed.
+# target/long/PART to run a part again. Nothing multiplies the tests yet: the full matrix is one of one. Ends with a table of all parts, and fails unless each of them has passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 results=${CARGO_TARGET_DIR:-target}/long

@@ -1,9 +1,9 @@
-//! Contacts: the owner of everybody's request, from its arrival to its end. Where in the house each is, its place in a queue, its story.
+//! Contacts: the owner of everybody's request, from its arrival to its end. Where in the house each is, its place in a queue, its timeline.
 //!
-//! A contact takes messages ([`ToContact`]), the matcher's wake-ups and its own timers. It tells legs and desks what to do, by messages. One
-//! file a part of the story: `menu` is the entry, `queue` the wait, `offers` what the matcher decides, `ring`, `dial` and `calling` how
-//! somebody is called, `transfer` passing on, `end` the end; `caller` is what the caller hears. Where one part hands over to another it says so
-//! ([`Next`]), and this file goes on there.
+//! A contact takes messages ([`ToContact`]), the matcher's wake-ups and its own timers. It tells legs and desks what to do, by messages.
+//! There is a file for each part: `menu` is the entry, `queue` the wait, `offers` what the matcher decides. `ring`, `dial` and `calling` are
+//! how somebody is called, `transfer` passing on, `end` the end, `caller` what the caller hears. Where one part hands over to another it says
+//! so ([`Next`]), and this file goes on there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -299,7 +299,7 @@ fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
     }
 }
 
-/// A contact goes on as one part of its story says, until it waits for what comes.
+/// A contact goes on as one part of its code says, until it waits for what comes.
 fn go_on(contact: &mut Contact, work: &mut Work<'_, '_>, mut next: Next) {
     loop {
         next = match next {

@@ -55,7 +55,7 @@ pub(crate) enum Rule {
     RefusedAgain,
     /// Whoever was called in particular is let go once.
     LetGoOnce,
-    /// Who was passed on to a line that does not take them is with nobody any more.
+    /// Who was passed on to a queue that does not take them is with nobody any more.
     WithNobody,
     /// An agent's desk hears of a call of the agent's own.
     BusyFirst,

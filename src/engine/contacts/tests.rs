@@ -17,14 +17,14 @@ const AGENT: AgentId = AgentId(0);
 const DESK: DeskId = DeskId { shard: SHARD, agent: AGENT };
 
 /// Contacts, what they are lent, and the one agent as a desk has it.
-struct Story {
+struct Scene {
     contacts: Contacts,
     lent: Lent,
     agent: AgentSlots,
     now: Time,
 }
 
-impl Story {
+impl Scene {
     /// A queue that answers at once, and an agent who is ready or not.
     fn new(ready: bool) -> Self {
         let mut settings = settings(1);
@@ -37,7 +37,7 @@ impl Story {
             agent.each(|agent| agent.ask_ready(T0));
             lent.matcher.settle_agent_slots(&mut agent, T0, Some);
         }
-        Story { contacts, lent, agent, now: T0 }
+        Scene { contacts, lent, agent, now: T0 }
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Contacts, &mut Context<'_>) -> T) -> T {
@@ -135,9 +135,9 @@ impl Story {
 
 #[test]
 fn who_joins_a_queue_is_answered_and_hears_its_music() {
-    let mut story = Story::new(false);
-    story.waits();
-    let said = story.said();
+    let mut scene = Scene::new(false);
+    scene.waits();
+    let said = scene.said();
     let accept =
         |m: &Between| matches!(m, Between::ToLeg(CALLER, ToLeg::Accept { hears: Some(Heard::Music(_)), talks: false, .. }));
     assert!(matches!(said.as_slice(), [message] if accept(message)), "{said:?}");
@@ -145,188 +145,188 @@ fn who_joins_a_queue_is_answered_and_hears_its_music() {
 
 #[test]
 fn an_offer_is_rung_told_to_the_desk_and_answered() {
-    let mut story = Story::new(true);
-    let contact = story.rings();
-    let id = story.contacts.get(contact).unwrap().id;
-    let told = story.desk_hears();
+    let mut scene = Scene::new(true);
+    let contact = scene.rings();
+    let id = scene.contacts.get(contact).unwrap().id;
+    let told = scene.desk_hears();
     assert!(matches!(told.as_slice(), [ToDesk::LegsBegan(1), ToDesk::Rings(rung, _)] if rung.key == contact), "{told:?}");
-    story.leg(contact, PHONE, LegEvent::Answered);
-    let said = story.said();
+    scene.leg(contact, PHONE, LegEvent::Answered);
+    let said = scene.said();
     assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Some(Heard::Leg(PHONE)), talks: true })), "{said:?}");
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Some(Heard::Leg(CALLER)), talks: true })), "{said:?}");
     assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, ToDesk::Talks(..)))), "{said:?}");
-    story.leg(contact, CALLER, LegEvent::Left);
-    let said = story.said();
+    scene.leg(contact, CALLER, LegEvent::Left);
+    let said = scene.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(487))), "{said:?}");
     assert!(said.contains(&Between::ToDesk(DESK, ToDesk::TalkOver(id, Some(QueueId(0))))), "{said:?}");
-    assert!(!story.contacts.is_empty(), "its legs are still there");
-    story.leg(contact, PHONE, LegEvent::Over);
-    story.leg(contact, CALLER, LegEvent::Over);
-    assert_eq!(story.desk_hears(), [ToDesk::LegGone]);
-    assert!(story.contacts.is_empty() && story.contacts.slots().0 == 0);
+    assert!(!scene.contacts.is_empty(), "its legs are still there");
+    scene.leg(contact, PHONE, LegEvent::Over);
+    scene.leg(contact, CALLER, LegEvent::Over);
+    assert_eq!(scene.desk_hears(), [ToDesk::LegGone]);
+    assert!(scene.contacts.is_empty() && scene.contacts.slots().0 == 0);
 }
 
 #[test]
 fn nobody_is_rung_before_the_desk_has_agreed() {
-    let mut story = Story::new(true);
-    story.waits();
-    story.said();
-    story.contacts_woken();
-    assert_eq!(story.said(), []);
-    story.woken();
-    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
-    story.lent.matcher.settle_agent_slots(&mut story.agent, T0, Some);
-    story.contacts_woken();
-    assert_eq!(story.said(), [], "it is rung once");
+    let mut scene = Scene::new(true);
+    scene.waits();
+    scene.said();
+    scene.contacts_woken();
+    assert_eq!(scene.said(), []);
+    scene.woken();
+    assert!(matches!(scene.said().as_slice(), [Between::Call(_)]));
+    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, Some);
+    scene.contacts_woken();
+    assert_eq!(scene.said(), [], "it is rung once");
 }
 
 #[test]
 fn who_is_declined_waits_at_its_place() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.said();
-    let place = |story: &Story| story.contacts.get(contact).unwrap().stay.as_ref().unwrap().place();
-    let before = place(&story);
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.said();
+    let place = |scene: &Scene| scene.contacts.get(contact).unwrap().stay.as_ref().unwrap().place();
+    let before = place(&scene);
     // The agent has asked for a break before the desk looks.
-    story.agent.each(|agent| agent.ask_break(T0, crate::base::words::BreakReason::Asked));
-    story.woken();
-    let id = story.contacts.get(contact).unwrap().id;
-    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::withdrawn(id))], "nobody is rung");
-    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Waiting));
-    assert_eq!(place(&story), before);
-    story.woken();
-    assert_eq!(story.lent.matcher.agent(AGENT), crate::acd::claim::AgentView::Busy, "it is let go");
+    scene.agent.each(|agent| agent.ask_break(T0, crate::base::words::BreakReason::Asked));
+    scene.woken();
+    let id = scene.contacts.get(contact).unwrap().id;
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::withdrawn(id))], "nobody is rung");
+    assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Waiting));
+    assert_eq!(place(&scene), before);
+    scene.woken();
+    assert_eq!(scene.lent.matcher.agent(AGENT), crate::acd::claim::AgentView::Busy, "it is let go");
 }
 
 #[test]
 fn without_ports_it_is_tried_again_soon_and_the_desk_hears_nothing() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.woken();
-    story.said();
-    story.tell(contact, ToContact::Rung(Role::Agent(AGENT), Err(NotRung::OutOfPorts)));
-    assert_eq!(story.said(), []);
-    story.pass(Duration::from_millis(50));
-    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
+    scene.said();
+    scene.tell(contact, ToContact::Rung(Role::Agent(AGENT), Err(NotRung::OutOfPorts)));
+    assert_eq!(scene.said(), []);
+    scene.pass(Duration::from_millis(50));
+    assert!(matches!(scene.said().as_slice(), [Between::Call(_)]));
 }
 
 #[test]
 fn legs_that_do_not_answer_are_asked_again() {
-    let mut story = Story::new(true);
-    story.waits();
-    story.woken();
-    story.said();
+    let mut scene = Scene::new(true);
+    scene.waits();
+    scene.woken();
+    scene.said();
     // The call is lost.
-    story.pass(Duration::from_secs(2));
-    assert!(matches!(story.said().as_slice(), [Between::Call(_)]));
+    scene.pass(Duration::from_secs(2));
+    assert!(matches!(scene.said().as_slice(), [Between::Call(_)]));
 }
 
 #[test]
 fn who_leaves_while_a_call_is_asked_for_leaves_nobody_ringing() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.woken();
-    story.leg(contact, CALLER, LegEvent::Left);
-    story.leg(contact, CALLER, LegEvent::Over);
-    story.said();
-    assert!(!story.contacts.is_empty(), "it waits to hear what came of the call");
-    story.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE]))));
-    let said = story.said();
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
+    scene.leg(contact, CALLER, LegEvent::Left);
+    scene.leg(contact, CALLER, LegEvent::Over);
+    scene.said();
+    assert!(!scene.contacts.is_empty(), "it waits to hear what came of the call");
+    scene.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE]))));
+    let said = scene.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Cancel(None))), "{said:?}");
-    story.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(487)));
-    assert_eq!(story.desk_hears(), [ToDesk::LegGone]);
-    assert!(story.contacts.is_empty());
+    scene.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(487)));
+    assert_eq!(scene.desk_hears(), [ToDesk::LegGone]);
+    assert!(scene.contacts.is_empty());
 }
 
 #[test]
 fn a_phone_that_fails_puts_the_caller_back() {
-    let mut story = Story::new(true);
-    let contact = story.rings();
-    story.said();
-    story.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(486)));
-    let told = story.desk_hears();
+    let mut scene = Scene::new(true);
+    let contact = scene.rings();
+    scene.said();
+    scene.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(486)));
+    let told = scene.desk_hears();
     assert!(matches!(told.as_slice(), [ToDesk::LegGone, ToDesk::RingOver(_, OfferOutcome::Busy, _)]), "{told:?}");
-    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Waiting));
+    assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Waiting));
 }
 
 #[test]
 fn a_caller_who_cannot_be_answered_is_refused() {
-    let mut story = Story::new(false);
-    let contact = story.waits();
-    story.said();
-    story.facts();
-    story.leg(contact, CALLER, LegEvent::Unanswerable(503));
-    assert!(story.said().contains(&Between::ToLeg(CALLER, ToLeg::End(503))));
-    let facts = story.facts();
+    let mut scene = Scene::new(false);
+    let contact = scene.waits();
+    scene.said();
+    scene.facts();
+    scene.leg(contact, CALLER, LegEvent::Unanswerable(503));
+    assert!(scene.said().contains(&Between::ToLeg(CALLER, ToLeg::End(503))));
+    let facts = scene.facts();
     assert!(facts.iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::System, status: Some(503), .. })), "{facts:?}");
 }
 
 #[test]
 fn a_caller_who_leaves_while_a_desk_is_asked_takes_nobody_along() {
-    let mut story = Story::new(false);
-    let contact = story.arrives(Begin::Dial(DialTo::Agent(AGENT)));
+    let mut scene = Scene::new(false);
+    let contact = scene.arrives(Begin::Dial(DialTo::Agent(AGENT)));
     let want = Want::Colleague;
-    assert!(matches!(story.desk_hears().as_slice(), [ToDesk::Take(of, w)] if of.key == contact && *w == want));
+    assert!(matches!(scene.desk_hears().as_slice(), [ToDesk::Take(of, w)] if of.key == contact && *w == want));
     // The question is asked, and not yet answered, when the caller hangs up.
-    story.leg(contact, CALLER, LegEvent::Left);
-    story.said();
-    let taken = ToContact::Taken(DESK, want, story.contacts.get(contact).unwrap().id);
-    story.tell(contact, taken.clone());
-    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
-    story.leg(contact, CALLER, LegEvent::Over);
-    story.tell(contact, taken);
-    assert_eq!(story.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
+    scene.leg(contact, CALLER, LegEvent::Left);
+    scene.said();
+    let taken = ToContact::Taken(DESK, want, scene.contacts.get(contact).unwrap().id);
+    scene.tell(contact, taken.clone());
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
+    scene.leg(contact, CALLER, LegEvent::Over);
+    scene.tell(contact, taken);
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
 }
 
 #[test]
 fn a_desk_that_does_not_answer_is_not_waited_for() {
-    let mut story = Story::new(false);
-    story.arrives(Begin::Dial(DialTo::Agent(AGENT)));
-    story.said();
-    story.facts();
-    story.pass(Duration::from_secs(3));
-    let ended = story.facts().iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::System, status: Some(486), .. }));
+    let mut scene = Scene::new(false);
+    scene.arrives(Begin::Dial(DialTo::Agent(AGENT)));
+    scene.said();
+    scene.facts();
+    scene.pass(Duration::from_secs(3));
+    let ended = scene.facts().iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::System, status: Some(486), .. }));
     assert!(ended, "the call has failed as if the agent was not to be had");
 }
 
 #[test]
 fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.woken();
-    story.said();
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
+    scene.said();
     let view = |key, role| LegView { key, contact, role, ending: false };
-    let told = story
+    let told = scene
         .with(|contacts, cx| contacts.fault(cx, contact, None, &[view(CALLER, Role::Caller), view(PHONE, Role::Agent(AGENT))]));
     assert!(told.is_some());
-    let said = story.said();
+    let said = scene.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(500))), "{said:?}");
     assert!(said.contains(&Between::ToDesk(DESK, ToDesk::LegsBegan(1))), "the desk hears of it");
-    story.leg(contact, PHONE, LegEvent::Over);
-    story.leg(contact, CALLER, LegEvent::Over);
-    assert!(story.contacts.is_empty());
+    scene.leg(contact, PHONE, LegEvent::Over);
+    scene.leg(contact, CALLER, LegEvent::Over);
+    assert!(scene.contacts.is_empty());
 }
 
 #[test]
 fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
     use crate::acd::queue::WhenEmpty;
-    let mut story = Story::new(true);
-    let mut settings = (*story.lent.settings).clone();
+    let mut scene = Scene::new(true);
+    let mut settings = (*scene.lent.settings).clone();
     settings.directory.queues[0].as_mut().unwrap().leave_when_empty = WhenEmpty::Goodbye;
-    story.lent.settings = Arc::new(settings);
-    story.lent.matcher.pause(AGENT);
-    let contact = story.waits();
-    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
-    story.news(News::AgentLeft);
-    assert!(matches!(story.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
+    scene.lent.settings = Arc::new(settings);
+    scene.lent.matcher.pause(AGENT);
+    let contact = scene.waits();
+    scene.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
+    scene.news(News::AgentLeft);
+    assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
 }
 
 #[test]
 fn an_overflow_to_a_number_takes_no_more_calls_than_its_trunk_has() {
     use crate::acd::queue::{Overflow, WhenEmpty};
     use crate::call::trunk::Outbound;
-    let mut story = Story::new(false);
-    let mut settings = (*story.lent.settings).clone();
+    let mut scene = Scene::new(false);
+    let mut settings = (*scene.lent.settings).clone();
     let rules = settings.directory.queues[0].as_mut().unwrap();
     (rules.leave_when_empty, rules.overflow) = (WhenEmpty::Overflow, Overflow::Number("+82212345".into()));
     let trunk = settings.trunks[0].as_mut().unwrap();
@@ -338,44 +338,44 @@ fn an_overflow_to_a_number_takes_no_more_calls_than_its_trunk_has() {
         prefixes: Vec::new(),
         caller: "+8221200".into(),
     });
-    story.lent.settings = Arc::new(settings);
-    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Ready.standing());
-    let contacts = [story.waits(), story.waits()];
-    story.said();
-    story.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
+    scene.lent.settings = Arc::new(settings);
+    scene.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Ready.standing());
+    let contacts = [scene.waits(), scene.waits()];
+    scene.said();
+    scene.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
     // Both leave in one go, before legs have said anything.
-    story.news(News::AgentLeft);
-    let calls = story.said().iter().filter(|message| matches!(message, Between::Call(_))).count();
+    scene.news(News::AgentLeft);
+    let calls = scene.said().iter().filter(|message| matches!(message, Between::Call(_))).count();
     assert_eq!(calls, 1, "the other hears the goodbye");
-    let phases = contacts.map(|contact| std::mem::discriminant(&story.contacts.get(contact).unwrap().phase));
+    let phases = contacts.map(|contact| std::mem::discriminant(&scene.contacts.get(contact).unwrap().phase));
     assert_ne!(phases[0], phases[1]);
-    assert_eq!(story.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 1)));
+    assert_eq!(scene.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 1)));
     // What could not be called counts no more.
-    story.tell(contacts[0], ToContact::Rung(Role::External(TrunkId(0)), Err(NotRung::OutOfPorts)));
-    assert_eq!(story.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 0)));
+    scene.tell(contacts[0], ToContact::Rung(Role::External(TrunkId(0)), Err(NotRung::OutOfPorts)));
+    assert_eq!(scene.with(|contacts, _| contacts.trunks().calls().next()), Some((0, 0)));
 }
 
 #[test]
 fn a_contact_that_is_over_does_not_wait_for_ever_to_hear_of_a_call() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.woken();
-    story.leg(contact, CALLER, LegEvent::Left);
-    story.leg(contact, CALLER, LegEvent::Over);
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
+    scene.leg(contact, CALLER, LegEvent::Left);
+    scene.leg(contact, CALLER, LegEvent::Over);
     // What came of the call is lost.
-    story.pass(Duration::from_secs(3));
-    assert!(story.contacts.is_empty());
+    scene.pass(Duration::from_secs(3));
+    assert!(scene.contacts.is_empty());
 }
 
 #[test]
 fn what_a_fault_has_lost_of_calls_is_not_heard_later() {
-    let mut story = Story::new(true);
-    let contact = story.waits();
-    story.woken();
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
     let rung = ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE])));
-    story.lent.out.0.tell_contact(contact, rung);
-    story.lent.out.take_back_calls(contact, &[]);
-    let said = story.said();
+    scene.lent.out.0.tell_contact(contact, rung);
+    scene.lent.out.take_back_calls(contact, &[]);
+    let said = scene.said();
     let calls = |m: &&Between| matches!(m, Between::Call(_) | Between::ToContact(_, ToContact::Rung(..)));
     assert_eq!(said.iter().filter(calls).count(), 0, "{said:?}");
     assert!(!said.is_empty(), "all else stays");

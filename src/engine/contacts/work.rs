@@ -1,4 +1,4 @@
-//! What the code of one contact works with, and how one part of its story hands over to another.
+//! What the code of one contact works with, and how one part of it hands over to another.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl Work<'_, '_> {
     }
 }
 
-/// What becomes of a contact next. One part of its story decides it, another does it; so that none of them knows the others.
+/// What becomes of a contact next. One part of the code decides it, another does it; so that none of them knows the others.
 #[derive(Debug)]
 pub(super) enum Next {
     /// It waits for what comes.

@@ -1,7 +1,8 @@
 //! The headers of what sessions send, each kind written in one place (RFC 3261 8.1.1, 12.2.1.1, 13.2.1, 13.3.1; RFC 3327).
 //!
 //! Owns which headers stand in our INVITE, in our answers to one, in requests within a dialog and in the ACK to a 2xx. It decides nothing
-//! about when they are sent. Via, Content-Type and Content-Length are the transaction layer's.
+//! about when they are sent. Via, Content-Type and Content-Length are the transaction layer's. The lone OPTIONS to a trunk, which belongs to
+//! no session, is written where it is sent (`outside`).
 
 use std::sync::Arc;
 
