@@ -139,19 +139,11 @@ pub(super) enum ToDesk {
     OwnCallOver,
     /// A contact wants this agent and nobody else: answered by [`ToContact::Taken`] or [`ToContact::NotTaken`].
     Take(ContactRef, Want),
-    /// The configuration of the agent has changed.
-    Changed(AgentChange),
-}
-
-/// How a reload changes an agent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum AgentChange {
-    /// There is such an agent from now on.
-    New,
-    /// The agent serves other skills, may have something else at once, or is lent otherwise.
-    Profile,
-    /// There is no such agent any more. One who is gone finishes, and goes offline.
-    Gone,
+    /// A reload has changed the agent: there is none any more, there is one from now on, or the agent serves other skills, may have something
+    /// else at once, or is lent otherwise.
+    Changed,
+    /// The agent's registered phones are others now.
+    Registered,
 }
 
 impl ToDesk {

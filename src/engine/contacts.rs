@@ -193,7 +193,7 @@ impl Contacts {
             ToContact::News(News::EndAll) => Next::End(EndedBy::System, Some(503)),
         };
         go_on(contact, work, next);
-        self.forget_if_gone(key);
+        self.forget_if_gone(cx, key);
     }
 
     /// One of a contact's timers has come.
@@ -203,7 +203,7 @@ impl Contacts {
         let work = &mut Work { cx, shared: &mut self.shared };
         let next = timer_came(contact, work, timer);
         go_on(contact, work, next);
-        self.forget_if_gone(key);
+        self.forget_if_gone(cx, key);
     }
 
     /// The matcher has touched one of a contact's slots.
@@ -252,7 +252,7 @@ impl Contacts {
         } else {
             end::end(contact, work, EndedBy::Fault, Some(500));
         }
-        self.forget_if_gone(key);
+        self.forget_if_gone(cx, key);
         Some(id)
     }
 
@@ -275,13 +275,20 @@ impl Contacts {
         arrived.filter(|(_, contact)| legless(contact)).map(|(_, contact)| contact.key).collect()
     }
 
+    /// The names of those of these contacts that are not over.
+    #[cfg(test)]
+    pub(super) fn names_of_those_up(&self, keys: &[ContactKey]) -> Vec<ContactId> {
+        let up = |key: &ContactKey| self.get(*key).filter(|contact| !matches!(contact.phase, Phase::Over));
+        keys.iter().filter_map(up).map(|contact| contact.id).collect()
+    }
+
     fn get(&self, key: ContactKey) -> Option<&Contact> {
         self.contacts.get(key.slot as usize).filter(|contact| contact.key == key)
     }
 
-    fn forget_if_gone(&mut self, key: ContactKey) {
+    fn forget_if_gone(&mut self, cx: &mut Context<'_>, key: ContactKey) {
         if self.get(key).is_some_and(Contact::is_gone) {
-            self.contacts.remove(key.slot as usize);
+            self.contacts.remove(key.slot as usize).stop_all_timers(cx);
         }
     }
 }

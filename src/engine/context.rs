@@ -108,9 +108,11 @@ impl Outgoing {
         self.messages.push_back(Between::Call(Box::new(call)));
     }
 
-    /// Says something to all contacts of the shard that it may concern.
+    /// Says something to all contacts of the shard that it may concern. While nobody has heard it, saying it again adds nothing.
     pub(super) fn tell_contacts(&mut self, news: News) {
-        self.messages.push_back(Between::ToContacts(news));
+        if self.messages.back() != Some(&Between::ToContacts(news)) {
+            self.messages.push_back(Between::ToContacts(news));
+        }
     }
 
     /// Says that a changed configuration is taken up by everybody whom it concerns.
@@ -139,7 +141,7 @@ impl Outbox {
         Outbox(Outgoing { outputs: VecDeque::new(), messages: VecDeque::new(), limits, limits_told })
     }
 
-    /// Takes back what a desk has not heard yet, but for questions and commands; and that it has let itself be taken.
+    /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.
     /// To mend the desk.
     pub(super) fn take_back(&mut self, agent: AgentId) {
         let stays = |message: &Between| match message {

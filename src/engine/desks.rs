@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::between::{AgentChange, ContactRef, DeskTimer, News, Reason, ToContact, ToDesk, Want};
+use super::between::{ContactRef, DeskTimer, News, Reason, ToContact, ToDesk, Want};
 use super::context::Context;
 use super::devices::Devices;
 use super::io::AgentCommand;
@@ -61,6 +61,8 @@ struct Desk {
     /// When the slots are looked at again, while the agent drains.
     drain_look: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
+    /// Whether the agent has been made ready, where the agent's desk phone is ready from the start.
+    started: bool,
 }
 
 impl Desk {
@@ -74,6 +76,7 @@ impl Desk {
             state_deadline: None,
             drain_look: None,
             registration_deadline: None,
+            started: false,
         }
     }
 }
@@ -130,48 +133,50 @@ impl Desks {
         }
     }
 
+    /// An agent whose desk phone is ready from the start becomes so; once, until the agent is gone and comes again.
     fn start_one(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let ready = cx.settings.account(agent).is_some_and(|account| account.fixed.is_some() && account.ready_at_start);
-        if let (true, Some(desk)) = (ready, self.desks.get_mut(agent.index())) {
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk that begins") };
+        if !std::mem::replace(&mut desk.started, true) && ready {
             desk.agent_slots.each(|agent_slot| agent_slot.ask_ready(cx.now));
             self.changed(cx, agent);
         }
     }
 
-    /// Takes up a changed configuration: `old` is what held before that of the context. There is a desk for each new agent at once; what
-    /// follows for an agent is told its desk by a message.
-    pub(super) fn take_up(&mut self, cx: &mut Context<'_>, old: &Settings) {
+    /// Takes up a changed configuration. There is a desk for each new agent at once; what follows for an agent whom it changes is told the
+    /// agent's desk by a message. `old` is what held before; `None` if it is not known who has heard what.
+    pub(super) fn take_up(&mut self, cx: &mut Context<'_>, old: Option<&Settings>) {
         let settings = cx.settings.clone();
         while self.desks.len() < settings.directory.agents.len() {
             self.desks.push(Desk::new(&settings, AgentId(self.desks.len() as u32), cx.now));
         }
         for agent in (0..self.desks.len() as u32).map(AgentId) {
             let profile = |settings: &Settings| settings.directory.agents.get(agent.index()).cloned().flatten();
-            let change = match (profile(old), profile(&settings)) {
-                (None, Some(_)) => AgentChange::New,
-                (Some(_), None) => AgentChange::Gone,
-                (Some(before), Some(now)) if before != now || old.directory.lending != settings.directory.lending => {
-                    AgentChange::Profile
-                }
-                _ => continue,
+            let same = |old: &Settings| {
+                let (before, now) = (profile(old), profile(&settings));
+                before == now && (now.is_none() || old.directory.lending == settings.directory.lending)
             };
-            cx.tell_desk(agent, ToDesk::Changed(change));
+            if !old.is_some_and(same) {
+                cx.tell_desk(agent, ToDesk::Changed);
+            }
         }
     }
 
-    /// A reload has changed an agent.
-    fn agent_changed(&mut self, cx: &mut Context<'_>, agent: AgentId, change: AgentChange) {
+    /// The agent is what the settings say, from now on. One who is gone finishes, and goes offline.
+    fn take_up_agent(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let (now, settings) = (cx.now, cx.settings.clone());
-        let agent_slots = &mut self.desks[agent.index()].agent_slots;
-        if change == AgentChange::Gone {
+        let desk = &mut self.desks[agent.index()];
+        if !is_known(&settings, agent) {
             self.devices.set(agent, Vec::new());
-            agent_slots.each(|agent_slot| agent_slot.sign_out(now));
+            if let Some(id) = desk.registration_deadline.take() {
+                cx.timers.cancel(id);
+            }
+            desk.started = false;
+            desk.agent_slots.each(|agent_slot| agent_slot.sign_out(now));
             return self.changed(cx, agent);
         }
-        agent_slots.take_up(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now);
-        if change == AgentChange::New {
-            return self.start_one(cx, agent);
-        }
+        desk.agent_slots.take_up(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now);
+        self.start_one(cx, agent);
         settings.agent_slots.of(agent).for_each(|agent_slot| cx.matcher.regroup(agent_slot));
         self.changed(cx, agent);
     }
@@ -189,6 +194,8 @@ impl Desks {
         };
         let agent_slots = &mut desk.agent_slots;
         match message {
+            // It was given before the reload that the agent is gone by.
+            ToDesk::Command(_) if !is_known(cx.settings, agent) => return,
             ToDesk::Command(command) => agent_slots.each(|agent_slot| match command {
                 AgentCommand::Ready => agent_slot.ask_ready(now),
                 AgentCommand::Break(reason) => agent_slot.ask_break(now, reason),
@@ -213,7 +220,8 @@ impl Desks {
             ToDesk::OwnCall => agent_slots.first_mut().own_call(now),
             ToDesk::OwnCallOver => agent_slots.first_mut().own_call_over(now),
             ToDesk::Take(contact, want) => return self.take(cx, agent, contact, want),
-            ToDesk::Changed(change) => return self.agent_changed(cx, agent, change),
+            ToDesk::Changed => return self.take_up_agent(cx, agent),
+            ToDesk::Registered => return self.registered(cx, agent),
         }
         self.changed(cx, agent);
     }
@@ -279,31 +287,30 @@ impl Desks {
         }
         let reason = Reason::Desk(agent, DeskTimer::Registration);
         desk.registration_deadline = self.devices.next_lapse(agent).map(|at| cx.timers.set(at, reason));
-        if self.devices.lapse(cx.now, agent) {
-            self.registered(cx, agent);
+        self.devices.lapse(cx.now, agent);
+        let rings_elsewhere = cx.settings.account(agent).is_some_and(|account| account.fixed.is_some());
+        if !rings_elsewhere && self.devices.of(agent).is_empty() {
+            desk.agent_slots.each(|agent_slot| agent_slot.sign_out(cx.now));
         }
         // A reload may not have been heard of.
-        let known = cx.settings.directory.agents.get(agent.index()).is_some_and(Option::is_some);
-        self.agent_changed(cx, agent, if known { AgentChange::Profile } else { AgentChange::Gone });
+        self.take_up_agent(cx, agent);
     }
 
     /// A REGISTER that an agent has proved to be the agent's own (RFC 3261 10.3).
     pub(super) fn register(&mut self, cx: &mut Context<'_>, agent: AgentId, flow: &Flow, message: &Message<'_>) {
         if register::answer(&mut self.devices, cx, agent, flow, message) {
-            self.registered(cx, agent);
+            cx.tell_desk(agent, ToDesk::Registered);
         }
     }
 
-    /// A connection broke: phones that registered over it cannot be reached until they register again.
-    pub(super) fn flow_broken(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
+    /// A connection broke: phones that registered over it cannot be reached until they register again. Their desks are told.
+    pub(super) fn connection_broken(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
         if !cx.holds(Rule::BrokenConnections) {
             return;
         }
         for agent in self.devices.over(connection) {
-            let mut bindings = self.devices.of(agent).to_vec();
-            bindings.retain(|binding| binding.flow.connection != Some(connection));
-            self.devices.set(agent, bindings);
-            self.registered(cx, agent);
+            self.devices.forget(agent, connection);
+            cx.tell_desk(agent, ToDesk::Registered);
         }
     }
 
@@ -468,6 +475,11 @@ impl Desk {
         }
         true
     }
+}
+
+/// Whether there is such an agent.
+fn is_known(settings: &Settings, agent: AgentId) -> bool {
+    settings.directory.agents.get(agent.index()).is_some_and(Option::is_some)
 }
 
 /// What an agent is most occupied by comes first. Where nothing occupies the agent, it is the first slot that counts.

@@ -98,6 +98,13 @@ impl Devices {
         self.by_connection.get(&connection).map_or_else(Vec::new, |agents| agents.to_vec())
     }
 
+    /// Forgets the registrations of an agent's that came over this connection.
+    pub(super) fn forget(&mut self, agent: AgentId, connection: ConnectionId) {
+        let mut bindings = self.of(agent).to_vec();
+        bindings.retain(|binding| binding.flow.connection != Some(connection));
+        self.set(agent, bindings);
+    }
+
     /// Forgets the registrations of an agent's that have lapsed. Whether there were any.
     pub(super) fn lapse(&mut self, now: Time, agent: AgentId) -> bool {
         let mut bindings = self.of(agent).to_vec();

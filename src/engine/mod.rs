@@ -157,6 +157,8 @@ pub struct Engine {
     out: Outbox,
     seed: Seed,
     draining: bool,
+    /// The version of the settings that all parties have taken up.
+    taken_up: u64,
     /// Whether new calls are shed, for input is too old.
     overload: Overload,
     /// Whom a panic would cost.
@@ -166,6 +168,8 @@ pub struct Engine {
     /// A test has the next delivery of this name panic.
     #[cfg(test)]
     panic_at: Option<(String, sabotage::Moment)>,
+    #[cfg(test)]
+    payers: sabotage::Payers,
     /// What was handed on, by name: each time control came back to the hub.
     #[cfg(test)]
     deliveries: Vec<String>,
@@ -212,12 +216,15 @@ impl Engine {
             out: Outbox::new(limits.clone()),
             seed,
             draining: false,
+            taken_up: settings.version,
             overload: Overload::default(),
             at_work: Addressee::Nobody,
             limits,
             taken_out: sabotage::TakenOut::default(),
             #[cfg(test)]
             panic_at: None,
+            #[cfg(test)]
+            payers: sabotage::Payers::default(),
             #[cfg(test)]
             deliveries: Vec::new(),
             settings,
@@ -242,7 +249,7 @@ impl Engine {
             Input::Broken { connection, transport, remote } => {
                 self.sessions.broken(now, connection, transport, remote);
                 if let Some(connection) = connection {
-                    self.desks.flow_broken(&mut lend!(self, now), connection);
+                    self.desks.connection_broken(&mut lend!(self, now), connection);
                 }
             }
             Input::Media(event) => self.deliver(now, Delivery::Media(event)),
@@ -361,8 +368,11 @@ impl Engine {
             self.desk_woken(now, agent);
         }
         self.settle(now);
-        // Should the fault have kept the matcher from being told that a reload is taken up.
-        self.matcher.acknowledge(self.shard.0, self.settings.version);
+        if self.taken_up != self.settings.version {
+            // Some may not have heard of a reload.
+            announce(self, now, None);
+            self.settle(now);
+        }
         id
     }
 
@@ -375,9 +385,7 @@ impl Engine {
         limits::note_max(&self.limits, settings, self.contacts.slots().1);
         self.proof.take_up(settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
-        self.desks.take_up(&mut lend!(self, now), &old);
-        // Contacts follow desks, and when they have, the matcher is told so.
-        self.out.0.tell_contacts(News::Rerouted);
+        announce(self, now, Some(&old));
     }
 
     /// Follows up what owners have said and the matcher has decided meanwhile, until there is nothing more.
@@ -438,7 +446,10 @@ impl Engine {
             Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
             Delivery::Message(Between::ToContacts(news)) => self.contacts.spread(cx, news),
-            Delivery::Message(Between::TakenUp) => self.matcher.acknowledge(self.shard.0, self.settings.version),
+            Delivery::Message(Between::TakenUp) => {
+                self.taken_up = self.settings.version;
+                self.matcher.acknowledge(self.shard.0, self.taken_up);
+            }
             Delivery::Session(session, event) => self.legs.session_event(cx, session, event),
             Delivery::Lone(id, event) => self.contacts.trunks_mut().probed(cx, TrunkId(id.0), event),
             Delivery::Media(event) => self.legs.media_event(cx, event),
@@ -461,6 +472,13 @@ impl Engine {
         let claims = claimed.filter_map(|slot| Some((slot, self.contacts.in_slot(slot)?.id))).collect();
         self.desks.woken(&mut lend!(self, now), agent, &claims);
     }
+}
+
+/// Tells of a changed configuration: desks, then contacts, and when all have followed, the matcher ([`Between::TakenUp`]). `old` is what
+/// held before; `None` if it is not known who has heard what.
+fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
+    engine.desks.take_up(&mut lend!(engine, now), old);
+    engine.out.0.tell_contacts(News::Rerouted);
 }
 
 /// How much is used of what is bounded.

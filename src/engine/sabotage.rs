@@ -1,7 +1,9 @@
 //! Rules that a test can take out, to show that the simulation notices. In production none can be.
 
 #[cfg(test)]
-use super::Engine;
+use super::{Addressee, Engine};
+#[cfg(test)]
+use crate::base::ContactId;
 
 /// A rule of the house.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +100,11 @@ impl Engine {
         self.panic_at.is_some()
     }
 
+    /// Whom that panic was put down to.
+    pub(crate) fn payers(&self) -> Payers {
+        self.payers.clone()
+    }
+
     /// The names of what was handed on since this was last asked.
     pub(crate) fn take_deliveries(&mut self) -> Vec<String> {
         std::mem::take(&mut self.deliveries)
@@ -112,9 +119,27 @@ impl Engine {
     /// The place of the panic that a test wants.
     pub(super) fn panics_at(&mut self, name: &str, moment: Moment) {
         if self.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
+            self.payers = match self.at_work {
+                Addressee::Nobody => Payers::Nobody,
+                Addressee::Contact(key) | Addressee::Taker(key, ..) => Payers::Contact(self.contacts.names_of_those_up(&[key])),
+                Addressee::Desk(agent) => {
+                    let with_agent = self.contacts.with_agent(agent);
+                    Payers::Agent(self.contacts.names_of_those_up(&with_agent))
+                }
+            };
             panic!("a test has broken an invariant: {name}");
         }
     }
+}
+
+/// Whom the panic that a test wanted was put down to, and the contacts that were up of those.
+#[cfg(test)]
+#[derive(Clone, Default, Debug)]
+pub(crate) enum Payers {
+    #[default]
+    Nobody,
+    Contact(Vec<ContactId>),
+    Agent(Vec<ContactId>),
 }
 
 /// When a test has a delivery panic.

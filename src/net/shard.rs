@@ -314,8 +314,12 @@ impl<O: Sink> Shard<O> {
                 self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
             }
             FromStream::NotMade(connection, remote) => {
-                // Another may have been made under that name meanwhile.
-                if connection.is_none_or(|id| !self.streams.writers.contains_key(&id)) {
+                // Another may have been made under that name, or to there, meanwhile.
+                let made = match connection {
+                    Some(id) => self.streams.writers.contains_key(&id),
+                    None => self.streams.by_peer.contains_key(&(Transport::Tcp, remote)),
+                };
+                if !made {
                     self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
                 }
             }

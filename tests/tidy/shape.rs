@@ -198,22 +198,33 @@ const OWNERS: &[&str] = &["Engine", "Legs", "Contacts", "Desks", "Devices"];
 /// The hub, which hands messages from one to another.
 const HUB: &[&str] = &["src/engine/mod.rs", "src/engine/dispatch.rs", "src/engine/inbound.rs"];
 
-/// The owners that a type lends to be changed.
+/// The owners that whoever has a value of a type may change: all that it names, but for those that it only lends to look at.
 #[derive(Default)]
 struct Lent {
     owners: Vec<String>,
+    /// Whether those that are lent to look at count, too.
+    all: bool,
 }
 
 impl<'s> Visit<'s> for Lent {
     fn visit_type_reference(&mut self, reference: &'s syn::TypeReference) {
-        if reference.mutability.is_some() {
-            self.owners.extend(Reach::owner(&reference.elem));
+        if self.all || reference.mutability.is_some() {
+            visit::visit_type_reference(self, reference);
         }
-        visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_path(&mut self, path: &'s syn::Path) {
+        let last = path.segments.last().map(|segment| segment.ident.to_string());
+        self.owners.extend(last.filter(|name| OWNERS.contains(&&**name)));
+        visit::visit_path(self, path);
     }
 
     /// What a function of an owner takes is looked at by itself.
-    fn visit_parenthesized_generic_arguments(&mut self, _: &'s syn::ParenthesizedGenericArguments) {}
+    fn visit_parenthesized_generic_arguments(&mut self, arguments: &'s syn::ParenthesizedGenericArguments) {
+        if self.all {
+            visit::visit_parenthesized_generic_arguments(self, arguments);
+        }
+    }
 }
 
 /// Whether there is a function of an owner: as a bound of whatever kind, or as a pointer.
@@ -224,10 +235,9 @@ struct Closures {
 
 impl Closures {
     fn take<'t>(&mut self, inputs: impl IntoIterator<Item = &'t syn::Type>) {
-        self.over_an_owner |= inputs.into_iter().any(|input| match input {
-            syn::Type::Reference(reference) => Reach::owner(&reference.elem).is_some(),
-            other => Reach::owner(other).is_some(),
-        });
+        let mut named = Lent { all: true, ..Lent::default() };
+        inputs.into_iter().for_each(|input| named.visit_type(input));
+        self.over_an_owner |= !named.owners.is_empty();
     }
 }
 
@@ -252,20 +262,14 @@ struct Reach {
 }
 
 impl Reach {
-    /// The owner that a type names, if it is one.
-    fn owner(of: &syn::Type) -> Option<String> {
-        let syn::Type::Path(path) = of else { return None };
-        let name = path.path.segments.last()?.ident.to_string();
-        OWNERS.contains(&&*name).then_some(name)
-    }
-
     /// The owners that a function may change, wherever in its parameters they stand.
     fn changes(&self, signature: &syn::Signature) -> Vec<String> {
         let mut changed = Lent::default();
         for input in &signature.inputs {
             match input {
                 syn::FnArg::Receiver(receiver) => {
-                    let of = self.of.clone().filter(|of| receiver.mutability.is_some() && OWNERS.contains(&&**of));
+                    let by_reference = matches!(&*receiver.ty, syn::Type::Reference(of) if of.mutability.is_some());
+                    let of = self.of.clone().filter(|of| by_reference && OWNERS.contains(&&**of));
                     changed.owners.extend(of);
                 }
                 syn::FnArg::Typed(typed) => changed.visit_type(&typed.ty),
@@ -324,11 +328,17 @@ impl<'s> Visit<'s> for Reach {
         self.of = None;
     }
 
+    fn visit_trait_item_fn(&mut self, method: &'s syn::TraitItemFn) {
+        self.look(&method.sig);
+        visit::visit_trait_item_fn(self, method);
+    }
+
     fn visit_impl_item_fn(&mut self, method: &'s syn::ImplItemFn) {
         if for_tests(&method.attrs) {
             return;
         }
         self.look(&method.sig);
+        visit::visit_impl_item_fn(self, method);
         if !matches!(method.vis, syn::Visibility::Inherited) && only_sets(method) {
             self.wrong.push(format!("{} only sets a field", method.sig.ident));
         }
@@ -363,6 +373,9 @@ fn what_reaches_too_far_is_found() {
         fn k<F>(f: F) where F: FnMut(&Legs) -> u8 {}
         fn l(f: &mut dyn FnMut(&mut Legs), g: fn(u8)) {}
         fn m(f: fn(&mut Legs)) {}
+        fn o(legs: &mut Option<Legs>, desks: Box<Desks>, seen: Option<&Contacts>) {}
+        fn p(f: impl FnOnce(Option<&mut Legs>)) {}
+        trait Q { fn q(legs: &mut Legs, desks: &mut [Desks]); }
         impl Desks { fn e(&mut self, devices: &mut Devices) {} fn f(&self, devices: &mut Devices) {} }
         impl Leg { pub fn g(&mut self, to: u8) { self.to = to; } pub fn h(&mut self) { self.to = 1; }
             pub fn n(&mut self, to: u8) { self.to = Some(to.into()); } }
@@ -375,6 +388,9 @@ fn what_reaches_too_far_is_found() {
         "k takes a function of an owner",
         "l takes a function of an owner",
         "m takes a function of an owner",
+        "o changes Legs and Desks",
+        "p takes a function of an owner",
+        "q changes Legs and Desks",
         "e changes Desks and Devices",
         "g only sets a field",
         "n only sets a field",
@@ -382,7 +398,7 @@ fn what_reaches_too_far_is_found() {
     assert_eq!(reach_of(file), found);
 }
 
-/// What an owner is lent, and nothing else; and what the parts of a contact's story are.
+/// What an owner is lent, and nothing else; and what the parts of a contact's code are.
 const LENT: &[&str] = &[
     "now: Time",
     "shard: ShardId",

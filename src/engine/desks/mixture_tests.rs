@@ -128,7 +128,7 @@ impl Office {
         let version = old.version + 1;
         self.lent.matcher.publish(&directory, version).unwrap();
         self.lent.settings = std::sync::Arc::new(Settings { version, ..settings });
-        self.with(|desks, cx| desks.take_up(cx, &old));
+        self.with(|desks, cx| desks.take_up(cx, Some(&old)));
         while let Some(message) = self.lent.out.next_message() {
             if let Between::ToDesk(_, change) = message {
                 self.tell(change);

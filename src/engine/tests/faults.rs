@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::{AgentCommand, Input, Settings};
 use super::house::{CALLER, House, Request, becomes, desk_phone, settings};
 use crate::base::PoolId;
-use crate::base::words::BreakReason;
+use crate::base::words::{AgentState, BreakReason};
 use crate::engine::sabotage::Moment;
 
 /// Two callers wait for two agents who are ready, and may not serve them.
@@ -44,8 +44,7 @@ fn contained(house: &mut House, name: &str, what: impl FnOnce(&mut House)) {
 fn rung_after_a_panic_at(name: &str) -> Vec<u32> {
     let mut house = kept_apart();
     contained(&mut house, name, |house| house.reload(Settings { version: 3, ..settings(2) }));
-    // The matcher has no use for the old routing table any more, and so another is taken up.
-    house.reload(Settings { version: 4, ..settings(2) });
+    assert_eq!(house.engine.taken_up, 3, "the matcher is told, whatever happened meanwhile");
     (0..2).filter(|agent| !house.nothing_to(&desk_phone(*agent))).collect()
 }
 
@@ -64,6 +63,25 @@ fn a_fault_in_a_reload_costs_one_party_alone() {
     assert_eq!(rung_after_a_panic_at("to desk: Changed"), [0, 1], "the desk learns of it as it is mended");
     assert_eq!(rung_after_a_panic_at("news to contact: Rerouted").len(), 1, "the first has ended by it, the second is rung for");
     assert_eq!(rung_after_a_panic_at("hub: TakenUp"), [0, 1]);
+    assert_eq!(rung_after_a_panic_at("to contacts: Rerouted"), [0, 1], "nobody had heard, and all hear in the end");
+}
+
+/// An agent with a desk phone that is ready from the start is new; the desk panics as it hears so.
+#[test]
+fn a_new_agent_starts_in_spite_of_a_fault() {
+    let mut house = House::new(settings(1));
+    contained(&mut house, "to desk: Changed", |house| house.reload(Settings { version: 2, ..settings(2) }));
+    assert_eq!(house.agent_state(1), AgentState::Ready);
+}
+
+#[test]
+fn agents_who_sign_out_together_are_told_of_once() {
+    let mut house = kept_apart();
+    house.engine.take_deliveries();
+    // Nobody is left.
+    house.reload(Settings { version: 3, ..settings(0) });
+    let told = house.engine.take_deliveries().iter().filter(|name| *name == "to contacts: AgentLeft").count();
+    assert_eq!(told, 1);
 }
 
 #[test]
