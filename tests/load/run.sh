@@ -3,7 +3,7 @@
 # table with medians and aims. `run.sh [ROUNDS]`, three unless told. Needs root, SIPp, taskset, a C compiler and two cores that nobody else uses.
 #
 # `run.sh --pair OLD NEW` plays hotline's cases with two binaries in turns, two rounds, and fails where a median of NEW is worse than OLD's by
-# more than a tenth. PAIR_CASES, a regular expression, plays those cases alone.
+# more than a tenth, and by more than two in the last digit that is shown. PAIR_CASES, a regular expression, plays those cases alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pair=()
