@@ -166,7 +166,7 @@ impl Desks {
     fn take_up_agent(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let (now, settings) = (cx.now, cx.settings.clone());
         let desk = &mut self.desks[agent.index()];
-        if !is_known(&settings, agent) {
+        if settings.agent_name(agent).is_none() {
             self.devices.set(agent, Vec::new());
             if let Some(id) = desk.registration_deadline.take() {
                 cx.timers.cancel(id);
@@ -195,7 +195,7 @@ impl Desks {
         let agent_slots = &mut desk.agent_slots;
         match message {
             // It was given before the reload that the agent is gone by.
-            ToDesk::Command(_) if !is_known(cx.settings, agent) => return,
+            ToDesk::Command(_) if cx.settings.agent_name(agent).is_none() => return,
             ToDesk::Command(command) => agent_slots.each(|agent_slot| match command {
                 AgentCommand::Ready => agent_slot.ask_ready(now),
                 AgentCommand::Break(reason) => agent_slot.ask_break(now, reason),
@@ -475,11 +475,6 @@ impl Desk {
         }
         true
     }
-}
-
-/// Whether there is such an agent.
-fn is_known(settings: &Settings, agent: AgentId) -> bool {
-    settings.directory.agents.get(agent.index()).is_some_and(Option::is_some)
 }
 
 /// What an agent is most occupied by comes first. Where nothing occupies the agent, it is the first slot that counts.

@@ -100,21 +100,18 @@ impl Devices {
 
     /// Forgets the registrations of an agent's that came over this connection.
     pub(super) fn forget(&mut self, agent: AgentId, connection: ConnectionId) {
-        let mut bindings = self.of(agent).to_vec();
-        bindings.retain(|binding| binding.flow.connection != Some(connection));
-        self.set(agent, bindings);
+        self.retain(agent, |binding| binding.flow.connection != Some(connection));
     }
 
-    /// Forgets the registrations of an agent's that have lapsed. Whether there were any.
-    pub(super) fn lapse(&mut self, now: Time, agent: AgentId) -> bool {
+    /// Forgets the registrations of an agent's that have lapsed.
+    pub(super) fn lapse(&mut self, now: Time, agent: AgentId) {
+        self.retain(agent, |binding| binding.expires > now);
+    }
+
+    fn retain(&mut self, agent: AgentId, stays: impl Fn(&Binding) -> bool) {
         let mut bindings = self.of(agent).to_vec();
-        let before = bindings.len();
-        bindings.retain(|binding| binding.expires > now);
-        let lapsed = bindings.len() < before;
-        if lapsed {
-            self.set(agent, bindings);
-        }
-        lapsed
+        bindings.retain(stays);
+        self.set(agent, bindings);
     }
 
     /// An agent's phones are these from now on. A flow that two agents registered on is the later one's; one that a proxy shares among all

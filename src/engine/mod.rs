@@ -272,8 +272,7 @@ impl Engine {
         }
         self.settle(now);
         if self.sessions.take_misused() > 0 {
-            // A test has failed by now.
-            lend!(self, now).missing("");
+            lend!(self, now).missing("the state that a command to a session is for");
         }
         used(self).note(&self.limits, &self.settings);
     }
