@@ -2,8 +2,8 @@
 # The referee's load: rounds of all its cases against hotline (and Kamailio, and rtpengine behind it, where they are installed), then the
 # table with medians and aims. `run.sh [ROUNDS]`, three unless told. Needs root, SIPp, taskset, a C compiler and two cores that nobody else uses.
 #
-# `run.sh --pair OLD NEW` plays hotline's cases with two binaries in turns, two rounds, and fails where a median of NEW is worse than OLD's by
-# more than a tenth, and by more than two in the last digit that is shown. PAIR_CASES, a regular expression, plays those cases alone.
+# `run.sh --pair OLD NEW` plays hotline's cases with two binaries in turns, two rounds (pair.py), and fails where a median of NEW is worse than
+# OLD's by more than a tenth, and by more than two in the last digit that is shown. PAIR_CASES, a regular expression, plays those cases alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pair=()
@@ -88,28 +88,8 @@ END
 }
 
 if [ ${#pair[@]} -gt 0 ]; then
-  # TAG CASE...: what hotline is measured by when it is not overloaded.
-  cases=(
-    "hotline q --rate 200 --secs 10" "hotline q --rate 500 --secs 10" "hotline q --rate 2000 --secs 10 --hold 100"
-    "hotline w --n 100 --window 10" "hotline w --n 500 --window 10" "talk w --n 500 --talk --window 10"
-    "hotline w --n 2500 --ramp 100 --window 10"
-    "hotline m --k 100 --ramp 100 --window 10" "hotline m --k 300 --ramp 100 --window 10"
-    "hotline m --k 1000 --ramp 100 --window 10" "hotline m --k 1300 --ramp 100 --window 10"
-    "hotline m --k 1500 --ramp 100 --window 10" "recorded q --rate 500 --secs 10"
-  )
-  for round in 1 2; do
-    echo "round $round of 2"
-    for case in "${cases[@]}"; do
-      [[ $case =~ ${PAIR_CASES:-.} ]] || continue
-      read -r -a words <<<"$case"
-      for which in 0 1; do
-        binary=${pair[which]}
-        if [ "${words[0]}" = recorded ]; then recorded; else hotline configs/bench.toml; fi
-        run "$([ "$which" -eq 0 ] && echo old || echo new)-${words[0]}" "${words[@]:1}"
-      done
-    done
-  done
-  stop
+  cc -O2 -o "$work/awake" "$work/awake.c"
+  "$work/pair.py" "${pair[@]}" "$lines"
   python3 tests/load/table.py --pair "$lines"
   exit
 fi
