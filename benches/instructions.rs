@@ -22,7 +22,9 @@ use self::house::House;
 /// A move of the matcher, with what puts the city back as it was.
 type Move = fn(&mut dyn Matching, &City, u64) -> std::time::Duration;
 
-const CALLS: [(&str, u32); 2] = [("call-20-agents", 20), ("call-2000-agents", 2000)];
+/// Name, agents, and whether event lines and recent messages are kept.
+const CALLS: [(&str, u32, bool); 3] =
+    [("call-20-agents", 20, false), ("call-2000-agents", 2000, false), ("call-recorded", 20, true)];
 const MOVES: [(&str, Move); 5] = [
     ("arrival-that-matches", city::arrival_that_matches),
     ("arrival-that-waits", city::arrival_that_waits),
@@ -32,8 +34,8 @@ const MOVES: [(&str, Move); 5] = [
 ];
 
 fn run(what: &str, times: u64) -> bool {
-    if let Some((_, agents)) = CALLS.iter().find(|(name, _)| *name == what) {
-        let mut house = House::new(*agents);
+    if let Some((_, agents, recorded)) = CALLS.iter().find(|(name, ..)| *name == what) {
+        let mut house = if *recorded { House::recorded(*agents) } else { House::new(*agents) };
         (0..times).for_each(|_| house.call());
     } else if what == "refused-in-overload" {
         let mut house = House::new(20);
@@ -56,6 +58,6 @@ fn main() {
     let times = arguments.get(1).and_then(|times| times.parse().ok()).unwrap_or(1);
     if !arguments.first().is_some_and(|what| run(what, times)) {
         let moves = MOVES.iter().map(|(name, _)| *name);
-        CALLS.iter().map(|(name, _)| *name).chain(["refused-in-overload"]).chain(moves).for_each(|name| println!("{name}"));
+        CALLS.iter().map(|(name, ..)| *name).chain(["refused-in-overload"]).chain(moves).for_each(|name| println!("{name}"));
     }
 }

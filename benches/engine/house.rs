@@ -7,11 +7,13 @@ use std::time::Duration;
 use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::routing_table::RoutingTable;
 use hotline::base::seed::Seed;
-use hotline::base::words::Transport;
+use hotline::base::words::{Direction, Transport};
 use hotline::base::{EndpointId, Time};
 use hotline::config;
 use hotline::engine::media_port::{MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
-use hotline::engine::{Engine, Input, Output, Parts, Settings};
+use hotline::engine::{Engine, Input, Output, Parts, Settings, Transmit};
+use hotline::net::recent::{Recent, Seen};
+use hotline::report::{Event, Names, encode};
 use hotline::sip::flow::{Flow, ListenerId};
 use hotline::sip::stack::ListenerName;
 use hotline::sip::{Message, Name};
@@ -42,7 +44,18 @@ pub(crate) struct House {
     sent: Vec<(SocketAddr, Arc<[u8]>)>,
     open: Vec<(EndpointId, PortLease)>,
     calls: u64,
+    record: Option<Record>,
 }
+
+/// What a server keeps of calls: the lines of its event log, and the recent messages.
+struct Record {
+    names: Names,
+    lines: Vec<u8>,
+    recent: Recent,
+}
+
+/// So many bytes of lines are written at once.
+const LINES_BYTES: usize = 64 * 1024;
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n";
 
@@ -61,7 +74,8 @@ impl House {
             counts: Arc::default(),
             limits: Arc::default(),
         };
-        let mut house = House { engine: Engine::new(parts, now), now, sent: Vec::new(), open: Vec::new(), calls: 0 };
+        let engine = Engine::new(parts, now);
+        let mut house = House { engine, now, sent: Vec::new(), open: Vec::new(), calls: 0, record: None };
         let lease = |n: u16| {
             let rtp = SocketAddr::new([198, 51, 100, 1].into(), 20_000 + n * 2);
             PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
@@ -70,10 +84,41 @@ impl House {
         house
     }
 
+    /// One that keeps event lines and recent messages, as a server does.
+    #[allow(dead_code, reason = "not every bench records")]
+    pub(crate) fn recorded(agents: u32) -> Self {
+        let one = |name: &str| vec![Some(Arc::from(name))];
+        let agents_named = (0..agents).map(|n| Some(format!("agent{n}").into())).collect();
+        let names =
+            Names { queues: one("q"), agents: agents_named, agencies: one("city"), trunks: one("load"), ..Names::default() };
+        let record = Record { names, lines: Vec::with_capacity(2 * LINES_BYTES), recent: Recent::new(8 << 20) };
+        House { record: Some(record), ..House::new(agents) }
+    }
+
     fn input(&mut self, input: Input<'_>) {
-        self.engine.handle(self.now, input);
+        let received = if let (Input::Message { flow, bytes, .. }, true) = (&input, self.record.is_some()) {
+            Some((*flow, *bytes))
+        } else {
+            None
+        };
+        let part_of = self.engine.handle(self.now, input);
+        if let (Some(record), Some((flow, bytes))) = (&mut self.record, received) {
+            record.recent.keep(&Seen { at: self.now, direction: Direction::In, flow: &flow, part_of, bytes });
+        }
         let mut closed = Vec::new();
         while let Some(output) = self.engine.poll() {
+            if let Some(record) = &mut self.record {
+                match &output {
+                    Output::Transmit(Transmit { flow, bytes, part_of }) => {
+                        record.recent.keep(&Seen { at: self.now, direction: Direction::Out, flow, part_of: *part_of, bytes });
+                    }
+                    Output::Fact(fact) => encode::write(&Event::of(fact, &record.names), &mut record.lines),
+                    Output::Media(..) => {}
+                }
+                if record.lines.len() > LINES_BYTES {
+                    record.lines.clear();
+                }
+            }
             match output {
                 Output::Transmit(transmit) => self.sent.push((transmit.flow.remote, transmit.bytes)),
                 Output::Media(_, MediaCommand::Open { endpoint, lease, .. }) => self.open.push((endpoint, lease)),

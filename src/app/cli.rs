@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use super::demo::DemoArgs;
 use super::load::LoadArgs;
 use super::simulate::SimulateArgs;
+use super::trace::TraceArgs;
 use crate::base::ContactId;
 use crate::config::{self, Config, Problems};
 use crate::store;
@@ -72,6 +73,13 @@ enum Command {
     /// caller, what they were doing, and which callers of the same queue went first.
     #[command(verbatim_doc_comment)]
     Why(WhyArgs),
+    /// Show the SIP messages of a call
+    ///
+    /// Draws them as a ladder. A running server keeps the recent messages of all calls in
+    /// memory, and is asked for those of one contact. A JSON log at level trace has them,
+    /// too. Passwords, keys of media, keys pressed and texts are blanked.
+    #[command(verbatim_doc_comment)]
+    Trace(TraceArgs),
     /// Play days of calls through the matcher, in seconds
     ///
     /// The matcher and the queue rules are those of `serve`, under a virtual clock. With
@@ -118,6 +126,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Demo(args) => super::demo::demo(&args),
         Command::Load(args) => super::load::load(&args),
         Command::Why(args) => why(&args),
+        Command::Trace(args) => trace(&args),
         Command::Simulate(args) => super::simulate::simulate(&args),
     }
 }
@@ -168,6 +177,14 @@ fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         print!("{answer}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let Some(file) = &args.config else { return super::trace::trace(args, None) };
+    match config::load(file) {
+        Ok(config) => super::trace::trace(args, Some(&config)),
+        Err(problems) => Ok(refused(&problems, Some(file))),
+    }
 }
 
 fn refused(problems: &Problems, file: Option<&Path>) -> ExitCode {

@@ -69,6 +69,7 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         media: server.media.clone(),
         web: web::WebSettings { bind: server.http.bind, token: None },
         recorder: Recorder::default(),
+        recent_sip_bytes: (server.log.recent_sip_mb as usize) << 20,
     };
     let mut narrator = Narrator::new(GUEST);
     let observer = Box::new(move |fact: &_, settings: &_| {

@@ -1,7 +1,9 @@
 //! The process's own log, on standard error: text for people, or a JSON object a line for machines.
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
+use super::tracer::WATCHED;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Begins to log. The first call in a process decides.
@@ -13,10 +15,16 @@ pub(super) fn start(log: &Log) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // What somebody has asked to see is written whatever the level.
+    let wanted = Targets::new().with_default(level).with_target(WATCHED, LevelFilter::TRACE);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry();
     // A second start in one process, as in tests, keeps the first.
     let _ = match log.format {
-        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(lines.with_ansi(colours).with_filter(wanted)).try_init()
+        }
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_filter(wanted)).try_init(),
     };
 }

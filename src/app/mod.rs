@@ -11,6 +11,8 @@ pub mod serve;
 mod simulate;
 pub mod sink;
 mod stop;
+mod trace;
+mod tracer;
 mod web_backend;
 
 pub use records::Recorder;

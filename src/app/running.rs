@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::records::{self, Recorder, Records};
 use super::sink::{Observer, ShardSink};
+use super::tracer::Tracer;
 use super::web_backend::WebBackend;
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
@@ -46,6 +47,8 @@ pub struct Listen {
     pub web: web::WebSettings,
     /// What is recorded, and where.
     pub recorder: Recorder,
+    /// Bytes of recent SIP messages that are kept, by all shards together.
+    pub recent_sip_bytes: usize,
 }
 
 /// Why the process could not start.
@@ -231,6 +234,9 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         draining: draining.clone(),
         log: records.log(),
         events: listen.recorder.log.as_ref().map(|log| log.directory.clone()),
+        keeps_sip: listen.recent_sip_bytes > 0,
+        watches: ArcSwap::default(),
+        limits: limits.clone(),
     };
     let router = web::router(backend, listen.web.token.clone());
     std::thread::Builder::new().name("http".to_owned()).spawn({
@@ -248,7 +254,9 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         counts,
         limits: limits.clone(),
     };
-    let outside = ShardSink { observer, settings: current.load_full(), media: media.handle(), meters, log, last_fault: None };
+    let tracer = Tracer::new(listen.recent_sip_bytes, limits.clone());
+    let outside =
+        ShardSink { observer, settings: current.load_full(), media: media.handle(), meters, log, tracer, last_fault: None };
     let bounds = Bounds { limits, connections_max: descriptors.connections_max };
     let shard = std::thread::Builder::new()
         .name("signalling-0".to_owned())

@@ -35,6 +35,7 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         media: server.media.clone(),
         web: web::WebSettings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },
         recorder: Recorder::of(&server),
+        recent_sip_bytes: (server.log.recent_sip_mb as usize) << 20,
     };
     let running = start(settings, &listen, library, None)?;
     for (listener, address) in server.listeners.iter().zip(&running.sip) {

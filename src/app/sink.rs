@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::records::names;
+use super::tracer::Tracer;
 use crate::base::{AgentId, ContactId, QueueId, Time};
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
 use crate::media::MediaHandle;
 use crate::metrics::Meters;
+use crate::net::recent::{Found, Seen, Watches};
 use crate::net::shard::Sink;
 use crate::report::{Fact, FactKind};
 use crate::store::Log;
@@ -26,11 +28,25 @@ pub(super) struct ShardSink {
     pub(super) media: MediaHandle,
     pub(super) meters: Meters,
     pub(super) log: Option<Log>,
+    pub(super) tracer: Tracer,
     pub(super) last_fault: Option<Time>,
 }
 
 impl Sink for ShardSink {
+    fn message(&mut self, seen: &Seen<'_>) {
+        self.tracer.message(seen, &self.settings);
+    }
+
+    fn recent(&self, contact: ContactId) -> Found {
+        self.tracer.recent(contact)
+    }
+
+    fn watch(&mut self, watches: Watches) {
+        self.tracer.watch(watches);
+    }
+
     fn fact(&mut self, fact: &Fact) {
+        self.tracer.fact(fact, &self.settings);
         self.meters.take(fact);
         if let Some(log) = &mut self.log {
             log.fact(fact);

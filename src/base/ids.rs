@@ -56,6 +56,11 @@ index_id!(
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct ShardId(pub u16);
 
+impl ShardId {
+    /// How many shards there can be: branches, tags and Call-IDs of ours have two hexadecimal digits for one.
+    pub const COUNT_MAX: u16 = 256;
+}
+
 /// A media endpoint: one leg's RTP session on a media thread.
 ///
 /// Unique for the life of the process, so that a command or an event about an endpoint that is gone hits nobody.

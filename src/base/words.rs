@@ -322,6 +322,10 @@ words!(
         HttpConnections = "http_connections",
         /// Bytes of the event log that could not be written yet.
         LogBuffer = "log_buffer",
+        /// Bytes of recent SIP messages; a new one takes the place of the oldest.
+        RecentSip = "recent_sip",
+        /// Numbers, trunks and agents whose SIP messages are logged for a while.
+        Watches = "watches",
     }
 );
 

@@ -133,12 +133,20 @@ pub struct EventLog {
 }
 
 /// The process's own log, on standard error.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Log {
     /// The most detailed level that is written.
     pub level: LogLevel,
     /// The format of its lines.
     pub format: LogFormat,
+    /// How many MiB of recent SIP messages are kept in memory, to be looked at; 0: none.
+    pub recent_sip_mb: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: LogLevel::default(), format: LogFormat::default(), recent_sip_mb: 8 }
+    }
 }
 
 /// The levels of the process's log; each includes those before.

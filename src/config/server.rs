@@ -10,8 +10,8 @@ use super::problem::{Kind, Report, Spot};
 use super::reader::{Section, Text, Value};
 use super::values;
 use super::{EventLog, Http, Log, LogFormat, LogLevel, Server};
-use crate::base::span;
 use crate::base::words::Transport;
+use crate::base::{ShardId, span};
 use crate::engine::settings::{Challenges, Limits, PhoneHeaders, Registration};
 use crate::media;
 use crate::net::ListenerSettings;
@@ -90,7 +90,7 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
 }
 
 fn shards(value: &Value<'_>) -> Option<u16> {
-    let shards: u16 = value.number(1..=1024)?;
+    let shards: u16 = value.number(1..=u64::from(ShardId::COUNT_MAX))?;
     if shards != 1 {
         value.bad(format!("{shards} shards are more than this version runs"), "write shards = 1, or leave it out");
     }
@@ -275,6 +275,7 @@ fn log(section: &Section<'_>) -> Log {
     Log {
         level: section.word("level", &levels).unwrap_or_default(),
         format: section.word("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]).unwrap_or_default(),
+        recent_sip_mb: section.number("recent_sip_mb", 0..=256).unwrap_or(Log::default().recent_sip_mb),
     }
 }
 

@@ -18,10 +18,10 @@ use crate::base::deadline::Deadlines;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, Time};
-use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Settings};
+use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Settings, Transmit};
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
-use crate::sip::stack::{ListenerName, Transmit};
+use crate::sip::stack::ListenerName;
 
 /// A phone of an agent's.
 #[derive(Clone, Debug)]
@@ -288,7 +288,7 @@ impl City {
 
     /// Sends what a phone has to say: over the connection that it has, or a new one from a passing port.
     fn send_from(&mut self, address: SocketAddr) {
-        while let Some(Transmit { bytes, .. }) = self.phones.get_mut(&address).and_then(Phone::poll) {
+        while let Some(bytes) = self.phones.get_mut(&address).and_then(Phone::poll) {
             let stream = self.phones.get(&address).is_some_and(|phone| phone.transport == Transport::Tcp);
             let connection = stream.then(|| {
                 self.network.find(|connection| connection.phone == address).unwrap_or_else(|| {
@@ -301,7 +301,7 @@ impl City {
     }
 
     /// Sends what the engine has to say: over the connection that it names, one to that address, or a new one.
-    fn send_from_server(&mut self, Transmit { flow, bytes }: Transmit) {
+    fn send_from_server(&mut self, Transmit { flow, bytes, .. }: Transmit) {
         if flow.transport == Transport::Udp {
             return self.network.send(self.now, Parcel { from: self.server, to: flow.remote, bytes, connection: None });
         }

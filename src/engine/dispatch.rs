@@ -37,8 +37,9 @@ impl Engine {
             }
             return;
         }
-        if self.sessions.handle_message(now, flow, &message) == Routed::New {
-            self.new_request(now, flow, &message);
+        match self.sessions.handle_message(now, flow, &message) {
+            Routed::Done(session) => self.heard = session,
+            Routed::New => self.new_request(now, flow, &message),
         }
         self.follow_sessions(now);
     }

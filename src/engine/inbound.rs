@@ -171,6 +171,7 @@ impl Engine {
             let counted = if why == NotAdmitted::Merged { Rejected::Loop } else { Rejected::Malformed };
             Refusal::new(why.status(), counted)
         })?;
+        self.heard = Some(session);
         let call_id = self.sessions.call_id(session).unwrap_or_default().into();
         let target = if let Begin::Lead(target) = admitted.begin { Some(*target) } else { None };
         let key = self.legs.next_key(&mut lend!(self, now));

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::Settings;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::base::AgentId;
 use crate::base::words::{BreakReason, Transport};
+use crate::base::{AgentId, ContactId};
+use crate::call::leg::Role;
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow};
-use crate::sip::stack::Transmit;
+use crate::sip::session::SessionId;
 
 /// What an agent, or somebody for the agent, wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +64,37 @@ pub enum Input<'a> {
     Drain,
     /// Every contact ends now.
     EndAll,
+}
+
+/// A leg, by what its contact's records call it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LegName {
+    /// The contact.
+    pub contact: ContactId,
+    /// Which of the contact's legs, from 1.
+    pub number: u32,
+    /// Who is at its other end.
+    pub role: Role,
+}
+
+/// Which call a message is part of, as far as the engine knows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PartOf {
+    /// The session: the same for each of its messages.
+    pub session: Option<SessionId>,
+    /// The session's leg, be it gone or not, unless the session has none.
+    pub leg: Option<LegName>,
+}
+
+/// A message to send. Retransmissions share its bytes.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// The flow that it is sent over.
+    pub flow: Flow,
+    /// The message.
+    pub bytes: Arc<[u8]>,
+    /// The call that it is part of.
+    pub part_of: PartOf,
 }
 
 /// One output.

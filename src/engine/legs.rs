@@ -4,6 +4,7 @@
 //! its session and its media thread; what its party's doings mean for a call is never decided here. One file a concern: `leg` is one party,
 //! `media` has ports and endpoints, `events` takes what sessions and media threads tell.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -14,10 +15,11 @@ use self::media::Endpoints;
 use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, NotRung, Rung, ToContact, ToLeg, Whom};
 use super::context::Context;
 use super::devices::{Devices, Phone};
+use super::io::LegName;
 use super::media_port::Feed;
 use super::sabotage::Rule;
 use super::settings::credentials;
-use crate::base::hash::Keyed;
+use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::words::Limit;
 use crate::base::{AgentId, EndpointId, TrunkId};
 use crate::call::leg::{LegState, Role};
@@ -57,11 +59,34 @@ pub(super) struct LegView {
     pub(super) ending: bool,
 }
 
+/// How many legs that are gone are still known by name.
+const GONE_MAX: usize = 1024;
+
+/// What legs were called that are gone, by their sessions: their last messages are told of them, too.
+struct Gone {
+    names: KeyedMap<SessionId, LegName>,
+    /// The oldest first.
+    order: VecDeque<SessionId>,
+}
+
+impl Gone {
+    fn add(&mut self, session: SessionId, name: LegName) {
+        self.names.insert(session, name);
+        self.order.push_back(session);
+        if self.order.len() > GONE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+    }
+}
+
 /// All legs of one shard.
 pub(super) struct Legs {
     legs: Slab<Leg>,
     /// By the index of the session.
     of_session: Vec<Option<LegKey>>,
+    gone: Gone,
     endpoints: Endpoints,
 }
 
@@ -97,7 +122,8 @@ fn find(legs: &mut Slab<Leg>, key: LegKey) -> Option<&mut Leg> {
 impl Legs {
     /// No leg, and no port to make one with.
     pub(super) fn new(keyed: Keyed) -> Self {
-        Legs { legs: Slab::new(), of_session: Vec::new(), endpoints: Endpoints::new(keyed) }
+        let gone = Gone { names: keyed.map(), order: VecDeque::new() };
+        Legs { legs: Slab::new(), of_session: Vec::new(), gone, endpoints: Endpoints::new(keyed) }
     }
 
     /// Whether there is no leg.
@@ -125,6 +151,12 @@ impl Legs {
     pub(super) fn with_session(&self, session: SessionId) -> Option<LegKey> {
         let key = (*self.of_session.get(session.index())?)?;
         get(&self.legs, key).filter(|leg| leg.session == session).map(|leg| leg.key)
+    }
+
+    /// What the leg is called whose session it is, or was not long ago.
+    pub(super) fn name(&self, session: SessionId) -> Option<LegName> {
+        let there = self.with_session(session).and_then(|key| get(&self.legs, key)).map(Leg::name);
+        there.or_else(|| self.gone.names.get(&session).copied())
     }
 
     /// The leg whose endpoint it is.
@@ -229,6 +261,7 @@ impl Legs {
         let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg that is gone") };
         leg.close_media(cx, &mut self.endpoints);
         leg.tell(cx, told);
+        self.gone.add(leg.session, leg.name());
         self.legs.remove(key.slot as usize);
     }
 }

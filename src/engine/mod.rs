@@ -17,7 +17,7 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
 use crate::sip::flow::ConnectionId;
-use crate::sip::session::{LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
+use crate::sip::session::{self, LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
 
@@ -42,7 +42,7 @@ pub mod settings;
 mod tests;
 
 pub use contacts::WAIT_PROMPTS;
-pub use io::{AgentCommand, Input, Output};
+pub use io::{AgentCommand, Input, LegName, Output, PartOf, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
@@ -165,6 +165,8 @@ pub struct Engine {
     at_work: Addressee,
     limits: Arc<LimitBoard>,
     taken_out: sabotage::TakenOut,
+    /// The session that the message at hand is part of.
+    heard: Option<SessionId>,
     /// A test has the next delivery of this name panic.
     #[cfg(test)]
     panic_at: Option<(String, sabotage::Moment)>,
@@ -221,6 +223,7 @@ impl Engine {
             at_work: Addressee::Nobody,
             limits,
             taken_out: sabotage::TakenOut::default(),
+            heard: None,
             #[cfg(test)]
             panic_at: None,
             #[cfg(test)]
@@ -237,9 +240,10 @@ impl Engine {
         engine
     }
 
-    /// Takes one input. Drain [`Engine::poll`] afterwards.
-    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+    /// Takes one input. Drain [`Engine::poll`] afterwards. Returns the call that the input is part of, if it is a message.
+    pub fn handle(&mut self, now: Time, input: Input<'_>) -> PartOf {
         self.at_work = Addressee::Nobody;
+        self.heard = None;
         match input {
             Input::Time => {}
             Input::Message { flow, bytes, age } => {
@@ -275,6 +279,7 @@ impl Engine {
             lend!(self, now).missing("the state that a command to a session is for");
         }
         used(self).note(&self.limits, &self.settings);
+        part_of(&self.legs, self.heard)
     }
 
     /// The next thing to do outside.
@@ -282,7 +287,8 @@ impl Engine {
         if let Some(output) = self.out.next_output() {
             return Some(output);
         }
-        self.sessions.poll_transmit().map(Output::Transmit)
+        let session::Transmit { flow, bytes, session } = self.sessions.poll_transmit()?;
+        Some(Output::Transmit(Transmit { flow, bytes, part_of: part_of(&self.legs, session) }))
     }
 
     /// When to call `handle` with [`Input::Time`] at the latest.
@@ -478,6 +484,11 @@ impl Engine {
 fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
     engine.desks.take_up(&mut lend!(engine, now), old);
     engine.out.0.tell_contacts(News::Rerouted);
+}
+
+/// The call that a message of this session is part of.
+fn part_of(legs: &Legs, session: Option<SessionId>) -> PartOf {
+    PartOf { session, leg: session.and_then(|session| legs.name(session)) }
 }
 
 /// How much is used of what is bounded.

@@ -119,7 +119,7 @@ impl Player<'_> {
         if call.dialog.is_some() {
             // The ACK was lost. (An answer of another fork would need a dialog of its own: servers of queues do not fork to callers.)
             let ack = call.ack.clone();
-            return ack.into_iter().for_each(|ack| self.stack.send(Flow::udp(CALLERS, self.plan.server), ack));
+            return ack.into_iter().for_each(|ack| self.stack.send(Flow::udp(CALLERS, self.plan.server), ack, None));
         }
         call.dialog = Dialog::from_response(message, 1).ok();
         let (gave_up, waited) = (call.state == State::Cancelled, self.now.since(call.began));

@@ -95,7 +95,7 @@ impl Player<'_> {
         let mut writer = self.stack.outside(&flow, (Method::Ack, dialog.request_uri()));
         dialog.write(&mut writer, Method::Ack, cseq);
         let ack: Arc<[u8]> = writer.finish(None).into();
-        self.stack.send(flow, ack.clone());
+        self.stack.send(flow, ack.clone(), None);
         Some(ack)
     }
 

@@ -255,7 +255,7 @@ impl<'p> Player<'p> {
             Routed::New => self.request(&flow, &message),
             Routed::Response { user, .. } => self.response(user, &message),
             Routed::Ack => self.acknowledged(&message),
-            Routed::Absorbed | Routed::Stray => {}
+            Routed::Absorbed(_) | Routed::Stray => {}
         }
     }
 

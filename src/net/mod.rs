@@ -13,6 +13,7 @@ use crate::sip::stack::ListenerName;
 
 pub mod clock;
 mod lag;
+pub mod recent;
 pub mod shard;
 mod stream;
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::lag::{CANARY_BYTES, Lag};
+use super::recent::{Found, Seen, Watches};
 use super::stream::{self, StreamInfo, WRITES_MAX};
 use super::{Listener, Listening};
 use crate::base::limits::LimitBoard;
-use crate::base::words::{Limit, Transport};
+use crate::base::words::{Direction, Limit, Transport};
 use crate::base::{AgentId, ContactId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::engine::{AgentCommand, Engine, Input, Output, Settings};
+use crate::engine::{AgentCommand, Engine, Input, Output, PartOf, Settings, Transmit};
 use crate::report::{Fact, FactKind};
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
-use crate::sip::stack::Transmit;
 
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
@@ -48,6 +49,10 @@ pub enum ToShard {
     Drain,
     /// Every contact ends now, and then the loop.
     EndAll,
+    /// The recent messages of a contact's calls are wanted. An answer that nobody takes is dropped.
+    Trace(ContactId, SyncSender<Found>),
+    /// Whose messages are to be logged, in place of what was said before.
+    Watch(Watches),
 }
 
 /// The bounds of a shard's sockets.
@@ -71,6 +76,12 @@ pub(super) enum FromStream {
 
 /// Receives the engine's outputs.
 pub trait Sink {
+    /// A message was received, or is sent.
+    fn message(&mut self, seen: &Seen<'_>);
+    /// The recent messages of a contact's calls.
+    fn recent(&self, contact: ContactId) -> Found;
+    /// Whose messages are to be logged from now on, in place of what was said before.
+    fn watch(&mut self, watches: Watches);
     /// Notes a fact. Called before the messages that show it outside are sent.
     fn fact(&mut self, fact: &Fact);
     /// Sends a command to a media thread.
@@ -215,17 +226,31 @@ impl<O: Sink> Shard<O> {
         }
     }
 
-    /// Gives the engine an input; a panic costs only the contact that it was about.
+    /// Gives the engine an input that is no message.
     fn handle(&mut self, input: Input<'_>) {
+        self.contained(input);
+    }
+
+    /// Gives the engine an input; a panic costs only the contact that it was about. Which call it was part of, if it was a message.
+    fn contained(&mut self, input: Input<'_>) -> PartOf {
         let now = self.clock.now();
         let engine = &mut self.engine;
-        if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
+        let handled = catch_unwind(AssertUnwindSafe(|| engine.handle(now, input)));
+        if handled.is_err() {
             let contained = catch_unwind(AssertUnwindSafe(|| engine.fault(now)));
             if self.sink.fault(now, contained.as_ref().ok().copied().flatten()) || contained.is_err() {
                 (self.draining, self.faulted) = (true, true);
                 let _ = catch_unwind(AssertUnwindSafe(|| engine.handle(now, Input::EndAll)));
             }
         }
+        handled.unwrap_or_default()
+    }
+
+    /// Gives the engine a message that has waited for so long.
+    fn receive(&mut self, flow: Flow, bytes: &[u8], age: Duration) {
+        let at = self.clock.now();
+        let part_of = self.contained(Input::Message { flow, bytes, age });
+        self.sink.message(&Seen { at, direction: Direction::In, flow: &flow, part_of, bytes });
     }
 
     /// Takes waiting datagrams; whether there may be more.
@@ -247,7 +272,7 @@ impl<O: Sink> Shard<O> {
                 continue;
             }
             let (flow, age) = (Flow::udp(datagrams.listener, remote), datagrams.lag.age(now));
-            self.handle(Input::Message { flow, bytes: &buffer[..length], age });
+            self.receive(flow, &buffer[..length], age);
         }
         let now = self.clock.now();
         let datagrams = &mut self.datagrams[index];
@@ -284,6 +309,10 @@ impl<O: Sink> Shard<O> {
                 self.draining = true;
                 self.handle(Input::EndAll);
             }
+            ToShard::Trace(contact, asker) => {
+                let _ = asker.try_send(self.sink.recent(contact));
+            }
+            ToShard::Watch(watches) => self.sink.watch(watches),
         }
     }
 
@@ -301,7 +330,7 @@ impl<O: Sink> Shard<O> {
                 let (listener, remote, connection) = (info.listener, info.remote, Some(info.id));
                 let flow = Flow { transport: Transport::Tcp, listener, remote, connection };
                 let age = self.clock.now().since(read_at);
-                self.handle(Input::Message { flow, bytes: &bytes, age });
+                self.receive(flow, &bytes, age);
             }
             FromStream::Closed(info) => {
                 match self.streams.writers.get(&info.id) {
@@ -352,7 +381,8 @@ impl<O: Sink> Shard<O> {
         }
     }
 
-    fn transmit(&mut self, Transmit { flow, bytes }: Transmit) {
+    fn transmit(&mut self, Transmit { flow, bytes, part_of }: Transmit) {
+        self.sink.message(&Seen { at: self.clock.now(), direction: Direction::Out, flow: &flow, part_of, bytes: &bytes });
         if flow.transport == Transport::Udp {
             if let Some(datagrams) = self.datagrams.iter().find(|datagrams| datagrams.listener == flow.listener) {
                 // What the kernel does not take now is lost like a datagram on the way: transactions send again.

@@ -11,6 +11,11 @@ use crate::sip::stack::ListenerName;
 struct Nothing;
 
 impl Sink for Nothing {
+    fn message(&mut self, _seen: &Seen<'_>) {}
+    fn recent(&self, _contact: ContactId) -> Found {
+        Found::default()
+    }
+    fn watch(&mut self, _watches: Watches) {}
     fn fact(&mut self, _fact: &Fact) {}
     fn media(&mut self, _thread: MediaThread, _command: MediaCommand) {}
     fn flush(&mut self) {}

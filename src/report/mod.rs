@@ -3,7 +3,7 @@
 //!
 //! A [`Fact`] with [`Names`] is an [`Event`], which is a line of the event log. [`fact`] lists them all, and says how to
 //! add one. [`encode`] writes their lines, and [`decode`] reads them. [`CdrBuilder`] builds contact records of events, [`replay`] collects what a simulation plays
-//! again, and [`why`] explains a contact's wait.
+//! again, and [`why`] explains a contact's wait. [`mod@trace`] draws its SIP.
 
 pub mod bound;
 pub mod cdr_builder;
@@ -17,6 +17,7 @@ pub mod family;
 pub mod names;
 pub mod replay;
 mod scan;
+pub mod trace;
 mod value;
 pub mod why;
 
@@ -26,4 +27,5 @@ pub use contact::ContactRecord;
 pub use event::{Event, What};
 pub use fact::{EventKind, Fact, FactKind, FactOf, Next};
 pub use names::Names;
+pub use trace::{Trace, TracedMessage};
 pub use why::{Answer, Why};

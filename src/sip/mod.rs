@@ -3,6 +3,7 @@
 //! The wire: [`message`] reads a received buffer without copying it, [`mod@write`] writes one, [`framer`] cuts a stream into messages by the
 //! reader's own rule. [`digest`] proves who somebody is. All of it is pure: no socket, clock or ambient randomness.
 
+pub mod blank;
 mod check;
 pub mod dialog;
 pub mod digest;

@@ -18,6 +18,9 @@ use crate::base::ContactId;
 use crate::base::limits::LimitBoard;
 
 mod gate;
+mod trace;
+
+pub use trace::{Traced, Watch, WatchOutcome, Watching};
 
 use gate::{CONNECTIONS_MAX, Gate};
 
@@ -122,6 +125,14 @@ pub trait Backend: Send + Sync + 'static {
     fn queues(&self) -> Vec<QueueStatus>;
     /// Why the contact waited. It reads files, and is called where that holds up nobody.
     fn ledger(&self, contact: ContactId) -> Ledger;
+    /// The recent SIP of a contact. It waits for signalling, and is called where that holds up nobody.
+    fn trace(&self, contact: ContactId) -> Traced;
+    /// Has the messages of somebody logged for so many seconds.
+    fn watch(&self, watch: Watch, seconds: u32) -> WatchOutcome;
+    /// Whose messages are logged.
+    fn watches(&self) -> Vec<Watching>;
+    /// Nobody is watched any more, but for contacts that are up. False if too many commands wait already.
+    fn end_watches(&self) -> bool;
     /// Asks for another state of an agent.
     fn set_agent(&self, name: &str, wanted: WantedState) -> Accepted;
 }
@@ -142,6 +153,8 @@ pub fn router<B: Backend>(backend: B, token: Option<Arc<str>>) -> Router {
         .route("/api/v1/agents/{name}/state", post(set_agent::<B>))
         .route("/api/v1/queues", get(queues::<B>))
         .route("/api/v1/contacts/{id}/ledger", get(ledger::<B>))
+        .route("/api/v1/contacts/{id}/trace", get(trace::trace::<B>))
+        .route("/api/v1/watches", get(trace::watches::<B>).post(trace::watch::<B>).delete(trace::end_watches::<B>))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing at this path.") })
         .with_state(shared)
 }
@@ -196,10 +209,7 @@ async fn set_agent<B: Backend>(
     body: String,
 ) -> Response {
     if !authorised(shared.token.as_deref(), &headers) {
-        return problem(
-            StatusCode::UNAUTHORIZED,
-            "Send the token of [http] in the configuration as `Authorization: Bearer TOKEN`.",
-        );
+        return unauthorised();
     }
     let change: StateChange = match serde_json::from_str(&body) {
         Ok(change) => change,
@@ -220,6 +230,10 @@ fn authorised(token: Option<&str>, headers: &HeaderMap) -> bool {
     let (Some(token), Some(given)) = (token, given) else { return false };
     // Every byte is compared, whatever the first difference.
     token.len() == given.len() && token.bytes().zip(given.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+}
+
+fn unauthorised() -> Response {
+    problem(StatusCode::UNAUTHORIZED, "Send the token of [http] in the configuration as `Authorization: Bearer TOKEN`.")
 }
 
 fn problem(status: StatusCode, detail: &str) -> Response {

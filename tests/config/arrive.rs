@@ -38,7 +38,7 @@ fn what_is_written_arrives() {
     assert_eq!(server.events.directory.as_deref(), Some(Path::new("events")));
     assert_eq!((server.events.rotate_mb, server.events.sync_every), (32, Duration::from_millis(500)));
     assert_eq!(server.store.as_deref(), Some(Path::new("/var/lib/city.db")));
-    assert_eq!((server.log.level, server.log.format), (LogLevel::Debug, LogFormat::Json));
+    assert_eq!((server.log.level, server.log.format, server.log.recent_sip_mb), (LogLevel::Debug, LogFormat::Json, 16));
 
     assert_eq!((settings.version, settings.realm(), &*settings.default_prompts), (1, "city.example", "ko"));
     assert_eq!((settings.limits.contacts, settings.limits.emergency_contacts), (5000, 50));

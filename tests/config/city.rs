@@ -29,6 +29,7 @@ file = "/var/lib/city.db"
 [log]
 level = "debug"
 format = "json"
+recent_sip_mb = 16
 
 [limits]
 contacts = 5000

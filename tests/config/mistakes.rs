@@ -68,7 +68,7 @@ const MISTAKES: &[Mistake] = &[
         "readable directory",
     ),
     // Names.
-    ("name = \"works\"", "name = \"hall\"", Error, Duplicate, "agency.hall.name", "called \"hall\" already, at line 57"),
+    ("name = \"works\"", "name = \"hall\"", Error, Duplicate, "agency.hall.name", "called \"hall\" already, at line 58"),
     ("name = \"works\"", "name = \"the works\"", Error, BadValue, "agency.\"the works\".name", "letters, digits"),
     ("[[agency]]\nname = \"works\"", "[[agency]]", Error, Missing, "agency[1].name", "add name ="),
     ("[[skill]]\nname = \"tax\"", "[[skill]]\nname = \"korean\"", Error, Duplicate, "skill.korean.name", "already"),

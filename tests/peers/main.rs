@@ -13,4 +13,5 @@ mod menu;
 mod phones;
 mod prometheus;
 mod softphones;
+mod trace;
 mod trunks;

@@ -99,7 +99,7 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(ack) = call.ack.clone() {
             let flow = self.flow();
-            return self.stack.send(flow, ack);
+            return self.stack.send(flow, ack, None);
         }
         call.dialog = Dialog::from_response(message, call.cseq).ok();
         let (given_up, cseq) = (call.given_up, call.cseq);
@@ -137,7 +137,7 @@ impl Phone {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| first && call.ack.is_none()) {
             call.ack = Some(ack.clone());
         }
-        self.stack.send(flow, ack);
+        self.stack.send(flow, ack, None);
     }
 
     fn within(

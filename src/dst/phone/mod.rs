@@ -17,7 +17,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 use crate::sip::message::Message;
 use crate::sip::method::Method;
-use crate::sip::stack::{ClientTx, ListenerName, Routed, ServerTx, Stack, Transmit, TxEvent};
+use crate::sip::stack::{ClientTx, ListenerName, Routed, ServerTx, Stack, TxEvent};
 
 mod answering;
 mod calling;
@@ -90,7 +90,7 @@ pub struct Phone {
     seed: Seed,
     /// Gone: hears and says nothing until then.
     deaf: bool,
-    out: VecDeque<Transmit>,
+    out: VecDeque<Arc<[u8]>>,
 }
 
 impl Phone {
@@ -164,9 +164,9 @@ impl Phone {
     }
 
     /// The next message to send.
-    pub fn poll(&mut self) -> Option<Transmit> {
+    pub fn poll(&mut self) -> Option<Arc<[u8]>> {
         while let Some(transmit) = self.stack.poll_transmit() {
-            self.out.push_back(transmit);
+            self.out.push_back(transmit.bytes);
         }
         if self.deaf {
             self.out.clear();
@@ -327,7 +327,7 @@ impl Phone {
                     self.stack.acknowledged(now, tx);
                 }
             }
-            Routed::Absorbed | Routed::Stray => {}
+            Routed::Absorbed(_) | Routed::Stray => {}
         }
     }
 

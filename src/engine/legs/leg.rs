@@ -9,6 +9,7 @@ use crate::base::{Codec, EndpointId};
 use crate::call::leg::{LegState, Role};
 use crate::engine::between::{ContactRef, LegEvent, LegKey, ToContact, ToLeg};
 use crate::engine::context::Context;
+use crate::engine::io::LegName;
 use crate::engine::media_port::{Feed, MediaStats, MediaThread, SourceRule};
 use crate::engine::sabotage::Rule;
 use crate::sdp::{self, Agreement, Codecs, Description};
@@ -120,6 +121,11 @@ impl Leg {
             heard_early,
             asked: Asked::No,
         }
+    }
+
+    /// What records call it.
+    pub(super) const fn name(&self) -> LegName {
+        LegName { contact: self.contact.id, number: self.number, role: self.role }
     }
 
     /// The codec in use.

@@ -1,13 +1,13 @@
 //! A house for tests: an engine, a clock, media that does as it is told, and parties who speak SIP by hand.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
-use super::super::{AgentCommand, Engine, Input, Output, Parts, Settings};
+use super::super::{AgentCommand, Engine, Input, Output, PartOf, Parts, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
@@ -15,7 +15,7 @@ use crate::acd::queue::tests::plain as plain_queue;
 use crate::acd::routing_table::{AgentProfile, Directory, RoutingTable};
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{AgentId, EndpointId, PoolId, QueueId, SkillId, Time};
+use crate::base::{AgentId, ContactId, EndpointId, PoolId, QueueId, SkillId, Time};
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, NumberTarget, Prefix, TrunkRules};
 use crate::report::{Fact, FactKind};
@@ -67,6 +67,42 @@ impl Sent {
     }
 }
 
+/// Checks which call the engine takes each message for: the leg with the message's Call-ID.
+#[derive(Default)]
+struct Traced {
+    /// The contact and the number of the leg, and whether it has ended.
+    legs: BTreeMap<Arc<str>, (ContactId, u32, bool)>,
+}
+
+impl Traced {
+    fn fact(&mut self, fact: &Fact) {
+        let contact = fact.contact.unwrap_or(ContactId(0));
+        match &fact.kind {
+            FactKind::LegBegan { leg, call_id, .. } => {
+                self.legs.insert(call_id.clone(), (contact, *leg, false));
+            }
+            FactKind::LegEnded { leg, .. } => {
+                let its = self.legs.values_mut().filter(|(of, number, _)| (*of, *number) == (contact, *leg));
+                its.for_each(|(.., ended)| *ended = true);
+            }
+            _ => {}
+        }
+    }
+
+    fn message(&self, bytes: &[u8], part_of: PartOf) {
+        let Ok(message) = Message::read(bytes) else { return };
+        let known = message.call_id().ok().and_then(|call_id| self.legs.get(str::from_utf8(call_id).ok()?));
+        // An answer that keeps nothing of its request is part of no call.
+        let stateless = message.status().is_some_and(|status| matches!(status, 481 | 482));
+        let text = String::from_utf8_lossy(bytes);
+        match (known, part_of.leg) {
+            (Some((contact, number, _)), Some(leg)) => assert_eq!((leg.contact, leg.number), (*contact, *number), "{text}"),
+            (Some((.., ended)), None) => assert!(*ended || stateless, "part of {part_of:?}: {text}"),
+            (None, leg) => assert_eq!(leg, None, "{text}"),
+        }
+    }
+}
+
 pub(super) struct House {
     pub(super) engine: Engine,
     pub(super) now: Time,
@@ -75,6 +111,7 @@ pub(super) struct House {
     pub(super) feeds: Vec<(EndpointId, Feed)>,
     pub(super) open: Vec<EndpointId>,
     next_port: u16,
+    traced: Traced,
     /// How old input is as it is taken up.
     pub(super) age: Duration,
 }
@@ -153,6 +190,7 @@ impl House {
             feeds: Vec::new(),
             open: Vec::new(),
             next_port: 20000,
+            traced: Traced::default(),
             age: Duration::ZERO,
         };
         house.lease(20);
@@ -174,8 +212,14 @@ impl House {
         let mut events = Vec::new();
         while let Some(output) = self.engine.poll() {
             match output {
-                Output::Transmit(transmit) => self.sent.push_back(Sent { to: transmit.flow.remote, bytes: transmit.bytes }),
-                Output::Fact(fact) => self.facts.push(fact),
+                Output::Transmit(transmit) => {
+                    self.traced.message(&transmit.bytes, transmit.part_of);
+                    self.sent.push_back(Sent { to: transmit.flow.remote, bytes: transmit.bytes });
+                }
+                Output::Fact(fact) => {
+                    self.traced.fact(&fact);
+                    self.facts.push(fact);
+                }
                 Output::Media(_, MediaCommand::Open { endpoint, .. }) => self.open.push(endpoint),
                 Output::Media(_, MediaCommand::Feed { endpoint, feed }) => {
                     assert!(self.open.contains(&endpoint), "only open endpoints are fed");
@@ -221,7 +265,9 @@ impl House {
     /// A datagram from `from`.
     pub(super) fn from(&mut self, from: &str, text: &str) {
         let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
-        self.input(Input::Message { flow, bytes: text.as_bytes(), age: self.age });
+        let part_of = self.engine.handle(self.now, Input::Message { flow, bytes: text.as_bytes(), age: self.age });
+        self.drain();
+        self.traced.message(text.as_bytes(), part_of);
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

@@ -103,7 +103,7 @@ pub(super) fn end_up(sessions: &mut Sessions, now: Time, id: SessionId, wait: bo
         _ => None,
     };
     if let Some(session) = find(&mut sessions.slab, id) {
-        session.state = State::Ending(Ending { dialog, ack, bye_after });
+        session.state = State::Ending(Ending { dialog, ack, bye_after, fork_of: None });
     }
     if bye_after.is_none() {
         send_bye(sessions, now, id, Proved::default());

@@ -83,6 +83,7 @@ pub(super) fn new_call_id(shard: u16, seed: &mut Seed) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ShardId;
 
     #[test]
     fn a_tag_names_its_session_and_no_other_shard_takes_it() {
@@ -93,7 +94,9 @@ mod tests {
         for foreign in ["", "1", "-", "1fabc", "1fabc-1234", "1f-00001234", "1fxyz-00001234", "é1-00001234"] {
             assert_eq!(SessionId::from_tag(0x1f, foreign), None, "{foreign}");
         }
+        let last = SessionId::new(ShardId::COUNT_MAX - 1, 5, 7);
+        assert_eq!(SessionId::from_tag(ShardId::COUNT_MAX - 1, &last.tag()), Some(last));
         assert_eq!(&*SessionId::new(1, 0, 0).tag(), "010-00000000");
-        assert_eq!(&*SessionId::new(u16::MAX, u32::MAX, u32::MAX).tag(), "ffffffffffff-ffffffff");
+        assert_eq!(&*SessionId::new(ShardId::COUNT_MAX - 1, u32::MAX, u32::MAX).tag(), "ffffffffff-ffffffff");
     }
 }

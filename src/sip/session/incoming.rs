@@ -9,7 +9,7 @@ use super::proof::{Login, Proved, Prover};
 use super::state::{Accepted, Ending, Incoming, Negotiation, Session, Side, State, Up};
 use super::way::{ContactUri, Way};
 use super::{
-    Flow, GoneWhy, Message, Routed, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, ending, find, headers,
+    Flow, GoneWhy, Message, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, ending, find, headers, hears,
     offers, tell, vacant, within,
 };
 use crate::sip::dialog::Dialog;
@@ -99,12 +99,15 @@ fn call_key(sessions: &Sessions, message: &Message<'_>) -> Option<u128> {
 }
 
 /// CANCEL (RFC 3261 9.2): answered 200 if its INVITE is known, whatever has become of that. The INVITE is answered 487 if it still can be.
-pub(super) fn cancelled(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
-    let Some((invite, user)) = sessions.stack.invite_of(message, flow) else { return Routed::New };
+/// Whether the INVITE is unknown.
+pub(super) fn cancelled(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> bool {
+    let Some((invite, user)) = sessions.stack.invite_of(message, flow) else { return true };
     let session = match user {
         Some(TxUser::Session(id, what, _)) => Some((id, what)),
         _ => None,
     };
+    let part_of = user.and_then(|user| user.session(sessions));
+    hears(sessions, part_of);
     if let Some(tx) = sessions.stack.begin(now, flow, message, None) {
         let tag = session.map(|(id, _)| id.tag());
         sessions.stack.respond(now, tx, 200, tag.as_deref(), None, |_| {});
@@ -116,7 +119,7 @@ pub(super) fn cancelled(sessions: &mut Sessions, now: Time, flow: &Flow, message
             None => {}
         }
     }
-    Routed::Done
+    false
 }
 
 /// The caller gives up before our final answer, by CANCEL or by a BYE in the early dialog (RFC 3261 15): 487.
@@ -145,6 +148,7 @@ pub(super) fn final_answer(sessions: &mut Sessions, now: Time, id: SessionId, st
 /// An ACK to a 2xx of ours (RFC 3261 13.3.1.4).
 pub(super) fn acknowledged(sessions: &mut Sessions, now: Time, message: &Message<'_>) {
     let (Some(id), Ok(cseq)) = (within::session_of(sessions, message), message.cseq()) else { return };
+    hears(sessions, Some(id));
     let Some(session) = find(&mut sessions.slab, id) else { return };
     match &mut session.state {
         State::Up(up) => {

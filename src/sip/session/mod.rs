@@ -28,7 +28,7 @@ use super::flow::{ConnectionId, Flow};
 use super::message::Message;
 use super::method::Method;
 use super::stack::counts::{Rejected, SipCounts};
-use super::stack::{self, ClientTx, ListenerName, Stack, TimerReason, Transmit, TxEvent};
+use super::stack::{self, ClientTx, ListenerName, Stack, TimerReason, TxEvent};
 use crate::base::Time;
 use crate::base::deadline::Deadlines;
 use crate::base::hash::{Keyed, KeyedMap};
@@ -62,10 +62,21 @@ pub use way::{ContactUri, Listeners};
 /// What became of a received message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Routed {
-    /// It was dealt with.
-    Done,
+    /// It was dealt with. The session that it was part of, if of any.
+    Done(Option<SessionId>),
     /// A request that belongs to no session: to be admitted, answered or dropped. A CANCEL among them is for an INVITE that is unknown.
     New,
+}
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// The flow that it is sent over.
+    pub flow: Flow,
+    /// The message. Retransmissions share its bytes.
+    pub bytes: Arc<[u8]>,
+    /// The session that it is part of, or was.
+    pub session: Option<SessionId>,
 }
 
 /// How much a machine holds.
@@ -110,6 +121,18 @@ enum TxUser {
     Session(SessionId, Use, Proved),
     /// A request's outside of any session.
     Lone(LoneId),
+    /// Nobody's that would be told of it: it is only known which session it is part of.
+    Concerned(SessionId),
+}
+
+impl TxUser {
+    /// The session that a message of this transaction is part of. A fork that is hung up is part of the one whose call it answered.
+    fn session(self, sessions: &Sessions) -> Option<SessionId> {
+        match self {
+            TxUser::Session(id, ..) | TxUser::Concerned(id) => Some(get(sessions, id).and_then(Session::fork_of).unwrap_or(id)),
+            TxUser::Lone(_) => None,
+        }
+    }
 }
 
 /// What a session's transaction is for.
@@ -141,6 +164,8 @@ pub struct Sessions {
     seed: Seed,
     counts: Arc<SipCounts>,
     misused: u64,
+    /// The session that the message at hand is part of.
+    heard: Option<SessionId>,
 }
 
 /// One session, to be commanded. Every command is quiet where the session is over already.
@@ -177,19 +202,26 @@ impl Sessions {
             seed,
             counts,
             misused: 0,
+            heard: None,
         }
     }
 
     /// Takes a well-formed message that came by `flow`.
     pub fn handle_message(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
+        hears(self, None);
+        let mut is_new = false;
         match self.stack.route(now, flow, message) {
-            stack::Routed::Absorbed => {}
+            stack::Routed::Absorbed(user) => self.heard = user.and_then(|user| user.session(self)),
             stack::Routed::Stray => self.counts.reject(Rejected::StrayResponse),
             stack::Routed::Ack => incoming::acknowledged(self, now, message),
-            stack::Routed::Response { tx, user } => response(self, now, flow, (tx, user), message),
-            stack::Routed::New => return request(self, now, flow, message),
+            stack::Routed::Response { tx, user } => {
+                self.heard = user.session(self);
+                response(self, now, flow, (tx, user), message);
+            }
+            stack::Routed::New => is_new = request(self, now, flow, message),
         }
-        Routed::Done
+        self.stack.concern(None);
+        if is_new { Routed::New } else { Routed::Done(self.heard) }
     }
 
     /// Fires whatever is due.
@@ -219,7 +251,8 @@ impl Sessions {
 
     /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.stack.poll_transmit()
+        let stack::Transmit { flow, bytes, user } = self.stack.poll_transmit()?;
+        Some(Transmit { flow, bytes, session: user.and_then(|user| user.session(self)) })
     }
 
     /// A connection is gone, or none could be had to `remote`: whatever depended on it fails.
@@ -272,16 +305,23 @@ impl Sessions {
     }
 }
 
-fn request(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> Routed {
-    let Some(method) = message.method() else { return Routed::Done };
+/// Notes which session the message at hand is part of. The answers to it are, too.
+fn hears(sessions: &mut Sessions, id: Option<SessionId>) {
+    sessions.heard = id;
+    sessions.stack.concern(id.map(TxUser::Concerned));
+}
+
+/// A request that no transaction knows. Whether it belongs to no session.
+fn request(sessions: &mut Sessions, now: Time, flow: &Flow, message: &Message<'_>) -> bool {
+    let Some(method) = message.method() else { return false };
     if method == Method::Cancel {
         return incoming::cancelled(sessions, now, flow, message);
     }
     if message.to().ok().and_then(|to| to.tag()).is_none() {
-        return Routed::New;
+        return true;
     }
     within::request_within(sessions, now, flow, message, method);
-    Routed::Done
+    false
 }
 
 fn get(sessions: &Sessions, id: SessionId) -> Option<&Session> {
@@ -311,10 +351,11 @@ fn response(sessions: &mut Sessions, now: Time, flow: &Flow, (tx, user): (Client
     let status = message.status().unwrap_or(0);
     let (id, what, proved) = match user {
         TxUser::Lone(id) => return sessions.lone_events.push_back((id, LoneEvent::Answered(status))),
+        TxUser::Concerned(_) => return,
         TxUser::Session(id, what, proved) => (id, what, proved),
     };
     if get(sessions, id).is_none() {
-        return outgoing::answered_too_late(sessions, now, flow, what, message);
+        return outgoing::answered_too_late(sessions, now, id, flow, what, message);
     }
     match what {
         Use::Invite => outgoing::invite_answered(sessions, now, id, message, proved),
@@ -335,7 +376,7 @@ fn told(sessions: &mut Sessions, now: Time) {
             TxEvent::Unacknowledged { user } => (user, None),
         };
         match (user, by) {
-            (TxUser::Session(_, Use::Report, _), _) => {}
+            (TxUser::Session(_, Use::Report, _) | TxUser::Concerned(_), _) => {}
             (TxUser::Lone(id), _) => sessions.lone_events.push_back((id, LoneEvent::Unanswered)),
             (TxUser::Session(id, ..), None) => ending::never_acknowledged(sessions, now, id),
             (TxUser::Session(id, Use::Invite, _), Some(by)) => outgoing::invite_unanswered(sessions, id, by),

@@ -103,7 +103,7 @@ fn accepted_by_them(sessions: &mut Sessions, now: Time, id: SessionId, message: 
     };
     let (cseq, cancelled, credentials) = (out.cseq, out.cancelled, std::mem::take(&mut out.credentials));
     if cancelled {
-        session.state = State::Ending(Ending { dialog, ack: None, bye_after: None });
+        session.state = State::Ending(Ending { dialog, ack: None, bye_after: None, fork_of: None });
     } else {
         session.state = State::Up(Up::new(dialog, Accepted::Acknowledged));
     }
@@ -125,12 +125,19 @@ fn accepted_once_more(sessions: &mut Sessions, now: Time, id: SessionId, message
     }
     let credentials = session.state.ack().map(|ack| ack.credentials.clone()).unwrap_or_default();
     let (way, prover) = (session.way, session.prover.as_ref().map(|prover| prover.afresh()));
-    end_fork(sessions, now, (way, prover), message, credentials);
+    end_fork(sessions, now, id, (way, prover), message, credentials);
 }
 
 /// A 2xx to an INVITE of a session that is over. One that began a session would make a call that nobody knows of: it is hung up. The
 /// dialog of the others was hung up already.
-pub(super) fn answered_too_late(sessions: &mut Sessions, now: Time, flow: &Flow, what: Use, message: &Message<'_>) {
+pub(super) fn answered_too_late(
+    sessions: &mut Sessions,
+    now: Time,
+    id: SessionId,
+    flow: &Flow,
+    what: Use,
+    message: &Message<'_>,
+) {
     let success = message.status().is_some_and(|status| (200..300).contains(&status));
     let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
     if !success || !invite {
@@ -139,10 +146,10 @@ pub(super) fn answered_too_late(sessions: &mut Sessions, now: Time, flow: &Flow,
     // It is answered where it came from: what was known of the way is gone.
     let way = Way { flow: *flow, behind_nat: true };
     if what == Use::Invite {
-        end_fork(sessions, now, (way, None), message, Written::default());
+        end_fork(sessions, now, id, (way, None), message, Written::default());
     } else if let (Ok(cseq), Ok(dialog)) = (message.cseq(), Dialog::from_response(message, 0)) {
         let bytes = write_ack(&mut sessions.stack, flow, &dialog, cseq.number, &Written::default());
-        sessions.stack.send(*flow, bytes);
+        sessions.stack.send(*flow, bytes, Some(TxUser::Concerned(id)));
     }
 }
 
@@ -152,7 +159,7 @@ pub(super) fn acknowledge(sessions: &mut Sessions, id: SessionId, cseq: u32, cre
     let Some(dialog) = session.state.dialog() else { return };
     let flow = session.way.to(dialog.next_hop(), &sessions.stack);
     let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &credentials);
-    sessions.stack.send(flow, bytes.clone());
+    sessions.stack.send(flow, bytes.clone(), Some(TxUser::Concerned(id)));
     let ack = Some(Ack { cseq, flow, bytes, credentials });
     match &mut session.state {
         State::Up(up) => up.ack = ack,
@@ -165,14 +172,14 @@ pub(super) fn acknowledge(sessions: &mut Sessions, id: SessionId, cseq: u32, cre
 pub(super) fn acknowledge_again(sessions: &mut Sessions, id: SessionId, cseq: u32) {
     let Some(session) = find(&mut sessions.slab, id) else { return };
     if let Some(ack) = session.state.ack().filter(|ack| ack.cseq == cseq) {
-        return sessions.stack.send(ack.flow, ack.bytes.clone());
+        return sessions.stack.send(ack.flow, ack.bytes.clone(), Some(TxUser::Concerned(id)));
     }
     // An old one, overtaken by the 2xx to a later INVITE, whose credentials are the newest that there are.
     let Some(dialog) = session.state.dialog() else { return };
     let flow = session.way.to(dialog.next_hop(), &sessions.stack);
     let credentials = session.state.ack().map(|ack| ack.credentials.clone()).unwrap_or_default();
     let bytes = write_ack(&mut sessions.stack, &flow, dialog, cseq, &credentials);
-    sessions.stack.send(flow, bytes);
+    sessions.stack.send(flow, bytes, Some(TxUser::Concerned(id)));
 }
 
 /// No final answer to the INVITE came, and none will.
@@ -192,6 +199,7 @@ fn call_failed(sessions: &mut Sessions, id: SessionId, status: u16, by: FailedBy
 fn end_fork(
     sessions: &mut Sessions,
     now: Time,
+    fork_of: SessionId,
     (way, prover): (Way, Option<Box<Prover>>),
     message: &Message<'_>,
     credentials: Written,
@@ -199,7 +207,7 @@ fn end_fork(
     let Ok(cseq) = message.cseq() else { return };
     let Ok(dialog) = Dialog::from_response(message, cseq.number) else { return };
     let id = vacant(sessions);
-    let state = State::Ending(Ending { dialog, ack: None, bye_after: None });
+    let state = State::Ending(Ending { dialog, ack: None, bye_after: None, fork_of: Some(fork_of) });
     sessions.slab.insert(Session { id, side: Side::Ours, way, prover, unowned: true, state });
     acknowledge(sessions, id, cseq.number, credentials);
     ending::send_bye(sessions, now, id, Proved::default());

@@ -35,6 +35,13 @@ pub(super) struct Session {
     pub(super) state: State,
 }
 
+impl Session {
+    /// The session whose call this one has answered as a fork that nobody wants.
+    pub(super) const fn fork_of(&self) -> Option<SessionId> {
+        if let State::Ending(ending) = &self.state { ending.fork_of } else { None }
+    }
+}
+
 /// Who began the session, and so made its Call-ID (RFC 3261 14.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Side {
@@ -185,6 +192,8 @@ pub(super) struct Ending {
     pub(super) ack: Option<Ack>,
     /// The 2xx of ours whose ACK our BYE waits for, and that ACK's number (RFC 3261 15). `None` once the BYE is sent.
     pub(super) bye_after: Option<(ServerTx, u32)>,
+    /// Of a fork that nobody wants: the session whose call it has answered.
+    pub(super) fork_of: Option<SessionId>,
 }
 
 impl State {

@@ -9,7 +9,7 @@ use super::state::{Session, State};
 use super::way::ContactUri;
 use super::{
     Flow, Message, Method, Rejected, SessionEvent, SessionId, SessionMut, Sessions, Time, TxUser, Use, ending, find, get,
-    headers, misuse, offers, proof, tell,
+    headers, hears, misuse, offers, proof, tell,
 };
 use crate::sip::dialog::Order;
 use crate::sip::name::Name;
@@ -36,6 +36,7 @@ pub(super) fn request_within(sessions: &mut Sessions, now: Time, flow: &Flow, me
         sessions.counts.reject(Rejected::NoDialog);
         return sessions.stack.reply_stateless(flow, message, 481, |_| {});
     };
+    hears(sessions, Some(id));
     let Ok(cseq) = message.cseq() else { return };
     let Some(tx) = sessions.stack.begin(now, flow, message, None) else { return };
     let Some(session) = find(&mut sessions.slab, id) else { return };

@@ -164,7 +164,7 @@ impl<U: Copy> Stack<U> {
         if wanted && class == Class::Provisional {
             self.send_cancel(now, slot);
         }
-        if tell && !is_cancel { Routed::Response { tx, user } } else { Routed::Absorbed }
+        if tell && !is_cancel { Routed::Response { tx, user } } else { Routed::Absorbed(Some(user)) }
     }
 
     /// The client transaction that the response's topmost Via names, if the random part of the branch and the method agree.
@@ -213,13 +213,13 @@ impl<U: Copy> Stack<U> {
                         if std::mem::replace(&mut client.sent, true) {
                             self.counts.retransmission(Direction::Out);
                         }
-                        self.transmits.push_back(Transmit { flow: client.flow, bytes });
+                        self.transmits.push_back(Transmit { flow: client.flow, bytes, user: Some(client.user) });
                     }
                 }
                 Action::SendAck => {
                     if let Some(bytes) = client.ack.clone() {
                         self.counts.request(Direction::Out, Method::Ack, client.flow.transport);
-                        self.transmits.push_back(Transmit { flow: client.flow, bytes });
+                        self.transmits.push_back(Transmit { flow: client.flow, bytes, user: Some(client.user) });
                     }
                 }
                 Action::TellTimeout if !client.is_cancel => self.events.push_back(TxEvent::Timeout { user: client.user }),

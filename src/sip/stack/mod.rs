@@ -60,11 +60,13 @@ impl ListenerName {
 
 /// A message to send. Retransmissions share its bytes.
 #[derive(Clone, Debug)]
-pub struct Transmit {
+pub struct Transmit<U> {
     /// The flow that it is sent over.
     pub flow: Flow,
     /// The message.
     pub bytes: Arc<[u8]>,
+    /// Whose it is, if anybody's.
+    pub user: Option<U>,
 }
 
 /// A client transaction. One that is over refers to nothing, for ever.
@@ -84,8 +86,8 @@ pub struct ServerTx {
 /// What a received message is to the transaction layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Routed<U> {
-    /// Dealt with: a retransmission, an ACK to a rejection, a repeated answer.
-    Absorbed,
+    /// Dealt with: a retransmission, an ACK to a rejection, a repeated answer. With the user of its transaction, if there is one.
+    Absorbed(Option<U>),
     /// A request that no transaction knows: to be begun, answered statelessly, or dropped.
     New,
     /// An ACK to a 2xx, for its dialog.
@@ -163,12 +165,14 @@ pub struct Stack<U> {
     over_connections: KeyedMap<Over, BTreeSet<(Side, u32)>>,
     keyed: Keyed,
     deadlines: Deadlines<TimerReason>,
-    transmits: VecDeque<Transmit>,
+    transmits: VecDeque<Transmit<U>>,
     events: VecDeque<TxEvent<U>>,
     seed: Seed,
     serial: u64,
     shard: u16,
     counts: Arc<SipCounts>,
+    /// Whose the requests are that are begun now.
+    concerned: Option<U>,
 }
 
 impl<U: Copy> Stack<U> {
@@ -190,6 +194,7 @@ impl<U: Copy> Stack<U> {
             serial: 0,
             shard,
             counts,
+            concerned: None,
         }
     }
 
@@ -222,7 +227,7 @@ impl<U: Copy> Stack<U> {
     }
 
     /// The next message to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self) -> Option<Transmit<U>> {
         self.transmits.pop_front()
     }
 
@@ -312,9 +317,15 @@ impl<U: Copy> Stack<U> {
         self.clients.is_empty() && self.servers.is_empty()
     }
 
-    /// Queues a message that belongs to no transaction (the ACK to a 2xx).
-    pub fn send(&mut self, flow: Flow, bytes: Arc<[u8]>) {
-        self.transmits.push_back(Transmit { flow, bytes });
+    /// Queues a message of this user that belongs to no transaction (the ACK to a 2xx).
+    pub fn send(&mut self, flow: Flow, bytes: Arc<[u8]>, user: Option<U>) {
+        self.transmits.push_back(Transmit { flow, bytes, user });
+    }
+
+    /// Whose the requests are that are begun from now on without a user: their answers say so ([`Transmit::user`]), and nothing else
+    /// follows from it.
+    pub fn concern(&mut self, user: Option<U>) {
+        self.concerned = user;
     }
 
     /// Whether this is the host of one of our listeners, as they call themselves. An IPv6 address may be without its brackets.

@@ -42,7 +42,10 @@ pub(super) struct Server<U> {
     template: Option<Box<Template>>,
     response: Option<Arc<[u8]>>,
     status: u16,
-    user: Option<U>,
+    /// Whose it is, if anybody's.
+    whose: Option<U>,
+    /// Whether that is its user, who is told of it.
+    used: bool,
     timers: Timers,
 }
 
@@ -60,17 +63,17 @@ impl<U: Copy> Stack<U> {
         if method != Method::Ack {
             self.counts.retransmission(Direction::In);
         }
-        let tell_ack = list.contains(&Action::TellAck);
+        let (tell_ack, whose) = (list.contains(&Action::TellAck), server.whose);
         self.apply_server(now, slot, list);
-        if tell_ack { Routed::Ack } else { Routed::Absorbed }
+        if tell_ack { Routed::Ack } else { Routed::Absorbed(whose) }
     }
 
-    /// The INVITE that a CANCEL is about, if it still has a transaction (RFC 3261 9.2).
+    /// The INVITE that a CANCEL is about, if it still has a transaction (RFC 3261 9.2); and whose it is.
     #[must_use]
     pub fn invite_of(&self, cancel: &Message<'_>, flow: &Flow) -> Option<(ServerTx, Option<U>)> {
         let slot = *self.by_key.get(&self.key(cancel, flow, Method::Invite)?)?;
         let server = self.servers.get(slot as usize)?;
-        Some((ServerTx { slot, serial: server.serial }, server.user))
+        Some((ServerTx { slot, serial: server.serial }, server.whose))
     }
 
     /// What RFC 3261 17.2.3 compares, as one digest. Without the magic cookie the rules of RFC 2543 hold.
@@ -124,7 +127,8 @@ impl<U: Copy> Stack<U> {
             template: Some(Box::new(Template::of(message, flow)?)),
             response: None,
             status: 0,
-            user,
+            whose: user.or(self.concerned),
+            used: user.is_some(),
             timers: Timers::new(),
         };
         let slot = self.servers.insert(server) as u32;
@@ -141,13 +145,13 @@ impl<U: Copy> Stack<U> {
     /// Names the user of a transaction, for what happens to it later.
     pub fn set_user(&mut self, tx: ServerTx, user: U) {
         if let Some(server) = self.server(tx) {
-            server.user = Some(user);
+            (server.whose, server.used) = (Some(user), true);
         }
     }
 
     /// Answers 500 to every request that nobody is going to answer: to be called when its user has failed.
     pub fn answer_unowned(&mut self, now: Time) {
-        let unowned = self.servers.iter().filter(|(_, server)| server.user.is_none() && server.status < 200);
+        let unowned = self.servers.iter().filter(|(_, server)| !server.used && server.status < 200);
         let unowned: Vec<ServerTx> =
             unowned.map(|(slot, server)| ServerTx { slot: slot as u32, serial: server.serial }).collect();
         for tx in unowned {
@@ -192,9 +196,9 @@ impl<U: Copy> Stack<U> {
     /// The last response once more, by its user's wish (a 183 repeated against the timers of proxies on the way).
     pub fn repeat_provisional(&mut self, tx: ServerTx) {
         let Some(server) = self.server(tx).filter(|server| (101..200).contains(&server.status)) else { return };
-        let (flow, response) = (server.flow, server.response.clone());
+        let (flow, response, user) = (server.flow, server.response.clone(), server.whose);
         if let Some(bytes) = response {
-            self.transmits.push_back(Transmit { flow, bytes });
+            self.transmits.push_back(Transmit { flow, bytes, user });
         }
     }
 
@@ -224,7 +228,7 @@ impl<U: Copy> Stack<U> {
         fill(&mut writer);
         let bytes = writer.finish(None);
         self.counts.response(Direction::Out, status, flow.transport);
-        self.transmits.push_back(Transmit { flow: reply, bytes: bytes.into() });
+        self.transmits.push_back(Transmit { flow: reply, bytes: bytes.into(), user: None });
     }
 
     pub(super) fn server_timer(&mut self, now: Time, slot: u32, timer: Timer) {
@@ -258,18 +262,18 @@ impl<U: Copy> Stack<U> {
             match action {
                 Action::SendResponse => {
                     if let Some(bytes) = server.response.clone() {
-                        self.transmits.push_back(Transmit { flow: server.flow, bytes });
+                        self.transmits.push_back(Transmit { flow: server.flow, bytes, user: server.whose });
                     }
                 }
                 Action::SendTrying => {
                     if let Some(template) = &server.template {
                         let bytes = template.write(100, None, None, |_| {}).into();
                         self.counts.response(Direction::Out, 100, server.flow.transport);
-                        self.transmits.push_back(Transmit { flow: server.flow, bytes });
+                        self.transmits.push_back(Transmit { flow: server.flow, bytes, user: server.whose });
                     }
                 }
                 Action::TellTimeout | Action::TellBroken => {
-                    if let Some(user) = server.user {
+                    if let Some(user) = server.whose.filter(|_| server.used) {
                         self.events.push_back(TxEvent::Unacknowledged { user });
                     }
                 }

@@ -82,7 +82,11 @@ fn a_cancel_waits_until_something_was_heard() {
     route(&mut stack, "192.0.2.1:5060", &answer(&first, 100, "INVITE"));
     let cancel = sent(&mut stack).remove(0).1;
     assert!(cancel.starts_with("CANCEL sip:anna@192.0.2.1 SIP/2.0\r\n") && cancel.contains("CSeq: 1 CANCEL"));
-    assert_eq!(route(&mut stack, "192.0.2.1:5060", &answer(&cancel, 200, "CANCEL")), Routed::Absorbed, "its own transaction");
+    assert_eq!(
+        route(&mut stack, "192.0.2.1:5060", &answer(&cancel, 200, "CANCEL")),
+        Routed::Absorbed(Some(7)),
+        "its own transaction"
+    );
     assert_eq!(route(&mut stack, "192.0.2.1:5060", &answer(&first, 487, "INVITE")), Routed::Response { tx, user: 7 });
 }
 
@@ -102,7 +106,7 @@ fn a_repeated_request_is_answered_again_and_answers_go_where_via_says() {
     assert_eq!(stack.route(T0, &from, &message), Routed::New);
     let tx = stack.begin(T0, &from, &message, None).unwrap();
     stack.respond(T0, tx, 200, Some("t"), None, |_| {});
-    assert_eq!(stack.route(T0, &from, &message), Routed::Absorbed);
+    assert_eq!(stack.route(T0, &from, &message), Routed::Absorbed(None));
     let answers = sent(&mut stack);
     assert_eq!(answers.len(), 2);
     assert_eq!(answers[0].0.to_string(), "198.51.100.9:5070", "the source's address, Via's port");
@@ -124,12 +128,16 @@ fn requests_of_the_old_standard_are_told_apart_without_the_cookie() {
     let message = Message::read(text.as_bytes()).unwrap();
     assert_eq!(stack.route(T0, &from, &message), Routed::New);
     let tx = stack.begin(T0, &from, &message, Some(1)).unwrap();
-    assert_eq!(stack.route(T0, &from, &message), Routed::Absorbed);
+    assert_eq!(stack.route(T0, &from, &message), Routed::Absorbed(Some(1)));
     let other = text.replace("CSeq: 3", "CSeq: 4");
     assert_eq!(stack.route(T0, &from, &Message::read(other.as_bytes()).unwrap()), Routed::New);
     stack.respond(T0, tx, 486, Some("t"), None, |_| {});
     let ack = text.replace("INVITE", "ACK").replace("To: <sip:120@203.0.113.1>", "To: <sip:120@203.0.113.1>;tag=t");
-    assert_eq!(stack.route(T0, &from, &Message::read(ack.as_bytes()).unwrap()), Routed::Absorbed, "the ACK to the rejection");
+    assert_eq!(
+        stack.route(T0, &from, &Message::read(ack.as_bytes()).unwrap()),
+        Routed::Absorbed(Some(1)),
+        "the ACK to the rejection"
+    );
 }
 
 #[test]

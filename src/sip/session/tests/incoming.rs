@@ -258,7 +258,7 @@ fn behind_a_nat_the_peer_is_reached_where_it_last_came_from_else_where_it_says()
         let admission = Admission { behind_nat, ..Admission::default() };
         let (id, peer) = desk.up_in(&admission);
         let update = peer.request("UPDATE", 2, "Contact: <sip:peer@192.0.2.9:5070;transport=tcp>\r\n", "");
-        assert_eq!(desk.receive_by(&flow("203.0.113.50:40000"), &update), Routed::Done);
+        assert!(matches!(desk.receive_by(&flow("203.0.113.50:40000"), &update), Routed::Done(_)));
         desk.next("200 UPDATE");
         desk.at(id, |session| session.probe());
         let probe = desk.next("OPTIONS");
