@@ -191,6 +191,7 @@ impl PriorityList {
 
     /// Joins at the tail. Returns the position, and the key of the entry. `ordered`: only if the key is not before the
     /// last one.
+    #[inline]
     pub(super) fn append(&self, segments: &Segments, key: u64, entry: IndexEntry, ordered: bool) -> Result<(Spot, u64), Refused> {
         let tail = self.tail.load(Ordering::Acquire);
         let mut at = if tail == NOWHERE { self.start(segments)? } else { Spot::unpack(tail).segment };
@@ -390,6 +391,7 @@ impl PriorityList {
     }
 
     /// Takes an entry out, wherever it is.
+    #[inline]
     pub(super) fn retire(&self, segments: &Segments, spot: Spot, entry: IndexEntry) {
         let segment = segments.get(spot.segment.index);
         self.bury(segment, &segment.entries[spot.position as usize], entry.0);

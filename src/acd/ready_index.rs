@@ -259,6 +259,7 @@ impl ReadyIndex {
     }
 
     /// Takes an entry out.
+    #[inline]
     pub(crate) fn retire(&self, bucket: u32, location: Location, entry: IndexEntry) {
         let it = &self.chunk(bucket).buckets[(bucket % BUCKETS_A_CHUNK) as usize];
         it.lists[location.list() as usize].retire(&self.segments, location.spot(), entry);
@@ -267,6 +268,7 @@ impl ReadyIndex {
     /// Passes the entries of `buckets` to `visit`, with `state`, the bucket and the key. [`Seen::Stop`] says that
     /// greater keys of the same bucket need not be passed. Buckets whose keys are all after `reach` are skipped. An
     /// entry may be passed more than once.
+    #[inline]
     pub(crate) fn scan<S>(
         &self,
         buckets: &[Mask],
