@@ -91,6 +91,15 @@ fn sources() -> Vec<(String, String)> {
     ["src", "tests", "benches", "examples"].iter().flat_map(|folder| files(folder, ".rs")).collect()
 }
 
+/// A reader decides by README alone whether to read on.
+const README_LINES_MAX: usize = 150;
+
+#[test]
+fn readme_is_short() {
+    let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
+    assert!(lines <= README_LINES_MAX, "README.md has {lines} lines, and may have {README_LINES_MAX}");
+}
+
 #[test]
 fn lines_of_documents_are_short() {
     let wrong: Vec<String> = documents().iter().flat_map(|(name, text)| long_lines(name, text)).collect();
