@@ -7,6 +7,7 @@ pub mod hash;
 pub mod ids;
 pub mod limits;
 pub mod padded;
+pub mod plain;
 pub mod seed;
 pub mod span;
 pub mod sync;

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::plain::plain;
+
 /// How wide a leg's lane is, in characters.
 const LANE: usize = 30;
 /// How wide the column of times is.
@@ -98,13 +100,6 @@ impl TracedMessage {
             None => self.role.clone(),
         }
     }
-}
-
-/// Without what would move a terminal's cursor: a log, or a server that is asked, may hold anything.
-fn plain(text: &str) -> String {
-    let moves =
-        |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if moves(c) && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Cuts what is too long for its place, and says so.

@@ -5,6 +5,9 @@
 //! message by which a transfer is reported (RFC 3420), and parts of bodies likewise. It never judges a message, and takes any bytes, in time that
 //! grows with their number alone. Lines end in CRLF in what it shows, and characters that would move a terminal's cursor are replaced.
 
+use super::text::is_token;
+use crate::base::plain::plain;
+
 /// What stands in the place of a secret.
 const BLANK: &str = "[blanked]";
 /// Of credentials the scheme is shown, if it is one of these.
@@ -55,11 +58,7 @@ struct Shown(String);
 
 impl Shown {
     fn line(&mut self, line: &str) {
-        let moves = |c: char| {
-            c != '\t'
-                && (c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-        };
-        self.0.extend(line.chars().map(|c| if moves(c) { char::REPLACEMENT_CHARACTER } else { c }));
+        self.0.push_str(&plain(line));
         self.0.push_str("\r\n");
     }
 
@@ -152,7 +151,7 @@ impl Shown {
 }
 
 fn is_header_name(name: &str) -> bool {
-    super::text::is_token(name.as_bytes())
+    is_token(name.as_bytes())
 }
 
 /// Whether it is a request line or a status line (RFC 3261 7.1, 7.2).

@@ -43,28 +43,6 @@ RAMP, SETTLE = 100, 4
 TOGETHER_MAX = 1000
 
 
-class Window(bench.Span):
-    """As bench.py's span, with the clock of the process in place of ticks of 10 ms."""
-
-    def start(self):
-        super().start()
-        self.clock = cpu_seconds(self.a.pid)
-
-    def stop(self):
-        used = cpu_seconds(self.a.pid) - self.clock
-        told = super().stop()
-        wall = time.time() - self.t
-        return told | {"cpu_s": round(used, 4), "cpu_pct": round(100 * used / wall, 2)}
-
-
-bench.Span = Window
-
-
-def cpu_seconds(pid):
-    # The clock of another process, as clock_getcpuclockid(3) makes it of its id.
-    return time.clock_gettime(~pid << 3 | 2)
-
-
 class House:
     """A running server with a network of its own, and what bench.py must know about it."""
 
@@ -160,7 +138,7 @@ class Pair:
             sends = [house.server, f"{directory}/A"] if kind == "talk" else []
             given = house.arguments("w")
             memory, _ = bench.rss(given.pid)
-            found, used = bench.tool(given, directory, "sink", f"{house.caller}:{CALLER_RTP}", WARM, WINDOW, *sends, span=Window(given))
+            found, used = bench.tool(given, directory, "sink", f"{house.caller}:{CALLER_RTP}", WARM, WINDOW, *sends, span=bench.Span(given))
             share = round(100 * used["cpu_pct"] / max(found["streams"], 1), 3)
             per_call = round((memory - idle[house.name]) / number, 1)
             return dict(n=number, cpu_pct_per_100=share, rss_kb_per_call=per_call, rtp=found, **used)
@@ -185,7 +163,7 @@ class Pair:
             given = house.arguments("m")
             a, b = (f"{directory}/{side}" for side in "AB")
             args = ("duplex", f"{house.caller}:{CALLER_RTP}", f"{house.agent}:{AGENT_RTP}", house.server, a, b, WARM, WINDOW)
-            found, used = bench.tool(given, directory, *args, span=Window(given))
+            found, used = bench.tool(given, directory, *args, span=bench.Span(given))
             return dict(k=number, cpu_pct_per_100=round(100 * used["cpu_pct"] / number, 3), rtp=found, **used)
 
         with self.houses() as both, self.callers(both, "m", number, 2 * MEDIA_TURNS * (WARM + WINDOW + 2)) as directories:
