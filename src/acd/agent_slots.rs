@@ -38,7 +38,7 @@ pub const DRAIN_LOOK: Duration = Duration::from_secs(2);
 
 /// What an agent may have at once: one of these mixtures, or a part of one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Capacity(Vec<Load>);
+pub struct Capacity(SmallVec<[Load; 2]>);
 
 /// One call at a time.
 impl Default for Capacity {
@@ -175,13 +175,15 @@ pub enum Verdict {
     Declined,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct AgentSlot<C> {
     id: AgentId,
     channel: Channel,
     agent: Agent<C>,
     /// Whether it takes no contact for now, whatever its state.
     barred: bool,
+    /// Whether it enters the index no more, while a contact that has claimed it may still have it.
+    yields: bool,
     /// Whether it is claimed for a contact whose name the owner has not learned yet.
     unnamed: bool,
 }
@@ -189,7 +191,7 @@ struct AgentSlot<C> {
 impl<C: Copy + PartialEq> AgentSlot<C> {
     /// Whether it is to be in the index, where its load allows that.
     fn wants_contacts(&self) -> bool {
-        self.agent.wants_contacts() && !self.barred
+        self.agent.wants_contacts() && !self.barred && !self.yields
     }
 
     fn is_busy(&self) -> bool {
@@ -200,7 +202,7 @@ impl<C: Copy + PartialEq> AgentSlot<C> {
 /// All slots of an agent, kept by its owner, who knows contacts by `C`. The owner
 /// [settles](Matcher::settle_agent_slots) them whenever one was woken or has changed, and every [`DRAIN_LOOK`] while the
 /// agent drains. It [gives them up](Matcher::give_up_agent_slots) with the agent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AgentSlots<C = ContactSlot> {
     /// At least one: the first has the agent's own number.
     slots: SmallVec<[AgentSlot<C>; 1]>,
@@ -224,7 +226,7 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
     pub fn take_up(&mut self, capacity: &Capacity, ids: impl Iterator<Item = AgentId>, now: Time) {
         for id in ids.skip(self.slots.len()) {
             let (agent, channel) = (Agent::new(now), Channel::default());
-            self.slots.push(AgentSlot { id, channel, agent, barred: false, unnamed: false });
+            self.slots.push(AgentSlot { id, channel, agent, barred: false, yields: false, unnamed: false });
         }
         let before = self.wanted;
         // The first is the agent's own, whatever the agent may have.
@@ -304,6 +306,39 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
         self.slots[0].barred = barred;
     }
 
+    /// Whether the first slot enters the index no more, while a contact that has claimed it may still have it. To be
+    /// settled afterwards.
+    pub fn yield_first(&mut self, yields: bool) {
+        self.slots[0].yields = yields;
+    }
+
+    /// Whether the first slot is claimed for a contact whose name is not known yet.
+    #[must_use]
+    pub fn first_is_unnamed(&self) -> bool {
+        self.slots[0].unnamed
+    }
+
+    /// What the matcher has to know of an agent's only slot; `None` for an agent with several, for whom it also matters who
+    /// waits.
+    #[must_use]
+    pub fn only_wish(&self) -> Option<Wish<C>> {
+        let [agent_slot] = self.slots.as_slice() else { return None };
+        let state = agent_slot.agent.state();
+        Some(Wish { wants_contacts: agent_slot.wants_contacts(), standing: state.standing(), contact: state.contact() })
+    }
+
+    /// What came of settling, for slots as they were when it was [asked](Matcher::settle) for. A slot whose state allows
+    /// no contact any more does not take the one that it was reserved for, which is declined when they are settled again.
+    pub fn settled(&mut self, now: Time, settled: &Settled<C>) {
+        self.drains_for = settled.drains_for;
+        for agent_slot in &mut self.slots {
+            agent_slot.unnamed = settled.unnamed.contains(&agent_slot.id);
+            if let Some((_, contact)) = settled.reserved.iter().find(|(id, _)| *id == agent_slot.id) {
+                agent_slot.agent.reserve(now, *contact);
+            }
+        }
+    }
+
     /// The standing of the agent as a whole; `None`: it is not signed in.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
@@ -359,6 +394,46 @@ impl<C: Copy + PartialEq> AgentSlots<C> {
     }
 }
 
+/// What the owner of an agent wants of the matcher, beside what the agent's slots want.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Request {
+    /// The matcher has woken one of the slots, which may be wanted by another agency.
+    pub woken: bool,
+    /// The slots move to the skill groups that the routing table in force gives them.
+    pub regroup: bool,
+    /// Slots whose ringing or talk is over, whatever becomes of the contact that holds them.
+    pub release: SmallVec<[AgentId; 1]>,
+}
+
+/// What the matcher has to know of a slot: as long as it stays the same, and nobody wakes the agent, there is nothing to
+/// settle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wish<C> {
+    wants_contacts: bool,
+    standing: Option<Standing>,
+    contact: Option<C>,
+}
+
+/// What came of settling an agent's slots: what their owner has to know of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled<C> {
+    /// The slots that are reserved from now on, and for which contacts.
+    reserved: SmallVec<[(AgentId, C); 1]>,
+    /// The slots that are claimed for contacts whose names the owner has not learned.
+    unnamed: SmallVec<[AgentId; 1]>,
+    drains_for: Option<SkillGroupId>,
+}
+
+impl<C: Copy> Settled<C> {
+    /// What the matcher knows of the agent's only slot once this was settled, where `said` was what it wanted.
+    #[must_use]
+    pub fn known(&self, said: Option<Wish<C>>) -> Option<Wish<C>> {
+        let reserved =
+            |(_, contact): &(AgentId, C)| Wish { wants_contacts: false, standing: Some(Standing::Busy), contact: Some(*contact) };
+        said.map(|said| self.reserved.first().map_or(said, reserved))
+    }
+}
+
 /// A slot that is free, and not in the index.
 #[derive(Clone, Copy)]
 struct FreeSlot {
@@ -394,7 +469,7 @@ impl Matcher {
         now: Time,
         name: impl Fn(ContactSlot) -> Option<C>,
     ) {
-        let drained_for = agent_slots.drains_for;
+        let drained_for = self.drained_for(agent_slots);
         let mut drains_for = None;
         loop {
             self.take_claims(agent_slots, now, &name);
@@ -431,6 +506,7 @@ impl Matcher {
             }
         }
         agent_slots.drains_for = drains_for;
+        self.note_drains_for(agent_slots, drains_for);
         if let Some(group) = drained_for.filter(|group| drains_for != Some(*group)) {
             self.draining[group.0 as usize].fetch_sub(1, Ordering::AcqRel);
         }
@@ -442,6 +518,48 @@ impl Matcher {
             }
             self.set_standing(agent_slot.id, agent_slots.standing_of(agent_slot));
         }
+    }
+
+    /// *Owner.* The same as a command, for the agent's slots as they are when it is given: what came of it is brought to
+    /// [`AgentSlots::settled`]. Nothing may be settled for the agent between.
+    #[must_use]
+    pub fn settle<C: Copy + PartialEq>(
+        &self,
+        now: Time,
+        request: &Request,
+        mut agent_slots: AgentSlots<C>,
+        name: impl Fn(ContactSlot) -> Option<C>,
+    ) -> Settled<C> {
+        if request.regroup {
+            agent_slots.ids().for_each(|agent_slot| self.regroup(agent_slot));
+        }
+        if request.woken {
+            agent_slots.ids().for_each(|agent_slot| self.consider_loan(agent_slot));
+        }
+        for agent_slot in &request.release {
+            self.release(*agent_slot);
+        }
+        let has = |agent_slot: &AgentSlot<C>| agent_slot.agent.state().contact();
+        let had: SmallVec<[Option<C>; 1]> = agent_slots.slots.iter().map(has).collect();
+        self.settle_agent_slots(&mut agent_slots, now, name);
+        let reserved = agent_slots.slots.iter().zip(had).filter(|(agent_slot, had)| has(agent_slot) != *had);
+        Settled {
+            reserved: reserved.filter_map(|(agent_slot, _)| Some((agent_slot.id, has(agent_slot)?))).collect(),
+            unnamed: agent_slots.slots.iter().filter(|agent_slot| agent_slot.unnamed).map(|agent_slot| agent_slot.id).collect(),
+            drains_for: agent_slots.drains_for,
+        }
+    }
+
+    /// The skill group that the agent drains for. The matcher has it from the last time that the agent was settled, should
+    /// the owner have lost what came of it.
+    fn drained_for<C: Copy + PartialEq>(&self, agent_slots: &AgentSlots<C>) -> Option<SkillGroupId> {
+        let group = self.drains[agent_slots.slots[0].id.index()].load(Ordering::Relaxed);
+        group.checked_sub(1).map(SkillGroupId)
+    }
+
+    fn note_drains_for<C: Copy + PartialEq>(&self, agent_slots: &AgentSlots<C>, group: Option<SkillGroupId>) {
+        let word = group.map_or(0, |group| group.0 + 1);
+        self.drains[agent_slots.slots[0].id.index()].store(word, Ordering::Relaxed);
     }
 
     /// *Owner.* The agent has no contact any more and is gone from the directory: its slots are counted no longer.

@@ -67,6 +67,8 @@ pub struct Matcher {
     /// By skill group: how many agents drain for the contacts that wait for it (see
     /// [`agent_slots`](super::agent_slots)).
     pub(super) draining: Box<[AtomicU32]>,
+    /// By agent: the skill group that it drains for, plus one; zero for none. The agent's owner writes it.
+    pub(super) drains: Box<[AtomicU32]>,
     estimates: Estimates,
     sequence: Padded<AtomicU32>,
 }
@@ -147,6 +149,7 @@ impl Matcher {
             standing: (0..skill_groups_max(size.agents)).map(|_| std::array::from_fn(|_| AtomicU32::new(0))).collect(),
             verdicts: (0..size.agents).map(|_| AtomicU64::new(0)).collect(),
             draining: (0..skill_groups_max(size.agents)).map(|_| AtomicU32::new(0)).collect(),
+            drains: (0..size.agents).map(|_| AtomicU32::new(0)).collect(),
             estimates: Estimates::new(size.queues),
             sequence: Padded(AtomicU32::new(0)),
         }

@@ -4,9 +4,12 @@
 //! [`routing_table`] says which skill groups may serve which demands; `numbering` keeps their numbers across reloads.
 //! [`claim`] is the claim protocol, the lock-free reservation of an agent for a contact; `state_word` packs the atomics
 //! that it decides on. `ready_index`, `priority_list` and `segments` are the index of ready agents and waiting
-//! contacts. `wake_up` tells an owner that something has changed. [`matcher`] is the narrow interface that the engine
-//! uses. [`loan`] lends agents to other agencies, [`joint`] reserves two agents for one contact, and [`agent_slots`]
-//! bounds what an agent may have at once. `estimate` says how long whoever joins will wait.
+//! contacts. `wake_up` tells an owner that something has changed. [`loan`] lends agents to other agencies, [`joint`]
+//! reserves two agents for one contact, and [`agent_slots`] bounds what an agent may have at once. `estimate` says how
+//! long whoever joins will wait.
+//!
+//! [`matcher`] puts it together. An owner of contacts speaks to it in [commands](command), and hears of it by events.
+//! [`stay`] is a contact's way through a queue, which says them. What may be read beside that are [`hints`].
 //!
 //! Nothing here locks or waits, and nothing allocates while it matches. Nothing here knows SIP, media or what a call
 //! is.
@@ -14,8 +17,10 @@
 pub mod agent;
 pub mod agent_slots;
 pub mod claim;
+pub mod command;
 pub mod contact_slots;
 mod estimate;
+pub mod hints;
 pub mod joint;
 pub mod loan;
 pub mod matcher;

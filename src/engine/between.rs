@@ -1,5 +1,7 @@
 //! What the owners of one engine say to each other: legs, contacts and desks never touch each other's state, and no message returns a value.
 //!
+//! The matcher is spoken to in the same way: what came of a command is a message to the contact that has sent it.
+//!
 //! A message is queued, and the hub hands it to its addressee when whoever sent it is done. Every address carries its shard. An answer is
 //! a message, too; waiting for one is a phase of its own with a deadline. Here are also the names by which owners know each other, and the
 //! reasons for which they wake.
@@ -11,6 +13,8 @@ use smallvec::SmallVec;
 
 use super::io::AgentCommand;
 use super::media_port::PromptName;
+use crate::acd::agent_slots::Settled;
+use crate::acd::command::Event;
 use crate::base::words::OfferOutcome;
 use crate::base::{AgentId, ContactId, QueueId, ShardId, TrunkId};
 use crate::call::leg::Role;
@@ -341,6 +345,10 @@ pub(super) enum Between {
     ToContact(ContactKey, ToContact),
     ToLeg(LegKey, ToLeg),
     Call(Box<Call>),
+    /// What came of a contact's command.
+    FromMatcher(ContactRef, Event),
+    /// What came of what a desk wanted of the matcher.
+    Settled(DeskId, Settled<ContactId>),
     /// To every contact that it may concern.
     ToContacts(News),
     /// A changed configuration is taken up by all whom it concerns.

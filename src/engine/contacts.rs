@@ -5,6 +5,7 @@
 //! how somebody is called, `transfer` passing on, `end` the end, `caller` what the caller hears. Where one part hands over to another it says
 //! so ([`Next`]), and this file goes on there.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
 use super::settings::Settings;
+use crate::acd::ContactSlot;
+use crate::acd::command::{Event as MatcherEvent, Offer};
 use crate::acd::contact_slots::ContactSlots;
-use crate::acd::{ContactSlot, Matcher};
+use crate::acd::stay::Joined;
 use crate::base::hash::Keyed;
 use crate::base::words::{Channel, EndedBy};
-use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
+use crate::base::{AgentId, ContactId, Time, TrunkId};
 use crate::call::contact::Timeline;
 use crate::call::leg::Role;
 use crate::call::menu::Event;
@@ -84,9 +87,9 @@ fn find(contacts: &mut Slab<Contact>, key: ContactKey) -> Option<&mut Contact> {
 }
 
 impl Contacts {
-    /// No contact, and trunks without calls.
-    pub(super) fn new(shard: ShardId, settings: &Settings, matcher: &Matcher, keyed: Keyed, now: Time) -> Self {
-        let slots = ContactSlots::new(&matcher.slots_of(shard.0), settings.limits.contacts);
+    /// No contact, and trunks without calls. These slots of the matcher are the contacts'.
+    pub(super) fn new(slots: &Range<u32>, settings: &Settings, keyed: Keyed, now: Time) -> Self {
+        let slots = ContactSlots::new(slots, settings.limits.contacts);
         let shared = Shared::new(slots, Trunks::new(settings, now), LastAgents::new(keyed));
         Contacts { contacts: Slab::new(), shared }
     }
@@ -185,7 +188,10 @@ impl Contacts {
                 Next::Rest
             }
             ToContact::NotTaken(desk) => dial::not_taken(contact, work, desk.agent),
-            ToContact::News(News::AgentLeft) => queue::agent_left(contact, work),
+            ToContact::News(News::AgentLeft) => {
+                queue::agent_left(contact, work);
+                Next::Rest
+            }
             ToContact::News(News::Rerouted) => {
                 queue::reenter(contact, work);
                 Next::Rest
@@ -206,13 +212,34 @@ impl Contacts {
         self.forget_if_gone(cx, key);
     }
 
-    /// The matcher has touched one of a contact's slots.
-    pub(super) fn woken(&mut self, cx: &mut Context<'_>, slot: ContactSlot) {
-        let Some(contact) = self.shared.slots.contact(slot).and_then(|key| find(&mut self.contacts, key)) else { return };
+    /// One of a contact's slots is offered to an agent.
+    pub(super) fn offered(&mut self, cx: &mut Context<'_>, offer: Offer) {
+        let Some(contact) = self.shared.slots.contact(offer.slot).and_then(|key| find(&mut self.contacts, key)) else { return };
         let work = &mut Work { cx, shared: &mut self.shared };
-        if let Some(agent) = offers::offered(contact, work, slot) {
+        if let Some(agent) = offers::offered(contact, work, offer) {
             ring::ring(contact, work, agent);
         }
+    }
+
+    /// What came of a contact's command to the matcher.
+    pub(super) fn matched(&mut self, cx: &mut Context<'_>, of: ContactRef, event: MatcherEvent) {
+        if let MatcherEvent::Left(_, agent_slot) = event {
+            // Whether the contact is still there or not.
+            if cx.holds(Rule::LetGoOnLeaving) {
+                ring::let_go(cx, of, agent_slot);
+            }
+            return;
+        }
+        let Some(contact) = find(&mut self.contacts, of.key) else {
+            if let MatcherEvent::Accepted(_, agent_slot) = event {
+                ring::let_go(cx, of, agent_slot);
+            }
+            return;
+        };
+        let work = &mut Work { cx, shared: &mut self.shared };
+        let next = from_matcher(contact, work, event);
+        go_on(contact, work, next);
+        self.forget_if_gone(cx, of.key);
     }
 
     /// The contact in a slot of the matcher.
@@ -336,6 +363,23 @@ fn begin_with(contact: &mut Contact, work: &mut Work<'_, '_>, begin: Begin) -> N
             Next::Rest
         }
     }
+}
+
+/// What the matcher tells means for the contact that has sent the command.
+fn from_matcher(contact: &mut Contact, work: &mut Work<'_, '_>, event: MatcherEvent) -> Next {
+    match event {
+        MatcherEvent::Joined { slot, place, prefers, offered } => {
+            return queue::joined(contact, work, slot, Joined { place, prefers, offered });
+        }
+        MatcherEvent::NotJoined(slot, why) => return queue::not_joined(contact, work, slot, why),
+        MatcherEvent::ForNobody(slot) => return queue::for_nobody(contact, work, slot),
+        MatcherEvent::Accepted(slot, agent_slot) => return ring::accepted(contact, work, slot, agent_slot),
+        MatcherEvent::NotAccepted(slot) => ring::not_accepted(contact, work, slot),
+        MatcherEvent::Refiled(slot, why) => queue::refiled(contact, work, slot, why),
+        MatcherEvent::Ended(slot) => queue::further_ended(contact, work, slot),
+        MatcherEvent::Left(_, agent_slot) => ring::let_go(work.cx, contact.reference(), agent_slot),
+    }
+    Next::Rest
 }
 
 /// What a leg tells means for its contact.

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::between::{Between, Call, ContactKey, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
+use super::between::{Between, Call, ContactKey, ContactRef, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
 use super::io::Output;
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
 use super::settings::Settings;
-use crate::acd::Matcher;
+use crate::acd::agent_slots::Settled;
+use crate::acd::command::{Command, Event};
+use crate::acd::hints::Hints;
 use crate::base::deadline::Deadlines;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
@@ -29,7 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) timers: &'a mut Deadlines<Reason>,
     pub(super) seed: &'a mut Seed,
     pub(super) settings: &'a Arc<Settings>,
-    pub(super) matcher: &'a Matcher,
+    /// What may be read of the matcher; what changes it goes through the queue.
+    pub(super) hints: Hints<'a>,
     pub(super) out: &'a mut Outgoing,
     pub(super) taken_out: TakenOut,
 }
@@ -72,6 +75,10 @@ impl Context<'_> {
 pub(super) struct Outgoing {
     outputs: VecDeque<Output>,
     messages: VecDeque<Between>,
+    /// What contacts say to the matcher.
+    commands: VecDeque<(ContactRef, Command)>,
+    /// Desks that want something of the matcher.
+    to_settle: VecDeque<DeskId>,
     limits: Arc<LimitBoard>,
     /// When it was last reported that something was refused at a limit.
     limits_told: [Option<Time>; Limit::ALL.len()],
@@ -108,11 +115,31 @@ impl Outgoing {
         self.messages.push_back(Between::Call(Box::new(call)));
     }
 
+    /// Commands the matcher for a contact.
+    pub(super) fn command(&mut self, contact: ContactRef, command: Command) {
+        self.commands.push_back((contact, command));
+    }
+
+    /// Tells a contact what came of its command to the matcher.
+    pub(super) fn matched(&mut self, contact: ContactRef, event: Event) {
+        self.messages.push_back(Between::FromMatcher(contact, event));
+    }
+
     /// Says something to all contacts of the shard that it may concern. While nobody has heard it, saying it again adds nothing.
     pub(super) fn tell_contacts(&mut self, news: News) {
         if self.messages.back() != Some(&Between::ToContacts(news)) {
             self.messages.push_back(Between::ToContacts(news));
         }
+    }
+
+    /// Has the matcher do what a desk wants of it.
+    pub(super) fn settle(&mut self, desk: DeskId) {
+        self.to_settle.push_back(desk);
+    }
+
+    /// Tells a desk what came of what it wants of the matcher.
+    pub(super) fn settled(&mut self, desk: DeskId, settled: Settled<ContactId>) {
+        self.messages.push_back(Between::Settled(desk, settled));
     }
 
     /// Says that a changed configuration is taken up by everybody whom it concerns.
@@ -138,7 +165,8 @@ pub(super) struct Outbox(pub(super) Outgoing);
 impl Outbox {
     pub(super) fn new(limits: Arc<LimitBoard>) -> Self {
         let limits_told = [None; Limit::ALL.len()];
-        Outbox(Outgoing { outputs: VecDeque::new(), messages: VecDeque::new(), limits, limits_told })
+        let (outputs, messages, commands, to_settle) = Default::default();
+        Outbox(Outgoing { outputs, messages, commands, to_settle, limits, limits_told })
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.
@@ -173,6 +201,16 @@ impl Outbox {
     /// The next output.
     pub(super) fn next_output(&mut self) -> Option<Output> {
         self.0.outputs.pop_front()
+    }
+
+    /// The next command to the matcher.
+    pub(super) fn next_command(&mut self) -> Option<(ContactRef, Command)> {
+        self.0.commands.pop_front()
+    }
+
+    /// The next desk that wants something of the matcher.
+    pub(super) fn next_to_settle(&mut self) -> Option<DeskId> {
+        self.0.to_settle.pop_front()
     }
 
     /// The next message.

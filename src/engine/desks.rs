@@ -1,7 +1,8 @@
 //! Desks: the owner of agents. Each agent's state, what the agent has at once, and the agent's devices.
 //!
-//! A desk hears of contacts by messages ([`ToDesk`]) and answers by them. It enters its agent's slots into the matcher's ready index as their
-//! states want, and takes them out again. It sends no SIP but the answers to REGISTER, and knows nothing of queues but their wrap-up.
+//! A desk hears of contacts by messages ([`ToDesk`]) and answers by them. It sends no SIP but the answers to REGISTER, and knows nothing of
+//! queues but their wrap-up. What its agent's slots want, the matcher does: it enters them into the ready index and takes them out again.
+//! Of what came of that the desk hears by a message, too.
 //!
 //! An agent has a slot for each contact that the agent may have at once. The first slot is the one for calls: phones ring for it alone, and
 //! calls of the agent's own occupy it.
@@ -17,9 +18,7 @@ use super::io::AgentCommand;
 use super::sabotage::Rule;
 use super::settings::Settings;
 use crate::acd::agent::{Due, State};
-use crate::acd::agent_slots::{AgentSlots, DRAIN_LOOK};
-use crate::acd::claim::AgentView;
-use crate::acd::{ContactSlot, Matcher};
+use crate::acd::agent_slots::{AgentSlots, DRAIN_LOOK, Request, Settled, Wish};
 use crate::base::deadline::DeadlineId;
 use crate::base::hash::Keyed;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome, Repair};
@@ -43,9 +42,6 @@ struct Reported {
 /// How a ringing ended: for whom, with what outcome, and how long who refused is offered nothing.
 type RingEnded = (ContactId, OfferOutcome, Duration);
 
-/// The contacts that the matcher has reserved an agent's slots for, and their names.
-pub(super) type Claims = SmallVec<[(ContactSlot, ContactId); 2]>;
-
 /// One agent.
 struct Desk {
     agent_slots: AgentSlots<ContactId>,
@@ -61,6 +57,12 @@ struct Desk {
     /// When the slots are looked at again, while the agent drains.
     drain_look: Option<DeadlineId>,
     registration_deadline: Option<DeadlineId>,
+    /// What the desk wants of the matcher, until that is done.
+    request: Option<Request>,
+    /// What the matcher knows of the agent's slot, if the agent has just one.
+    known: Option<Wish<ContactId>>,
+    /// The contact that wants this agent and nobody else, until it is known whether a contact of a queue has the agent.
+    taking: Option<(ContactRef, Want)>,
     /// Whether the agent has been made ready, where the agent's desk phone is ready from the start.
     started: bool,
 }
@@ -76,6 +78,9 @@ impl Desk {
             state_deadline: None,
             drain_look: None,
             registration_deadline: None,
+            request: None,
+            known: None,
+            taking: None,
             started: false,
         }
     }
@@ -139,7 +144,7 @@ impl Desks {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk that begins") };
         if !std::mem::replace(&mut desk.started, true) && ready {
             desk.agent_slots.each(|agent_slot| agent_slot.ask_ready(cx.now));
-            self.changed(cx, agent);
+            self.settle_soon(cx, agent);
         }
     }
 
@@ -173,12 +178,12 @@ impl Desks {
             }
             desk.started = false;
             desk.agent_slots.each(|agent_slot| agent_slot.sign_out(now));
-            return self.changed(cx, agent);
+            self.settle_soon(cx, agent);
+            return;
         }
         desk.agent_slots.take_up(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now);
         self.start_one(cx, agent);
-        settings.agent_slots.of(agent).for_each(|agent_slot| cx.matcher.regroup(agent_slot));
-        self.changed(cx, agent);
+        self.settle_soon(cx, agent).regroup = true;
     }
 
     /// Takes a message.
@@ -207,7 +212,8 @@ impl Desks {
                 desk.ring_ended = None;
                 let (id, agent_slot) = agent_slots.with_or_first(contact.id);
                 agent_slot.talk(now, contact.id, at_most);
-                cx.matcher.release(id);
+                self.settle_soon(cx, agent).release.push(id);
+                return;
             }
             ToDesk::RingOver(contact, outcome, pause) => return self.ring_over(cx, agent, (contact, outcome, pause)),
             ToDesk::TalkOver(contact, queue) => match agent_slots.with_contact(contact) {
@@ -223,24 +229,48 @@ impl Desks {
             ToDesk::Changed => return self.take_up_agent(cx, agent),
             ToDesk::Registered => return self.registered(cx, agent),
         }
-        self.changed(cx, agent);
-    }
-
-    /// The contacts that the matcher has reserved slots of this agent for.
-    pub(super) fn claimed(&self, agent: AgentId, matcher: &Matcher) -> SmallVec<[ContactSlot; 2]> {
-        let Some(desk) = self.desks.get(agent.index()) else { return SmallVec::new() };
-        let claimed = |agent_slot| match matcher.agent(agent_slot) {
-            AgentView::Held { contact, offered: true } => Some(contact),
-            _ => None,
-        };
-        desk.agent_slots.ids().filter_map(claimed).collect()
+        self.settle_soon(cx, agent);
     }
 
     /// The matcher has touched slots of an agent's, and may have reserved them. What the agent does not agree to is declined.
-    pub(super) fn woken(&mut self, cx: &mut Context<'_>, agent: AgentId, claims: &Claims) {
+    pub(super) fn woken(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         // The matcher may know agents of a reload that is not taken up yet.
         if agent.index() < self.desks.len() {
-            self.settle(cx, agent, claims);
+            self.settle_soon(cx, agent).woken = true;
+        }
+    }
+
+    /// What the desk wants of the matcher by now: a request, and what the agent's slots want. The slot for calls is not entered while a phone
+    /// may still ring, or has not yet hung up. Where the matcher knows all that, what follows from the slots follows at once.
+    pub(super) fn wants(&mut self, cx: &mut Context<'_>, agent: AgentId) -> Option<(Request, AgentSlots<ContactId>)> {
+        let desk = self.desks.get_mut(agent.index())?;
+        let request = desk.request.take()?;
+        desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
+        desk.agent_slots.yield_first(desk.taking.is_some());
+        let wish = desk.agent_slots.only_wish();
+        let known = std::mem::replace(&mut desk.known, wish);
+        if request == Request::default() && desk.taking.is_none() && known.is_some() && known == wish {
+            desk.have_changed(cx, agent);
+            return None;
+        }
+        Some((request, desk.agent_slots.clone()))
+    }
+
+    /// What came of what the desk wanted of the matcher: the agent may be reserved for a contact. A report, deadlines.
+    pub(super) fn settled(&mut self, cx: &mut Context<'_>, agent: AgentId, settled: &Settled<ContactId>) {
+        let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk that is settled") };
+        desk.agent_slots.settled(cx.now, settled);
+        desk.known = settled.known(desk.known);
+        let taking = desk.taking.take();
+        if let Some((contact, want)) = taking {
+            let taken = desk.taken(cx, contact, want);
+            let id = cx.desk(agent);
+            cx.out
+                .tell_contact(contact.key, if taken { ToContact::Taken(id, want, contact.id) } else { ToContact::NotTaken(id) });
+        }
+        desk.have_changed(cx, agent);
+        if taking.is_some() {
+            self.settle_soon(cx, agent);
         }
     }
 
@@ -250,19 +280,20 @@ impl Desks {
         match timer {
             DeskTimer::State => {
                 desk.state_deadline = None;
+                let mut stuck = SmallVec::<[AgentId; 1]>::new();
                 for (id, agent_slot) in desk.agent_slots.all_mut() {
                     let Due::Stuck(_) = agent_slot.due(cx.now) else { continue };
                     if id == agent {
                         desk.ring_ended = None;
                     }
-                    cx.matcher.release(id);
+                    stuck.push(id);
                     cx.fact(None, FactKind::Repaired { kind: Repair::AgentStuck });
                 }
-                self.changed(cx, agent);
+                self.settle_soon(cx, agent).release.extend(stuck);
             }
             DeskTimer::Drain => {
                 desk.drain_look = None;
-                self.changed(cx, agent);
+                self.settle_soon(cx, agent);
             }
             DeskTimer::Registration => {
                 self.devices.lapse(cx.now, agent);
@@ -276,6 +307,12 @@ impl Desks {
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk to mend") };
         (desk.legs, desk.ring_ended) = (legs, None);
+        // That it is to be settled may be lost, too, and what came of it.
+        (desk.request, desk.known) = (None, None);
+        if let Some((contact, _)) = desk.taking.take() {
+            let desk = cx.desk(agent);
+            cx.out.tell_contact(contact.key, ToContact::NotTaken(desk));
+        }
         for (id, agent_slot) in desk.agent_slots.all_mut() {
             // Calls of the agent's own are the first slot's.
             agent_slot.mend(cx.now, if id == agent { own_calls } else { 0 });
@@ -334,18 +371,20 @@ impl Desks {
             }
             None => desk.agent_slots.each(|agent_slot| agent_slot.sign_out(now)),
         }
-        self.changed(cx, agent);
+        self.settle_soon(cx, agent);
     }
 
-    /// A contact wants this agent and nobody else.
+    /// A contact wants this agent and nobody else. Whether a contact of a queue has the agent already, the matcher knows.
     fn take(&mut self, cx: &mut Context<'_>, agent: AgentId, contact: ContactRef, want: Want) {
-        let id = cx.desk(agent);
         let known = cx.settings.directory.agents.get(agent.index()).is_some_and(Option::is_some);
-        let taken = known && self.desks.get_mut(agent.index()).is_some_and(|desk| desk.taken(cx, agent, contact, want));
-        if taken {
-            self.changed(cx, agent);
+        let desk = self.desks.get_mut(agent.index()).filter(|desk| known && desk.taking.is_none() && desk.may_be_taken(want));
+        if let Some(desk) = desk {
+            desk.taking = Some((contact, want));
+            self.settle_soon(cx, agent);
+            return;
         }
-        cx.out.tell_contact(contact.key, if taken { ToContact::Taken(id, want, contact.id) } else { ToContact::NotTaken(id) });
+        let desk = cx.desk(agent);
+        cx.out.tell_contact(contact.key, ToContact::NotTaken(desk));
     }
 
     /// The ringing of the agent is over. While one of the agent's phones may still ring, that is only noted.
@@ -357,7 +396,8 @@ impl Desks {
         let (contact, outcome, pause) = ended;
         match desk.agent_slots.with_contact(contact) {
             Some((id, agent_slot)) if id == agent && desk.legs > 0 => {
-                desk.ring_ended = Some(ended);
+                // How it ended is said once: that the contact has left changes nothing any more.
+                desk.ring_ended.get_or_insert(ended);
                 if let State::Reserved { .. } = agent_slot.state() {
                     // It rings, though the contact has not come to say so.
                     agent_slot.ring(cx.now, contact, Duration::ZERO);
@@ -376,41 +416,41 @@ impl Desks {
             // The desk has not heard of it, or has declined it.
             None => {}
         }
-        self.changed(cx, agent);
+        self.settle_soon(cx, agent);
     }
 
     fn leg_gone(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let desk = &mut self.desks[agent.index()];
         assert!(!cfg!(test) || desk.legs > 0, "a leg is gone once");
         desk.legs = desk.legs.saturating_sub(1);
-        match desk.ring_ended.take_if(|_| desk.legs == 0) {
-            Some(ended) => self.ring_over(cx, agent, ended),
-            None => self.changed(cx, agent),
+        if let Some(ended) = desk.ring_ended.take_if(|_| desk.legs == 0) {
+            return self.ring_over(cx, agent, ended);
         }
+        self.settle_soon(cx, agent);
     }
 
-    /// What follows from whatever the agent's slots have become.
-    fn changed(&mut self, cx: &mut Context<'_>, agent: AgentId) {
-        self.settle(cx, agent, &Claims::new());
-    }
-
-    /// What follows from whatever the agent's slots have become, and from what the matcher has reserved them for: entries in the ready index
-    /// or none, a report, deadlines. The slot for calls is not entered while a phone may still ring, or has not yet hung up.
-    fn settle(&mut self, cx: &mut Context<'_>, agent: AgentId, claims: &Claims) {
-        let desk = &mut self.desks[agent.index()];
-        desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
-        let name = |slot| claims.iter().find(|(claimed, _)| *claimed == slot).map(|(_, contact)| *contact);
-        cx.matcher.settle_agent_slots(&mut desk.agent_slots, cx.now, name);
-        desk.report(cx, agent);
-        desk.set_timers(cx, agent);
-        let signed_in = desk.agent_slots.states().filter(|(_, state)| state.standing().is_some()).count();
-        if std::mem::replace(&mut desk.signed_in, signed_in) > signed_in {
-            cx.out.tell_contacts(News::AgentLeft);
+    /// What the desk wants of the matcher, which does it soon.
+    fn settle_soon(&mut self, cx: &mut Context<'_>, agent: AgentId) -> &mut Request {
+        let request = &mut self.desks[agent.index()].request;
+        if request.is_none() {
+            let desk = cx.desk(agent);
+            cx.out.settle(desk);
         }
+        request.get_or_insert_default()
     }
 }
 
 impl Desk {
+    /// What follows from whatever the agent's slots have become, once the matcher knows of it: a report, deadlines.
+    fn have_changed(&mut self, cx: &mut Context<'_>, agent: AgentId) {
+        self.report(cx, agent);
+        self.set_timers(cx, agent);
+        let signed_in = self.agent_slots.states().filter(|(_, state)| state.standing().is_some()).count();
+        if std::mem::replace(&mut self.signed_in, signed_in) > signed_in {
+            cx.out.tell_contacts(News::AgentLeft);
+        }
+    }
+
     /// Reports the agent's state, if it is another: what the agent is most occupied by.
     fn report(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         let Some(state) = self.agent_slots.states().map(|(_, state)| *state).min_by_key(occupation) else { return };
@@ -449,31 +489,26 @@ impl Desk {
         }
     }
 
-    /// Takes the agent out of the ready index for one contact, if that may be. Nothing has changed where it may not.
-    fn taken(&mut self, cx: &mut Context<'_>, agent: AgentId, contact: ContactRef, want: Want) -> bool {
-        if self.legs > 0 || !self.agent_slots.has_room_in_first() {
-            return false;
-        }
-        let state = *self.agent_slots.first().state();
-        match want {
-            Want::Colleague => {
-                if !matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }) {
-                    return false;
-                }
-                cx.matcher.pause(agent);
-                if cx.matcher.agent(agent) != AgentView::Busy {
-                    return false;
-                }
-                self.agent_slots.first_mut().own_call(cx.now);
-            }
-            Want::Caller(ring) => {
-                if state != State::Ready || cx.matcher.pause(agent) != AgentView::Busy {
-                    return false;
-                }
-                self.agent_slots.first_mut().ring(cx.now, contact.id, ring);
+    /// Whether the agent may be taken for one contact, as far as the desk knows.
+    fn may_be_taken(&self, want: Want) -> bool {
+        let state = self.agent_slots.first().state();
+        let wanted = match want {
+            Want::Colleague => matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }),
+            Want::Caller(_) => matches!(state, State::Ready),
+        };
+        wanted && self.legs == 0 && self.agent_slots.has_room_in_first()
+    }
+
+    /// Takes the agent for one contact, if no contact of a queue has the agent. Nothing has changed where one has.
+    fn taken(&mut self, cx: &Context<'_>, contact: ContactRef, want: Want) -> bool {
+        let taken = self.may_be_taken(want) && !self.agent_slots.first_is_unnamed();
+        if taken {
+            match want {
+                Want::Colleague => self.agent_slots.first_mut().own_call(cx.now),
+                Want::Caller(ring) => self.agent_slots.first_mut().ring(cx.now, contact.id, ring),
             }
         }
-        true
+        taken
     }
 }
 

@@ -7,17 +7,17 @@
 //! What a caller's words and ours mean is in `call`, who gets whom in `acd`; here is only what follows from one for the other. Outputs keep
 //! their order: a contact's facts come before the messages that show its end outside.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::acd::{ContactSlot, Matcher};
+use crate::acd::Matcher;
+use crate::acd::command::Command;
 use crate::base::deadline::Deadlines;
 use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
+use crate::base::{ContactId, ShardId, Time, TrunkId};
 use crate::sip::flow::ConnectionId;
-use crate::sip::session::{self, LoneEvent, LoneId, SessionEvent, SessionId, Sessions};
+use crate::sip::session::{self, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
 
@@ -26,6 +26,7 @@ mod audit;
 mod between;
 mod contacts;
 mod context;
+mod delivery;
 mod desks;
 mod devices;
 mod dispatch;
@@ -33,6 +34,7 @@ mod inbound;
 pub mod io;
 mod legs;
 mod limits;
+mod matcher_port;
 pub mod media_port;
 mod proof;
 mod refused;
@@ -46,13 +48,14 @@ pub use io::{AgentCommand, Input, LegName, Output, PartOf, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, ContactKey, DeskId, LegKey, News, Reason, ToContact, ToDesk, Want};
+use between::{Between, ContactRef, DeskId, News, Reason, ToDesk};
 use contacts::Contacts;
 use context::Outbox;
+use delivery::{Addressee, Delivery};
 use desks::Desks;
 use legs::{LegView, Legs};
 use limits::Used;
-use media_port::MediaEvent;
+use matcher_port::MatcherPort;
 use proof::Proof;
 use refused::Refused;
 use sabotage::Rule;
@@ -67,76 +70,13 @@ macro_rules! lend {
             timers: &mut $engine.deadlines,
             seed: &mut $engine.seed,
             settings: &$engine.settings,
-            matcher: &$engine.matcher,
+            hints: $engine.matcher.hints(),
             out: &mut $engine.out.0,
             taken_out: $engine.taken_out,
         }
     };
 }
 use lend;
-
-/// What the hub hands on, one at a time.
-enum Delivery {
-    /// From one owner to another.
-    Message(Between),
-    /// Something happened to a session.
-    Session(SessionId, SessionEvent),
-    /// What came of an OPTIONS to a trunk.
-    Lone(LoneId, LoneEvent),
-    /// Something happened to media.
-    Media(MediaEvent),
-    /// A timer has come.
-    Timer(Reason),
-    /// The matcher has touched an agent.
-    AgentWoken(AgentId),
-    /// The matcher has touched one of a contact's slots.
-    ContactWoken(ContactSlot),
-}
-
-impl Delivery {
-    /// Whom it is for.
-    fn addressee(&self, legs: &Legs, contacts: &Contacts) -> Addressee {
-        let of_leg = |leg: Option<LegKey>| leg.and_then(|leg| legs.reports_to(leg));
-        let contact = match self {
-            Delivery::Message(Between::ToDesk(DeskId { agent, .. }, _))
-            | Delivery::Timer(Reason::Desk(agent, _))
-            | Delivery::AgentWoken(agent) => return Addressee::Desk(*agent),
-            Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want, _))) => {
-                return Addressee::Taker(*key, desk.agent, *want);
-            }
-            Delivery::Message(Between::ToContact(key, _)) | Delivery::Timer(Reason::Contact(key, _)) => Some(*key),
-            Delivery::Message(Between::ToLeg(leg, _)) => of_leg(Some(*leg)),
-            Delivery::Message(Between::Call(call)) => Some(call.contact.key),
-            Delivery::Session(session, _) => of_leg(legs.with_session(*session)),
-            Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
-            Delivery::ContactWoken(slot) => contacts.in_slot(*slot).map(|contact| contact.key),
-            Delivery::Message(Between::ToContacts(_) | Between::TakenUp)
-            | Delivery::Lone(..)
-            | Delivery::Timer(Reason::Probe(_)) => None,
-        };
-        contact.map_or(Addressee::Nobody, Addressee::Contact)
-    }
-}
-
-/// Whom a delivery is for, and so whom a panic in it costs.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Addressee {
-    /// Nobody in particular.
-    #[default]
-    Nobody,
-    Contact(ContactKey),
-    /// A contact that is told that an agent is its own.
-    Taker(ContactKey, AgentId, Want),
-    Desk(AgentId),
-}
-
-/// The matcher's wake-ups that are to be handed on: taken from the matcher all at once, and from here one by one, so that a panic in one loses
-/// no other.
-#[derive(Default)]
-struct Woken {
-    agents: VecDeque<AgentId>,
-    slots: VecDeque<ContactSlot>,
-}
 
 /// The engine of one shard.
 pub struct Engine {
@@ -148,10 +88,8 @@ pub struct Engine {
     contacts: Contacts,
     desks: Desks,
     proof: Proof,
-    matcher: Arc<Matcher>,
+    matcher: MatcherPort,
     deadlines: Deadlines<Reason>,
-    /// Whom the matcher has woken, and who has not looked yet.
-    woken: Woken,
     /// INVITEs that were just refused, for when they come again.
     refused: Refused,
     out: Outbox,
@@ -203,17 +141,17 @@ impl Engine {
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
         let (keyed, shard) = (Keyed::from_seed(&mut seed), ShardId(shard));
         let proof = Proof::new(&mut seed, keyed, &settings);
+        let matcher = MatcherPort::new(matcher, shard, settings.version);
         let mut engine = Engine {
             shard,
             sessions,
             counts,
             legs: Legs::new(keyed),
-            contacts: Contacts::new(shard, &settings, &matcher, keyed, now),
+            contacts: Contacts::new(&matcher.slots(), &settings, keyed, now),
             desks: Desks::new(&settings, keyed, now),
             proof,
             matcher,
             deadlines: Deadlines::default(),
-            woken: Woken::default(),
             refused: Refused::new(keyed),
             out: Outbox::new(limits.clone()),
             seed,
@@ -302,7 +240,7 @@ impl Engine {
     /// Whether another shard's match concerns a party of ours.
     #[must_use]
     pub fn has_wake_ups(&self) -> bool {
-        self.matcher.has_wake_ups(self.shard.0)
+        self.matcher.has_wake_ups()
     }
 
     /// Contacts up.
@@ -332,7 +270,7 @@ impl Engine {
             return Err(format!("a panic would cost {:?}, and nothing is handed on", self.at_work));
         }
         let Engine { settings, legs, contacts, desks, matcher, .. } = self;
-        audit::audit(now, settings, (legs, contacts, desks), matcher, lives)
+        audit::audit(now, settings, (legs, contacts, desks), matcher.audited(), lives)
     }
 
     /// What is to be done after a panic in [`Engine::handle`] was caught: it costs whoever was at work. A contact ends; an agent's desk is put
@@ -341,6 +279,17 @@ impl Engine {
         let at_work = std::mem::take(&mut self.at_work);
         let (mut keys, taken) = match at_work {
             Addressee::Contact(key) => (vec![key], None),
+            Addressee::Commander(contact, slot) => {
+                if let Some(event) = self.matcher.execute(Command::Leave(slot)) {
+                    self.out.0.matched(contact, event);
+                }
+                (vec![contact.key], None)
+            }
+            Addressee::Told(contact, agent_slot) => {
+                let agent = self.settings.agent_slots.agent(agent_slot);
+                lend!(self, now).tell_desk(agent, ToDesk::withdrawn(contact.id));
+                (vec![contact.key], None)
+            }
             // It has not come to know that the agent is its own, and so would not let the agent go.
             Addressee::Taker(key, agent, want) => (vec![key], Some((agent, want))),
             Addressee::Desk(agent) => (self.contacts.with_agent(agent), None),
@@ -370,7 +319,7 @@ impl Engine {
             let (legs, own_calls) = self.contacts.part_of(agent);
             self.desks.mend(&mut lend!(self, now), agent, legs, own_calls);
             // The matcher may have reserved the agent, and its wake-up is lost.
-            self.desk_woken(now, agent);
+            self.desks.woken(&mut lend!(self, now), agent);
         }
         self.settle(now);
         if self.taken_up != self.settings.version {
@@ -395,40 +344,48 @@ impl Engine {
 
     /// Follows up what owners have said and the matcher has decided meanwhile, until there is nothing more.
     fn settle(&mut self, now: Time) {
-        let matcher = self.matcher.clone();
         loop {
             self.follow_messages(now);
+            self.matcher.acknowledge(self.taken_up);
             self.follow_sessions(now);
-            let Woken { agents, slots } = &mut self.woken;
-            if agents.is_empty() && slots.is_empty() && !matcher.has_wake_ups(self.shard.0) {
+            if !self.matcher.has_wake_ups() {
                 break;
             }
-            matcher.woken_agents(self.shard.0, |agent_slot| {
-                let agent = self.settings.agent_slots.agent(agent_slot);
-                if agents.back() != Some(&agent) {
-                    agents.push_back(agent);
-                }
-            });
-            while let Some(agent) = self.woken.agents.pop_front() {
-                self.deliver(now, Delivery::AgentWoken(agent));
-            }
-            matcher.woken_contacts(self.shard.0, |slot| self.woken.slots.push_back(slot));
-            while let Some(slot) = self.woken.slots.pop_front() {
-                self.deliver(now, Delivery::ContactWoken(slot));
+            wake_agents(self, now);
+            self.matcher.take_woken_contacts();
+            while let Some(offer) = self.matcher.next_offer() {
+                self.deliver(now, Delivery::Offered(offer));
             }
         }
     }
 
-    /// Hands every message to its addressee, until there is none.
+    /// Hands every message to its addressee, until there is none. The matcher does at once what contacts say. What desks want it does when
+    /// nobody has anything more to say, for all of them before anyone hears what came of it; whoever it has woken is among them.
     fn follow_messages(&mut self, now: Time) {
-        while let Some(message) = self.out.next_message() {
-            self.deliver(now, Delivery::Message(message));
+        loop {
+            while let Some((contact, command)) = self.out.next_command() {
+                command_matcher(self, contact, command);
+            }
+            if let Some(message) = self.out.next_message() {
+                self.deliver(now, Delivery::Message(message));
+                continue;
+            }
+            let Some(desk) = self.out.next_to_settle() else { break };
+            wake_agents(self, now);
+            settle_desk(self, now, desk);
+            while let Some(desk) = self.out.next_to_settle() {
+                settle_desk(self, now, desk);
+            }
         }
     }
 
     /// Hands everything that sessions have told to whom it is about. What follows from one thing comes before the next.
     fn follow_sessions(&mut self, now: Time) {
         while let Some((session, event)) = self.sessions.poll_event() {
+            if event == SessionEvent::Over && self.legs.with_session(session).is_none() {
+                // Its leg was gone before, and nobody else has anything of it.
+                continue;
+            }
             self.deliver(now, Delivery::Session(session, event));
             self.follow_messages(now);
         }
@@ -450,10 +407,11 @@ impl Engine {
             Delivery::Message(Between::ToContact(key, message)) => self.contacts.handle(cx, key, message),
             Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
+            Delivery::Message(Between::FromMatcher(contact, event)) => self.contacts.matched(cx, contact, event),
+            Delivery::Message(Between::Settled(desk, settled)) => self.desks.settled(cx, desk.agent, &settled),
             Delivery::Message(Between::ToContacts(news)) => self.contacts.spread(cx, news),
             Delivery::Message(Between::TakenUp) => {
                 self.taken_up = self.settings.version;
-                self.matcher.acknowledge(self.shard.0, self.taken_up);
             }
             Delivery::Session(session, event) => self.legs.session_event(cx, session, event),
             Delivery::Lone(id, event) => self.contacts.trunks_mut().probed(cx, TrunkId(id.0), event),
@@ -461,21 +419,12 @@ impl Engine {
             Delivery::Timer(Reason::Contact(key, timer)) => self.contacts.due(cx, key, timer),
             Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(cx, agent, timer),
             Delivery::Timer(Reason::Probe(trunk)) => self.contacts.trunks_mut().probe(cx, trunk),
-            Delivery::AgentWoken(agent) => self.desk_woken(now, agent),
-            Delivery::ContactWoken(slot) => self.contacts.woken(cx, slot),
+            Delivery::Offered(offer) => self.contacts.offered(cx, offer),
         }
         #[cfg(test)]
         self.panics_at(&name, sabotage::Moment::After);
         // Between deliveries a panic is nobody's.
         self.at_work = Addressee::Nobody;
-    }
-
-    /// The matcher has touched slots of an agent's. The agent may be lent, and may be reserved for a contact.
-    fn desk_woken(&mut self, now: Time, agent: AgentId) {
-        self.settings.agent_slots.of(agent).for_each(|agent_slot| self.matcher.consider_loan(agent_slot));
-        let claimed = self.desks.claimed(agent, &self.matcher).into_iter();
-        let claims = claimed.filter_map(|slot| Some((slot, self.contacts.in_slot(slot)?.id))).collect();
-        self.desks.woken(&mut lend!(self, now), agent, &claims);
     }
 }
 
@@ -484,6 +433,42 @@ impl Engine {
 fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
     engine.desks.take_up(&mut lend!(engine, now), old);
     engine.out.0.tell_contacts(News::Rerouted);
+}
+
+/// The desks of agents whom the matcher has touched want to be settled.
+fn wake_agents(engine: &mut Engine, now: Time) {
+    engine.matcher.woken_agents(|agent_slot| {
+        let agent = engine.settings.agent_slots.agent(agent_slot);
+        engine.desks.woken(&mut lend!(engine, now), agent);
+    });
+}
+
+/// Has the matcher do what a contact says. What came of that is told by a message.
+fn command_matcher(engine: &mut Engine, contact: ContactRef, command: Command) {
+    engine.at_work = Addressee::Commander(contact, command.slot());
+    #[cfg(test)]
+    engine.panics_at(sabotage::COMMAND, sabotage::Moment::Before);
+    if let Some(event) = engine.matcher.execute(command) {
+        engine.out.0.matched(contact, event);
+    }
+    #[cfg(test)]
+    engine.panics_at(sabotage::COMMAND, sabotage::Moment::After);
+    engine.at_work = Addressee::Nobody;
+}
+
+/// Has the matcher do what a desk wants. What came of that is told by a message.
+fn settle_desk(engine: &mut Engine, now: Time, desk: DeskId) {
+    engine.at_work = Addressee::Desk(desk.agent);
+    #[cfg(test)]
+    engine.panics_at(sabotage::SETTLE, sabotage::Moment::Before);
+    if let Some(wanted) = engine.desks.wants(&mut lend!(engine, now), desk.agent) {
+        let name = |slot| engine.contacts.in_slot(slot).map(|contact| contact.id);
+        let settled = engine.matcher.settle(now, wanted, name);
+        engine.out.0.settled(desk, settled);
+    }
+    #[cfg(test)]
+    engine.panics_at(sabotage::SETTLE, sabotage::Moment::After);
+    engine.at_work = Addressee::Nobody;
 }
 
 /// The call that a message of this session is part of.

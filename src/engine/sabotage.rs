@@ -1,6 +1,8 @@
 //! Rules that a test can take out, to show that the simulation notices. In production none can be.
 
 #[cfg(test)]
+use super::between::ContactRef;
+#[cfg(test)]
 use super::{Addressee, Engine};
 #[cfg(test)]
 use crate::base::ContactId;
@@ -57,8 +59,8 @@ pub(crate) enum Rule {
     RefusedAgain,
     /// Whoever was called in particular is let go once.
     LetGoOnce,
-    /// Who was passed on to a queue that does not take them is with nobody any more.
-    WithNobody,
+    /// An agent whom a contact was offered to hears that it has left.
+    LetGoOnLeaving,
     /// An agent's desk hears of a call of the agent's own.
     BusyFirst,
     /// Whoever is outside ends a talk in its own name.
@@ -82,6 +84,12 @@ impl TakenOut {
         !matches!(self.0, Some(out) if out as u8 == rule as u8)
     }
 }
+
+/// What the matcher is told, by name.
+#[cfg(test)]
+pub(crate) const COMMAND: &str = "matcher: command";
+#[cfg(test)]
+pub(crate) const SETTLE: &str = "matcher: settle";
 
 #[cfg(test)]
 impl Engine {
@@ -121,7 +129,10 @@ impl Engine {
         if self.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
             self.payers = match self.at_work {
                 Addressee::Nobody => Payers::Nobody,
-                Addressee::Contact(key) | Addressee::Taker(key, ..) => Payers::Contact(self.contacts.names_of_those_up(&[key])),
+                Addressee::Contact(key)
+                | Addressee::Taker(key, ..)
+                | Addressee::Commander(ContactRef { key, .. }, _)
+                | Addressee::Told(ContactRef { key, .. }, _) => Payers::Contact(self.contacts.names_of_those_up(&[key])),
                 Addressee::Desk(agent) => {
                     let with_agent = self.contacts.with_agent(agent);
                     Payers::Agent(self.contacts.names_of_those_up(&with_agent))
@@ -162,7 +173,9 @@ impl super::Delivery {
             Delivery::Message(Between::ToContact(_, ToContact::News(news))) => ("news to contact", news),
             Delivery::Message(Between::ToContact(_, message)) => ("to contact", message),
             Delivery::Message(Between::ToLeg(_, message)) => ("to leg", message),
+            Delivery::Message(Between::FromMatcher(_, event)) => ("from matcher", event),
             Delivery::Message(Between::ToContacts(news)) => ("to contacts", news),
+            Delivery::Message(Between::Settled(_, settled)) => ("to desk", settled),
             Delivery::Message(message @ (Between::Call(_) | Between::TakenUp)) => ("hub", message),
             Delivery::Session(_, event) => ("session", event),
             Delivery::Lone(_, event) => ("probe", event),
@@ -170,8 +183,7 @@ impl super::Delivery {
             Delivery::Timer(Reason::Contact(_, timer)) => ("contact timer", timer),
             Delivery::Timer(Reason::Desk(_, timer)) => ("desk timer", timer),
             Delivery::Timer(reason @ Reason::Probe(_)) => ("timer", reason),
-            Delivery::AgentWoken(_) => ("woken", &"Agent"),
-            Delivery::ContactWoken(_) => ("woken", &"Contact"),
+            Delivery::Offered(_) => ("from matcher", &"Offered"),
         };
         format!("{to}: {}", FirstName::of(what))
     }

@@ -15,11 +15,12 @@ use slab::Slab;
 use self::pair::Pair;
 use super::scene::{Duty, Scene};
 use crate::acd::agent_slots::{AgentSlotIds, AgentSlots, Verdict};
-use crate::acd::claim::ContactView;
+use crate::acd::command::{Command, Event, NotJoined};
 use crate::acd::contact_slots::ContactSlots;
+use crate::acd::hints::Hints;
 use crate::acd::matcher::{Size, Standing};
 use crate::acd::queue::QueueRules;
-use crate::acd::stay::{Joining, Matching, NotJoined, Stay};
+use crate::acd::stay::{Joined, Joining, Matching, Stay};
 use crate::acd::{ContactSlot, Key, Matcher, RoutingTable};
 use crate::base::deadline::{DeadlineId, Deadlines};
 use crate::base::seed::Seed;
@@ -367,25 +368,61 @@ impl<'s, O: Observer> World<'s, O> {
         }
         let last_agent = self.served_before(id, queue);
         let joining = Joining { queue, rules, language, emergency, credit: now.since(arrived), last_agent };
-        let mut matching = Matching { now, matcher: &self.matcher, slots: &mut self.slots };
-        let (mut stay, prefers_for) = match Stay::join(&mut matching, id, &joining) {
-            Ok(joined) => joined,
-            Err(NotJoined::Closed) => return self.end(now, id, Outcome::Closed),
-            Err(NotJoined::Nobody(wanted)) => return self.nobody_here(now, id, wanted, &rules.overflow),
-            Err(NotJoined::Full) => return self.turned_away(now, id, &rules.overflow, Outcome::Blocked),
+        let (stay, events) = self.matching(now, |matching| Stay::join(matching, id, &joining));
+        let came = stay.and_then(|stay| match events.as_slice() {
+            [Event::Joined { place, prefers, offered, .. }] => {
+                Ok((stay, Joined { place: *place, prefers: *prefers, offered: *offered }))
+            }
+            events => {
+                stay.give_back(&mut self.slots);
+                Err(if let [Event::NotJoined(_, why)] = events { *why } else { NotJoined::Closed })
+            }
+        });
+        match came {
+            Ok((stay, joined)) => self.joined(now, id, (stay, joined), &joining),
+            Err(NotJoined::Closed) => self.end(now, id, Outcome::Closed),
+            Err(NotJoined::Nobody) => self.nobody_here(now, id, &rules.join_empty, &rules.overflow),
+            Err(NotJoined::Full) => self.turned_away(now, id, &rules.overflow, Outcome::Blocked),
             Err(NotJoined::NoSlot) => {
                 self.crowded = true;
-                return self.end(now, id, Outcome::Blocked);
+                self.end(now, id, Outcome::Blocked);
             }
-        };
+        }
+    }
+
+    fn joined(&mut self, now: Time, id: usize, (mut stay, joined): (Stay, Joined), joining: &Joining<'_>) {
+        let rules = joining.rules;
+        let (prefers_for, _) = self.matching(now, |matching| stay.joined(matching, joining, joined));
         let clocks = &mut self.callers[id].clocks;
         clocks.wait_max = rules.wait_max.map(|span| self.due.set(now + span, Due::WaitMax(id)));
         clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
         clocks.prefer = prefers_for.map(|span| self.due.set(now + span, Due::PreferNobody(id)));
-        stay.ask_further(&mut matching, id, rules);
+        self.matching(now, |matching| stay.ask_further(matching, id, rules));
         self.callers[id].stay = Some(stay);
         self.follow_wake_ups(now);
-        self.tell_queue(now, queue);
+        self.tell_queue(now, joining.queue);
+    }
+
+    /// Lends a stay what it works with, and executes what it says at once. What came of that.
+    fn matching<T>(&mut self, now: Time, stay: impl FnOnce(&mut Matching<'_, usize>) -> T) -> (T, Vec<Event>) {
+        let mut events = Vec::new();
+        let hints = Hints::of(&self.matcher);
+        let command = &mut |command| events.extend(self.matcher.execute(command));
+        let told = stay(&mut Matching { now, hints, slots: &mut self.slots, command });
+        (told, events)
+    }
+
+    /// The same for the stay of a caller, where there is one.
+    fn with_stay(&mut self, now: Time, id: usize, act: impl FnOnce(&mut Stay, &mut Matching<'_, usize>)) -> Vec<Event> {
+        let Some(mut stay) = self.callers[id].stay.take() else { return Vec::new() };
+        let ((), events) = self.matching(now, |matching| act(&mut stay, matching));
+        for event in &events {
+            if let Event::Ended(slot) = event {
+                stay.further_ended(&mut self.slots, *slot);
+            }
+        }
+        self.callers[id].stay = Some(stay);
+        events
     }
 
     // ---- what the matcher decides ----
@@ -403,14 +440,13 @@ impl<'s, O: Observer> World<'s, O> {
                 self.step_pairs(now);
             }
             for slot in slots {
-                let (ContactView::Offered(agent_slot), Some(id)) = (self.matcher.contact(slot), self.slots.contact(slot)) else {
-                    continue;
-                };
+                let (Some(offer), Some(id)) = (self.matcher.offer(slot), self.slots.contact(slot)) else { continue };
+                let agent_slot = offer.agent_slot;
                 if self.callers[id].pair.is_some() {
                     self.step_pair(now, id);
                     continue;
                 }
-                match self.matcher.verdict(slot) {
+                match offer.verdict {
                     Some(Verdict::Agreed) if self.callers[id].rings.iter().all(|ring| ring.slot != slot) => {
                         self.ring(now, id, slot, agent_slot);
                     }
@@ -448,8 +484,8 @@ impl<'s, O: Observer> World<'s, O> {
             return self.answer_pair(now, id);
         }
         let (queue, talk) = (caller.queue, caller.talk);
-        let Some(agent_slot) = self.matcher.accept(slot) else { return };
-        let others = self.callers[id].stay.as_ref().map(|stay| stay.others_leave(&self.matcher, slot)).unwrap_or_default();
+        let Some(Event::Accepted(_, agent_slot)) = self.matcher.execute(Command::Accept(slot)) else { return };
+        let others = let_go_of(&self.with_stay(now, id, |stay, matching| stay.others_leave(matching.command, slot)));
         let talk_max = self.rules(queue).map_or(talk, |rules| rules.talk_max);
         let agent = self.tell(agent_slot, |agent| agent.talk(now, slot, talk_max));
         self.give_back_place(now, id, true);
@@ -486,10 +522,11 @@ impl<'s, O: Observer> World<'s, O> {
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
         }
-        if let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) {
-            let mut matching = Matching { now, matcher: &self.matcher, slots: &mut self.slots };
-            stay.put_back(&mut matching, slot);
-            stay.ask_further(&mut matching, id, rules);
+        if let Some(rules) = rules(self.scene, caller.queue) {
+            self.with_stay(now, id, |stay, matching| {
+                stay.put_back(matching, slot);
+                stay.ask_further(matching, id, rules);
+            });
         }
     }
 
@@ -509,6 +546,11 @@ impl<'s, O: Observer> World<'s, O> {
         self.observer.talked(agent, since, now);
         self.agent_changed(now, agent);
     }
+}
+
+/// The agents to whom a caller who has left was offered.
+fn let_go_of(events: &[Event]) -> Vec<AgentId> {
+    events.iter().filter_map(Event::agent_slot).collect()
 }
 
 /// The rules of a queue.

@@ -406,7 +406,7 @@ const LENT: &[&str] = &[
     "timers: &'a mut Deadlines<Reason>",
     "seed: &'a mut Seed",
     "settings: &'a Arc<Settings>",
-    "matcher: &'a Matcher",
+    "hints: Hints<'a>",
     "out: &'a mut Outgoing",
     "taken_out: TakenOut",
 ];
@@ -416,15 +416,29 @@ const LENT_TO_A_PART: &[&str] = &["cx: &'w mut Context<'c>", "shared: &'w mut Sh
 fn fields_of(file: &str, name: &str) -> Vec<String> {
     let (_, text) = files("src/engine", ".rs").into_iter().find(|(found, _)| found == file).expect("it is there");
     let lines = text.lines().skip_while(|line| !line.contains(&format!("struct {name}<"))).skip(1);
-    let fields =
-        lines.take_while(|line| *line != "}").map(|line| line.trim().trim_end_matches(',').trim_start_matches("pub(super) "));
-    fields.map(str::to_owned).collect()
+    let fields = lines.take_while(|line| *line != "}").map(str::trim).filter(|line| !line.starts_with("///"));
+    fields.map(|line| line.trim_end_matches(',').trim_start_matches("pub(super) ").to_owned()).collect()
 }
 
 #[test]
 fn a_context_lends_nothing_else() {
     assert_eq!(fields_of("src/engine/context.rs", "Context"), LENT);
     assert_eq!(fields_of("src/engine/contacts/work.rs", "Work"), LENT_TO_A_PART);
+}
+
+/// Who may name the matcher: the hub, and the audit, which changes nothing. Owners have hints, and say what they want by messages.
+const MAY_NAME_THE_MATCHER: [&str; 4] =
+    ["src/engine/mod.rs", "src/engine/matcher_port.rs", "src/engine/audit.rs", "src/engine/contacts/audit.rs"];
+
+#[test]
+fn owners_do_not_reach_the_matcher() {
+    let mut wrong = Vec::new();
+    for (name, shape) in shapes("src/engine") {
+        if shape.words.contains("Matcher") && !MAY_NAME_THE_MATCHER.contains(&name.as_str()) {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "what changes the matcher is a message: {wrong:?}");
 }
 
 /// Cells that are shared hide who changes what.

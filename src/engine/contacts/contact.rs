@@ -30,6 +30,8 @@ pub(super) struct QueueRing {
     pub(super) slot: ContactSlot,
     pub(super) since: Time,
     pub(super) ringing: Ringing,
+    /// The phone that has answered, until the matcher has said that the agent is the contact's.
+    pub(super) answering: Option<LegKey>,
 }
 
 /// The agents that ring for a contact: one, unless its queue rings several agents at once.
@@ -75,6 +77,8 @@ pub(super) enum Phase {
     Arrived,
     /// In its entry.
     Entry(EntryId, Menu),
+    /// On its way into a queue.
+    Joining,
     /// In a queue, with nobody rung.
     Waiting,
     /// In a queue, and an agent is rung, or several.
@@ -190,9 +194,9 @@ impl Contact {
         self.own == Some(agent) && self.busies_owner && !matches!(self.phase, Phase::Over)
     }
 
-    /// Whether it is in a queue.
+    /// Whether it is in a queue, or on its way into one.
     pub(super) const fn is_in_queue(&self) -> bool {
-        matches!(self.phase, Phase::Waiting | Phase::Ringing(_))
+        matches!(self.phase, Phase::Joining | Phase::Waiting | Phase::Ringing(_))
     }
 
     /// Whether nothing is left of it.

@@ -63,7 +63,7 @@ pub(super) fn played(contact: &mut Contact, work: &mut Work<'_, '_>, token: u64)
     contact.caller.hears = CallerHears::Nothing;
     match contact.phase {
         Phase::Entry(..) => Next::Menu(Event::Played),
-        Phase::Waiting | Phase::Ringing(_) | Phase::Dialling(_) => {
+        Phase::Joining | Phase::Waiting | Phase::Ringing(_) | Phase::Dialling(_) => {
             caller::music(contact, work);
             Next::Rest
         }

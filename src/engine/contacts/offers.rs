@@ -10,10 +10,10 @@ use super::ringing::Ringing;
 use super::work::Work;
 use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Verdict;
-use crate::acd::claim::ContactView;
+use crate::acd::command::Offer;
 use crate::base::AgentId;
 use crate::base::words::{Limit, OfferOutcome};
-use crate::engine::between::{ContactTimer, ToDesk, ToLeg};
+use crate::engine::between::{ContactRef, ContactTimer, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
@@ -22,24 +22,23 @@ pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call compl
 
 /// The matcher has touched one of the contact's slots. The agent whom it has reserved, who is to be rung once the agent's desk has agreed. One
 /// who has turned away meanwhile is let go, and the contact keeps its place.
-pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) -> Option<AgentId> {
-    let matcher = work.cx.matcher;
-    let ContactView::Offered(agent_slot) = matcher.contact(slot) else { return None };
+pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Offer) -> Option<AgentId> {
+    let Offer { slot, agent_slot, verdict } = offer;
     let agent = work.cx.settings.agent_slots.agent(agent_slot);
     let stay = contact.stay.as_ref()?;
     let queue = stay.queue();
-    if matcher.verdict(slot)? == Verdict::Declined {
+    if verdict? == Verdict::Declined {
         put_back(contact, work, slot);
         work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
         return None;
     }
-    let ring = QueueRing { agent, agent_slot, queue, slot, since: work.cx.now, ringing: Ringing::default() };
+    let ring = QueueRing { agent, agent_slot, queue, slot, since: work.cx.now, ringing: Ringing::default(), answering: None };
     match &mut contact.phase {
         Phase::Waiting => contact.phase = Phase::Ringing(Rings::from_iter([ring])),
         Phase::Ringing(rings) if rings.iter().all(|known| known.slot != slot) => rings.push(ring),
         _ => return None,
     }
-    let weighed = stay.weigh(matcher, slot);
+    let weighed = stay.weigh(work.cx.hints, slot);
     contact.fact(work.cx, FactKind::Offered { queue, agent, weighed });
     Some(agent)
 }
@@ -48,7 +47,8 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
 pub(super) fn ask_further(contact: &mut Contact, work: &mut Work<'_, '_>) {
     let Some(stay) = &mut contact.stay else { return work.cx.missing("the stay that asks further") };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
-    if !stay.ask_further(&mut work.matching(), contact.key, rules) {
+    let (reference, key) = (ContactRef { key: contact.key, id: contact.id }, contact.key);
+    if !work.matching(reference, |matching| stay.ask_further(matching, key, rules)) {
         work.cx.limit_hit(Some(contact.id), Limit::ContactSlots);
     }
 }
@@ -73,9 +73,9 @@ fn put_back(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
         }
     }
     expect_ring(contact, work);
-    let holds = work.cx.holds(Rule::PutBack);
+    let (holds, reference) = (work.cx.holds(Rule::PutBack), contact.reference());
     match &mut contact.stay {
-        Some(stay) if holds => stay.put_back(&mut work.matching(), slot),
+        Some(stay) if holds => work.matching(reference, |matching| stay.put_back(matching, slot)),
         Some(_) => {}
         None => work.cx.missing("the stay of a contact that is put back"),
     }
@@ -113,7 +113,7 @@ pub(super) fn others_lose(contact: &Contact, work: &mut Work<'_, '_>, winner: Co
         withdraw(contact, work, ring, ELSEWHERE);
     }
     if let Some(stay) = &contact.stay {
-        let_go(contact, work, &stay.others_leave(work.cx.matcher, winner));
+        stay.others_leave(&mut |command| work.command(contact.reference(), command), winner);
     }
 }
 
@@ -124,17 +124,9 @@ fn withdraw(contact: &Contact, work: &mut Work<'_, '_>, ring: &QueueRing, reason
     }
 }
 
-/// The contact leaves the matcher, and whoever its slots are offered to, known of or not yet, is let go. Whether it was there.
-pub(super) fn leave(contact: &Contact, work: &mut Work<'_, '_>) -> bool {
-    let Some(stay) = contact.stay.as_ref().filter(|_| work.cx.holds(Rule::Leave)) else { return false };
-    let (was_there, agent_slots) = stay.leave(work.cx.matcher);
-    let_go(contact, work, &agent_slots);
-    was_there
-}
-
-fn let_go(contact: &Contact, work: &mut Work<'_, '_>, agent_slots: &[AgentId]) {
-    for agent_slot in agent_slots {
-        let agent = work.cx.settings.agent_slots.agent(*agent_slot);
-        work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
+/// The contact leaves the matcher, and whoever its slots are offered to, known of or not yet, is let go.
+pub(super) fn leave(contact: &Contact, work: &mut Work<'_, '_>) {
+    if let Some(stay) = contact.stay.as_ref().filter(|_| work.cx.holds(Rule::Leave)) {
+        stay.leave(&mut |command| work.command(contact.reference(), command));
     }
 }

@@ -7,11 +7,14 @@ use super::contact::{Contact, Phase};
 use super::offers;
 use super::ringing::Purpose;
 use super::work::{Next, Work};
+use crate::acd::ContactSlot;
+use crate::acd::command::{NotJoined, Refiled};
 use crate::acd::queue::{Announce, AnswerWhen, Overflow, QueueRules, WhenEmpty};
-use crate::acd::stay::{Joining, NotJoined, Remaining, Stay};
+use crate::acd::stay::{Joined, Joining, Remaining, Stay};
 use crate::base::words::{EndedBy, Limit, QueueOutcome, Segment};
 use crate::base::{QueueId, Weighed};
 use crate::engine::between::{ContactTimer, DialTo};
+use crate::engine::sabotage::Rule;
 use crate::engine::settings::Settings;
 use crate::report::FactKind;
 
@@ -53,29 +56,49 @@ const TIMERS: [ContactTimer; 8] = [
 
 /// The contact joins a queue, with `credit` for what it has waited before.
 pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueId, credit: Duration) -> Next {
-    let (settings, matcher) = (work.cx.settings, work.cx.matcher);
-    let Some(rules) = settings.queue(queue) else { return Next::End(EndedBy::Closed, Some(404)) };
-    let (language, emergency) = (contact.language, contact.emergency);
+    // Whoever the caller was with has been let go: should the queue not take the caller, nobody is let go once more.
+    contact.phase = Phase::Joining;
+    let Some(joining) = joining(contact, work, queue, credit) else { return Next::End(EndedBy::Closed, Some(404)) };
+    let (reference, key) = (contact.reference(), contact.key);
+    match work.matching(reference, |matching| Stay::join(matching, key, &joining)) {
+        Ok(stay) => contact.stay = Some(stay),
+        Err(why) => return refused(contact, work, (queue, joining.rules), why),
+    }
+    Next::Rest
+}
+
+/// What the contact wants of a queue; nothing where there is no such queue.
+fn joining<'s>(contact: &Contact, work: &Work<'_, 's>, queue: QueueId, credit: Duration) -> Option<Joining<'s>> {
+    let rules = work.cx.settings.queue(queue)?;
     let last_agent = rules.prefer_last.and_then(|_| work.shared.last_agents.of(&contact.number, queue));
-    let joining = Joining { queue, rules, language, emergency, credit, last_agent };
-    let (stay, prefers_for) = match Stay::join(&mut work.matching(), contact.key, &joining) {
-        Ok(joined) => joined,
-        Err(why) => return not_joined(contact, work, &joining, why),
+    Some(Joining { queue, rules, language: contact.language, emergency: contact.emergency, credit, last_agent })
+}
+
+/// The contact is in the queue.
+pub(super) fn joined(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot, joined: Joined) -> Next {
+    let reference = contact.reference();
+    let Some(stay) = contact.stay.as_mut().filter(|stay| stay.slot() == slot) else { return Next::Rest };
+    let (queue, credit) = (stay.queue(), stay.credit());
+    let Some(joining) = joining(contact, work, queue, credit) else {
+        work.cx.missing("the queue that was joined");
+        return Next::Rest;
     };
     (contact.phase, contact.last_queue) = (Phase::Waiting, Some(queue));
     contact.turn(work.cx, Segment::Queue, Some(queue), None);
+    let Some(stay) = &mut contact.stay else { return Next::Rest };
+    let prefers_for = work.matching(reference, |matching| stay.joined(matching, &joining, joined));
+    let (rules, hints) = (joining.rules, work.cx.hints);
     let entered = FactKind::Entered {
         queue,
-        language,
-        waiting: matcher.waiting(queue),
+        language: joining.language,
+        waiting: hints.waiting(queue),
         credit,
         as_of: stay.arrival() - rules.priority_boost,
-        emergency: emergency || rules.emergency,
-        weighed: stay.weigh(matcher, stay.slot()),
+        emergency: joining.emergency || rules.emergency,
+        weighed: stay.weigh(hints, stay.slot()),
         estimate: *stay.estimate(),
         prefers: stay.prefers(),
     };
-    contact.stay = Some(stay);
     contact.fact(work.cx, entered);
     start_waiting(contact, work, rules);
     if let Some(span) = prefers_for {
@@ -85,20 +108,28 @@ pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, queue: QueueI
     Next::Rest
 }
 
-/// The queue does not take the contact.
-fn not_joined(contact: &mut Contact, work: &mut Work<'_, '_>, joining: &Joining<'_>, why: NotJoined<'_>) -> Next {
-    let rules = joining.rules;
+/// The queue does not take the contact that was on its way.
+pub(super) fn not_joined(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot, why: NotJoined) -> Next {
+    let Some(queue) = contact.stay.as_ref().filter(|stay| stay.slot() == slot).map(Stay::queue) else { return Next::Rest };
+    contact.forget_stay(&mut work.shared.slots);
+    match work.cx.settings.queue(queue) {
+        Some(rules) => refused(contact, work, (queue, rules), why),
+        None => Next::End(EndedBy::Closed, Some(404)),
+    }
+}
+
+fn refused(contact: &mut Contact, work: &mut Work<'_, '_>, (queue, rules): (QueueId, &QueueRules), why: NotJoined) -> Next {
     match why {
         NotJoined::Closed if rules.retired => Next::End(EndedBy::Closed, Some(404)),
         NotJoined::Closed => Next::End(EndedBy::System, Some(404)),
-        NotJoined::Nobody(wanted) => nobody_here(contact, work, rules, wanted),
+        NotJoined::Nobody => nobody_here(contact, work, rules, &rules.join_empty),
         NotJoined::NoSlot => {
             work.cx.limit_hit(Some(contact.id), Limit::ContactSlots);
             Next::End(EndedBy::System, Some(503))
         }
         NotJoined::Full => {
             work.cx.limit_hit(Some(contact.id), Limit::QueueLength);
-            contact.last_queue = Some(joining.queue);
+            contact.last_queue = Some(queue);
             turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed)
         }
     }
@@ -125,43 +156,69 @@ fn start_waiting(contact: &mut Contact, work: &mut Work<'_, '_>, rules: &QueueRu
 /// The contact has waited long enough for one agent in particular, or that one is not to be had.
 pub(super) fn prefer_nobody(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.stop_timer(work.cx, ContactTimer::Prefer);
-    if contact.stay.as_mut().is_some_and(|stay| stay.prefer_nobody(work.cx.matcher)) {
-        tell_demand(contact, work, |queue, step, weighed| FactKind::PreferenceOver { queue, step, weighed });
+    let reference = contact.reference();
+    if let Some(stay) = &mut contact.stay {
+        work.matching(reference, |matching| stay.prefer_nobody(matching));
     }
     offers::ask_further(contact, work);
 }
 
+/// The contact waits for another demand from now on.
+pub(super) fn refiled(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot, why: Refiled) {
+    let reference = contact.reference();
+    let Some(stay) = contact.stay.as_mut().filter(|stay| stay.slot() == slot) else { return };
+    match why {
+        Refiled::Relaxed => tell_demand(contact, work, |queue, step, weighed| FactKind::Widened { queue, step, weighed }),
+        Refiled::PreferenceOver => {
+            work.matching(reference, |matching| stay.preference_over(matching));
+            contact.stop_timer(work.cx, ContactTimer::Prefer);
+            tell_demand(contact, work, |queue, step, weighed| FactKind::PreferenceOver { queue, step, weighed });
+            offers::ask_further(contact, work);
+        }
+    }
+}
+
+/// A further ring is over.
+pub(super) fn further_ended(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
+    if contact.stay.as_mut().is_some_and(|stay| stay.further_ended(&mut work.shared.slots, slot)) {
+        offers::ask_further(contact, work);
+    }
+}
+
 /// The requirement relaxes by one step.
 pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
+    let reference = contact.reference();
     let Some(stay) = &mut contact.stay else { return work.cx.missing("the stay that relaxes") };
     let Some(rules) = work.cx.settings.queue(stay.queue()) else { return work.cx.missing("the queue of a stay") };
-    let widened = stay.relax(&mut work.matching(), rules);
+    work.matching(reference, |matching| stay.relax(matching, rules));
     if let Some(next) = stay.relaxes_at(rules) {
         contact.set_timer(work.cx, ContactTimer::Relax, next);
-    }
-    if widened {
-        tell_demand(contact, work, |queue, step, weighed| FactKind::Widened { queue, step, weighed });
     }
 }
 
 /// Reports that the contact waits for another demand from now on, with how the agents stand who may serve it.
 fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(QueueId, u32, Weighed) -> FactKind) {
     let Some(stay) = &contact.stay else { return work.cx.missing("the stay whose demand has changed") };
-    let weighed = stay.weigh(work.cx.matcher, stay.slot());
+    let weighed = stay.weigh(work.cx.hints, stay.slot());
     contact.fact(work.cx, kind(stay.queue(), stay.step() as u32, weighed));
 }
 
 /// A contact that waits takes the demand that the routing table in force gives it, and its further rings theirs.
 pub(super) fn reenter(contact: &mut Contact, work: &mut Work<'_, '_>) {
+    if matches!(contact.phase, Phase::Joining) {
+        // It looks at the routing table once it is there.
+        return;
+    }
+    let reference = contact.reference();
     if let Some(stay) = &mut contact.stay {
-        stay.reenter(&mut work.matching());
+        work.matching(reference, |matching| stay.reenter(matching));
     }
     offers::ask_further(contact, work);
 }
 
 /// Says the place in the queue, or how long it may take, in the caller's language.
 pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let (settings, matcher, now) = (work.cx.settings, work.cx.matcher, work.cx.now);
+    let (settings, hints, now) = (work.cx.settings, work.cx.hints, work.cx.now);
     let (Some(stay), Phase::Waiting) = (&contact.stay, &contact.phase) else { return };
     let (language, queue, place) = (contact.language, stay.queue(), stay.place());
     let Some((announce, every)) = settings.queue(queue).and_then(|rules| Some((rules.announce, rules.announce_every?))) else {
@@ -170,12 +227,12 @@ pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.set_timer(work.cx, ContactTimer::Announce, now + every);
     let mut prompts = Vec::with_capacity(2);
     if announce != Announce::Wait {
-        let ahead = matcher.ahead_of(queue, place);
+        let ahead = hints.ahead_of(queue, place);
         let name = if ahead < 20 { format!("place-{}", ahead + 1) } else { "place-more".to_owned() };
         prompts.push(caller::prompt(settings, language, &name));
     }
     if announce != Announce::Place {
-        let remaining = contact.stay.as_ref().map_or(Remaining::Unknown, |stay| stay.remaining(now, matcher));
+        let remaining = contact.stay.as_ref().map_or(Remaining::Unknown, |stay| stay.remaining(now, hints));
         prompts.push(caller::prompt(settings, language, wait_prompt(remaining)));
     }
     caller::play(contact, work, prompts);
@@ -203,19 +260,25 @@ pub(super) fn minds_who_leaves(contact: &Contact, settings: &Settings) -> bool {
 
 /// A waiting contact whose preferred agent, or anybody who could serve it, is not signed in any more waits for anyone, or leaves where its
 /// queue says so.
-pub(super) fn agent_left(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
-    let (settings, matcher) = (work.cx.settings, work.cx.matcher);
-    let (Phase::Waiting, Some(stay)) = (&contact.phase, &contact.stay) else { return Next::Rest };
-    let (queue, prefers) = (stay.queue(), stay.prefers().is_some());
-    if prefers && stay.is_for_nobody(matcher) {
-        prefer_nobody(contact, work);
-    }
-    let Some(rules) = settings.queue(queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
-        return Next::Rest;
+pub(super) fn agent_left(contact: &mut Contact, work: &mut Work<'_, '_>) {
+    let reference = contact.reference();
+    let (Phase::Waiting, Some(stay)) = (&contact.phase, &mut contact.stay) else { return };
+    let leaves = work.cx.settings.queue(stay.queue()).is_some_and(|rules| rules.leave_when_empty != WhenEmpty::Wait);
+    work.matching(reference, |matching| {
+        stay.prefer_nobody_if_gone(matching);
+        if leaves {
+            stay.leave_if_for_nobody(matching);
+        }
+    });
+}
+
+/// Nobody who could serve the contact is signed in, and so it has left its queue.
+pub(super) fn for_nobody(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) -> Next {
+    let Some(stay) = contact.stay.as_ref().filter(|stay| stay.slot() == slot) else { return Next::Rest };
+    let Some(rules) = work.cx.settings.queue(stay.queue()) else {
+        work.cx.missing("the queue that was left");
+        return Next::End(EndedBy::System, Some(480));
     };
-    if !contact.stay.as_ref().is_some_and(|stay| stay.is_for_nobody(matcher)) {
-        return Next::Rest;
-    }
     let outcome = match rules.leave_when_empty {
         WhenEmpty::Overflow => QueueOutcome::Overflowed,
         WhenEmpty::Goodbye | WhenEmpty::Wait => QueueOutcome::Closed,
@@ -255,7 +318,8 @@ pub(super) fn leave(contact: &mut Contact, work: &mut Work<'_, '_>, outcome: Que
         return;
     }
     offers::withdraw_all(contact, work);
-    if offers::leave(contact, work) {
+    offers::leave(contact, work);
+    if work.cx.holds(Rule::Leave) && !matches!(contact.phase, Phase::Joining) {
         tell_left(contact, work, outcome);
     }
     contact.forget_stay(&mut work.shared.slots);
@@ -266,7 +330,7 @@ pub(super) fn leave(contact: &mut Contact, work: &mut Work<'_, '_>, outcome: Que
 pub(super) fn tell_left(contact: &Contact, work: &mut Work<'_, '_>, outcome: QueueOutcome) {
     let Some(stay) = &contact.stay else { return work.cx.missing("the stay that is left") };
     let (queue, language, waited) = (stay.queue(), contact.language, stay.waited(work.cx.now));
-    let estimated = stay.over(work.cx.now, work.cx.matcher, outcome == QueueOutcome::Answered);
+    let estimated = stay.over(work.cx.now, work.cx.hints, outcome == QueueOutcome::Answered);
     let rules = work.cx.settings.queue(queue);
     let short = rules.is_some_and(|rules| waited < rules.short_abandon);
     let outcome = if outcome == QueueOutcome::Abandoned && short { QueueOutcome::ShortAbandoned } else { outcome };

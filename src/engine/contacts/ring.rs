@@ -6,10 +6,13 @@ use super::contact::{Contact, DeskSays, Dial, Phase, QueueRing};
 use super::ringing::{Failure, Left, Purpose, Ringing};
 use super::work::{Next, Work};
 use super::{caller, calling, dial, end, offers, queue};
+use crate::acd::ContactSlot;
+use crate::acd::command::Command;
 use crate::base::AgentId;
-use crate::base::words::{OfferOutcome, QueueOutcome, Segment};
+use crate::base::words::{EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::call::leg::Role;
-use crate::engine::between::{CallFailed, DialTo, LegKey, NotRung, Rung, ToDesk, ToLeg};
+use crate::engine::between::{CallFailed, ContactRef, DialTo, LegKey, NotRung, Rung, ToDesk, ToLeg};
+use crate::engine::context::Context;
 use crate::engine::sabotage::Rule;
 
 /// How soon it is tried again to ring somebody for whom no ports were left, and for how long; less than a reservation lasts.
@@ -88,16 +91,22 @@ pub(super) fn rings(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey,
 
 /// Somebody who was called has answered.
 pub(super) fn answered(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) -> Next {
-    match &contact.phase {
+    let reference = contact.reference();
+    match &mut contact.phase {
         Phase::Dialling(dial) if dial.ringing.legs().contains(&leg) => {
             let dial = dial.clone();
             others_are_silent(work, &dial.ringing, leg);
             dial::answered(contact, work, &dial, leg);
         }
         Phase::Ringing(rings) => {
-            let ring = rings.iter().find(|ring| ring.ringing.legs().contains(&leg)).cloned();
-            match ring.filter(|ring| work.cx.matcher.accept(ring.slot) == Some(ring.agent_slot)) {
-                Some(ring) => offer_accepted(contact, work, &ring, leg),
+            // The answers are taken one after the other: the first wins.
+            let first = rings.iter().all(|ring| ring.answering.is_none());
+            match rings.iter_mut().find(|ring| ring.ringing.legs().contains(&leg)).filter(|_| first) {
+                Some(ring) => {
+                    ring.answering = Some(leg);
+                    let accept = Command::Accept(ring.slot);
+                    work.command(reference, accept);
+                }
                 None => work.cx.out.tell_leg(leg, ToLeg::HangUp),
             }
         }
@@ -111,6 +120,37 @@ fn others_are_silent(work: &mut Work<'_, '_>, ringing: &Ringing, winner: LegKey)
     for other in ringing.legs().iter().filter(|other| **other != winner) {
         work.cx.out.tell_leg(*other, ToLeg::Cancel(offers::ELSEWHERE));
     }
+}
+
+/// The agent who has answered is the contact's, whatever has become of both meanwhile.
+pub(super) fn accepted(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot, agent_slot: AgentId) -> Next {
+    let ring = contact.rings().iter().find(|ring| ring.slot == slot).cloned();
+    let Some((ring, leg)) = ring.and_then(|ring| ring.answering.map(|leg| (ring, leg))) else {
+        let_go(work.cx, contact.reference(), agent_slot);
+        return Next::Rest;
+    };
+    offer_accepted(contact, work, &ring, leg);
+    if contact.other(leg).is_none() {
+        // It has hung up at once.
+        return Next::End(EndedBy::Agent, Some(487));
+    }
+    caller::connect(contact, work);
+    Next::Rest
+}
+
+/// The contact was not offered to the agent any more who has answered.
+pub(super) fn not_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
+    let Phase::Ringing(rings) = &mut contact.phase else { return };
+    let ring = rings.iter_mut().find(|ring| ring.slot == slot);
+    if let Some(leg) = ring.and_then(|ring| ring.answering.take()) {
+        work.cx.out.tell_leg(leg, ToLeg::HangUp);
+    }
+}
+
+/// An agent whom the matcher had reserved for a contact is not wanted.
+pub(super) fn let_go(cx: &mut Context<'_>, contact: ContactRef, agent_slot: AgentId) {
+    let agent = cx.settings.agent_slots.agent(agent_slot);
+    cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
 }
 
 /// The agent whom the queue has offered the contact has answered: the talk begins.
@@ -134,7 +174,6 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
     }
     work.cx.tell_desk(ring.agent, ToDesk::Talks(contact.reference(), talk_max));
     contact.forget_stay(&mut work.shared.slots);
-    caller::connect(contact, work);
 }
 
 // ---- how it fails ----
@@ -152,7 +191,9 @@ pub(super) fn call_failed(contact: &mut Contact, work: &mut Work<'_, '_>, leg: L
 pub(super) fn phone_failed(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, failure: Failure) -> Next {
     match &mut contact.phase {
         Phase::Ringing(rings) => {
-            let left = rings.iter_mut().map(|ring| (ring.agent, ring.ringing.failed(leg, failure)));
+            // Of who has answered the matcher will say what becomes.
+            let ring = rings.iter_mut().filter(|ring| ring.answering.is_none());
+            let left = ring.map(|ring| (ring.agent, ring.ringing.failed(leg, failure)));
             let failed = left.filter_map(|(agent, left)| if let Left::Nobody(why) = left { Some((agent, why)) } else { None });
             if let Some((agent, why)) = failed.last() {
                 offers::ring_failed(contact, work, agent, why.outcome);
@@ -198,7 +239,7 @@ pub(super) fn long_enough(contact: &mut Contact, work: &mut Work<'_, '_>) -> Nex
 
 fn queue_ring_over(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRing) {
     let now = work.cx.now;
-    if ring.ringing.until.is_none_or(|until| until > now) {
+    if ring.answering.is_some() || ring.ringing.until.is_none_or(|until| until > now) {
         return;
     }
     if !ring.ringing.legs().is_empty() {

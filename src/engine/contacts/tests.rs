@@ -4,7 +4,7 @@ use super::*;
 use crate::acd::agent_slots::{AgentSlots, Capacity};
 use crate::acd::queue::AnswerWhen;
 use crate::base::QueueId;
-use crate::base::words::OfferOutcome;
+use crate::base::words::{OfferOutcome, QueueOutcome};
 use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, News, NotRung, ToDesk, ToLeg, Whom};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
@@ -21,6 +21,8 @@ struct Scene {
     contacts: Contacts,
     lent: Lent,
     agent: AgentSlots,
+    /// What they have said that nobody has heard.
+    said: Vec<Between>,
     now: Time,
 }
 
@@ -31,17 +33,45 @@ impl Scene {
         settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::AtOnce;
         let mut lent = Lent::new(settings);
         let keyed = Keyed::from_seed(&mut lent.seed);
-        let contacts = Contacts::new(SHARD, &lent.settings, &lent.matcher, keyed, T0);
+        let contacts = Contacts::new(&lent.matcher.slots_of(SHARD.0), &lent.settings, keyed, T0);
         let mut agent = AgentSlots::new(&Capacity::default(), lent.settings.agent_slots.of(AGENT), T0);
         if ready {
             agent.each(|agent| agent.ask_ready(T0));
             lent.matcher.settle_agent_slots(&mut agent, T0, Some);
         }
-        Scene { contacts, lent, agent, now: T0 }
+        Scene { contacts, lent, agent, said: Vec::new(), now: T0 }
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Contacts, &mut Context<'_>) -> T) -> T {
-        f(&mut self.contacts, &mut self.lent.context(self.now))
+        let told = f(&mut self.contacts, &mut self.lent.context(self.now));
+        self.follow_commands();
+        told
+    }
+
+    /// Something happens to a contact, before it hears what came of its last command.
+    fn unheard(&mut self, contact: ContactRef, happens: impl FnOnce(&mut Contact, &mut Work<'_, '_>) -> Next) {
+        let Scene { contacts: Contacts { contacts, shared }, lent, now, .. } = self;
+        let contact = find(contacts, contact.key).unwrap();
+        let work = &mut Work { cx: &mut lent.context(*now), shared };
+        let next = happens(contact, work);
+        go_on(contact, work, next);
+    }
+
+    /// The matcher does what it is told, and contacts hear what came of it.
+    fn follow_commands(&mut self) {
+        loop {
+            while let Some((contact, command)) = self.lent.out.next_command() {
+                let event = self.lent.matcher.execute(command);
+                event.into_iter().for_each(|event| self.lent.out.0.matched(contact, event));
+            }
+            match self.lent.out.next_message() {
+                Some(Between::FromMatcher(contact, event)) => {
+                    self.contacts.matched(&mut self.lent.context(self.now), contact, event);
+                }
+                Some(other) => self.said.push(other),
+                None => return,
+            }
+        }
     }
 
     /// A caller arrives, and begins so.
@@ -85,7 +115,8 @@ impl Scene {
     fn contacts_woken(&mut self) {
         let mut slots = Vec::new();
         self.lent.matcher.woken_contacts(SHARD.0, |slot| slots.push(slot));
-        slots.into_iter().for_each(|slot| self.with(|contacts, cx| contacts.woken(cx, slot)));
+        let offers: Vec<_> = slots.into_iter().filter_map(|slot| self.lent.matcher.offer(slot)).collect();
+        offers.into_iter().for_each(|offer| self.with(|contacts, cx| contacts.offered(cx, offer)));
     }
 
     /// Lets the timers come that are due within `span`.
@@ -100,7 +131,7 @@ impl Scene {
     }
 
     fn said(&mut self) -> Vec<Between> {
-        std::iter::from_fn(|| self.lent.out.next_message()).collect()
+        std::mem::take(&mut self.said)
     }
 
     /// Every contact that it may concern is told, and nothing else that was said is.
@@ -164,6 +195,72 @@ fn an_offer_is_rung_told_to_the_desk_and_answered() {
     scene.leg(contact, CALLER, LegEvent::Over);
     assert_eq!(scene.desk_hears(), [ToDesk::LegGone]);
     assert!(scene.contacts.is_empty() && scene.contacts.slots().0 == 0);
+}
+
+#[test]
+fn who_hangs_up_before_having_joined_was_never_in_the_queue() {
+    let mut scene = Scene::new(true);
+    let contact = scene.arrives(Begin::Dial(DialTo::Agent(AGENT)));
+    let contact = scene.contacts.get(contact).unwrap().reference();
+    scene.facts();
+    // On its way into a queue, it hears that the caller has left before it hears from the matcher.
+    scene.unheard(contact, |contact, work| queue::join(contact, work, QueueId(0), Duration::ZERO));
+    scene.unheard(contact, |_, _| Next::End(EndedBy::Caller, Some(487)));
+    scene.follow_commands();
+    let facts = scene.facts();
+    assert!(!facts.iter().any(|fact| matches!(fact, FactKind::Entered { .. } | FactKind::Left { .. })), "{facts:?}");
+    assert_eq!((scene.lent.matcher.waiting(QueueId(0)), scene.contacts.slots().0), (0, 0));
+    let told = scene.desk_hears();
+    assert!(told.contains(&ToDesk::withdrawn(contact.id)), "the agent who was free for it is let go: {told:?}");
+}
+
+#[test]
+fn who_leaves_while_a_phone_answers_leaves_the_agent_free() {
+    let mut scene = Scene::new(true);
+    let contact = scene.rings();
+    let contact = scene.contacts.get(contact).unwrap().reference();
+    scene.said();
+    scene.facts();
+    scene.unheard(contact, |contact, work| ring::answered(contact, work, PHONE));
+    scene.unheard(contact, |contact, work| end::party_left(contact, work, CALLER));
+    scene.follow_commands();
+    let facts = scene.facts();
+    let left =
+        |fact: &FactKind| matches!(fact, FactKind::Left { outcome: QueueOutcome::ShortAbandoned | QueueOutcome::Abandoned, .. });
+    assert_eq!(facts.iter().filter(|fact| left(fact)).count(), 1, "{facts:?}");
+    assert!(!facts.iter().any(|fact| matches!(fact, FactKind::TalkEnded { .. })), "{facts:?}");
+    assert_eq!(scene.desk_hears(), [ToDesk::withdrawn(contact.id)]);
+}
+
+#[test]
+fn a_phone_that_hangs_up_as_it_answers_ends_the_talk() {
+    let mut scene = Scene::new(true);
+    let contact = scene.rings();
+    let contact = scene.contacts.get(contact).unwrap().reference();
+    scene.said();
+    scene.unheard(contact, |contact, work| ring::answered(contact, work, PHONE));
+    scene.unheard(contact, |contact, work| leg_event(contact, work, PHONE, LegEvent::Gone));
+    scene.follow_commands();
+    let told = scene.desk_hears();
+    assert!(matches!(told.as_slice(), [ToDesk::LegGone, ToDesk::Talks(..), ToDesk::TalkOver(..)]), "{told:?}");
+    assert!(matches!(scene.contacts.get(contact.key).unwrap().phase, Phase::Over));
+    assert!(scene.facts().iter().any(|fact| matches!(fact, FactKind::Ended { by: EndedBy::Agent, .. })));
+}
+
+#[test]
+fn of_two_phones_that_answer_at_once_the_first_has_the_caller() {
+    const OTHER: LegKey = LegKey { shard: SHARD, slot: 2, token: 3 };
+    let mut scene = Scene::new(true);
+    let contact = scene.waits();
+    scene.woken();
+    scene.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE, OTHER]))));
+    let contact = scene.contacts.get(contact).unwrap().reference();
+    scene.said();
+    scene.unheard(contact, |contact, work| ring::answered(contact, work, OTHER));
+    scene.unheard(contact, |contact, work| ring::answered(contact, work, PHONE));
+    scene.follow_commands();
+    assert!(matches!(scene.contacts.get(contact.key).unwrap().phase, Phase::Talking { leg: OTHER, .. }));
+    assert!(scene.said().contains(&Between::ToLeg(PHONE, ToLeg::HangUp)));
 }
 
 #[test]
@@ -373,8 +470,15 @@ fn what_a_fault_has_lost_of_calls_is_not_heard_later() {
     let contact = scene.waits();
     scene.woken();
     let rung = ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE])));
+    scene.said.drain(..).for_each(|message| {
+        if let Between::Call(call) = message {
+            scene.lent.out.0.call(*call);
+        }
+    });
+    scene.lent.out.0.tell_leg(CALLER, ToLeg::Ring);
     scene.lent.out.0.tell_contact(contact, rung);
     scene.lent.out.take_back_calls(contact, &[]);
+    scene.follow_commands();
     let said = scene.said();
     let calls = |m: &&Between| matches!(m, Between::Call(_) | Between::ToContact(_, ToContact::Rung(..)));
     assert_eq!(said.iter().filter(calls).count(), 0, "{said:?}");

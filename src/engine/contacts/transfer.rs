@@ -87,7 +87,6 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
             contact.forget_stay(&mut work.shared.slots);
             done(contact, work);
             contact.stop_timer(work.cx, ContactTimer::TalkMax);
-            is_with_nobody(contact, work);
             Next::Join(queue, credit)
         }
         Destination::Agent(agent) => Next::Dial(DialTo::Agent(agent), Purpose::Transfer),
@@ -95,13 +94,6 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
             Some(trunk) => Next::Dial(DialTo::Number(trunk, number), Purpose::Transfer),
             None => Next::NotPassedOn(Failure::NO_TRUNK.status),
         },
-    }
-}
-
-/// Whoever the caller was with has been let go. Should the queue not take the caller, nobody is let go once more.
-fn is_with_nobody(contact: &mut Contact, work: &Work<'_, '_>) {
-    if work.cx.holds(Rule::WithNobody) {
-        contact.phase = Phase::Waiting;
     }
 }
 
@@ -134,7 +126,8 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, status: u16
     tell(contact, work, &transfer, TransferOutcome::Failed);
     let credit = contact.waited_so_far(work.cx.now);
     contact.forget_stay(&mut work.shared.slots);
-    is_with_nobody(contact, work);
+    // Whoever was called has been let go.
+    contact.phase = Phase::Waiting;
     match contact.last_queue {
         Some(queue) => Next::Join(queue, credit),
         None => Next::End(EndedBy::System, Some(480)),

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::last_agent::LastAgents;
 use super::ringing::Purpose;
 use super::trunks::Trunks;
+use crate::acd::command::Command;
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Matching;
 use crate::base::words::EndedBy;
 use crate::base::{EntryId, QueueId};
 use crate::call::menu;
-use crate::engine::between::{ContactKey, DialTo};
+use crate::engine::between::{ContactKey, ContactRef, DialTo};
 use crate::engine::context::Context;
 
 /// What all contacts of a shard share.
@@ -50,9 +51,17 @@ pub(super) struct Work<'w, 'c> {
 }
 
 impl Work<'_, '_> {
-    /// What a stay in a queue works with.
-    pub(super) fn matching(&mut self) -> Matching<'_, ContactKey> {
-        Matching { now: self.cx.now, matcher: self.cx.matcher, slots: &mut self.shared.slots }
+    /// Lends a contact's stay in a queue what it works with.
+    pub(super) fn matching<T>(&mut self, contact: ContactRef, stay: impl FnOnce(&mut Matching<'_, ContactKey>) -> T) -> T {
+        let Work { cx, shared } = self;
+        let (now, hints, out) = (cx.now, cx.hints, &mut *cx.out);
+        let command = &mut |command| out.command(contact, command);
+        stay(&mut Matching { now, hints, slots: &mut shared.slots, command })
+    }
+
+    /// Commands the matcher for a contact.
+    pub(super) fn command(&mut self, contact: ContactRef, command: Command) {
+        self.cx.out.command(contact, command);
     }
 }
 

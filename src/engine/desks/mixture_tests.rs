@@ -1,6 +1,7 @@
 //! Agents who may have chats as well as a call. Nothing brings chats yet: here contacts come to the matcher by hand.
 
 use super::*;
+use crate::acd::ContactSlot;
 use crate::acd::agent_slots::{Capacity, Verdict};
 use crate::acd::claim::ContactView;
 use crate::acd::queue::tests::plain;
@@ -26,6 +27,9 @@ const A_CALL_AND_A_CHAT: Mixtures<'_> = &[&[(Channel::Voice, 1), (Channel::Chat,
 struct Office {
     desks: Desks,
     lent: Lent,
+    said: Vec<Between>,
+    /// Whether nobody knows the contacts' names yet.
+    nameless: bool,
     now: Time,
     contacts: u32,
 }
@@ -47,14 +51,17 @@ impl Office {
     fn new(mixtures: Mixtures<'_>) -> Self {
         let mut lent = Lent::new(may_have(mixtures));
         let desks = Desks::new(&lent.settings, Keyed::from_seed(&mut lent.seed), T0);
-        let mut office = Office { desks, lent, now: T0, contacts: 0 };
+        let mut office = Office { desks, lent, said: Vec::new(), nameless: false, now: T0, contacts: 0 };
         office.with(Desks::start);
         office.states();
         office
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
-        f(&mut self.desks, &mut self.lent.context(self.now))
+        let told = f(&mut self.desks, &mut self.lent.context(self.now));
+        let named = !self.nameless;
+        self.said.extend(self.lent.settle(self.now, &mut self.desks, |slot| named.then(|| reference(slot).id)));
+        told
     }
 
     fn tell(&mut self, message: ToDesk) {
@@ -86,9 +93,7 @@ impl Office {
         self.lent.matcher.woken_agents(SHARD.0, |agent_slot| woken.push(agent_slot));
         for agent_slot in woken {
             let agent = self.lent.settings.agent_slots.agent(agent_slot);
-            let claimed = self.desks.claimed(agent, &self.lent.matcher);
-            let claims = claimed.into_iter().map(|slot| (slot, reference(slot).id)).collect();
-            self.with(|desks, cx| desks.woken(cx, agent, &claims));
+            self.with(|desks, cx| desks.woken(cx, agent));
         }
     }
 
@@ -129,7 +134,7 @@ impl Office {
         self.lent.matcher.publish(&directory, version).unwrap();
         self.lent.settings = std::sync::Arc::new(Settings { version, ..settings });
         self.with(|desks, cx| desks.take_up(cx, Some(&old)));
-        while let Some(message) = self.lent.out.next_message() {
+        for message in std::mem::take(&mut self.said) {
             if let Between::ToDesk(_, change) = message {
                 self.tell(change);
             }
@@ -157,7 +162,7 @@ impl Office {
     }
 
     fn said(&mut self) -> Vec<Between> {
-        std::iter::from_fn(|| self.lent.out.next_message()).collect()
+        std::mem::take(&mut self.said)
     }
 }
 
@@ -212,7 +217,9 @@ fn of_two_that_do_not_go_together_the_later_is_declined() {
 fn what_has_no_name_yet_is_neither_taken_nor_declined_and_counts() {
     let mut office = Office::new(A_CALL_OR_A_CHAT);
     let chat = office.comes(CHATS);
-    office.with(|desks, cx| desks.woken(cx, ANNA, &Claims::new()));
+    office.nameless = true;
+    office.with(|desks, cx| desks.woken(cx, ANNA));
+    office.nameless = false;
     assert_eq!(office.verdict(chat), None);
     let call = office.comes(CALLS);
     assert_eq!(office.lent.matcher.contact(call), ContactView::Waiting, "there is no room for a call beside the chat");

@@ -1,6 +1,7 @@
 //! Desks by themselves: no engine, no contact, nobody's phone.
 
 use super::*;
+use crate::acd::claim::AgentView;
 use crate::engine::between::ContactKey;
 use crate::engine::between::{Between, DeskId, News};
 use crate::engine::io::Output;
@@ -13,18 +14,22 @@ const ANNA: AgentId = AgentId(0);
 struct Office {
     desks: Desks,
     lent: Lent,
+    said: Vec<Between>,
 }
 
 impl Office {
     fn new() -> Self {
         let mut lent = Lent::new(settings(2));
-        let mut office = Office { desks: Desks::new(&lent.settings, Keyed::from_seed(&mut lent.seed), T0), lent };
+        let mut office =
+            Office { desks: Desks::new(&lent.settings, Keyed::from_seed(&mut lent.seed), T0), lent, said: Vec::new() };
         office.with(T0, Desks::start);
         office
     }
 
     fn with<T>(&mut self, now: Time, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
-        f(&mut self.desks, &mut self.lent.context(now))
+        let told = f(&mut self.desks, &mut self.lent.context(now));
+        self.said.extend(self.lent.settle(now, &mut self.desks, |_| None));
+        told
     }
 
     fn tell(&mut self, message: ToDesk) {
@@ -42,7 +47,7 @@ impl Office {
             _ => None,
         });
         let states = states.collect();
-        (std::iter::from_fn(|| self.lent.out.next_message()).collect(), states)
+        (std::mem::take(&mut self.said), states)
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::{AgentCommand, Input, Settings};
 use super::house::{CALLER, House, Request, becomes, desk_phone, settings};
 use crate::base::PoolId;
 use crate::base::words::{AgentState, BreakReason};
-use crate::engine::sabotage::Moment;
+use crate::engine::sabotage::{Moment, SETTLE};
 
 /// Two callers wait for two agents who are ready, and may not serve them.
 fn kept_apart() -> House {
@@ -44,18 +44,18 @@ fn contained(house: &mut House, name: &str, what: impl FnOnce(&mut House)) {
 fn rung_after_a_panic_at(name: &str) -> Vec<u32> {
     let mut house = kept_apart();
     contained(&mut house, name, |house| house.reload(Settings { version: 3, ..settings(2) }));
-    assert_eq!(house.engine.taken_up, 3, "the matcher is told, whatever happened meanwhile");
+    assert_eq!(house.engine.matcher.acknowledged(), 3, "the matcher is told, whatever happened meanwhile");
     (0..2).filter(|agent| !house.nothing_to(&desk_phone(*agent))).collect()
 }
 
 #[test]
 fn a_fault_with_one_agent_keeps_no_other_from_ringing() {
-    assert_eq!(rung_after_a_panic_at("woken: Agent"), [0, 1]);
+    assert_eq!(rung_after_a_panic_at(SETTLE), [0, 1]);
 }
 
 #[test]
 fn a_fault_with_one_caller_keeps_no_other_from_being_rung_for() {
-    assert_eq!(rung_after_a_panic_at("woken: Contact").len(), 1, "the first has ended by it, the second is rung for");
+    assert_eq!(rung_after_a_panic_at("from matcher: Offered").len(), 1, "the first has ended by it, the second is rung for");
 }
 
 #[test]

@@ -256,9 +256,8 @@ impl House {
 
     /// The configuration changes, as a running server takes it up.
     pub(super) fn reload(&mut self, settings: Settings) {
-        let matcher = self.engine.matcher.clone();
         let (settings, directory) = settings.with_agent_slots(&self.engine.settings.agent_slots);
-        matcher.publish(&directory, settings.version).expect("there is room");
+        self.engine.matcher.audited().publish(&directory, settings.version).expect("there is room");
         self.input(Input::Reload(Arc::new(settings)));
     }
 

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use super::super::Settings;
-use super::super::between::Reason;
+use super::super::between::{Between, Reason};
 use super::super::context::{Context, Outbox};
+use super::super::desks::Desks;
 use super::super::sabotage::TakenOut;
-use crate::acd::Matcher;
 use crate::acd::agent_slots::AgentSlotIds;
+use crate::acd::hints::Hints;
 use crate::acd::matcher::Size;
 use crate::acd::routing_table::RoutingTable;
+use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::Deadlines;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{ShardId, Time};
+use crate::base::{ContactId, ShardId, Time};
 use crate::sip::session::Sessions;
 use crate::sip::stack::ListenerName;
 
@@ -48,9 +50,33 @@ impl Lent {
         }
     }
 
+    /// Has the matcher do what desks want, and them hear of it, until there is nothing more. `name` is the name of the contact in a slot.
+    /// What else was said, in its order.
+    pub(in crate::engine) fn settle(
+        &mut self,
+        now: Time,
+        desks: &mut Desks,
+        name: impl Fn(ContactSlot) -> Option<ContactId>,
+    ) -> Vec<Between> {
+        let mut said = Vec::new();
+        loop {
+            match self.out.next_message() {
+                Some(Between::Settled(desk, settled)) => desks.settled(&mut self.context(now), desk.agent, &settled),
+                Some(other) => said.push(other),
+                None => {
+                    let Some(desk) = self.out.next_to_settle() else { return said };
+                    if let Some((request, agent_slots)) = desks.wants(&mut self.context(now), desk.agent) {
+                        let settled = self.matcher.settle(now, &request, agent_slots, &name);
+                        self.out.0.settled(desk, settled);
+                    }
+                }
+            }
+        }
+    }
+
     pub(in crate::engine) fn context(&mut self, now: Time) -> Context<'_> {
         let Lent { sessions, timers, seed, settings, matcher, out } = self;
-        let (out, taken_out) = (&mut out.0, TakenOut::default());
-        Context { now, shard: SHARD, sessions, timers, seed, settings, matcher, out, taken_out }
+        let (hints, out, taken_out) = (Hints::of(matcher), &mut out.0, TakenOut::default());
+        Context { now, shard: SHARD, sessions, timers, seed, settings, hints, out, taken_out }
     }
 }

@@ -33,7 +33,7 @@ fn lends(at_most: u32) -> Lending {
 }
 
 fn on_loan(house: &House) -> (u32, u32) {
-    house.engine.matcher.on_loan(AgencyId(1)).unwrap()
+    house.engine.matcher.audited().on_loan(AgencyId(1)).unwrap()
 }
 
 fn states(house: &House, agents: u32) -> Vec<AgentState> {
@@ -93,7 +93,7 @@ fn nobody_is_lent_while_a_caller_of_their_own_waits() {
     let own = house.calls_number("b", "121");
     becomes(&mut house, 0, AgentCommand::Ready);
     picks_up(&mut house, 0);
-    let waits = |house: &House| [0, 1].map(|queue| house.engine.matcher.waiting(QueueId(queue)));
+    let waits = |house: &House| [0, 1].map(|queue| house.engine.matcher.audited().waiting(QueueId(queue)));
     assert_eq!(waits(&house), [1, 0], "the own caller, who came later");
     over(&mut house, "b", &own, 0);
     assert_eq!(on_loan(&house), (1, 1), "then the other");

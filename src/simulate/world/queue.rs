@@ -1,8 +1,10 @@
 //! Callers in a queue: whom they wait for, how their demand relaxes, how they leave.
 
-use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, rules};
+use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, let_go_of, rules};
+use crate::acd::command::Event;
+use crate::acd::hints::Hints;
 use crate::acd::queue::{Overflow, WhenEmpty};
-use crate::acd::stay::{Matching, Stay};
+use crate::acd::stay::Stay;
 use crate::base::words::{Channel, OfferOutcome};
 use crate::base::{AgentId, QueueId, Time};
 
@@ -49,8 +51,11 @@ impl<O: Observer> World<'_, O> {
         if !caller.waits() {
             return Vec::new();
         }
-        let alone = caller.stay.as_ref().map(|stay| stay.leave(&self.matcher).1.into_vec());
-        let rung = alone.unwrap_or_else(|| self.leave_pair(id));
+        let rung = if caller.stay.is_some() {
+            let_go_of(&self.with_stay(now, id, |stay, matching| stay.leave(matching.command)))
+        } else {
+            self.leave_pair(id)
+        };
         self.give_back_place(now, id, false);
         self.tell_queue(now, queue);
         rung
@@ -73,7 +78,7 @@ impl<O: Observer> World<'_, O> {
         let (stay, pair) = (caller.stay.take(), caller.pair.take());
         let Caller { queue, joined, .. } = *caller;
         if let Some(stay) = &stay
-            && let Some(outcome) = stay.over(now, &self.matcher, answered)
+            && let Some(outcome) = stay.over(now, Hints::of(&self.matcher), answered)
         {
             self.observer.estimated(queue, stay.estimate(), now.since(joined), outcome);
         }
@@ -125,9 +130,11 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn relax(&mut self, now: Time, id: usize) {
         let caller = &mut self.callers[id];
         caller.clocks.relax = None;
-        let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
-        stay.relax(&mut Matching { now, matcher: &self.matcher, slots: &mut self.slots }, rules);
-        caller.clocks.relax = stay.relaxes_at(rules).map(|at| self.due.set(at, Due::Relax(id)));
+        let Some(rules) = rules(self.scene, caller.queue) else { return };
+        self.with_stay(now, id, |stay, matching| stay.relax(matching, rules));
+        let caller = &mut self.callers[id];
+        let next = caller.stay.as_ref().and_then(|stay| stay.relaxes_at(rules));
+        caller.clocks.relax = next.map(|at| self.due.set(at, Due::Relax(id)));
     }
 
     /// The caller has waited long enough for one agent in particular, or that agent is not available.
@@ -136,9 +143,11 @@ impl<O: Observer> World<'_, O> {
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
         }
-        let (Some(stay), Some(rules)) = (&mut caller.stay, rules(self.scene, caller.queue)) else { return };
-        stay.prefer_nobody(&self.matcher);
-        stay.ask_further(&mut Matching { now, matcher: &self.matcher, slots: &mut self.slots }, id, rules);
+        let Some(rules) = rules(self.scene, caller.queue) else { return };
+        self.with_stay(now, id, |stay, matching| {
+            stay.prefer_nobody(matching);
+            stay.ask_further(matching, id, rules);
+        });
     }
 
     /// Callers whom no signed-in agent can serve leave, where their queue says so.
@@ -146,17 +155,19 @@ impl<O: Observer> World<'_, O> {
         let waiting: Vec<usize> =
             self.callers.iter().filter(|(_, caller)| caller.waits() && caller.rings.is_empty()).map(|(id, _)| id).collect();
         for id in waiting {
-            let for_nobody = |stay: &Stay| stay.prefers().is_some() && stay.is_for_nobody(&self.matcher);
-            if self.callers[id].stay.as_ref().is_some_and(for_nobody) {
+            let refiled = self.with_stay(now, id, Stay::prefer_nobody_if_gone);
+            if let [Event::Refiled(..)] = refiled.as_slice() {
                 self.prefer_nobody(now, id);
             }
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
                 continue;
             };
-            let nobody = match &caller.stay {
-                Some(stay) => stay.is_for_nobody(&self.matcher),
-                None => self.pair_is_for_nobody(id),
+            let nobody = if caller.stay.is_some() {
+                let left = self.with_stay(now, id, Stay::leave_if_for_nobody);
+                matches!(left.as_slice(), [Event::ForNobody(_)])
+            } else {
+                self.pair_is_for_nobody(id)
             };
             if nobody {
                 let rung = self.leave_queue(now, id);

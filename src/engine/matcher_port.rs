@@ -1,0 +1,101 @@
+//! The matcher as one engine has it: commands in, events out, and whom it has woken.
+//!
+//! Everything that an engine learns of the matcher, but for [hints](crate::acd::hints), it learns here and by the hub alone.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::acd::agent_slots::{AgentSlots, Request, Settled};
+use crate::acd::command::{Command, Event, Offer};
+use crate::acd::hints::Hints;
+use crate::acd::{ContactSlot, Matcher};
+use crate::base::{AgentId, ContactId, ShardId, Time};
+
+/// The matcher, shared by all shards, as this shard speaks to it.
+pub(super) struct MatcherPort {
+    matcher: Arc<Matcher>,
+    shard: ShardId,
+    /// The contacts' slots that the matcher has woken, and whose contacts have not looked yet. They are taken from the matcher all at once, and
+    /// from here one by one, so that a panic in one loses no other.
+    woken: VecDeque<ContactSlot>,
+    /// The version of the settings that the matcher knows to be taken up here.
+    acknowledged: u64,
+}
+
+impl MatcherPort {
+    /// Nobody has been woken, and this version of the settings is the one in force.
+    pub(super) const fn new(matcher: Arc<Matcher>, shard: ShardId, version: u64) -> Self {
+        MatcherPort { matcher, shard, woken: VecDeque::new(), acknowledged: version }
+    }
+
+    /// The slots for this shard's contacts.
+    pub(super) fn slots(&self) -> Range<u32> {
+        self.matcher.slots_of(self.shard.0)
+    }
+
+    /// What may be read of it.
+    pub(super) fn hints(&self) -> Hints<'_> {
+        Hints::of(&self.matcher)
+    }
+
+    /// The matcher itself, for the audit.
+    pub(super) fn audited(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Does what a contact says. What came of that.
+    pub(super) fn execute(&self, command: Command) -> Option<Event> {
+        self.matcher.execute(command)
+    }
+
+    /// Does what a desk wants. What came of that.
+    pub(super) fn settle(
+        &self,
+        now: Time,
+        (request, agent_slots): (Request, AgentSlots<ContactId>),
+        name: impl Fn(ContactSlot) -> Option<ContactId>,
+    ) -> Settled<ContactId> {
+        self.matcher.settle(now, &request, agent_slots, name)
+    }
+
+    /// Whether it has woken anybody of this shard.
+    pub(super) fn has_wake_ups(&self) -> bool {
+        !self.woken.is_empty() || self.matcher.has_wake_ups(self.shard.0)
+    }
+
+    /// The agents' slots that it has woken.
+    pub(super) fn woken_agents(&self, each: impl FnMut(AgentId)) {
+        if self.matcher.has_wake_ups(self.shard.0) {
+            self.matcher.woken_agents(self.shard.0, each);
+        }
+    }
+
+    /// Takes the contacts' slots that it has woken.
+    pub(super) fn take_woken_contacts(&mut self) {
+        self.matcher.woken_contacts(self.shard.0, |slot| self.woken.push_back(slot));
+    }
+
+    /// The next offer to one of those, of which the agent's owner has said whether it holds. Before that nobody is rung.
+    pub(super) fn next_offer(&mut self) -> Option<Offer> {
+        while let Some(slot) = self.woken.pop_front() {
+            if let Some(offer) = self.matcher.offer(slot).filter(|offer| offer.verdict.is_some()) {
+                return Some(offer);
+            }
+        }
+        None
+    }
+
+    /// All parties of this shard are where this version of the settings has them.
+    pub(super) fn acknowledge(&mut self, version: u64) {
+        if std::mem::replace(&mut self.acknowledged, version) != version {
+            self.matcher.acknowledge(self.shard.0, version);
+        }
+    }
+
+    /// The version of which the matcher has heard so.
+    #[cfg(test)]
+    pub(super) const fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+}
