@@ -216,12 +216,12 @@ impl ClaimProtocol {
     ///
     /// # Errors
     /// When its routing table has more demands or skill groups than there is room for.
-    pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
+    pub(crate) fn publish(&self, directory: &Directory, version: u64) -> Result<Arc<RoutingTable>, TooMany> {
         let acknowledged = self.acknowledged.iter().map(|owner| owner.0.load(Ordering::Acquire)).min().unwrap_or(0);
         let table = self.table.load().following(directory, version, acknowledged);
         table.fits(self.agents.len() as u32)?;
         self.table.store(table);
-        Ok(())
+        Ok(self.table.load().clone())
     }
 
     /// The owner's parties are where this directory version has them. It uses no older routing table any more.

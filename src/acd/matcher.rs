@@ -174,14 +174,14 @@ impl Matcher {
         self.protocol.routing_table().clone()
     }
 
-    /// Puts the directory, as this `version`, in force. Each owner then adopts it: moves its agents to their skill
+    /// Puts the directory, as this `version`, in force. Returns its routing table. Each owner then adopts it: moves its agents to their skill
     /// groups and its contacts to their demands, and [acknowledges](Self::acknowledge). One publisher at a time may
     /// call it.
     ///
     /// # Errors
     /// When the directory has more demands or skill groups than there is room for; the old one stays in force
     /// then.
-    pub fn publish(&self, directory: &Directory, version: u64) -> Result<(), TooMany> {
+    pub fn publish(&self, directory: &Directory, version: u64) -> Result<Arc<RoutingTable>, TooMany> {
         self.loans.expect(&directory.lending);
         self.protocol.publish(directory, version)
     }

@@ -453,7 +453,8 @@ mod tests {
         /// Lends a stay what it works with, and executes what it says. What came of that.
         fn with<T>(&mut self, f: impl FnOnce(&mut Matching<'_, u32>, &QueueRules) -> T) -> (T, Vec<Event>) {
             let mut said = Vec::new();
-            let (now, hints) = (self.now, Hints::of(&self.matcher));
+            let table = self.matcher.routing_table();
+            let (now, hints) = (self.now, Hints::of(&self.matcher, &table));
             let mut matching = Matching { now, hints, slots: &mut self.slots, command: &mut |command| said.push(command) };
             let told = f(&mut matching, &self.rules);
             (told, said.into_iter().filter_map(|command| self.matcher.execute(command)).collect())
@@ -546,7 +547,8 @@ mod tests {
         hall.goes(0);
         // A hint alone decides nothing: the agent may be back when the command comes.
         let mut said = Vec::new();
-        let (now, hints) = (hall.now, Hints::of(&hall.matcher));
+        let table = hall.matcher.routing_table();
+        let (now, hints) = (hall.now, Hints::of(&hall.matcher, &table));
         let mut matching = Matching { now, hints, slots: &mut hall.slots, command: &mut |command| said.push(command) };
         stay.prefer_nobody_if_gone(&mut matching);
         hall.matcher.set_standing(AgentId(0), State::<u8>::Ready.standing());

@@ -21,7 +21,7 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Limit;
 use crate::engine::media_port::MediaEvent;
-use crate::engine::{Engine, Parts, Settings};
+use crate::engine::{Engine, Parts, Reload, Settings};
 use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
 use crate::net::clock::Clock;
@@ -374,10 +374,10 @@ impl Running {
     pub fn reload(&self, settings: Settings, library: Library) -> Result<(), ReloadError> {
         let (settings, directory) = following(settings, &self.settings.load_full(), self.matcher.size())?;
         let settings = Arc::new(settings);
-        self.matcher.publish(&directory, settings.version)?;
+        let routing_table = self.matcher.publish(&directory, settings.version)?;
         self.media.handle().set_library(library);
         self.settings.store(settings.clone());
-        let _ = self.inbox.blocking_send(ToShard::Reload(settings));
+        let _ = self.inbox.blocking_send(ToShard::Reload(Reload { settings, routing_table }));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
+use crate::acd::RoutingTable;
 use crate::base::words::{BreakReason, Transport};
 use crate::base::{AgentId, ContactId};
 use crate::call::leg::Role;
@@ -58,12 +59,21 @@ pub enum Input<'a> {
         /// What.
         command: AgentCommand,
     },
-    /// The configuration has changed; its routing table is published.
-    Reload(Arc<Settings>),
+    /// The configuration has changed.
+    Reload(Reload),
     /// No new calls from here on.
     Drain,
     /// Every contact ends now.
     EndAll,
+}
+
+/// A changed configuration. Its routing table is published, and holds for an engine from this input on.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// What is in force.
+    pub settings: Arc<Settings>,
+    /// What the matcher was given for it.
+    pub routing_table: Arc<RoutingTable>,
 }
 
 /// A leg, by what its contact's records call it.

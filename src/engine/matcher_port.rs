@@ -9,13 +9,15 @@ use std::sync::Arc;
 use crate::acd::agent_slots::{AgentSlots, Request, Settled};
 use crate::acd::command::{Command, Event, Offer};
 use crate::acd::hints::Hints;
-use crate::acd::{ContactSlot, Matcher};
+use crate::acd::{ContactSlot, Matcher, RoutingTable};
 use crate::base::{AgentId, ContactId, ShardId, Time};
 
 /// The matcher, shared by all shards, as this shard speaks to it.
 pub(super) struct MatcherPort {
     matcher: Arc<Matcher>,
     shard: ShardId,
+    /// The routing table that this shard has taken up: the hub puts another here at a reload.
+    pub(super) routing_table: Arc<RoutingTable>,
     /// The contacts' slots that the matcher has woken, and whose contacts have not looked yet. They are taken from the matcher all at once, and
     /// from here one by one, so that a panic in one loses no other.
     woken: VecDeque<ContactSlot>,
@@ -24,9 +26,10 @@ pub(super) struct MatcherPort {
 }
 
 impl MatcherPort {
-    /// Nobody has been woken, and this version of the settings is the one in force.
-    pub(super) const fn new(matcher: Arc<Matcher>, shard: ShardId, version: u64) -> Self {
-        MatcherPort { matcher, shard, woken: VecDeque::new(), acknowledged: version }
+    /// Nobody has been woken. This version of the settings is the one in force, and so is the matcher's routing table.
+    pub(super) fn new(matcher: Arc<Matcher>, shard: ShardId, version: u64) -> Self {
+        let routing_table = matcher.routing_table();
+        MatcherPort { matcher, shard, routing_table, woken: VecDeque::new(), acknowledged: version }
     }
 
     /// The slots for this shard's contacts.
@@ -36,7 +39,7 @@ impl MatcherPort {
 
     /// What may be read of it.
     pub(super) fn hints(&self) -> Hints<'_> {
-        Hints::of(&self.matcher)
+        Hints::of(&self.matcher, &self.routing_table)
     }
 
     /// The matcher itself, for the audit.

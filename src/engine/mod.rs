@@ -44,7 +44,7 @@ pub mod settings;
 mod tests;
 
 pub use contacts::WAIT_PROMPTS;
-pub use io::{AgentCommand, Input, LegName, Output, PartOf, Transmit};
+pub use io::{AgentCommand, Input, LegName, Output, PartOf, Reload, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
@@ -196,7 +196,7 @@ impl Engine {
             }
             Input::Media(event) => self.deliver(now, Delivery::Media(event)),
             Input::Agent { agent, command } => lend!(self, now).tell_desk(agent, ToDesk::Command(command)),
-            Input::Reload(settings) => self.take_up(now, &settings),
+            Input::Reload(reload) => self.take_up(now, reload),
             Input::Drain => self.draining = true,
             Input::EndAll => {
                 self.draining = true;
@@ -334,10 +334,11 @@ impl Engine {
     ///
     /// The routing table is published before this runs, with every old demand and skill group in it. Here the owner takes it up: its agents
     /// take the skill groups, its contacts the demands that the new table gives them.
-    fn take_up(&mut self, now: Time, settings: &Arc<Settings>) {
+    fn take_up(&mut self, now: Time, Reload { settings, routing_table }: Reload) {
         let old = std::mem::replace(&mut self.settings, settings.clone());
-        limits::note_max(&self.limits, settings, self.contacts.slots().1);
-        self.proof.take_up(settings);
+        limits::note_max(&self.limits, &settings, self.contacts.slots().1);
+        self.matcher.routing_table = routing_table;
+        self.proof.take_up(&settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         announce(self, now, Some(&old));
     }

@@ -21,7 +21,7 @@ use crate::base::limits::LimitBoard;
 use crate::base::words::{Direction, Limit, Transport};
 use crate::base::{AgentId, ContactId, Time};
 use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::engine::{AgentCommand, Engine, Input, Output, PartOf, Settings, Transmit};
+use crate::engine::{AgentCommand, Engine, Input, Output, PartOf, Reload, Settings, Transmit};
 use crate::report::{Fact, FactKind};
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 
@@ -44,7 +44,7 @@ pub enum ToShard {
     /// A command for an agent.
     Agent(AgentId, AgentCommand),
     /// The configuration has changed; its routing table is published.
-    Reload(Arc<Settings>),
+    Reload(Reload),
     /// No new calls from here on; the loop ends when the last contact has.
     Drain,
     /// Every contact ends now, and then the loop.
@@ -297,9 +297,9 @@ impl<O: Sink> Shard<O> {
         match message {
             ToShard::Media(event) => self.handle(Input::Media(event)),
             ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
-            ToShard::Reload(settings) => {
-                self.sink.reloaded(&settings);
-                self.handle(Input::Reload(settings));
+            ToShard::Reload(reload) => {
+                self.sink.reloaded(&reload.settings);
+                self.handle(Input::Reload(reload));
             }
             ToShard::Drain => {
                 self.draining = true;

@@ -8,6 +8,7 @@ mod pair;
 mod queue;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
@@ -172,6 +173,7 @@ struct Source {
 pub struct World<'s, O> {
     scene: &'s Scene,
     matcher: Matcher,
+    table: Arc<RoutingTable>,
     callers: Slab<Caller>,
     /// With the callers in them.
     slots: ContactSlots<usize>,
@@ -220,9 +222,11 @@ impl<'s, O: Observer> World<'s, O> {
             }
             sources.push(Source { seed: chance.clone(), count: 0, last: Duration::ZERO });
         }
+        let matcher = Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0);
         let mut world = World {
             scene,
-            matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
+            table: matcher.routing_table(),
+            matcher,
             callers: Slab::new(),
             slots: ContactSlots::new(&(0..slots), if pairs { 2 * queue_max } else { queue_max }),
             queue_max,
@@ -406,7 +410,7 @@ impl<'s, O: Observer> World<'s, O> {
     /// Lends a stay what it works with, and executes what it says at once. What came of that.
     fn matching<T>(&mut self, now: Time, stay: impl FnOnce(&mut Matching<'_, usize>) -> T) -> (T, Vec<Event>) {
         let mut events = Vec::new();
-        let hints = Hints::of(&self.matcher);
+        let hints = Hints::of(&self.matcher, &self.table);
         let command = &mut |command| events.extend(self.matcher.execute(command));
         let told = stay(&mut Matching { now, hints, slots: &mut self.slots, command });
         (told, events)

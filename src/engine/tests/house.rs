@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
-use super::super::{AgentCommand, Engine, Input, Output, PartOf, Parts, Settings};
+use super::super::{AgentCommand, Engine, Input, Output, PartOf, Parts, Reload, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
@@ -257,8 +257,8 @@ impl House {
     /// The configuration changes, as a running server takes it up.
     pub(super) fn reload(&mut self, settings: Settings) {
         let (settings, directory) = settings.with_agent_slots(&self.engine.settings.agent_slots);
-        self.engine.matcher.audited().publish(&directory, settings.version).expect("there is room");
-        self.input(Input::Reload(Arc::new(settings)));
+        let routing_table = self.engine.matcher.audited().publish(&directory, settings.version).expect("there is room");
+        self.input(Input::Reload(Reload { settings: Arc::new(settings), routing_table }));
     }
 
     /// A datagram from `from`.

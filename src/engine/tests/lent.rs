@@ -29,6 +29,8 @@ pub(in crate::engine) struct Lent {
     pub(in crate::engine) seed: Seed,
     pub(in crate::engine) settings: Arc<Settings>,
     pub(in crate::engine) matcher: Matcher,
+    /// What is in force, whenever something is lent.
+    table: Arc<RoutingTable>,
     pub(in crate::engine) out: Outbox,
 }
 
@@ -40,11 +42,13 @@ impl Lent {
         let size = Size { shards: 1, contacts_per_shard: 8, agents: 16, queues: 2, agencies: 2 };
         let mut seed = Seed::from_number(1);
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: "198.51.100.1:5060".into() }];
+        let matcher = Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0);
         Lent {
             sessions: Sessions::new(0, listeners, seed.fork(), Arc::default()),
             timers: Deadlines::default(),
             seed,
-            matcher: Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0),
+            table: matcher.routing_table(),
+            matcher,
             settings,
             out: Outbox::new(Arc::default()),
         }
@@ -75,8 +79,9 @@ impl Lent {
     }
 
     pub(in crate::engine) fn context(&mut self, now: Time) -> Context<'_> {
-        let Lent { sessions, timers, seed, settings, matcher, out } = self;
-        let (hints, out, taken_out) = (Hints::of(matcher), &mut out.0, TakenOut::default());
+        let Lent { sessions, timers, seed, settings, matcher, table, out } = self;
+        *table = matcher.routing_table();
+        let (hints, out, taken_out) = (Hints::of(matcher, table), &mut out.0, TakenOut::default());
         Context { now, shard: SHARD, sessions, timers, seed, settings, hints, out, taken_out }
     }
 }

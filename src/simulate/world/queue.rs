@@ -78,7 +78,7 @@ impl<O: Observer> World<'_, O> {
         let (stay, pair) = (caller.stay.take(), caller.pair.take());
         let Caller { queue, joined, .. } = *caller;
         if let Some(stay) = &stay
-            && let Some(outcome) = stay.over(now, Hints::of(&self.matcher), answered)
+            && let Some(outcome) = stay.over(now, Hints::of(&self.matcher, &self.table), answered)
         {
             self.observer.estimated(queue, stay.estimate(), now.since(joined), outcome);
         }
