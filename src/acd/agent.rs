@@ -1,6 +1,6 @@
 //! The state of an agent: a state machine without a clock. Every state that should not last has a deadline.
 //!
-//! It knows nothing of phones or of the matcher. The engine reports what happened, and afterwards enters the agent into
+//! It knows nothing of phones or of the matcher. The engine reports what happened, and afterwards has the matcher enter the agent into
 //! the ready index or takes it out, as [`Agent::wants_contacts`] says.
 
 use std::time::Duration;

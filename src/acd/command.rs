@@ -66,8 +66,10 @@ pub enum Command {
 pub enum Refiled {
     /// Its requirement has relaxed.
     Relaxed,
-    /// It waits for nobody in particular any more.
+    /// It has waited long enough for one agent in particular.
     PreferenceOver,
+    /// The agent whom it waited for is not signed in any more.
+    AgentGone,
 }
 
 /// Why a contact cannot join a queue.
@@ -169,7 +171,7 @@ impl Matcher {
             }
             Command::RefileIfGone(slot, agent, demand, key) => {
                 let moved = !self.anyone_for(DemandId::of_agent(agent)) && self.relax(slot, demand, key);
-                moved.then_some(Event::Refiled(slot, Refiled::PreferenceOver))
+                moved.then_some(Event::Refiled(slot, Refiled::AgentGone))
             }
             Command::PutBack(slot, demand, key) => {
                 self.put_back(slot, demand, key);

@@ -1,7 +1,7 @@
-//! What may be read of the matcher without asking anything of it: hints, which may be out of date when they are read.
+//! What may be read of the matcher without a command: hints, which may be out of date when they are read.
 //!
-//! They are told to people, and they say when it is worth sending a [command](super::command). Nothing is decided by a
-//! hint alone. Each machine could keep its own.
+//! They are told to people, and they say when it is worth sending a [command](super::command), which then decides. Each
+//! machine could keep its own, and its own statistics of waits, which estimates come from and go into.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::routing_table::{DemandId, RoutingTable};
 use crate::base::words::EstimateOutcome;
 use crate::base::{Estimate, QueueId, SkillId, Time, Weighed};
 
-/// Reads the matcher, by the routing table that the reader has taken up.
+/// Reads the matcher, and the routing table that the reader has taken up.
 #[derive(Clone, Copy)]
 pub struct Hints<'a> {
     matcher: &'a Matcher,

@@ -153,8 +153,10 @@ impl Stay {
         }
         // The routing table may have changed while it was on its way.
         self.refile_if_elsewhere(matching);
-        let candidates = joining.candidates().into_iter().flatten();
-        candidates.filter(|(agent, _)| prefers == Some(*agent)).map(|(_, span)| span).next()
+        let prefers = prefers?;
+        let mut candidates = joining.candidates().into_iter().flatten();
+        // Another may have served the caller while it was on its way.
+        candidates.find(|(agent, _)| *agent == prefers).map(|(_, span)| span).or(joining.rules.prefer_last)
     }
 
     /// The queue.
@@ -287,12 +289,10 @@ impl Stay {
         }
     }
 
-    /// If the agent whom it waits for is gone, it waits for anyone: [`Refiled::PreferenceOver`] says so, and is to be
-    /// followed by [`preference_over`](Self::preference_over).
+    /// If the agent whom it waits for is gone, it waits for anyone: [`Refiled::AgentGone`] says so, and is to be followed by [`preference_over`](Self::preference_over).
     pub fn prefer_nobody_if_gone<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
         let Some(agent) = self.prefers.filter(|agent| !matching.hints.anyone_for(DemandId::of_agent(*agent))) else { return };
         if let Some(demand) = self.anyones_demand(matching.hints) {
-            self.filed = demand;
             (matching.command)(Command::RefileIfGone(self.slot, agent, demand, self.place));
         }
     }
@@ -386,8 +386,8 @@ impl Stay {
     }
 
     /// Gives its slots back.
-    pub fn give_back<C: Copy>(self, slots: &mut ContactSlots<C>) {
-        self.further.into_iter().for_each(|slot| slots.give_further_back(slot));
+    pub fn give_back<C: Copy>(&self, slots: &mut ContactSlots<C>) {
+        self.further.iter().for_each(|slot| slots.give_further_back(*slot));
         slots.give_back(self.slot);
     }
 }
@@ -554,8 +554,8 @@ mod tests {
         hall.matcher.set_standing(AgentId(0), State::<u8>::Ready.standing());
         assert_eq!(said.into_iter().filter_map(|command| hall.matcher.execute(command)).collect::<Vec<_>>(), []);
         hall.goes(0);
-        let over = Event::Refiled(stay.slot(), Refiled::PreferenceOver);
-        assert_eq!(hall.with(|matching, _| stay.prefer_nobody_if_gone(matching)).1, [over]);
+        let gone = Event::Refiled(stay.slot(), Refiled::AgentGone);
+        assert_eq!(hall.with(|matching, _| stay.prefer_nobody_if_gone(matching)).1, [gone]);
         assert_eq!(stay.prefers(), Some(AgentId(0)), "until it has heard so");
         // The routing table is another by then, and it was said once more whom it waits for.
         hall.with(|matching, _| stay.reenter(matching));

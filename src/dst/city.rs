@@ -64,6 +64,8 @@ pub struct Plan {
     pub pairs: u16,
     /// The network.
     pub weather: Weather,
+    /// How many rounds of messages the engine follows in one wake-up; what is left waits for the next, and others come in between. `None`: all.
+    pub rounds: Option<u32>,
     /// When the server is slow, and for how long: what comes as datagrams is old when it is taken up.
     pub slow: Option<(Duration, Duration)>,
 }
@@ -76,6 +78,8 @@ const RUN_MAX: Duration = Duration::from_secs(6 * 3600);
 const DAY_GOES_ON: Duration = Duration::from_secs(120);
 /// How long it takes until it is known that a connection cannot be made.
 const CONNECT_FAILS: Duration = Duration::from_millis(1500);
+/// How long it takes to go on with what a wake-up has left.
+const HURRIED: Duration = Duration::from_micros(700);
 const MEDIA_THREADS: u16 = 2;
 
 /// A city in virtual time.
@@ -89,6 +93,10 @@ pub struct City {
     now: Time,
     over_at: Time,
     slow: Option<(Time, Time)>,
+    /// Whether wake-ups leave something to be followed.
+    hurried: bool,
+    /// When the engine had its last input.
+    woken: Time,
     returns: Deadlines<AgentId>,
     /// Connections that turn out not to be made.
     failing: Deadlines<(ConnectionId, SocketAddr)>,
@@ -124,7 +132,10 @@ impl City {
             counts: Arc::default(),
             limits: Arc::default(),
         };
-        let engine = Engine::new(parts, now);
+        let mut engine = Engine::new(parts, now);
+        if let Some(rounds) = plan.rounds {
+            engine.follow_at_most(rounds);
+        }
         let network = Network::new(plan.weather, seed.fork());
         let slow = plan.slow.map(|(after, span)| (now + after, now + after + span));
         let mut city = City {
@@ -136,6 +147,8 @@ impl City {
             now,
             over_at: now + plan.within + DAY_GOES_ON,
             slow,
+            hurried: plan.rounds.is_some(),
+            woken: now,
             returns: Deadlines::default(),
             failing: Deadlines::default(),
             seed,
@@ -221,12 +234,23 @@ impl City {
         let phones = self.phones.values().filter_map(|phone| phone.next(over));
         let own = [
             self.network.next(),
-            self.engine.next_deadline(),
+            self.engine_next(),
             self.media.next(),
             self.returns.next().map(|(at, _)| at),
             self.failing.next().map(|(at, _)| at),
         ];
         own.into_iter().flatten().chain(phones).min()
+    }
+
+    /// When the engine wakes. What a wake-up has left is followed a moment later.
+    fn engine_next(&self) -> Option<Time> {
+        let at = self.engine.next_deadline()?;
+        Some(if self.is_hurried() { self.now + HURRIED } else { at })
+    }
+
+    /// Whether the engine has just left something to be followed, on a day on which that takes a moment.
+    fn is_hurried(&self) -> bool {
+        self.hurried && self.woken == self.now && self.engine.next_deadline().is_some_and(|at| at <= self.now)
     }
 
     fn step(&mut self) {
@@ -250,7 +274,7 @@ impl City {
             let again = self.now + Duration::from_secs(20 + self.seed.below(60));
             self.returns.set(again, agent);
         }
-        if self.engine.next_deadline().is_some_and(|at| at <= self.now) {
+        if !self.is_hurried() && self.engine.next_deadline().is_some_and(|at| at <= self.now) {
             self.input(Input::Time);
         }
         self.settle();
@@ -323,6 +347,7 @@ impl City {
 
     /// Hands the engine an input. A panic that a test has injected is contained as the shell of a shard does it.
     fn input(&mut self, input: Input<'_>) {
+        self.woken = self.now;
         let (engine, now) = (&mut self.engine, self.now);
         if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
             self.watch.panicked();

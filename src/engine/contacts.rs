@@ -1,6 +1,6 @@
 //! Contacts: the owner of everybody's request, from its arrival to its end. Where in the house each is, its place in a queue, its timeline.
 //!
-//! A contact takes messages ([`ToContact`]), the matcher's wake-ups and its own timers. It tells legs and desks what to do, by messages.
+//! A contact takes messages ([`ToContact`]), the matcher's events and offers, and its own timers. It tells legs and desks what to do, by messages.
 //! There is a file for each part: `menu` is the entry, `queue` the wait, `offers` what the matcher decides. `ring`, `dial` and `calling` are
 //! how somebody is called, `transfer` passing on, `end` the end, `caller` what the caller hears. Where one part hands over to another it says
 //! so ([`Next`]), and this file goes on there.
@@ -22,6 +22,7 @@ use super::legs::LegView;
 use super::sabotage::Rule;
 use super::settings::Settings;
 use crate::acd::ContactSlot;
+use crate::acd::agent_slots::Verdict;
 use crate::acd::command::{Event as MatcherEvent, Offer};
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Joined;
@@ -216,8 +217,11 @@ impl Contacts {
     pub(super) fn offered(&mut self, cx: &mut Context<'_>, offer: Offer) {
         let Some(contact) = self.shared.slots.contact(offer.slot).and_then(|key| find(&mut self.contacts, key)) else { return };
         let work = &mut Work { cx, shared: &mut self.shared };
-        if let Some(agent) = offers::offered(contact, work, offer) {
-            ring::ring(contact, work, agent);
+        match offers::offered(contact, work, offer) {
+            Some(agent) => ring::ring(contact, work, agent),
+            // Who has declined may have been the last to serve it, and have left before it was put back.
+            None if offer.verdict == Some(Verdict::Declined) => queue::agent_left(contact, work),
+            None => {}
         }
     }
 

@@ -170,7 +170,7 @@ impl Outbox {
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.
-    /// To mend the desk.
+    /// To mend the desk. What came of settling it stays: it only adds reservations, which the matcher knows of.
     pub(super) fn take_back(&mut self, agent: AgentId) {
         let stays = |message: &Between| match message {
             Between::ToDesk(desk, message) => desk.agent != agent || matches!(message, ToDesk::Take(..) | ToDesk::Command(_)),
@@ -208,9 +208,19 @@ impl Outbox {
         self.0.commands.pop_front()
     }
 
+    /// Whether a desk wants something of the matcher.
+    pub(super) fn has_to_settle(&self) -> bool {
+        !self.0.to_settle.is_empty()
+    }
+
     /// The next desk that wants something of the matcher.
     pub(super) fn next_to_settle(&mut self) -> Option<DeskId> {
         self.0.to_settle.pop_front()
+    }
+
+    /// How many messages wait.
+    pub(super) fn messages(&self) -> usize {
+        self.0.messages.len()
     }
 
     /// The next message.

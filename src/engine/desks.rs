@@ -178,7 +178,8 @@ impl Desks {
             }
             desk.started = false;
             desk.agent_slots.each(|agent_slot| agent_slot.sign_out(now));
-            self.settle_soon(cx, agent);
+            // Who is gone counts in no skill group any more, even if busy.
+            self.settle_soon(cx, agent).regroup = true;
             return;
         }
         desk.agent_slots.take_up(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now);
@@ -245,6 +246,8 @@ impl Desks {
     pub(super) fn wants(&mut self, cx: &mut Context<'_>, agent: AgentId) -> Option<(Request, AgentSlots<ContactId>)> {
         let desk = self.desks.get_mut(agent.index())?;
         let request = desk.request.take()?;
+        // What it was between one contact and the next is told, too.
+        desk.report(cx, agent);
         desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
         desk.agent_slots.yield_first(desk.taking.is_some());
         let wish = desk.agent_slots.only_wish();

@@ -1,4 +1,4 @@
-//! What goes into an engine, and what comes out.
+//! What an engine is built from, what goes into it, and what comes out.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,13 +6,35 @@ use std::time::Duration;
 
 use super::Settings;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::acd::RoutingTable;
+use crate::acd::{Matcher, RoutingTable};
+use crate::base::limits::LimitBoard;
+use crate::base::seed::Seed;
 use crate::base::words::{BreakReason, Transport};
 use crate::base::{AgentId, ContactId};
 use crate::call::leg::Role;
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::session::SessionId;
+use crate::sip::stack::ListenerName;
+use crate::sip::stack::counts::SipCounts;
+
+/// What an engine is built from.
+pub struct Parts {
+    /// Which shard.
+    pub shard: u16,
+    /// The checked configuration.
+    pub settings: Arc<Settings>,
+    /// The matcher, shared by all shards.
+    pub matcher: Arc<Matcher>,
+    /// The listeners, by `ListenerId`.
+    pub listeners: Vec<ListenerName>,
+    /// The shard's own randomness.
+    pub seed: Seed,
+    /// Where SIP is counted.
+    pub counts: Arc<SipCounts>,
+    /// Where it is noted how full everything is.
+    pub limits: Arc<LimitBoard>,
+}
 
 /// What an agent, or somebody for the agent, wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -84,8 +84,8 @@ impl Gone {
 /// All legs of one shard.
 pub(super) struct Legs {
     legs: Slab<Leg>,
-    /// By the index of the session.
-    of_session: Vec<Option<LegKey>>,
+    /// By the index of the session. While what was told of a session is still to be heard, another may have its index.
+    of_session: Vec<SmallVec<[LegKey; 1]>>,
     gone: Gone,
     endpoints: Endpoints,
 }
@@ -149,8 +149,8 @@ impl Legs {
 
     /// The leg whose session it is.
     pub(super) fn with_session(&self, session: SessionId) -> Option<LegKey> {
-        let key = (*self.of_session.get(session.index())?)?;
-        get(&self.legs, key).filter(|leg| leg.session == session).map(|leg| leg.key)
+        let mut keys = self.of_session.get(session.index())?.iter();
+        keys.find_map(|key| get(&self.legs, *key).filter(|leg| leg.session == session)).map(|leg| leg.key)
     }
 
     /// What the leg is called whose session it is, or was not long ago.
@@ -251,9 +251,11 @@ impl Legs {
         let slot = self.legs.insert(Leg::new(new));
         assert!(!cfg!(test) || slot == key.slot as usize, "a leg takes the place that its name says");
         if self.of_session.len() <= session.index() {
-            self.of_session.resize(session.index() + 1, None);
+            self.of_session.resize(session.index() + 1, SmallVec::new());
         }
-        self.of_session[session.index()] = Some(key);
+        let keys = &mut self.of_session[session.index()];
+        keys.retain(|key| get(&self.legs, *key).is_some());
+        keys.push(key);
     }
 
     /// A leg is gone, which its contact is told: nothing more is sent for it.

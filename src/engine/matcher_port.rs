@@ -23,13 +23,24 @@ pub(super) struct MatcherPort {
     woken: VecDeque<ContactSlot>,
     /// The version of the settings that the matcher knows to be taken up here.
     acknowledged: u64,
+    /// A test has this agent woken whenever anybody looks.
+    #[cfg(test)]
+    pub(super) woken_always: Option<AgentId>,
 }
 
 impl MatcherPort {
     /// Nobody has been woken. This version of the settings is the one in force, and so is the matcher's routing table.
     pub(super) fn new(matcher: Arc<Matcher>, shard: ShardId, version: u64) -> Self {
         let routing_table = matcher.routing_table();
-        MatcherPort { matcher, shard, routing_table, woken: VecDeque::new(), acknowledged: version }
+        MatcherPort {
+            matcher,
+            shard,
+            routing_table,
+            woken: VecDeque::new(),
+            acknowledged: version,
+            #[cfg(test)]
+            woken_always: None,
+        }
     }
 
     /// The slots for this shard's contacts.
@@ -64,11 +75,17 @@ impl MatcherPort {
 
     /// Whether it has woken anybody of this shard.
     pub(super) fn has_wake_ups(&self) -> bool {
+        #[cfg(test)]
+        if self.woken_always.is_some() {
+            return true;
+        }
         !self.woken.is_empty() || self.matcher.has_wake_ups(self.shard.0)
     }
 
     /// The agents' slots that it has woken.
-    pub(super) fn woken_agents(&self, each: impl FnMut(AgentId)) {
+    pub(super) fn woken_agents(&self, each: &mut dyn FnMut(AgentId)) {
+        #[cfg(test)]
+        self.woken_always.into_iter().for_each(&mut *each);
         if self.matcher.has_wake_ups(self.shard.0) {
             self.matcher.woken_agents(self.shard.0, each);
         }

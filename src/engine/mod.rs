@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-use crate::acd::Matcher;
 use crate::acd::command::Command;
 use crate::base::deadline::Deadlines;
 use crate::base::hash::Keyed;
@@ -18,7 +17,6 @@ use crate::base::seed::Seed;
 use crate::base::{ContactId, ShardId, Time, TrunkId};
 use crate::sip::flow::ConnectionId;
 use crate::sip::session::{self, SessionEvent, SessionId, Sessions};
-use crate::sip::stack::ListenerName;
 use crate::sip::stack::counts::SipCounts;
 
 mod admission;
@@ -44,7 +42,7 @@ pub mod settings;
 mod tests;
 
 pub use contacts::WAIT_PROMPTS;
-pub use io::{AgentCommand, Input, LegName, Output, PartOf, Reload, Transmit};
+pub use io::{AgentCommand, Input, LegName, Output, PartOf, Parts, Reload, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
@@ -59,6 +57,10 @@ use matcher_port::MatcherPort;
 use proof::Proof;
 use refused::Refused;
 use sabotage::Rule;
+
+/// How many rounds of messages one wake-up follows at the most. What is then left waits for the next, which comes at once: whatever owners have
+/// to say to each other, the wire is heard between.
+const ROUNDS_MAX: u32 = 64;
 
 /// What an owner is lent while it works: fields of the engine that are no owner's.
 macro_rules! lend {
@@ -101,6 +103,11 @@ pub struct Engine {
     overload: Overload,
     /// Whom a panic would cost.
     at_work: Addressee,
+    /// How many more rounds this wake-up follows.
+    rounds: u32,
+    rounds_max: u32,
+    /// When the last wake-up left something to be followed, if it did.
+    behind: Option<Time>,
     limits: Arc<LimitBoard>,
     taken_out: sabotage::TakenOut,
     /// The session that the message at hand is part of.
@@ -113,24 +120,6 @@ pub struct Engine {
     /// What was handed on, by name: each time control came back to the hub.
     #[cfg(test)]
     deliveries: Vec<String>,
-}
-
-/// What an engine is built from.
-pub struct Parts {
-    /// Which shard.
-    pub shard: u16,
-    /// The checked configuration.
-    pub settings: Arc<Settings>,
-    /// The matcher, shared by all shards.
-    pub matcher: Arc<Matcher>,
-    /// The listeners, by `ListenerId`.
-    pub listeners: Vec<ListenerName>,
-    /// The shard's own randomness.
-    pub seed: Seed,
-    /// Where SIP is counted.
-    pub counts: Arc<SipCounts>,
-    /// Where it is noted how full everything is.
-    pub limits: Arc<LimitBoard>,
 }
 
 impl Engine {
@@ -159,6 +148,9 @@ impl Engine {
             taken_up: settings.version,
             overload: Overload::default(),
             at_work: Addressee::Nobody,
+            rounds: ROUNDS_MAX,
+            rounds_max: ROUNDS_MAX,
+            behind: None,
             limits,
             taken_out: sabotage::TakenOut::default(),
             heard: None,
@@ -182,6 +174,7 @@ impl Engine {
     pub fn handle(&mut self, now: Time, input: Input<'_>) -> PartOf {
         self.at_work = Addressee::Nobody;
         self.heard = None;
+        self.rounds = self.rounds_max;
         match input {
             Input::Time => {}
             Input::Message { flow, bytes, age } => {
@@ -207,7 +200,9 @@ impl Engine {
         self.follow_messages(now);
         self.sessions.handle_timeout(now);
         self.follow_sessions(now);
-        while let Some((_, reason)) = self.deadlines.pop_due(now) {
+        while self.rounds > 0
+            && let Some((_, reason)) = self.deadlines.pop_due(now)
+        {
             self.deliver(now, Delivery::Timer(reason));
             // What follows from one deadline comes before the next, though both are due.
             self.follow_messages(now);
@@ -234,13 +229,19 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Time> {
         let own = self.deadlines.next().map(|(at, _)| at);
         let sessions = self.sessions.next_deadline().map(|(at, _)| at);
-        own.into_iter().chain(sessions).min()
+        let left = self.behind.filter(|_| self.taken_out.holds(Rule::GoesOn));
+        own.into_iter().chain(sessions).chain(left).min()
     }
 
     /// Whether another shard's match concerns a party of ours.
     #[must_use]
     pub fn has_wake_ups(&self) -> bool {
         self.matcher.has_wake_ups()
+    }
+
+    /// Has a wake-up follow no more rounds than so many, for a simulation in which other input comes between; at least one.
+    pub fn follow_at_most(&mut self, rounds: u32) {
+        self.rounds_max = rounds.clamp(1, ROUNDS_MAX);
     }
 
     /// Contacts up.
@@ -258,7 +259,7 @@ impl Engine {
     /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.contacts.is_empty() && self.legs.is_idle() && self.sessions.held().is_nothing()
+        self.behind.is_none() && self.contacts.is_empty() && self.legs.is_idle() && self.sessions.held().is_nothing()
     }
 
     /// Whether everything is as it must be between inputs. `lives` says which connections are there.
@@ -266,6 +267,10 @@ impl Engine {
     /// # Errors
     /// The first rule that is broken.
     pub fn audit(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+        if self.behind.is_some() {
+            // Not everybody has heard what concerns them.
+            return Ok(());
+        }
         if self.at_work != Addressee::Nobody {
             return Err(format!("a panic would cost {:?}, and nothing is handed on", self.at_work));
         }
@@ -277,6 +282,7 @@ impl Engine {
     /// in order, and whatever the agent was in ends. Which contact that was, if any.
     pub fn fault(&mut self, now: Time) -> Option<ContactId> {
         let at_work = std::mem::take(&mut self.at_work);
+        self.rounds = self.rounds_max;
         let (mut keys, taken) = match at_work {
             Addressee::Contact(key) => (vec![key], None),
             Addressee::Commander(contact, slot) => {
@@ -335,9 +341,9 @@ impl Engine {
     /// The routing table is published before this runs, with every old demand and skill group in it. Here the owner takes it up: its agents
     /// take the skill groups, its contacts the demands that the new table gives them.
     fn take_up(&mut self, now: Time, Reload { settings, routing_table }: Reload) {
+        self.matcher.routing_table = routing_table;
         let old = std::mem::replace(&mut self.settings, settings.clone());
         limits::note_max(&self.limits, &settings, self.contacts.slots().1);
-        self.matcher.routing_table = routing_table;
         self.proof.take_up(&settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         announce(self, now, Some(&old));
@@ -347,11 +353,15 @@ impl Engine {
     fn settle(&mut self, now: Time) {
         loop {
             self.follow_messages(now);
-            self.matcher.acknowledge(self.taken_up);
             self.follow_sessions(now);
+            if self.rounds == 0 {
+                break;
+            }
+            self.matcher.acknowledge(self.taken_up);
             if !self.matcher.has_wake_ups() {
                 break;
             }
+            self.rounds -= 1;
             wake_agents(self, now);
             self.matcher.take_woken_contacts();
             while let Some(offer) = self.matcher.next_offer() {
@@ -361,28 +371,37 @@ impl Engine {
     }
 
     /// Hands every message to its addressee, until there is none. The matcher does at once what contacts say. What desks want it does when
-    /// nobody has anything more to say, for all of them before anyone hears what came of it; whoever it has woken is among them.
+    /// nobody has anything more to say, for all of them before anyone hears what came of it; whoever it has woken by then is among them.
     fn follow_messages(&mut self, now: Time) {
         loop {
-            while let Some((contact, command)) = self.out.next_command() {
-                command_matcher(self, contact, command);
+            follow_commands(self);
+            if self.out.messages() == 0 {
+                if !self.out.has_to_settle() {
+                    break;
+                }
+                wake_agents(self, now);
+                while let Some(desk) = self.out.next_to_settle() {
+                    settle_desk(self, now, desk);
+                }
             }
-            if let Some(message) = self.out.next_message() {
+            if self.rounds == 0 {
+                break;
+            }
+            self.rounds -= 1;
+            for _ in 0..self.out.messages() {
+                let Some(message) = self.out.next_message() else { break };
                 self.deliver(now, Delivery::Message(message));
-                continue;
-            }
-            let Some(desk) = self.out.next_to_settle() else { break };
-            wake_agents(self, now);
-            settle_desk(self, now, desk);
-            while let Some(desk) = self.out.next_to_settle() {
-                settle_desk(self, now, desk);
+                follow_commands(self);
             }
         }
+        self.behind = (self.rounds == 0).then_some(now);
     }
 
     /// Hands everything that sessions have told to whom it is about. What follows from one thing comes before the next.
     fn follow_sessions(&mut self, now: Time) {
-        while let Some((session, event)) = self.sessions.poll_event() {
+        while self.rounds > 0
+            && let Some((session, event)) = self.sessions.poll_event()
+        {
             if event == SessionEvent::Over && self.legs.with_session(session).is_none() {
                 // Its leg was gone before, and nobody else has anything of it.
                 continue;
@@ -438,10 +457,17 @@ fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
 
 /// The desks of agents whom the matcher has touched want to be settled.
 fn wake_agents(engine: &mut Engine, now: Time) {
-    engine.matcher.woken_agents(|agent_slot| {
+    engine.matcher.woken_agents(&mut |agent_slot| {
         let agent = engine.settings.agent_slots.agent(agent_slot);
         engine.desks.woken(&mut lend!(engine, now), agent);
     });
+}
+
+/// Has the matcher do what contacts have said.
+fn follow_commands(engine: &mut Engine) {
+    while let Some((contact, command)) = engine.out.next_command() {
+        command_matcher(engine, contact, command);
+    }
 }
 
 /// Has the matcher do what a contact says. What came of that is told by a message.

@@ -61,6 +61,8 @@ pub(crate) enum Rule {
     LetGoOnce,
     /// An agent whom a contact was offered to hears that it has left.
     LetGoOnLeaving,
+    /// What one wake-up leaves to be followed, the next follows at once.
+    GoesOn,
     /// An agent's desk hears of a call of the agent's own.
     BusyFirst,
     /// Whoever is outside ends a talk in its own name.

@@ -32,6 +32,8 @@ pub(super) struct QueueRing {
     pub(super) ringing: Ringing,
     /// The phone that has answered, until the matcher has said that the agent is the contact's.
     pub(super) answering: Option<LegKey>,
+    /// Whether that phone has hung up again meanwhile.
+    pub(super) hung_up: bool,
 }
 
 /// The agents that ring for a contact: one, unless its queue rings several agents at once.
@@ -227,11 +229,11 @@ impl Contact {
         now.since(self.stay.as_ref().map_or(self.arrived, Stay::arrival))
     }
 
-    /// Gives its place in a queue up.
-    pub(super) fn forget_stay(&mut self, slots: &mut ContactSlots<ContactKey>) {
-        if let Some(stay) = self.stay.take() {
-            stay.give_back(slots);
-        }
+    /// Gives its place in a queue up, which is what it was.
+    pub(super) fn forget_stay(&mut self, slots: &mut ContactSlots<ContactKey>) -> Option<Stay> {
+        let stay = self.stay.take()?;
+        stay.give_back(slots);
+        Some(stay)
     }
 
     /// The agent whom it was passed on by, or was with, is free of it.

@@ -78,6 +78,9 @@ pub(super) fn party_left(contact: &mut Contact, work: &mut Work<'_, '_>, leg: Le
     if transfer::transferor_gone(contact, work, leg) {
         return Next::Rest;
     }
+    if let Phase::Ringing(rings) = &mut contact.phase {
+        rings.iter_mut().filter(|ring| ring.answering == Some(leg)).for_each(|ring| ring.hung_up = true);
+    }
     let by = match contact.other(leg).map(|party| party.role) {
         _ if leg == contact.caller.leg => EndedBy::Caller,
         Some(Role::External(_)) if work.cx.holds(Rule::EndedOutside) => EndedBy::Outside,

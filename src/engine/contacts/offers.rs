@@ -20,7 +20,7 @@ use crate::report::FactKind;
 /// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
 pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
 
-/// The matcher has touched one of the contact's slots. The agent whom it has reserved, who is to be rung once the agent's desk has agreed. One
+/// One of the contact's slots is offered to an agent. The agent whom the matcher has reserved, who is to be rung once the agent's desk has agreed. One
 /// who has turned away meanwhile is let go, and the contact keeps its place.
 pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Offer) -> Option<AgentId> {
     let Offer { slot, agent_slot, verdict } = offer;
@@ -32,7 +32,16 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
         work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
         return None;
     }
-    let ring = QueueRing { agent, agent_slot, queue, slot, since: work.cx.now, ringing: Ringing::default(), answering: None };
+    let ring = QueueRing {
+        agent,
+        agent_slot,
+        queue,
+        slot,
+        since: work.cx.now,
+        ringing: Ringing::default(),
+        answering: None,
+        hung_up: false,
+    };
     match &mut contact.phase {
         Phase::Waiting => contact.phase = Phase::Ringing(Rings::from_iter([ring])),
         Phase::Ringing(rings) if rings.iter().all(|known| known.slot != slot) => rings.push(ring),
@@ -57,7 +66,8 @@ pub(super) fn ask_further(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// Wakes the contact when the first of its rings has lasted long enough.
 pub(super) fn expect_ring(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    match contact.rings().iter().filter_map(|ring| ring.ringing.until).min() {
+    let waited_for = contact.rings().iter().filter(|ring| ring.answering.is_none());
+    match waited_for.filter_map(|ring| ring.ringing.until).min() {
         Some(at) => contact.set_timer(work.cx, ContactTimer::Ring, at),
         None => contact.stop_timer(work.cx, ContactTimer::Ring),
     }

@@ -169,7 +169,9 @@ pub(super) fn refiled(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Cont
     let Some(stay) = contact.stay.as_mut().filter(|stay| stay.slot() == slot) else { return };
     match why {
         Refiled::Relaxed => tell_demand(contact, work, |queue, step, weighed| FactKind::Widened { queue, step, weighed }),
-        Refiled::PreferenceOver => {
+        // It may have been said twice.
+        Refiled::AgentGone if stay.prefers().is_none() => {}
+        Refiled::PreferenceOver | Refiled::AgentGone => {
             work.matching(reference, |matching| stay.preference_over(matching));
             contact.stop_timer(work.cx, ContactTimer::Prefer);
             tell_demand(contact, work, |queue, step, weighed| FactKind::PreferenceOver { queue, step, weighed });
@@ -319,16 +321,18 @@ pub(super) fn leave(contact: &mut Contact, work: &mut Work<'_, '_>, outcome: Que
     }
     offers::withdraw_all(contact, work);
     offers::leave(contact, work);
-    if work.cx.holds(Rule::Leave) && !matches!(contact.phase, Phase::Joining) {
-        tell_left(contact, work, outcome);
+    // It is taken first: that it has left is told once, whatever happens.
+    if let Some(stay) = contact.forget_stay(&mut work.shared.slots)
+        && work.cx.holds(Rule::Leave)
+        && !matches!(contact.phase, Phase::Joining)
+    {
+        tell_left(contact, work, &stay, outcome);
     }
-    contact.forget_stay(&mut work.shared.slots);
     TIMERS.into_iter().for_each(|timer| contact.stop_timer(work.cx, timer));
 }
 
 /// Notes that the contact has left its queue.
-pub(super) fn tell_left(contact: &Contact, work: &mut Work<'_, '_>, outcome: QueueOutcome) {
-    let Some(stay) = &contact.stay else { return work.cx.missing("the stay that is left") };
+pub(super) fn tell_left(contact: &Contact, work: &mut Work<'_, '_>, stay: &Stay, outcome: QueueOutcome) {
     let (queue, language, waited) = (stay.queue(), contact.language, stay.waited(work.cx.now));
     let estimated = stay.over(work.cx.now, work.cx.hints, outcome == QueueOutcome::Answered);
     let rules = work.cx.settings.queue(queue);

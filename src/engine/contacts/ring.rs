@@ -130,7 +130,7 @@ pub(super) fn accepted(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Con
         return Next::Rest;
     };
     offer_accepted(contact, work, &ring, leg);
-    if contact.other(leg).is_none() {
+    if ring.hung_up || contact.other(leg).is_none() {
         // It has hung up at once.
         return Next::End(EndedBy::Agent, Some(487));
     }
@@ -164,7 +164,10 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
         work.shared.last_agents.note(&contact.number, ring.queue, ring.agent);
     }
     contact.offer_ended(work.cx, ring, OfferOutcome::Accepted);
-    queue::tell_left(contact, work, QueueOutcome::Answered);
+    match contact.forget_stay(&mut work.shared.slots) {
+        Some(stay) => queue::tell_left(contact, work, &stay, QueueOutcome::Answered),
+        None => work.cx.missing("the stay that is left"),
+    }
     if work.cx.holds(Rule::TalkSegment) {
         contact.turn(work.cx, Segment::Talk, Some(ring.queue), Some(ring.agent));
     }
@@ -173,7 +176,6 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
         calling::limit_talk(contact, work.cx, talk_max);
     }
     work.cx.tell_desk(ring.agent, ToDesk::Talks(contact.reference(), talk_max));
-    contact.forget_stay(&mut work.shared.slots);
 }
 
 // ---- how it fails ----

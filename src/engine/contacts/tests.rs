@@ -419,6 +419,23 @@ fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
 }
 
 #[test]
+fn who_is_declined_by_the_last_agent_to_go_leaves() {
+    use crate::acd::queue::WhenEmpty;
+    let mut scene = Scene::new(true);
+    let mut settings = (*scene.lent.settings).clone();
+    settings.directory.queues[0].as_mut().unwrap().leave_when_empty = WhenEmpty::Goodbye;
+    scene.lent.settings = Arc::new(settings);
+    let contact = scene.waits();
+    // The agent, whom the matcher has reserved, goes before the desk has looked.
+    scene.agent.each(|agent| agent.sign_out(T0));
+    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, Some);
+    scene.news(News::AgentLeft);
+    assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Waiting), "it is offered, as far as the matcher knows");
+    scene.contacts_woken();
+    assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Goodbye(EndedBy::Closed)));
+}
+
+#[test]
 fn an_overflow_to_a_number_takes_no_more_calls_than_its_trunk_has() {
     use crate::acd::queue::{Overflow, WhenEmpty};
     use crate::call::trunk::Outbound;

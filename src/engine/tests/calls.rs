@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use super::super::media_port::Feed;
-use super::super::{AgentCommand, Input};
-use super::house::{CALLER, House, Request, Sent, answer, desk_phone, sdp, settings, tag_of, with_entry};
+use super::super::{AgentCommand, Input, Settings};
+use super::house::{
+    CALLER, House, Request, Sent, answer, calls, desk_phone, hangs_up, picks_up, sdp, settings, tag_of, with_entry,
+};
 use crate::acd::queue::{AnswerWhen, RelaxationStep};
 use crate::base::words::{AgentState, BreakReason, EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::base::{AgentId, PoolId, QueueId, SkillId};
@@ -12,7 +14,7 @@ use crate::sip::Name;
 
 pub(super) const PHONE: &str = "203.0.113.1:5060";
 
-pub(super) fn late(mut settings: super::super::Settings) -> super::super::Settings {
+pub(super) fn late(mut settings: Settings) -> Settings {
     settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::Late;
     settings
 }
@@ -644,4 +646,45 @@ fn a_call_that_comes_back_through_us_is_a_loop() {
     house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
     house.pass(Duration::from_secs(40));
     house.assert_empty();
+}
+
+#[test]
+fn between_two_callers_an_agent_is_told_of_as_ready() {
+    let mut settings = settings(1);
+    settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
+    let mut house = House::new(settings);
+    let tag = calls(&mut house, "a");
+    picks_up(&mut house, 0);
+    calls(&mut house, "b");
+    hangs_up(&mut house, "a", &tag);
+    let phone = desk_phone(0);
+    let bye = house.next_to(&phone);
+    house.facts.clear();
+    house.from(&phone, &answer(&bye, 200, ""));
+    house.pass(Duration::from_secs(120));
+    let told = house.facts.iter().filter_map(|fact| match fact.kind {
+        FactKind::Agent { from, to, .. } => Some((fact.contact, from.0, to.0)),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let ready = told.iter().position(|(_, _, to)| *to == AgentState::Ready).unwrap_or_else(|| panic!("{told:?}"));
+    let next = told.get(ready + 1).copied();
+    assert!(matches!(next, Some((Some(_), AgentState::Ready, AgentState::Reserved))), "{told:?}");
+    assert_ne!(told[ready].0, told[ready + 1].0, "the one is of the first contact, the other of the second: {told:?}");
+}
+
+#[test]
+fn an_agent_who_is_gone_counts_for_nobody_though_the_talk_goes_on() {
+    let mut house = House::new(settings(1));
+    let tag = calls(&mut house, "a");
+    picks_up(&mut house, 0);
+    let counted = |house: &House| {
+        let matcher = house.engine.matcher.audited();
+        matcher.anyone_for(matcher.routing_table().demand(QueueId(0), None, 0).unwrap())
+    };
+    assert!(counted(&house));
+    house.reload(Settings { version: 2, ..settings(0) });
+    assert_eq!((counted(&house), house.agent_state(0)), (false, AgentState::Talking));
+    hangs_up(&mut house, "a", &tag);
+    house.audit();
 }

@@ -3,6 +3,7 @@
 mod agent_calls;
 mod calls;
 mod deliveries;
+mod fair;
 mod faults;
 pub(super) mod house;
 pub(super) mod lent;

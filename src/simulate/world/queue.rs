@@ -150,6 +150,19 @@ impl<O: Observer> World<'_, O> {
         });
     }
 
+    /// The caller has come to wait for anyone, since the agent whom it waited for is gone.
+    fn preference_over(&mut self, now: Time, id: usize) {
+        let caller = &mut self.callers[id];
+        if let Some(clock) = caller.clocks.prefer.take() {
+            self.due.cancel(clock);
+        }
+        let Some(rules) = rules(self.scene, caller.queue) else { return };
+        self.with_stay(now, id, |stay, matching| {
+            stay.preference_over(matching);
+            stay.ask_further(matching, id, rules);
+        });
+    }
+
     /// Callers whom no signed-in agent can serve leave, where their queue says so.
     pub(super) fn leave_empty_queues(&mut self, now: Time) {
         let waiting: Vec<usize> =
@@ -157,7 +170,7 @@ impl<O: Observer> World<'_, O> {
         for id in waiting {
             let refiled = self.with_stay(now, id, Stay::prefer_nobody_if_gone);
             if let [Event::Refiled(..)] = refiled.as_slice() {
-                self.prefer_nobody(now, id);
+                self.preference_over(now, id);
             }
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
