@@ -246,8 +246,6 @@ impl Desks {
     pub(super) fn wants(&mut self, cx: &mut Context<'_>, agent: AgentId) -> Option<(Request, AgentSlots<ContactId>)> {
         let desk = self.desks.get_mut(agent.index())?;
         let request = desk.request.take()?;
-        // What it was between one contact and the next is told, too.
-        desk.report(cx, agent);
         desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
         desk.agent_slots.yield_first(desk.taking.is_some());
         let wish = desk.agent_slots.only_wish();
@@ -256,6 +254,8 @@ impl Desks {
             desk.have_changed(cx, agent);
             return None;
         }
+        // What it is between one contact and the next is told, too.
+        desk.report(cx, agent);
         Some((request, desk.agent_slots.clone()))
     }
 

@@ -86,13 +86,14 @@ pub(super) struct Lines<'a> {
     at: usize,
 }
 
+/// What is done for every line is inlined by order: left to the compiler it is, or is not, as the crate is divided into units, which a call notices.
 impl<'a> Lines<'a> {
     pub(super) fn new(head: &'a [u8]) -> Self {
         Lines { head, at: 0 }
     }
 
     /// The next line's range without its CRLF, continuation lines included; `None` at the empty line or the end of the bytes.
-    #[inline]
+    #[inline(always)]
     fn next_range(&mut self) -> Option<Result<(usize, usize), Fault>> {
         let start = self.at;
         let mut at = start;
@@ -124,7 +125,7 @@ impl<'a> Lines<'a> {
         Ok(&self.head[start..end])
     }
 
-    #[inline]
+    #[inline(always)]
     fn span(&self, start: usize, end: usize) -> Result<Span, Fault> {
         let line = &self.head[start..end];
         // Names are short: a plain loop is faster here than a vectorised search.
@@ -154,10 +155,12 @@ impl<'a> Lines<'a> {
 impl Iterator for Lines<'_> {
     type Item = Result<Span, Fault>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Result<Span, Fault>> {
-        let range = self.next_range()?;
-        Some(range.and_then(|(start, end)| self.span(start, end)))
+        Some(match self.next_range()? {
+            Ok((start, end)) => self.span(start, end),
+            Err(fault) => Err(fault),
+        })
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn joined(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Conta
     let (queue, credit) = (stay.queue(), stay.credit());
     let Some(joining) = joining(contact, work, queue, credit) else {
         work.cx.missing("the queue that was joined");
-        return Next::Rest;
+        return Next::End(EndedBy::System, Some(404));
     };
     (contact.phase, contact.last_queue) = (Phase::Waiting, Some(queue));
     contact.turn(work.cx, Segment::Queue, Some(queue), None);

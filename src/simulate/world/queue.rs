@@ -4,7 +4,7 @@ use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, let_go_of
 use crate::acd::command::Event;
 use crate::acd::hints::Hints;
 use crate::acd::queue::{Overflow, WhenEmpty};
-use crate::acd::stay::Stay;
+use crate::acd::stay::{Matching, Stay};
 use crate::base::words::{Channel, OfferOutcome};
 use crate::base::{AgentId, QueueId, Time};
 
@@ -139,26 +139,18 @@ impl<O: Observer> World<'_, O> {
 
     /// The caller has waited long enough for one agent in particular, or that agent is not available.
     pub(super) fn prefer_nobody(&mut self, now: Time, id: usize) {
-        let caller = &mut self.callers[id];
-        if let Some(clock) = caller.clocks.prefer.take() {
-            self.due.cancel(clock);
-        }
-        let Some(rules) = rules(self.scene, caller.queue) else { return };
-        self.with_stay(now, id, |stay, matching| {
-            stay.prefer_nobody(matching);
-            stay.ask_further(matching, id, rules);
-        });
+        self.for_anyone(now, id, Stay::prefer_nobody);
     }
 
-    /// The caller has come to wait for anyone, since the agent whom it waited for is gone.
-    fn preference_over(&mut self, now: Time, id: usize) {
+    /// The caller waits for anyone: this tells its stay so.
+    fn for_anyone(&mut self, now: Time, id: usize, tell: impl FnOnce(&mut Stay, &mut Matching<'_, usize>)) {
         let caller = &mut self.callers[id];
         if let Some(clock) = caller.clocks.prefer.take() {
             self.due.cancel(clock);
         }
         let Some(rules) = rules(self.scene, caller.queue) else { return };
         self.with_stay(now, id, |stay, matching| {
-            stay.preference_over(matching);
+            tell(stay, matching);
             stay.ask_further(matching, id, rules);
         });
     }
@@ -170,7 +162,7 @@ impl<O: Observer> World<'_, O> {
         for id in waiting {
             let refiled = self.with_stay(now, id, Stay::prefer_nobody_if_gone);
             if let [Event::Refiled(..)] = refiled.as_slice() {
-                self.preference_over(now, id);
+                self.for_anyone(now, id, Stay::preference_over);
             }
             let caller = &self.callers[id];
             let Some(rules) = self.rules(caller.queue).filter(|rules| rules.leave_when_empty != WhenEmpty::Wait) else {
