@@ -10,7 +10,7 @@ use crate::acd::matcher::Size;
 use crate::base::words::{AgentState, Direction, EndedBy, TransferOutcome, Transport};
 use crate::base::{ContactId, Estimate};
 use crate::config;
-use crate::engine::sabotage::{COMMAND, Moment, Payers, Rule, SETTLE};
+use crate::engine::sabotage::{Moment, Payers, Rule};
 use crate::report::{Fact, FactKind};
 
 /// Two with desk phones, three who register by datagrams, two over connections.
@@ -269,9 +269,14 @@ const KINDS: &[&str] = &[
     "to leg: Notify",
     "to leg: Progress",
     "to leg: Ring",
+    "to matcher: Accept",
+    "to matcher: Join",
+    "to matcher: Leave",
+    "to matcher: PutBack",
+    "to matcher: Refile",
+    "to matcher: RingFurther",
+    "to matcher: Settle",
 ];
-/// What the matcher is told: no delivery, for no owner hears it, and it costs whoever has said it.
-const TO_MATCHER: [&str; 2] = [COMMAND, SETTLE];
 /// Bookkeeping of ports and counts: there is nobody whom a panic in it could cost.
 const BOOKKEEPING: [&str; 2] = ["media: Closed", "media: Leased"];
 
@@ -297,7 +302,7 @@ fn check_payers(kind: &str, city: &City) -> Result<(), String> {
         // Nobody has it yet: the contact that would have no leg ends.
         (("arrival", _), Payers::Nobody) => return if ended.len() == 1 { Ok(()) } else { Err(format!("{ended:?} have ended")) },
         (("to contacts", _), Payers::Nobody) => &Vec::new(),
-        (("to desk" | "desk timer", _) | ("matcher", "settle"), Payers::Agent(contacts)) => contacts,
+        (("to desk" | "desk timer", _) | ("to matcher", "Settle"), Payers::Agent(contacts)) => contacts,
         (("to desk" | "desk timer" | "to contacts" | "arrival", _), _) => return Err(format!("put down to {payers:?}")),
         (_, Payers::Contact(contacts)) => contacts,
         // The leg may be gone by then.
@@ -316,9 +321,6 @@ fn a_panic_costs_whom_the_delivery_was_for() {
     days.retain(|kind, _| !BOOKKEEPING.contains(&kind.as_str()));
     let known: Vec<&str> = days.keys().map(String::as_str).collect();
     assert_eq!(known, KINDS);
-    for kind in TO_MATCHER {
-        days.insert(kind.to_owned(), (0..60).collect());
-    }
     for (kind, days) in &days {
         for moment in [Moment::Before, Moment::After] {
             if kind == "arrival" && moment == Moment::After {

@@ -5,7 +5,7 @@ use super::contacts::Contacts;
 use super::legs::Legs;
 use super::media_port::MediaEvent;
 use crate::acd::ContactSlot;
-use crate::acd::command::Offer;
+use crate::acd::command::{Command, Offer};
 use crate::base::AgentId;
 use crate::sip::session::{LoneEvent, LoneId, SessionEvent, SessionId};
 
@@ -23,6 +23,10 @@ pub(super) enum Delivery {
     Timer(Reason),
     /// The matcher has reserved an agent for one of a contact's slots, and the agent's owner has said whether that holds.
     Offered(Offer),
+    /// The matcher does what a contact says.
+    Command(ContactRef, Command),
+    /// The matcher does what a desk wants by then.
+    Settle(DeskId),
 }
 
 impl Delivery {
@@ -31,7 +35,8 @@ impl Delivery {
         let of_leg = |leg: Option<LegKey>| leg.and_then(|leg| legs.reports_to(leg));
         let contact = match self {
             Delivery::Message(Between::ToDesk(DeskId { agent, .. }, _) | Between::Settled(DeskId { agent, .. }, _))
-            | Delivery::Timer(Reason::Desk(agent, _)) => return Addressee::Desk(*agent),
+            | Delivery::Timer(Reason::Desk(agent, _))
+            | Delivery::Settle(DeskId { agent, .. }) => return Addressee::Desk(*agent),
             Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want, _))) => {
                 return Addressee::Taker(*key, desk.agent, *want);
             }
@@ -41,6 +46,7 @@ impl Delivery {
             Delivery::Message(Between::FromMatcher(contact, event)) => {
                 return event.agent_slot().map_or(Addressee::Contact(contact.key), |slot| Addressee::Told(*contact, slot));
             }
+            Delivery::Command(contact, command) => return Addressee::Commander(*contact, command.slot()),
             Delivery::Session(session, _) => of_leg(legs.with_session(*session)),
             Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
             Delivery::Offered(offer) => contacts.in_slot(offer.slot).map(|contact| contact.key),

@@ -46,7 +46,7 @@ pub use io::{AgentCommand, Input, LegName, Output, PartOf, Parts, Reload, Transm
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, ContactRef, DeskId, News, Reason, ToDesk};
+use between::{Between, News, Reason, ToDesk};
 use contacts::Contacts;
 use context::Outbox;
 use delivery::{Addressee, Delivery};
@@ -374,14 +374,14 @@ impl Engine {
     /// nobody has anything more to say, for all of them before anyone hears what came of it; whoever it has woken by then is among them.
     fn follow_messages(&mut self, now: Time) {
         loop {
-            follow_commands(self);
+            follow_commands(self, now);
             if self.out.messages() == 0 {
                 if !self.out.has_to_settle() {
                     break;
                 }
                 wake_agents(self, now);
                 while let Some(desk) = self.out.next_to_settle() {
-                    settle_desk(self, now, desk);
+                    self.deliver(now, Delivery::Settle(desk));
                 }
             }
             if self.rounds == 0 {
@@ -391,7 +391,7 @@ impl Engine {
             for _ in 0..self.out.messages() {
                 let Some(message) = self.out.next_message() else { break };
                 self.deliver(now, Delivery::Message(message));
-                follow_commands(self);
+                follow_commands(self, now);
             }
         }
         self.behind = (self.rounds == 0).then_some(now);
@@ -440,6 +440,18 @@ impl Engine {
             Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(cx, agent, timer),
             Delivery::Timer(Reason::Probe(trunk)) => self.contacts.trunks_mut().probe(cx, trunk),
             Delivery::Offered(offer) => self.contacts.offered(cx, offer),
+            // What came of it is told by a message.
+            Delivery::Command(contact, command) => {
+                if let Some(event) = self.matcher.execute(command) {
+                    cx.out.matched(contact, event);
+                }
+            }
+            Delivery::Settle(desk) => {
+                if let Some(wanted) = self.desks.wants(cx, desk.agent) {
+                    let name = |slot| self.contacts.in_slot(slot).map(|contact| contact.id);
+                    cx.out.settled(desk, self.matcher.settle(now, wanted, name));
+                }
+            }
         }
         #[cfg(test)]
         self.panics_at(&name, sabotage::Moment::After);
@@ -464,38 +476,10 @@ fn wake_agents(engine: &mut Engine, now: Time) {
 }
 
 /// Has the matcher do what contacts have said.
-fn follow_commands(engine: &mut Engine) {
+fn follow_commands(engine: &mut Engine, now: Time) {
     while let Some((contact, command)) = engine.out.next_command() {
-        command_matcher(engine, contact, command);
+        engine.deliver(now, Delivery::Command(contact, command));
     }
-}
-
-/// Has the matcher do what a contact says. What came of that is told by a message.
-fn command_matcher(engine: &mut Engine, contact: ContactRef, command: Command) {
-    engine.at_work = Addressee::Commander(contact, command.slot());
-    #[cfg(test)]
-    engine.panics_at(sabotage::COMMAND, sabotage::Moment::Before);
-    if let Some(event) = engine.matcher.execute(command) {
-        engine.out.0.matched(contact, event);
-    }
-    #[cfg(test)]
-    engine.panics_at(sabotage::COMMAND, sabotage::Moment::After);
-    engine.at_work = Addressee::Nobody;
-}
-
-/// Has the matcher do what a desk wants. What came of that is told by a message.
-fn settle_desk(engine: &mut Engine, now: Time, desk: DeskId) {
-    engine.at_work = Addressee::Desk(desk.agent);
-    #[cfg(test)]
-    engine.panics_at(sabotage::SETTLE, sabotage::Moment::Before);
-    if let Some(wanted) = engine.desks.wants(&mut lend!(engine, now), desk.agent) {
-        let name = |slot| engine.contacts.in_slot(slot).map(|contact| contact.id);
-        let settled = engine.matcher.settle(now, wanted, name);
-        engine.out.0.settled(desk, settled);
-    }
-    #[cfg(test)]
-    engine.panics_at(sabotage::SETTLE, sabotage::Moment::After);
-    engine.at_work = Addressee::Nobody;
 }
 
 /// The call that a message of this session is part of.

@@ -87,12 +87,6 @@ impl TakenOut {
     }
 }
 
-/// What the matcher is told, by name.
-#[cfg(test)]
-pub(crate) const COMMAND: &str = "matcher: command";
-#[cfg(test)]
-pub(crate) const SETTLE: &str = "matcher: settle";
-
 #[cfg(test)]
 impl Engine {
     /// Takes a rule out.
@@ -186,6 +180,8 @@ impl super::Delivery {
             Delivery::Timer(Reason::Desk(_, timer)) => ("desk timer", timer),
             Delivery::Timer(reason @ Reason::Probe(_)) => ("timer", reason),
             Delivery::Offered(_) => ("from matcher", &"Offered"),
+            Delivery::Command(_, command) => ("to matcher", command),
+            Delivery::Settle(_) => ("to matcher", &"Settle"),
         };
         format!("{to}: {}", FirstName::of(what))
     }

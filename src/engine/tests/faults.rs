@@ -7,7 +7,7 @@ use super::super::{AgentCommand, Input, Settings};
 use super::house::{CALLER, House, Request, becomes, desk_phone, settings};
 use crate::base::PoolId;
 use crate::base::words::{AgentState, BreakReason};
-use crate::engine::sabotage::{Moment, SETTLE};
+use crate::engine::sabotage::Moment;
 
 /// Two callers wait for two agents who are ready, and may not serve them.
 fn kept_apart() -> House {
@@ -50,7 +50,7 @@ fn rung_after_a_panic_at(name: &str) -> Vec<u32> {
 
 #[test]
 fn a_fault_with_one_agent_keeps_no_other_from_ringing() {
-    assert_eq!(rung_after_a_panic_at(SETTLE), [0, 1]);
+    assert_eq!(rung_after_a_panic_at("to matcher: Settle"), [0, 1]);
 }
 
 #[test]
