@@ -75,50 +75,79 @@ pub fn offer(local: &Local, formats: &Formats) -> Vec<u8> {
 /// The lines before the first media line.
 pub(super) fn head(local: &Local, timing: (u64, u64)) -> String {
     let mut text = String::with_capacity(320);
-    let (kind, address) = (kind(local.address), local.address);
-    let _ = write!(
-        text,
-        "v=0\r\no=hotline {} {} IN {kind} {address}\r\ns=-\r\nc=IN {kind} {address}\r\nt={} {}\r\n",
-        local.session_id, local.version, timing.0, timing.1
-    );
+    let kind = match local.address {
+        IpAddr::V4(_) => " IN IP4 ",
+        IpAddr::V6(_) => " IN IP6 ",
+    };
+    text.push_str("v=0\r\no=hotline ");
+    push_number(&mut text, local.session_id);
+    text.push(' ');
+    push_number(&mut text, local.version);
+    text.push_str(kind);
+    let address = text.len();
+    let _ = write!(text, "{}", local.address);
+    let address = address..text.len();
+    text.push_str("\r\ns=-\r\nc=");
+    text.push_str(&kind[1..]);
+    text.extend_from_within(address);
+    text.push_str("\r\nt=");
+    push_number(&mut text, timing.0);
+    text.push(' ');
+    push_number(&mut text, timing.1);
+    text.push_str("\r\n");
     text
-}
-
-const fn kind(address: IpAddr) -> &'static str {
-    match address {
-        IpAddr::V4(_) => "IP4",
-        IpAddr::V6(_) => "IP6",
-    }
 }
 
 /// Our audio stream.
 pub(super) fn audio(text: &mut String, local: &Local, formats: &Formats, direction: Direction, feedback: bool, rtcp_mux: bool) {
-    let _ = write!(text, "m=audio {} RTP/AVP{}", local.port, if feedback { "F" } else { "" });
+    text.push_str("m=audio ");
+    push_number(text, local.port);
+    text.push_str(if feedback { " RTP/AVPF" } else { " RTP/AVP" });
     for format in formats {
-        let _ = write!(text, " {}", format.payload_type);
+        text.push(' ');
+        push_number(text, format.payload_type);
     }
     text.push_str("\r\n");
     for Format { payload_type, encoding, fmtp } in formats {
-        let _ = match encoding {
+        match encoding {
             Encoding::Audio(codec) => {
-                let (name, rate) = (codec.encoding_name(), codec.clock_rate_hz());
-                let channels = if *codec == Codec::Opus { "/2" } else { "" };
-                write!(text, "a=rtpmap:{payload_type} {name}/{rate}{channels}\r\n")
+                push_attribute(text, "rtpmap", *payload_type, codec.encoding_name());
+                text.push('/');
+                push_number(text, codec.clock_rate_hz());
+                text.push_str(if *codec == Codec::Opus { "/2\r\n" } else { "\r\n" });
             }
             Encoding::TelephoneEvent(rate) => {
-                // 0-15 are the keys: the only events that hotline passes on.
-                write!(text, "a=rtpmap:{payload_type} telephone-event/{rate}\r\na=fmtp:{payload_type} 0-15\r\n")
+                push_attribute(text, "rtpmap", *payload_type, "telephone-event/");
+                push_number(text, *rate);
+                text.push_str("\r\n");
+                // The keys: the only events that hotline passes on.
+                push_attribute(text, "fmtp", *payload_type, "0-15\r\n");
             }
-            Encoding::Unknown => Ok(()),
-        };
+            Encoding::Unknown => {}
+        }
         if let Some(fmtp) = fmtp {
-            let _ = write!(text, "a=fmtp:{payload_type} {fmtp}\r\n");
+            push_attribute(text, "fmtp", *payload_type, fmtp);
+            text.push_str("\r\n");
         }
     }
-    let _ = write!(text, "a=ptime:20\r\na={}\r\n", direction.name());
+    text.push_str("a=ptime:20\r\na=");
+    text.push_str(direction.name());
+    text.push_str("\r\n");
     if rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
     }
+}
+
+/// An attribute of one format, from its name on: `a=rtpmap:8 PCMA`. What follows and the line's end are the caller's.
+fn push_attribute(text: &mut String, name: &str, payload_type: u8, value: &str) {
+    for part in ["a=", name, ":", itoa::Buffer::new().format(payload_type), " ", value] {
+        text.push_str(part);
+    }
+}
+
+/// By hand, for each description needs a dozen of them, and `write!` costs ten times as much.
+fn push_number(text: &mut String, number: impl itoa::Integer) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// A stream that we reject.

@@ -200,13 +200,13 @@ impl Dialog {
             writer.field(Name::Route, &**route);
         }
         if strict {
-            writer.fmt(Name::Route, format_args!("<{}>", self.target));
+            writer.parts(Name::Route, &["<", &self.target, ">"]);
         }
         writer.field(Name::MaxForwards, "70");
         writer.field(Name::From, &*self.local);
         writer.field(Name::To, &*self.remote);
         writer.field(Name::CallId, &*self.call_id);
-        writer.fmt(Name::CSeq, format_args!("{cseq} {}", method.as_str()));
+        writer.cseq(cseq, method.as_str());
     }
 }
 

@@ -144,7 +144,7 @@ static BY_LENGTH: [&[(&[u8], Name)]; 21] = {
 impl Name {
     /// The name that these bytes write, in full or compact form, in any case (RFC 3261 7.3.1).
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn from_bytes(bytes: &[u8]) -> Name {
         let (first, last) = match bytes {
             [] => return Name::Other,

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use arrayvec::ArrayString;
+
 const fn token_table() -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -125,6 +127,18 @@ pub fn number(bytes: &[u8]) -> Option<u64> {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
     })
+}
+
+/// Writes a number in hexadecimal, with so many digits at least. By hand, for each message of ours with a tag or a branch needs it. What has no
+/// room is left out: choose `N` for the largest.
+pub(super) fn push_hex<const N: usize>(text: &mut ArrayString<N>, number: impl Into<u64>, digits_min: u32) {
+    let number = number.into();
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(digits_min);
+    for place in (0..digits).rev() {
+        let digit = char::from_digit((number >> (4 * place) & 0xf) as u32, 16);
+        let pushed = text.try_push(digit.unwrap_or('0'));
+        debug_assert!(pushed.is_ok(), "no room for all digits");
+    }
 }
 
 /// The elements of a comma-separated value, trimmed. Commas within quotes and within `<>` separate nothing; empty elements are left out.

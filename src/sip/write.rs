@@ -64,7 +64,9 @@ impl Writer {
     /// The status line.
     pub fn status_line(&mut self, code: u16, reason: &str) -> &mut Self {
         debug_assert!(self.buf.is_empty(), "the status line comes first");
-        self.push_args(format_args!("SIP/2.0 {code} "));
+        self.buf.extend_from_slice(b"SIP/2.0 ");
+        self.buf.extend_from_slice(itoa::Buffer::new().format(code).as_bytes());
+        self.buf.push(b' ');
         self.push_value(reason.as_bytes());
         self.end_line()
     }
@@ -83,7 +85,26 @@ impl Writer {
         self.end_line()
     }
 
-    /// One header line from a format: `writer.fmt(Name::CSeq, format_args!("{number} {method}"))`.
+    /// One header line from its parts, one after the other.
+    pub fn parts(&mut self, name: Name, parts: &[&str]) -> &mut Self {
+        self.push_name(name);
+        for part in parts {
+            self.push_value(part.as_bytes());
+        }
+        self.end_line()
+    }
+
+    /// One header line with a whole number: Content-Length, Expires, Max-Forwards.
+    pub fn number(&mut self, name: Name, number: impl Into<u64>) -> &mut Self {
+        self.parts(name, &[itoa::Buffer::new().format(number.into())])
+    }
+
+    /// CSeq (RFC 3261 20.16).
+    pub fn cseq(&mut self, number: u32, method: &str) -> &mut Self {
+        self.parts(Name::CSeq, &[itoa::Buffer::new().format(number), " ", method])
+    }
+
+    /// One header line from a format, for what is seldom sent: `writer.fmt(Name::Contact, format_args!("<{uri}>;expires={left}"))`.
     pub fn fmt(&mut self, name: Name, args: fmt::Arguments<'_>) -> &mut Self {
         self.push_name(name);
         self.push_args(args);
@@ -148,7 +169,7 @@ impl Writer {
         if !media_type.is_empty() {
             self.field(Name::ContentType, media_type);
         }
-        self.fmt(Name::ContentLength, format_args!("{}", body.len()));
+        self.number(Name::ContentLength, body.len() as u64);
         self.buf.extend_from_slice(b"\r\n");
         self.buf.extend_from_slice(body);
         self.buf
@@ -297,9 +318,11 @@ mod tests {
         assert_eq!(message.fault, super::super::Fault::StartLine);
         let mut writer = Writer::response(200, evil);
         writer.field(Name::Subject, evil).other(evil, evil).fmt(Name::Reason, format_args!("{evil}"));
+        writer.parts(Name::Route, &["<", evil, ">"]).cseq(7, evil).number(Name::Expires, 3_600u16);
         let bytes = writer.finish(Some((evil, b"v=0")));
         let message = Message::read(&bytes).unwrap();
-        assert_eq!(message.fields().count(), 5);
+        assert_eq!(message.fields().count(), 8);
+        assert_eq!(message.get(Name::Expires), Some(&b"3600"[..]));
         assert!(message.get(Name::Via).is_none());
         assert_eq!(message.body, b"v=0");
     }

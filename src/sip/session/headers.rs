@@ -55,8 +55,8 @@ pub(super) fn invite(writer: &mut Writer, new: &NewInvite<'_>, id: SessionId, ca
     if let Some(route) = new.route {
         writer.field(Name::Route, route);
     }
-    writer.fmt(Name::MaxForwards, format_args!("{}", new.max_forwards));
-    writer.fmt(Name::From, format_args!("{};tag={id}", new.from));
+    writer.number(Name::MaxForwards, new.max_forwards);
+    writer.parts(Name::From, &[new.from, ";tag=", &id.tag()]);
     writer.field(Name::To, new.to);
     writer.field(Name::CallId, call_id);
     describes(writer, contact);
@@ -67,7 +67,7 @@ pub(super) fn invite(writer: &mut Writer, new: &NewInvite<'_>, id: SessionId, ca
 
 /// What distinguishes one try of our INVITE from the next: its number, and its answer to challenges.
 pub(super) fn numbered(writer: &mut Writer, cseq: u32, credentials: &Written) {
-    writer.fmt(Name::CSeq, format_args!("{cseq} INVITE"));
+    writer.cseq(cseq, "INVITE");
     credentials.write(writer);
 }
 
@@ -80,7 +80,8 @@ pub(super) fn describes(writer: &mut Writer, contact: &ContactUri) {
 
 /// Where further requests reach us.
 pub(super) fn reached_at(writer: &mut Writer, contact: &ContactUri) {
-    writer.fmt(Name::Contact, format_args!("<{contact}>"));
+    let [scheme, host, parameter, transport] = contact.parts();
+    writer.parts(Name::Contact, &["<", scheme, host, parameter, transport, ">"]);
 }
 
 /// A request of ours within a dialog: a re-INVITE, UPDATE, BYE, OPTIONS, INFO or NOTIFY. Those that may move the peer's idea of where we are

@@ -7,6 +7,7 @@ use std::fmt;
 use arrayvec::ArrayString;
 
 use crate::base::seed::Seed;
+use crate::sip::text;
 
 /// A session of one shard. One that is over refers to nothing, for ever.
 ///
@@ -31,10 +32,10 @@ impl SessionId {
     #[must_use]
     pub fn tag(self) -> Tag {
         let mut tag = Tag::new();
-        push_hex(&mut tag, u32::from(self.shard), 2);
-        push_hex(&mut tag, self.slot, 1);
+        text::push_hex(&mut tag, self.shard, 2);
+        text::push_hex(&mut tag, self.slot, 1);
         tag.push('-');
-        push_hex(&mut tag, self.token, 8);
+        text::push_hex(&mut tag, self.token, 8);
         tag
     }
 
@@ -62,22 +63,17 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Writes a number in hexadecimal, with so many digits at least. By hand, for each message of ours with a tag needs it.
-fn push_hex(tag: &mut Tag, number: u32, digits_min: u32) {
-    let digits = (u32::BITS - number.leading_zeros()).div_ceil(4).max(digits_min);
-    for place in (0..digits).rev() {
-        let digit = char::from_digit(number >> (4 * place) & 0xf, 16);
-        tag.push(digit.unwrap_or('0'));
-    }
-}
-
 /// The name of a request outside of any session. The caller chooses it, and gets it back with the request's outcome.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LoneId(pub u32);
 
 /// A Call-ID of ours: the shard, then 128 random bits.
 pub(super) fn new_call_id(shard: u16, seed: &mut Seed) -> Box<str> {
-    format!("{shard:02x}{:016x}{:016x}", seed.next_u64(), seed.next_u64()).into()
+    let mut call_id = ArrayString::<40>::new();
+    text::push_hex(&mut call_id, shard, 2);
+    text::push_hex(&mut call_id, seed.next_u64(), 16);
+    text::push_hex(&mut call_id, seed.next_u64(), 16);
+    call_id.as_str().into()
 }
 
 #[cfg(test)]

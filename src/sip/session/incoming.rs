@@ -136,7 +136,7 @@ pub(super) fn final_answer(sessions: &mut Sessions, now: Time, id: SessionId, st
     let (tx, negotiation) = (incoming.tx, std::mem::replace(&mut incoming.negotiation, Negotiation::Idle));
     sessions.stack.respond(now, tx, status, Some(&id.tag()), None, |writer| {
         if let Some(seconds) = retry_after_s {
-            writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
+            writer.number(Name::RetryAfter, seconds);
         }
     });
     if let Negotiation::TheyOffered(offer) = negotiation {

@@ -79,7 +79,7 @@ pub(super) fn offered(sessions: &mut Sessions, now: Time, id: SessionId, tx: Ser
         Reception::Later => {
             let seconds = sessions.seed.below(11);
             return sessions.stack.respond(now, tx, 500, None, None, |writer| {
-                writer.fmt(Name::RetryAfter, format_args!("{seconds}"));
+                writer.number(Name::RetryAfter, seconds);
             });
         }
         Reception::Refresh | Reception::NotAcceptable | Reception::Take => {}

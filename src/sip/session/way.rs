@@ -57,16 +57,18 @@ impl ContactUri {
     pub(super) fn on(stack: &Stack<TxUser>, flow: &Flow) -> Self {
         ContactUri { sent_by: stack.listener(flow.listener).sent_by.clone(), transport: flow.transport }
     }
+
+    /// What it is written from, one after the other.
+    pub(super) fn parts(&self) -> [&str; 4] {
+        let (parameter, transport) =
+            if self.transport == Transport::Udp { ("", "") } else { (";transport=", self.transport.label()) };
+        ["sip:hotline@", &self.sent_by, parameter, transport]
+    }
 }
 
 impl fmt::Display for ContactUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sip:hotline@")?;
-        f.write_str(&self.sent_by)?;
-        if self.transport != Transport::Udp {
-            write!(f, ";transport={}", self.transport.label())?;
-        }
-        Ok(())
+        self.parts().into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 

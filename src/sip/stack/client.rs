@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayString;
+
 use super::{ClientTx, MAGIC, Routed, Side, Stack, Timers, Transmit, TxEvent, timer_action};
 use crate::base::Time;
 use crate::base::words::Direction;
@@ -9,6 +11,7 @@ use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
 use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::text;
 use crate::sip::transaction::client_invite::{self, ClientInvite};
 use crate::sip::transaction::client_other::{self, ClientOther};
 use crate::sip::transaction::{Action, Actions, Class, Timer};
@@ -68,10 +71,13 @@ impl<U: Copy> Stack<U> {
     fn with_via(&self, flow: &Flow, method: Method<'_>, uri: &str, slot: u32, token: u64) -> Writer {
         let mut writer = Writer::request(method.as_str(), uri);
         let sent_by = &self.listener(flow.listener).sent_by;
-        let (transport, shard) = (flow.transport.via_name(), self.shard);
         let rport = if flow.transport.unreliable() { ";rport" } else { "" };
-        writer
-            .fmt(Name::Via, format_args!("SIP/2.0/{transport} {sent_by};branch={MAGIC}{shard:02x}{slot:x}.{token:016x}{rport}"));
+        let mut branch = ArrayString::<32>::new();
+        text::push_hex(&mut branch, self.shard, 2);
+        text::push_hex(&mut branch, slot, 1);
+        branch.push('.');
+        text::push_hex(&mut branch, token, 16);
+        writer.parts(Name::Via, &["SIP/2.0/", flow.transport.via_name(), " ", sent_by, ";branch=", MAGIC, &branch, rport]);
         writer
     }
 
@@ -250,7 +256,7 @@ fn derive(invite: &[u8], method: Method<'_>, to: Option<&[u8]>, reason: Option<&
     writer.copy(&invite, Name::From);
     writer.field(Name::To, to.or(invite.get(Name::To))?);
     writer.copy(&invite, Name::CallId);
-    writer.fmt(Name::CSeq, format_args!("{} {}", invite.cseq().ok()?.number, method.as_str()));
+    writer.cseq(invite.cseq().ok()?.number, method.as_str());
     if method == Method::Ack {
         writer.copy(&invite, Name::Authorization).copy(&invite, Name::ProxyAuthorization);
     }
