@@ -4,6 +4,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use super::tracer::WATCHED;
+use crate::base::ContactId;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Begins to log. The first call in a process decides.
@@ -25,6 +26,12 @@ pub(super) fn start(log: &Log) {
             let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
             registry.with(lines.with_ansi(colours).with_filter(wanted)).try_init()
         }
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_filter(wanted)).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_span_list(false).with_filter(wanted)).try_init(),
     };
+}
+
+/// The span of what is said about a call: whose it is, on which of its legs, and about which agent, as far as that is known.
+pub(super) fn of_call(contact: Option<ContactId>, leg: Option<u32>, agent: Option<&str>) -> tracing::Span {
+    // At the level that no filter excludes: a warning in it is said with it.
+    tracing::error_span!("call", contact = contact.map(tracing::field::display), leg, agent)
 }

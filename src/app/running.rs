@@ -15,6 +15,7 @@ use super::sink::{Observer, ShardSink};
 use super::tracer::Tracer;
 use super::web_backend::WebBackend;
 use crate::acd::agent_slots::AgentSlotIds;
+use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::{Directory, RoutingTable, TooMany};
 use crate::base::limits::LimitBoard;
@@ -253,6 +254,8 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         seed: seed.fork(),
         counts,
         limits: limits.clone(),
+        answers: Answers::Live,
+        rounds_max: None,
     };
     let tracer = Tracer::new(listen.recent_sip_bytes, limits.clone());
     let outside =

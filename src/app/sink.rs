@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::logging::of_call;
 use super::records::names;
 use super::tracer::Tracer;
-use crate::base::{AgentId, ContactId, QueueId, Time};
+use crate::base::{ContactId, QueueId, Time};
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
 use crate::media::MediaHandle;
@@ -96,57 +97,76 @@ impl Sink for ShardSink {
     }
 
     fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool {
-        tracing::error!(
-            contact = contact.map(tracing::field::display),
-            "a broken invariant was contained: its contact was ended"
-        );
+        of_call(contact, None, None).in_scope(|| tracing::error!("a broken invariant was contained: its contact was ended"));
         let again = self.last_fault.is_some_and(|last| now.since(last) < FAULTS_WITHIN);
         self.last_fault = Some(now);
         again
     }
 }
 
-/// One line for what an operator wants to see, with the contact's id.
+/// The span of what is said about a contact, one of its legs or an agent. It is there at every level that anything is said at.
+fn about(fact: &Fact, settings: &Settings) -> tracing::Span {
+    let (leg, agent) = match &fact.kind {
+        FactKind::LegBegan { leg, agent, .. } => (Some(*leg), *agent),
+        FactKind::LegEnded { leg, .. } => (Some(*leg), None),
+        FactKind::Offered { agent, .. } | FactKind::OfferEnded { agent, .. } | FactKind::Agent { agent, .. } => {
+            (None, Some(*agent))
+        }
+        _ => (None, None),
+    };
+    let agent = agent.map(|agent| settings.agent_name(agent).unwrap_or("unknown"));
+    of_call(fact.contact, leg, agent)
+}
+
+/// Says a line in its span, if it is to be said at all.
+macro_rules! line {
+    ($level:ident, $about:expr, $($what:tt)+) => {
+        if tracing::enabled!(tracing::Level::$level) {
+            $about.in_scope(|| tracing::event!(tracing::Level::$level, $($what)+));
+        }
+    };
+}
+
+/// One line for what an operator wants to see, in the span of the contact.
 fn say(fact: &Fact, settings: &Settings) {
     let queue_name = |queue: &QueueId| settings.queue(*queue).map_or("unknown", |rules| &*rules.name);
-    let agent_name = |agent: &AgentId| settings.agent_name(*agent).unwrap_or("unknown");
-    let id = fact.contact.map(tracing::field::display);
+    let about = || about(fact, settings);
     match &fact.kind {
         FactKind::Arrived { from, dialled, call_id, .. } => {
-            tracing::info!(contact = id, %from, %dialled, %call_id, "a call came in");
+            line!(INFO, about(), %from, %dialled, %call_id, "a call came in");
         }
         FactKind::Entered { queue, waiting, .. } => {
-            tracing::info!(contact = id, queue = queue_name(queue), waiting, "joined a queue");
+            line!(INFO, about(), queue = queue_name(queue), waiting, "joined a queue");
         }
         FactKind::Left { queue, outcome, waited, .. } => {
-            tracing::info!(contact = id, queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the queue");
+            line!(INFO, about(), queue = queue_name(queue), %outcome, waited_ms = waited.as_millis() as u64, "left the queue");
         }
         FactKind::Widened { queue, step, .. } => {
-            tracing::debug!(contact = id, queue = queue_name(queue), step, "may be served by more");
+            line!(DEBUG, about(), queue = queue_name(queue), step, "may be served by more");
         }
         FactKind::PreferenceOver { queue, .. } => {
-            tracing::debug!(contact = id, queue = queue_name(queue), "waits for anyone now");
+            line!(DEBUG, about(), queue = queue_name(queue), "waits for anyone now");
         }
-        FactKind::Offered { queue, agent, .. } => {
-            tracing::debug!(contact = id, queue = queue_name(queue), agent = agent_name(agent), "an agent is rung");
+        FactKind::Offered { queue, .. } => {
+            line!(DEBUG, about(), queue = queue_name(queue), "an agent is rung");
         }
-        FactKind::LegBegan { leg, role, call_id, .. } => {
-            tracing::debug!(contact = id, leg, role = role.label(), %call_id, "a leg began");
+        FactKind::LegBegan { role, call_id, .. } => {
+            line!(DEBUG, about(), role = role.label(), %call_id, "a leg began");
         }
-        FactKind::LegEnded { leg, role, status, packets: (received, sent, lost), jitter } => {
+        FactKind::LegEnded { role, status, packets: (received, sent, lost), jitter, .. } => {
             let jitter_us = jitter.as_micros() as u64;
-            tracing::debug!(contact = id, leg, role = role.label(), status, received, sent, lost, jitter_us, "a leg ended");
+            line!(DEBUG, about(), role = role.label(), status, received, sent, lost, jitter_us, "a leg ended");
         }
-        FactKind::Transferred { kind, outcome, .. } => tracing::info!(contact = id, %kind, %outcome, "a transfer"),
-        FactKind::OfferEnded { agent, outcome, rang, .. } => {
-            tracing::info!(contact = id, agent = agent_name(agent), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
+        FactKind::Transferred { kind, outcome, .. } => line!(INFO, about(), %kind, %outcome, "a transfer"),
+        FactKind::OfferEnded { outcome, rang, .. } => {
+            line!(INFO, about(), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");
         }
-        FactKind::Ended { by, segment, status, .. } => tracing::info!(contact = id, %by, %segment, status, "the contact ended"),
-        FactKind::Agent { agent, from, to, .. } => {
-            tracing::debug!(contact = id, agent = agent_name(agent), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
+        FactKind::Ended { by, segment, status, .. } => line!(INFO, about(), %by, %segment, status, "the contact ended"),
+        FactKind::Agent { from, to, .. } => {
+            line!(DEBUG, about(), from = %from.0, to = %to.0, reason = to.1.map(tracing::field::display), "an agent's state changed");
         }
-        FactKind::LimitHit { limit } => tracing::warn!(contact = id, %limit, "a limit was reached"),
-        FactKind::Repaired { kind } => tracing::error!(kind = kind.label(), "something that must not happen was put right"),
+        FactKind::LimitHit { limit } => line!(WARN, about(), %limit, "a limit was reached"),
+        FactKind::Repaired { kind } => line!(ERROR, about(), kind = kind.label(), "something that must not happen was put right"),
         FactKind::TrunkUp { trunk, up } => {
             let name = settings.trunk(*trunk).map_or("unknown", |rules| &*rules.name);
             tracing::info!(trunk = name, up, "a trunk");

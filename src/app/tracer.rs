@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::logging::of_call;
 use crate::base::limits::LimitBoard;
 use crate::base::words::Limit;
 use crate::base::{ContactId, Time};
@@ -152,10 +153,11 @@ pub(super) fn shown(kept: &Kept, settings: &Settings) -> Option<TracedMessage> {
 fn say(kept: &Kept, leg: LegName, watched: bool, settings: &Settings) {
     let Some(message) = shown(kept, settings) else { return };
     let TracedMessage { at, direction, transport, remote, leg: number, role, agent, sip } = &message;
-    let (contact, agent) = (leg.contact, agent.as_deref());
-    if watched {
-        tracing::trace!(target: WATCHED, %contact, leg = number, role, agent, at, direction, transport, remote, sip, "SIP");
-    } else {
-        tracing::trace!(%contact, leg = number, role, agent, at, direction, transport, remote, sip, "SIP");
-    }
+    of_call(Some(leg.contact), Some(*number), agent.as_deref()).in_scope(|| {
+        if watched {
+            tracing::trace!(target: WATCHED, role, at, direction, transport, remote, sip, "SIP");
+        } else {
+            tracing::trace!(role, at, direction, transport, remote, sip, "SIP");
+        }
+    });
 }

@@ -54,7 +54,11 @@ impl TracedMessage {
     #[must_use]
     pub fn from_log_line(line: &str, contact: &str) -> Option<Self> {
         // Most lines are about something else, and not worth being read.
-        let value: serde_json::Value = line.contains("\"sip\":").then(|| serde_json::from_str(line).ok()).flatten()?;
+        let mut value: serde_json::Value = line.contains("\"sip\":").then(|| serde_json::from_str(line).ok()).flatten()?;
+        // The line says what is said, and its span about whom.
+        if let serde_json::Value::Object(mut span) = value["span"].take() {
+            value.as_object_mut()?.append(&mut span);
+        }
         if value["contact"] != contact {
             return None;
         }
@@ -264,9 +268,13 @@ contact 01KB
         let written = serde_json::to_value(call()).unwrap();
         assert_eq!(serde_json::from_value::<Trace>(written.clone()).unwrap(), call());
         let mut line = written["messages"][2].clone();
-        for (name, value) in [("timestamp", "2026-11-30T13:00:00Z"), ("level", "TRACE"), ("contact", "01KB"), ("message", "SIP")]
-        {
+        for (name, value) in [("timestamp", "2026-11-30T13:00:00Z"), ("level", "TRACE"), ("message", "SIP")] {
             line[name] = value.into();
+        }
+        // The leg and the agent are those of the span that the line is said in.
+        line["span"] = serde_json::json!({ "name": "call", "contact": "01KB" });
+        for name in ["leg", "agent"] {
+            line["span"][name] = line.as_object_mut().unwrap().remove(name).unwrap();
         }
         let other = line.to_string().replace("01KB", "01KC");
         let lines = ["not JSON", "{\"level\":\"INFO\",\"contact\":\"01KB\"}", &other, &line.to_string()];

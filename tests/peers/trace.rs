@@ -25,7 +25,7 @@ fn contacts(house: &House) -> Vec<String> {
     let log = house.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let arrived = lines.filter(|line| line["message"] == "a call came in");
-    arrived.map(|line| line["contact"].as_str().unwrap().to_owned()).collect()
+    arrived.map(|line| line["span"]["contact"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The arrows of a ladder, without times.
