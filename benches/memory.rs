@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hotline::acd::answers::Answers;
 use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::routing_table::RoutingTable;
 use hotline::base::Time;
@@ -103,6 +104,8 @@ fn engine(now: Time) -> Engine {
         seed: Seed::from_number(1),
         counts: Arc::default(),
         limits: Arc::default(),
+        answers: Answers::Live,
+        rounds_max: None,
     };
     Engine::new(parts, now)
 }

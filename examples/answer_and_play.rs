@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotline::acd::{Matcher, RoutingTable, matcher::Size};
+use hotline::acd::{Matcher, RoutingTable, answers::Answers, matcher::Size};
 use hotline::base::{EndpointId, Time, seed::Seed, words::Transport};
 use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, PortLease};
 use hotline::engine::{Engine, Input, Output, Parts};
@@ -47,7 +47,10 @@ impl City {
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let (seed, settings, counts, limits) = (Seed::from_number(1), Arc::new(settings), Arc::default(), Arc::default());
-        let engine = Engine::new(Parts { shard: 0, settings, matcher, listeners, seed, counts, limits }, NOW);
+        let engine = Engine::new(
+            Parts { shard: 0, settings, matcher, listeners, seed, counts, limits, answers: Answers::Live, rounds_max: None },
+            NOW,
+        );
         let mut city = City { engine, sent: Vec::new(), feeds: Vec::new() };
         // Media leases ports ahead of need. Here nobody binds them.
         let ip = IpAddr::from([198, 51, 100, 1]);
@@ -70,7 +73,7 @@ impl City {
                     let MediaCommand::Feed { endpoint, feed } = command else { continue };
                     self.feeds.push((endpoint, feed));
                 }
-                Output::Fact(_) => {}
+                Output::Fact(_) | Output::Letter(..) => {}
             }
         }
     }

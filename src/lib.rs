@@ -8,7 +8,7 @@
 //!
 //! The rooms of the core are pure (no socket, clock, thread or ambient randomness). The shells around them translate
 //! and never decide. [`simulate`] plays days of calls through `acd`, [`load`] plays callers and agents over real
-//! sockets, and [`dst`] tests the engine under a virtual clock.
+//! sockets, and [`dst`] tests the engine under a virtual clock. [`replay`] runs an engine again from a journal of its inputs.
 //!
 //! Begin with [`engine::Engine::handle`] and [`engine::Engine::poll`]. ARCHITECTURE.md has the map and the invariants.
 
@@ -32,5 +32,6 @@ pub mod load;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod replay;
 pub mod store;
 pub mod web;

@@ -33,7 +33,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["base", "engine", "acd", "call", "net", "media", "web", "simulate"]),
     ("load", &["base", "sip", "sdp", "rtp"]),
     ("simulate", &["base", "acd"]),
-    ("dst", &["base", "engine", "sip", "sdp", "acd", "report", "config"]),
+    ("dst", &["base", "engine", "sip", "sdp", "acd", "report", "config", "replay"]),
+    ("replay", &["base", "engine", "sip", "acd", "config"]),
 ];
 
 /// Where a rule of purity is broken, and why. This list may only shrink.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotline::acd::answers::Answers;
 use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::routing_table::RoutingTable;
 use hotline::base::seed::Seed;
@@ -73,6 +74,8 @@ impl House {
             seed: Seed::from_number(1),
             counts: Arc::default(),
             limits: Arc::default(),
+            answers: Answers::Live,
+            rounds_max: None,
         };
         let engine = Engine::new(parts, now);
         let mut house = House { engine, now, sent: Vec::new(), open: Vec::new(), calls: 0, record: None };
@@ -113,7 +116,7 @@ impl House {
                         record.recent.keep(&Seen { at: self.now, direction: Direction::Out, flow, part_of: *part_of, bytes });
                     }
                     Output::Fact(fact) => encode::write(&Event::of(fact, &record.names), &mut record.lines),
-                    Output::Media(..) => {}
+                    Output::Media(..) | Output::Letter(..) => {}
                 }
                 if record.lines.len() > LINES_BYTES {
                     record.lines.clear();

@@ -17,6 +17,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::agent::{Agent, State};
@@ -28,7 +29,7 @@ use super::state_word::AgentStateWord;
 use super::step::{Step, does};
 use crate::base::sync::Ordering;
 use crate::base::words::Channel;
-use crate::base::{AgentId, Time};
+use crate::base::{AgentId, ShardId, Time};
 
 /// How many contacts, by [`Channel::index`].
 pub type Load = [u8; Channel::ALL.len()];
@@ -88,15 +89,21 @@ pub struct AgentSlotIds {
     from: u32,
     /// By agent: the numbers of its further slots.
     further: Vec<Vec<AgentId>>,
-    /// By number, counted from `from`: whose slot it is.
-    agents: Vec<AgentId>,
+    /// By number, counted from `from`: whose slot it is, if anybody's.
+    agents: Vec<Option<AgentId>>,
+    /// By shard: the number, counted from `from`, of the next slot of an agent whom it owns.
+    next: Vec<usize>,
 }
 
 impl AgentSlotIds {
-    /// No further slots yet. Agents have numbers below `from`, whatever a reload brings.
+    /// No further slots yet. Agents have numbers below `from`, whatever a reload brings. Their owners are among so many
+    /// shards ([`ShardId::of_agent`]), and a further slot's number has the owner that the agent has.
     #[must_use]
-    pub const fn beyond(from: u32) -> Self {
-        AgentSlotIds { from, further: Vec::new(), agents: Vec::new() }
+    pub fn beyond(from: u32, shards: u16) -> Self {
+        let owner = |index: &usize| ShardId::of_agent(AgentId(from + *index as u32), shards);
+        let mut next: Vec<usize> = (0..usize::from(shards.max(1))).collect();
+        next.sort_by_key(owner);
+        AgentSlotIds { from, further: Vec::new(), agents: Vec::new(), next }
     }
 
     /// The first number that no agent can ever have as its own.
@@ -113,14 +120,24 @@ impl AgentSlotIds {
     /// The agent with this slot.
     #[must_use]
     pub fn agent(&self, agent_slot: AgentId) -> AgentId {
-        let further = agent_slot.0.checked_sub(self.from).and_then(|index| self.agents.get(index as usize));
-        further.copied().unwrap_or(agent_slot)
+        let further = agent_slot.0.checked_sub(self.from).and_then(|index| *self.agents.get(index as usize)?);
+        further.unwrap_or(agent_slot)
     }
 
     /// A number for one more slot of this agent.
     fn one_more(&mut self, agent: AgentId) -> AgentId {
-        let number = AgentId(self.from + self.agents.len() as u32);
-        self.agents.push(agent);
+        if self.next.is_empty() {
+            self.next.push(0);
+        }
+        let shards = self.next.len();
+        let owner = ShardId::of_agent(agent, shards as u16);
+        let next = &mut self.next[usize::from(owner.0)];
+        let index = std::mem::replace(next, *next + shards);
+        let number = AgentId(self.from + index as u32);
+        if self.agents.len() <= index {
+            self.agents.resize(index + 1, None);
+        }
+        self.agents[index] = Some(agent);
         if self.further.len() <= agent.index() {
             self.further.resize(agent.index() + 1, Vec::new());
         }
@@ -141,7 +158,7 @@ impl Directory {
     /// numbers follow the agents' own.
     #[must_use]
     pub fn with_first_agent_slots(&self) -> (Directory, AgentSlotIds) {
-        self.with_agent_slots(&AgentSlotIds::beyond(self.agents.len() as u32))
+        self.with_agent_slots(&AgentSlotIds::beyond(self.agents.len() as u32, 1))
     }
 
     /// The directory with a profile for each slot of each agent, and the slots' numbers. An agent that had a number
@@ -155,10 +172,9 @@ impl Directory {
             let Some(profile) = profile else { continue };
             let mut known: VecDeque<AgentId> = ids.of(agent).collect();
             for channel in profile.capacity.channels() {
-                let id = known.pop_front().unwrap_or_else(|| {
-                    directory.agents.push(None);
-                    ids.one_more(agent)
-                });
+                let id = known.pop_front().unwrap_or_else(|| ids.one_more(agent));
+                let slots = directory.agents.len().max(id.index() + 1);
+                directory.agents.resize(slots, None);
                 directory.agents[id.index()] = Some(AgentProfile { channel, ..profile.clone() });
             }
         }
@@ -167,7 +183,7 @@ impl Directory {
 }
 
 /// What the owner of an agent answers to a contact that is offered to it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Verdict {
     /// The agent is reserved and may be rung.
     Agreed,
@@ -415,7 +431,7 @@ pub struct Wish<C> {
 }
 
 /// What came of settling an agent's slots: what their owner has to know of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Settled<C> {
     /// The slots that are reserved from now on, and for which contacts.
     reserved: SmallVec<[(AgentId, C); 1]>,

@@ -299,7 +299,7 @@ fn whoever_had_a_number_keeps_it() {
     };
     let mut few =
         Directory { agents: vec![agent(&[mixture(1, 0), mixture(0, 2)]), agent(&[mixture(1, 1)])], ..Directory::default() };
-    let (_, first) = few.with_agent_slots(&AgentSlotIds::beyond(10));
+    let (_, first) = few.with_agent_slots(&AgentSlotIds::beyond(10, 1));
     assert_eq!(numbers(&first, 2), [vec![0, 10, 11], vec![1, 12]]);
     // The first may have less, the second more, and there is a third.
     few.agents = vec![agent(&[mixture(1, 1)]), agent(&[mixture(1, 2)]), agent(&[mixture(1, 1)])];
@@ -327,4 +327,28 @@ fn who_is_given_up_drains_no_more() {
     let agent = house.agents.remove(0);
     house.matcher.give_up_agent_slots(agent, house.now);
     assert_eq!(drains(&house), 0);
+}
+
+#[test]
+fn a_further_slot_has_the_owner_that_its_agent_has() {
+    let capacity = Capacity::of([mixture(1, 2)]);
+    let agents = vec![Some(AgentProfile { capacity, ..AgentProfile::default() }); 5];
+    let mut directory = Directory { agents, ..Directory::default() };
+    for shards in [1, 2, 3] {
+        let (_, first) = directory.with_agent_slots(&AgentSlotIds::beyond(11, shards));
+        directory.agents.push(directory.agents[0].clone());
+        let (all, second) = directory.with_agent_slots(&first);
+        let mut seen = Vec::new();
+        for agent in (0..directory.agents.len() as u32).map(AgentId) {
+            for slot in second.of(agent) {
+                assert_eq!(ShardId::of_agent(slot, shards), ShardId::of_agent(agent, shards), "{shards} shards, {slot:?}");
+                assert_eq!(second.agent(slot), agent);
+                assert!(all.agents[slot.index()].is_some());
+                seen.push(slot);
+            }
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 3 * directory.agents.len());
+    }
 }

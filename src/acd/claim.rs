@@ -20,6 +20,8 @@ mod looks;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::policy::{self, Candidate, ChoiceRule};
 use super::priority_list::{IndexEntry, Seen};
 use super::published::Published;
@@ -40,13 +42,13 @@ use crate::modelled::{Plain as ReadyIndex, PlainWakeUps as WakeUps};
 
 /// The slot of a contact in the matcher, below [`Size::contacts_per_shard`](super::matcher::Size) times the number of
 /// shards. The engine that owns a slot gives it out, first in, first out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ContactSlot(pub u32);
 
 /// The order of contacts within a demand: the least key goes first. Emergency calls go before all others. Then come
 /// contacts by their arrival less their credit. Further rings, for contacts whose first agent rings already, go last.
 /// 63 bits: two of class, 52 of microseconds, nine of sequence.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Key(u64);
 
 impl Key {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::agent_slots::Verdict;
 use super::claim::{ContactView, Left};
 use super::matcher::Matcher;
@@ -62,7 +64,7 @@ pub enum Command {
 }
 
 /// Why a contact moves to another demand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Refiled {
     /// Its requirement has relaxed.
     Relaxed,
@@ -73,7 +75,7 @@ pub enum Refiled {
 }
 
 /// Why a contact cannot join a queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum NotJoined {
     /// The queue takes nobody new, or the routing table does not know it.
     Closed,
@@ -86,7 +88,7 @@ pub enum NotJoined {
 }
 
 /// What came of a command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// The contact is in the queue.
     Joined {
@@ -145,7 +147,7 @@ impl Event {
 }
 
 /// An offer of a contact to an agent, as its owner finds it when it is woken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Offer {
     /// The contact's slot.
     pub slot: ContactSlot,

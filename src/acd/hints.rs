@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::claim::Key;
 use super::matcher::Matcher;
 use super::routing_table::{DemandId, RoutingTable};
@@ -12,72 +13,79 @@ use crate::base::words::EstimateOutcome;
 use crate::base::{Estimate, QueueId, SkillId, Time, Weighed};
 
 /// Reads the matcher, and the routing table that the reader has taken up.
-#[derive(Clone, Copy)]
 pub struct Hints<'a> {
     matcher: &'a Matcher,
     table: &'a RoutingTable,
+    answers: &'a mut Answers,
 }
 
 impl<'a> Hints<'a> {
-    /// The hints of a matcher for who has taken up this routing table of it.
+    /// The hints of a matcher for who has taken up this routing table of it. They are [kept or replayed](Answers) like all that
+    /// the matcher says.
     #[must_use]
-    pub const fn of(matcher: &'a Matcher, table: &'a RoutingTable) -> Self {
-        Hints { matcher, table }
+    pub const fn of(matcher: &'a Matcher, table: &'a RoutingTable, answers: &'a mut Answers) -> Self {
+        Hints { matcher, table, answers }
+    }
+
+    /// The same, lent on.
+    #[must_use]
+    pub const fn lent(&mut self) -> Hints<'_> {
+        Hints { matcher: self.matcher, table: self.table, answers: self.answers }
     }
 
     /// The routing table that the reader has taken up. The matcher may have a newer one already, in which its demands have
     /// the same numbers.
     #[must_use]
-    pub const fn routing_table(self) -> &'a RoutingTable {
+    pub const fn routing_table(&self) -> &'a RoutingTable {
         self.table
     }
 
     /// Whether anyone signed in may serve `demand`, free or not.
     #[must_use]
-    pub fn anyone_for(self, demand: DemandId) -> bool {
-        self.matcher.anyone_for(demand)
+    pub fn anyone_for(&mut self, demand: DemandId) -> bool {
+        self.answers.next(|| self.matcher.anyone_for(demand))
     }
 
     /// How the agents who may serve `demand` stand.
     #[must_use]
-    pub fn weigh(self, demand: DemandId) -> Weighed {
-        self.matcher.weigh(demand)
+    pub fn weigh(&mut self, demand: DemandId) -> Weighed {
+        self.answers.next(|| self.matcher.weigh(demand))
     }
 
     /// How many contacts are in `queue`, offered ones included.
     #[must_use]
-    pub fn waiting(self, queue: QueueId) -> u32 {
-        self.matcher.waiting(queue)
+    pub fn waiting(&mut self, queue: QueueId) -> u32 {
+        self.answers.next(|| self.matcher.waiting(queue))
     }
 
     /// How many contacts of `queue` go before `key`.
     #[must_use]
-    pub fn ahead_of(self, queue: QueueId, key: Key) -> u32 {
-        self.matcher.ahead_of(queue, key)
+    pub fn ahead_of(&mut self, queue: QueueId, key: Key) -> u32 {
+        self.answers.next(|| self.matcher.ahead_of(queue, key))
     }
 
     /// What a contact may expect that has joined `queue` ([`Matcher::expects`]).
     #[must_use]
-    pub fn expects(self, now: Time, queue: QueueId, language: Option<SkillId>, place: Option<Key>) -> Estimate {
-        self.matcher.expects(now, queue, language, place)
+    pub fn expects(&mut self, now: Time, queue: QueueId, language: Option<SkillId>, place: Option<Key>) -> Estimate {
+        self.answers.next(|| self.matcher.expects(now, queue, language, place))
     }
 
     /// How much longer a contact with this `key` may expect to wait.
     #[must_use]
-    pub fn expects_still(self, now: Time, queue: QueueId, language: Option<SkillId>, key: Key) -> Estimate {
-        self.matcher.expects_still(now, queue, language, key)
+    pub fn expects_still(&mut self, now: Time, queue: QueueId, language: Option<SkillId>, key: Key) -> Estimate {
+        self.answers.next(|| self.matcher.expects_still(now, queue, language, key))
     }
 
     /// Notes that a wait is over, answered or not ([`Matcher::waited`]).
     #[must_use]
     pub fn waited(
-        self,
+        &mut self,
         now: Time,
         whose: (QueueId, Option<SkillId>),
         estimate: &Estimate,
         waited: Duration,
         answered: bool,
     ) -> Option<EstimateOutcome> {
-        self.matcher.waited(now, whose, estimate, waited, answered)
+        self.answers.next(|| self.matcher.waited(now, whose, estimate, waited, answered))
     }
 }

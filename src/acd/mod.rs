@@ -9,13 +9,15 @@
 //! long whoever joins will wait.
 //!
 //! [`matcher`] puts it together. An owner of contacts speaks to it in [commands](command), and hears of it by events.
-//! [`stay`] is a contact's way through a queue, which says them. What may be read beside that are [`hints`].
+//! [`stay`] is a contact's way through a queue, which says them. What may be read beside that are [`hints`]. All that a
+//! shard hears of the matcher can be kept and replayed ([`answers`]).
 //!
 //! Nothing here locks or waits, and nothing allocates while it matches. Nothing here knows SIP, media or what a call
 //! is.
 
 pub mod agent;
 pub mod agent_slots;
+pub mod answers;
 pub mod claim;
 pub mod command;
 pub mod contact_slots;

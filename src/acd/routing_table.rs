@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::agent_slots::Capacity;
 use super::loan::Lending;
 use super::numbering::Numbering;
@@ -40,7 +42,7 @@ impl DemandId {
 }
 
 /// A skill group: a distinct profile of agents. A dense index.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SkillGroupId(pub u32);
 
 /// The greatest number of demands that a directory can need together with the versions before it. The agents' own
@@ -192,6 +194,8 @@ struct Requirement {
 #[derive(Clone, Debug, Default)]
 pub struct RoutingTable {
     version: u64,
+    /// The version that all owners had adopted when it was made.
+    acknowledged: u64,
     demands: Vec<Demand>,
     /// By skill group: the demands that it may serve.
     demands_of_group: Vec<Box<[Mask]>>,
@@ -302,6 +306,7 @@ impl RoutingTable {
         let all_demands = |queue: &Vec<Vec<DemandId>>| Mask::of(sorted(queue.iter().flatten().map(|demand| demand.0)));
         RoutingTable {
             version,
+            acknowledged,
             demands,
             demands_of_group,
             demands_of_queue: demand_of.iter().map(all_demands).collect(),
@@ -323,6 +328,13 @@ impl RoutingTable {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The version that all owners had adopted when it was made: with the table before, the directory and this, it can be
+    /// [made again](Self::following).
+    #[must_use]
+    pub const fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// The demand of a caller of `queue` who speaks `language`, after `step` relaxation steps (the last step, where

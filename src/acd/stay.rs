@@ -18,7 +18,7 @@ use super::command::{Command, Join, NotJoined, Refiled};
 use super::contact_slots::ContactSlots;
 use super::hints::Hints;
 use super::queue::{QueueRules, WhenEmpty};
-use super::{ContactSlot, DemandId, Key};
+use super::{ContactSlot, DemandId, Key, RoutingTable};
 use crate::base::words::{Channel, EstimateOutcome};
 use crate::base::{AgentId, Estimate, QueueId, SkillId, Time, Weighed};
 
@@ -227,34 +227,34 @@ impl Stay {
     /// What the contact hears of the rest of its wait. The first estimate holds: the announced rest never grows. A
     /// contact that has waited longer than was announced hears that, and not another number.
     #[must_use]
-    pub fn remaining(&self, now: Time, hints: Hints<'_>) -> Remaining {
+    pub fn remaining(&self, now: Time, hints: &mut Hints<'_>) -> Remaining {
         let still = hints.expects_still(now, self.queue, self.language, self.place);
         remaining(&self.estimate, &still, self.waited(now))
     }
 
     /// The demand that it has in this slot, and the key; `None` for a further ring that its queue does not want any more.
     #[must_use]
-    pub fn demand(&self, hints: Hints<'_>, slot: ContactSlot) -> Option<(DemandId, Key)> {
+    pub fn demand(&self, table: &RoutingTable, slot: ContactSlot) -> Option<(DemandId, Key)> {
         if slot != self.slot {
-            let demand = hints.routing_table().further_demand(self.queue, self.language, self.step)?;
+            let demand = table.further_demand(self.queue, self.language, self.step)?;
             return Some((demand, self.place.of_further_ring()));
         }
         let demand = match self.prefers {
             Some(agent) => DemandId::of_agent(agent),
-            None => self.anyones_demand(hints)?,
+            None => self.anyones_demand(table)?,
         };
         Some((demand, self.place))
     }
 
     /// The demand that it has when it waits for nobody in particular.
-    fn anyones_demand(&self, hints: Hints<'_>) -> Option<DemandId> {
-        hints.routing_table().demand(self.queue, self.language, self.step)
+    fn anyones_demand(&self, table: &RoutingTable) -> Option<DemandId> {
+        table.demand(self.queue, self.language, self.step)
     }
 
     /// How the agents stand who may serve it, for the demand that it has in this slot.
     #[must_use]
-    pub fn weigh(&self, hints: Hints<'_>, slot: ContactSlot) -> Weighed {
-        self.demand(hints, slot).map_or_else(Weighed::default, |(demand, _)| hints.weigh(demand))
+    pub fn weigh(&self, hints: &mut Hints<'_>, slot: ContactSlot) -> Weighed {
+        self.demand(hints.routing_table(), slot).map_or_else(Weighed::default, |(demand, _)| hints.weigh(demand))
     }
 
     /// Has the contact rung for by as many agents as its queue says. Who waits for one agent in particular wants nobody
@@ -292,7 +292,7 @@ impl Stay {
     /// If the agent whom it waits for is gone, it waits for anyone: [`Refiled::AgentGone`] says so, and is to be followed by [`preference_over`](Self::preference_over).
     pub fn prefer_nobody_if_gone<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
         let Some(agent) = self.prefers.filter(|agent| !matching.hints.anyone_for(DemandId::of_agent(*agent))) else { return };
-        if let Some(demand) = self.anyones_demand(matching.hints) {
+        if let Some(demand) = self.anyones_demand(matching.hints.routing_table()) {
             (matching.command)(Command::RefileIfGone(self.slot, agent, demand, self.place));
         }
     }
@@ -306,7 +306,7 @@ impl Stay {
     /// If nobody who could serve the contact is signed in any more, it leaves:
     /// [`ForNobody`](super::command::Event::ForNobody) says so.
     pub fn leave_if_for_nobody<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
-        let demand = self.anyones_demand(matching.hints);
+        let demand = self.anyones_demand(matching.hints.routing_table());
         if let Some(demand) = demand.filter(|demand| !matching.hints.anyone_for(*demand)) {
             (matching.command)(Command::LeaveIfForNobody(self.slot, demand));
         }
@@ -320,7 +320,7 @@ impl Stay {
     }
 
     fn refile<C: Copy>(&mut self, matching: &mut Matching<'_, C>, told: Option<Refiled>) {
-        if let Some((demand, key)) = self.demand(matching.hints, self.slot) {
+        if let Some((demand, key)) = self.demand(matching.hints.routing_table(), self.slot) {
             self.filed = demand;
             (matching.command)(Command::Refile(self.slot, demand, key, told));
         }
@@ -328,7 +328,7 @@ impl Stay {
 
     /// Moves the contact if it was last said to have another demand than it has.
     fn refile_if_elsewhere<C: Copy>(&mut self, matching: &mut Matching<'_, C>) {
-        if self.demand(matching.hints, self.slot).is_some_and(|(demand, _)| demand != self.filed) {
+        if self.demand(matching.hints.routing_table(), self.slot).is_some_and(|(demand, _)| demand != self.filed) {
             self.refile(matching, None);
         }
     }
@@ -337,7 +337,7 @@ impl Stay {
     /// not want any more end.
     fn refile_further<C: Copy>(&self, matching: &mut Matching<'_, C>) {
         for slot in &self.further {
-            (matching.command)(match self.demand(matching.hints, *slot) {
+            (matching.command)(match self.demand(matching.hints.routing_table(), *slot) {
                 Some((demand, key)) => Command::Refile(*slot, demand, key, None),
                 None => Command::EndFurther(*slot),
             });
@@ -356,7 +356,7 @@ impl Stay {
     /// the one whom it waited for is not to be had. To be followed by [`ask_further`](Self::ask_further).
     pub fn put_back<C: Copy>(&mut self, matching: &mut Matching<'_, C>, slot: ContactSlot) {
         self.prefers = None;
-        match self.demand(matching.hints, slot) {
+        match self.demand(matching.hints.routing_table(), slot) {
             Some((demand, key)) => {
                 if slot == self.slot {
                     self.filed = demand;
@@ -381,7 +381,7 @@ impl Stay {
     }
 
     /// Notes for the estimates of others that the wait is over. How its own turned out, where that can be told.
-    pub fn over(&self, now: Time, hints: Hints<'_>, answered: bool) -> Option<EstimateOutcome> {
+    pub fn over(&self, now: Time, hints: &mut Hints<'_>, answered: bool) -> Option<EstimateOutcome> {
         hints.waited(now, (self.queue, self.language), &self.estimate, self.waited(now), answered)
     }
 
@@ -404,13 +404,14 @@ fn remaining(first: &Estimate, still: &Estimate, waited: Duration) -> Remaining 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acd::Matcher;
     use crate::acd::agent::State;
+    use crate::acd::answers::Answers;
     use crate::acd::command::Event;
     use crate::acd::matcher::Size;
     use crate::acd::queue::RelaxationStep;
     use crate::acd::queue::tests::plain;
     use crate::acd::routing_table::{AgentProfile, Directory};
-    use crate::acd::{Matcher, RoutingTable};
     use crate::base::{PoolId, Range};
 
     const T0: Time = Time::from_secs(1_000_000);
@@ -454,7 +455,8 @@ mod tests {
         fn with<T>(&mut self, f: impl FnOnce(&mut Matching<'_, u32>, &QueueRules) -> T) -> (T, Vec<Event>) {
             let mut said = Vec::new();
             let table = self.matcher.routing_table();
-            let (now, hints) = (self.now, Hints::of(&self.matcher, &table));
+            let mut live = Answers::Live;
+            let (now, hints) = (self.now, Hints::of(&self.matcher, &table, &mut live));
             let mut matching = Matching { now, hints, slots: &mut self.slots, command: &mut |command| said.push(command) };
             let told = f(&mut matching, &self.rules);
             (told, said.into_iter().filter_map(|command| self.matcher.execute(command)).collect())
@@ -548,7 +550,8 @@ mod tests {
         // A hint alone decides nothing: the agent may be back when the command comes.
         let mut said = Vec::new();
         let table = hall.matcher.routing_table();
-        let (now, hints) = (hall.now, Hints::of(&hall.matcher, &table));
+        let mut live = Answers::Live;
+        let (now, hints) = (hall.now, Hints::of(&hall.matcher, &table, &mut live));
         let mut matching = Matching { now, hints, slots: &mut hall.slots, command: &mut |command| said.push(command) };
         stay.prefer_nobody_if_gone(&mut matching);
         hall.matcher.set_standing(AgentId(0), State::<u8>::Ready.standing());

@@ -174,7 +174,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let agents_max = settings.directory.agents.len() as u32 + AGENTS_SPARE;
-    let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents_max));
+    let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents_max, 1));
     let settings = Arc::new(settings);
     let (log, records) = records::start(&listen.recorder, &settings, clock.now())?;
     let size = Size {
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn a_reload_that_needs_more_room_is_refused() {
         let size = Size { shards: 1, contacts_per_shard: 1, agents: 10, queues: 1, agencies: 1 };
-        let before = Settings { agent_slots: AgentSlotIds::beyond(4), ..settings(1, 0) };
+        let before = Settings { agent_slots: AgentSlotIds::beyond(4, 1), ..settings(1, 0) };
         let (running, directory) = following(settings(3, 2), &before, size).unwrap();
         assert_eq!(directory.agents.len(), 10);
         let told = |settings| following(settings, &running, size).map(|_| ()).unwrap_err().to_string();

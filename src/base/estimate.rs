@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How long a wait will be: in eight of ten cases no less than `low` and no more than `high`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Range {
     /// One wait in ten is shorter.
     pub low: Duration,
@@ -14,7 +16,7 @@ pub struct Range {
 }
 
 /// What a contact could be told as it joined a queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Estimate {
     /// Nothing: an agent was free.
     #[default]

@@ -4,13 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::seed::Seed;
 use super::time::Time;
 
 macro_rules! index_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
         pub struct $name(pub u32);
 
         impl $name {
@@ -53,23 +55,29 @@ index_id!(
 );
 
 /// A shard: one signalling thread and what it owns.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct ShardId(pub u16);
 
 impl ShardId {
     /// How many shards there can be: branches, tags and Call-IDs of ours have two hexadecimal digits for one.
     pub const COUNT_MAX: u16 = 256;
+
+    /// The shard that owns an agent, where there are so many shards; 0 stands for 1.
+    #[must_use]
+    pub const fn of_agent(agent: AgentId, shards: u16) -> Self {
+        ShardId(if shards < 2 { 0 } else { (agent.0 % shards as u32) as u16 })
+    }
 }
 
 /// A media endpoint: one leg's RTP session on a media thread.
 ///
 /// Unique for the life of the process, so that a command or an event about an endpoint that is gone hits nobody.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct EndpointId(pub u64);
 
 /// A contact's identifier: 48 bits of milliseconds since the Unix epoch, then 80 random bits; written as 26 characters of Crockford's
 /// base 32 (the ULID layout), so that identifiers sort by arrival.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContactId(pub u128);
 
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -22,9 +22,14 @@ impl Seed {
 
     /// A generator of its own, drawn from this one.
     pub fn fork(&mut self) -> Seed {
+        Seed::from_bytes(self.fork_bytes())
+    }
+
+    /// What a generator of its own is [made of](Self::from_bytes), drawn from this one.
+    pub fn fork_bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         self.0.fill_bytes(&mut bytes);
-        Seed::from_bytes(bytes)
+        bytes
     }
 
     /// Uniform over all 64-bit numbers.

@@ -1,8 +1,10 @@
 //! What a decision about a waiting contact weighed.
 
+use serde::{Deserialize, Serialize};
+
 /// How the agents who may serve a contact stand, at a moment. It has a fixed size, so that a decision leaves one and
 /// allocates nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Weighed {
     /// The directory version.
     pub map_version: u64,

@@ -54,6 +54,21 @@ macro_rules! words {
             }
         }
 
+        // By its label, which stays what it is when others are added.
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.label())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                let label = <String as ::serde::Deserialize>::deserialize(deserializer)?;
+                let unknown = || ::serde::de::Error::custom(format_args!("{label:?} is unknown"));
+                $name::from_label(&label).ok_or_else(unknown)
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(self.label())

@@ -1,10 +1,12 @@
 //! One party of a contact, by what it means: arriving, ringing, answered, held, gone. Never a SIP message.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::words::LegRole;
 use crate::base::{AgentId, Time, TrunkId};
 
 /// Who a leg leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Role {
     /// The caller.
     Caller,

@@ -1,5 +1,7 @@
 //! Trunks: who may bring calls and take them, how many and how fast.
 
+use serde::{Deserialize, Serialize};
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +53,7 @@ pub enum DialledIn {
 }
 
 /// Where a number leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum NumberTarget {
     /// To an entry.
     Entry(EntryId),

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::names::IdAllocator;
 use super::problem::{Kind, Problem, Problems};
 use super::reader::Section;
+use super::zones::Zones;
 use super::{checked, hours};
 use crate::acd::RoutingTable;
 use crate::base::span::{Share, Span};
@@ -29,7 +30,7 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// # Errors
 /// All mistakes of the text.
 pub fn read(text: &str, file_name: &str, settings: &Settings, recorded: Option<&Day>) -> Result<(Day, Vec<Problem>), Problems> {
-    checked(text, file_name, |root| build(root, &IdAllocator::of(settings), settings, recorded))
+    checked(text, file_name, Zones::OfTheMachine, |root| build(root, &IdAllocator::of(settings), settings, recorded))
 }
 
 /// Defaults for all calls of a day.

@@ -18,9 +18,11 @@ mod queue;
 mod reader;
 mod server;
 mod spell;
+mod text;
 mod trunk;
 mod values;
 mod whole;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,9 +43,11 @@ use names::{IdAllocator, place};
 use problem::{Report, Spot};
 use prompts::Prompts;
 use reader::Section;
+use zones::Zones;
 
 pub use day::{languages, plain as plain_day, read as read_day};
 pub use problem::{Kind, Problem, Problems, Severity};
+pub use text::ConfigText;
 
 /// The configuration of `hotline serve` and `hotline check` when no file is named.
 const EMBEDDED: &str = include_str!("../../configs/default.toml");
@@ -225,7 +229,7 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
 /// # Errors
 /// All mistakes of the text.
 pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
-    read(text, file_name, &Settings::default())
+    read(text, file_name, &Settings::default(), Zones::OfTheMachine)
 }
 
 /// Checks the text of a file that shall replace `running`. An item that keeps its name keeps its index. A new item gets
@@ -234,7 +238,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, Problems> {
 /// # Errors
 /// All mistakes of the text; `running` is untouched.
 pub fn reload(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
-    read(text, file_name, running)
+    read(text, file_name, running, Zones::OfTheMachine)
 }
 
 /// The configuration that holds when no file is named; it serves loopback only.
@@ -246,15 +250,20 @@ pub fn embedded() -> Config {
     parse(EMBEDDED, EMBEDDED_NAME).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn read(text: &str, file_name: &str, running: &Settings) -> Result<Config, Problems> {
+fn read(text: &str, file_name: &str, running: &Settings, zones: Zones<'_>) -> Result<Config, Problems> {
     let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
-    let ((settings, server), warnings) = checked(text, file_name, |root| build(root, base, running))?;
+    let ((settings, server), warnings) = checked(text, file_name, zones, |root| build(root, base, running))?;
     Ok(Config { settings, server, warnings })
 }
 
 /// What `build` makes of a file, and its warnings; or all mistakes, if there is an error.
-fn checked<T>(text: &str, file_name: &str, build: impl FnOnce(&Section<'_>) -> T) -> Result<(T, Vec<Problem>), Problems> {
-    let report = Report::new(file_name, text);
+fn checked<T>(
+    text: &str,
+    file_name: &str,
+    zones: Zones<'_>,
+    build: impl FnOnce(&Section<'_>) -> T,
+) -> Result<(T, Vec<Problem>), Problems> {
+    let report = Report::new(file_name, text, zones);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let spot = Spot { span: error.span().unwrap_or(0..0), key: "".into() };

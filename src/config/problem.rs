@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::zones::Zones;
+
 /// The severity of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
@@ -133,15 +135,17 @@ pub(super) struct Report<'t> {
     text: &'t str,
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    /// Where time zones come from.
+    pub(super) zones: Zones<'t>,
 }
 
 /// Longer lines are not quoted.
 const EXCERPT_MAX: usize = 160;
 
 impl<'t> Report<'t> {
-    pub(super) fn new(file: &str, text: &'t str) -> Self {
+    pub(super) fn new(file: &str, text: &'t str, zones: Zones<'t>) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Report { file: file.into(), text, line_starts, problems: RefCell::default() }
+        Report { file: file.into(), text, line_starts, problems: RefCell::default(), zones }
     }
 
     /// Reports an error.

@@ -2,26 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::journal::Journal;
+use super::letters::Letters;
 use super::media::Media;
 use super::net::{Network, Parcel, Weather};
 use super::person::Person;
 use super::phone::{Account, Phone};
+use super::shard::{Panicked, Shard};
 use super::watch::Watch;
 use crate::acd::agent_slots::AgentSlotIds;
+use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::RoutingTable;
 use crate::base::deadline::Deadlines;
+use crate::base::hash::Keyed;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{AgentId, Time};
-use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Settings, Transmit};
+use crate::base::{AgentId, ShardId, Time};
+use crate::config::ConfigText;
+use crate::engine::route::Router;
+use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Reload, Settings, Transmit, audit};
+use crate::replay::Built;
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow, ListenerId};
-use crate::sip::stack::ListenerName;
 
 /// A phone of an agent's.
 #[derive(Clone, Debug)]
@@ -58,7 +64,11 @@ pub struct Plan {
     pub passes_to: Vec<String>,
     /// Whom agents call by themselves.
     pub dials: Vec<String>,
-    /// Slots of the matcher.
+    /// How many shards the server has.
+    pub shards: u16,
+    /// How long a shard may take to hear of what another says.
+    pub late_by: Duration,
+    /// Slots of the matcher, for each shard.
     pub slots: u32,
     /// Pairs of ports.
     pub pairs: u16,
@@ -66,6 +76,12 @@ pub struct Plan {
     pub weather: Weather,
     /// How many rounds of messages the engine follows in one wake-up; what is left waits for the next, and others come in between. `None`: all.
     pub rounds: Option<u32>,
+    /// What `settings` were read from.
+    pub config: ConfigText,
+    /// Whether the day is to be recorded.
+    pub recorded: bool,
+    /// Another configuration, and when it is taken up.
+    pub reload: Option<(Duration, ConfigText)>,
     /// When the server is slow, and for how long: what comes as datagrams is old when it is taken up.
     pub slow: Option<(Duration, Duration)>,
 }
@@ -78,14 +94,14 @@ const RUN_MAX: Duration = Duration::from_secs(6 * 3600);
 const DAY_GOES_ON: Duration = Duration::from_secs(120);
 /// How long it takes until it is known that a connection cannot be made.
 const CONNECT_FAILS: Duration = Duration::from_millis(1500);
-/// How long it takes to go on with what a wake-up has left.
-const HURRIED: Duration = Duration::from_micros(700);
 const MEDIA_THREADS: u16 = 2;
 
 /// A city in virtual time.
 pub struct City {
-    /// Its engine.
-    pub engine: Engine,
+    /// Its shards.
+    pub shards: Vec<Shard>,
+    letters: Letters,
+    router: Router,
     server: SocketAddr,
     network: Network,
     phones: BTreeMap<SocketAddr, Phone>,
@@ -93,10 +109,9 @@ pub struct City {
     now: Time,
     over_at: Time,
     slow: Option<(Time, Time)>,
-    /// Whether wake-ups leave something to be followed.
-    hurried: bool,
-    /// When the engine had its last input.
-    woken: Time,
+    reload: Option<(Time, ConfigText)>,
+    settings: Arc<Settings>,
+    matcher: Arc<Matcher>,
     returns: Deadlines<AgentId>,
     /// Connections that turn out not to be made.
     failing: Deadlines<(ConnectionId, SocketAddr)>,
@@ -111,44 +126,68 @@ impl City {
         let mut seed = Seed::from_number(number);
         let now = Time::from_secs(1_800_000_000);
         let agents = plan.settings.directory.agents.len() as u32;
-        let (settings, directory) = plan.settings.with_agent_slots(&AgentSlotIds::beyond(agents));
+        // Room for what a reload adds.
+        let spare = if plan.reload.is_some() { 4 } else { 0 };
+        let further_slots_from = agents + spare;
+        let (settings, directory) = plan.settings.with_agent_slots(&AgentSlotIds::beyond(further_slots_from, plan.shards));
         let settings = Arc::new(settings);
         let agents = directory.agents.len() as u32;
         let size = Size {
-            shards: 1,
+            shards: plan.shards,
             contacts_per_shard: plan.slots,
-            agents,
-            queues: settings.directory.queues.len() as u32,
+            agents: agents + spare,
+            queues: settings.directory.queues.len() as u32 + spare,
             agencies: settings.agencies.len() as u32,
         };
-        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
-        let name = |transport| ListenerName { transport, sent_by: plan.server.to_string().into() };
-        let parts = Parts {
-            shard: 0,
-            settings: settings.clone(),
-            matcher: matcher.clone(),
-            listeners: vec![name(Transport::Udp), name(Transport::Tcp)],
-            seed: seed.fork(),
-            counts: Arc::default(),
-            limits: Arc::default(),
-        };
-        let mut engine = Engine::new(parts, now);
-        if let Some(rounds) = plan.rounds {
-            engine.follow_at_most(rounds);
-        }
+        let owner = |agent| ShardId::of_agent(agent, plan.shards).0;
+        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), owner));
+        let listeners = [Transport::Udp, Transport::Tcp].map(|transport| (transport, plan.server.to_string()));
+        let shards = (0..plan.shards).map(|shard| {
+            let built = Built {
+                at: now,
+                shard,
+                size: (size.shards, size.contacts_per_shard, size.agents, size.queues, size.agencies),
+                further_slots_from,
+                listeners: listeners.to_vec(),
+                seed: seed.fork_bytes(),
+                rounds_max: plan.rounds,
+                config: plan.config.clone(),
+            };
+            let parts = Parts {
+                shard,
+                settings: settings.clone(),
+                matcher: matcher.clone(),
+                listeners: built.listeners(),
+                seed: Seed::from_bytes(built.seed),
+                counts: Arc::default(),
+                limits: Arc::default(),
+                answers: if plan.recorded { Answers::Kept(Vec::new()) } else { Answers::Live },
+                rounds_max: plan.rounds,
+            };
+            let mut engine = Engine::new(parts, now);
+            let journal = plan.recorded.then(|| Journal::new(built, &mut engine));
+            Shard::new(engine, journal, plan.rounds.is_some(), now)
+        });
+        let shards = shards.collect();
         let network = Network::new(plan.weather, seed.fork());
+        // A day of one shard is the same, however many others there may be.
+        let mut further = seed.clone();
+        let (letters_seed, keyed) = (further.fork(), Keyed::from_seed(&mut further));
         let slow = plan.slow.map(|(after, span)| (now + after, now + after + span));
         let mut city = City {
-            engine,
+            shards,
+            letters: Letters::new(plan.shards, plan.late_by, letters_seed),
+            router: Router::new(plan.shards, keyed),
             server: plan.server,
             network,
             phones: BTreeMap::new(),
-            media: Media::new(plan.server.ip(), plan.pairs, MEDIA_THREADS),
+            media: Media::new(plan.server.ip(), plan.pairs, MEDIA_THREADS, plan.shards),
             now,
             over_at: now + plan.within + DAY_GOES_ON,
             slow,
-            hurried: plan.rounds.is_some(),
-            woken: now,
+            reload: plan.reload.map(|(after, config)| (now + after, config)),
+            settings: settings.clone(),
+            matcher: matcher.clone(),
             returns: Deadlines::default(),
             failing: Deadlines::default(),
             seed,
@@ -197,18 +236,23 @@ impl City {
         let end = self.now + RUN_MAX;
         while let Some(at) = self.next() {
             if at > end {
-                return Err(format!("something still happens after {RUN_MAX:?}: {:?}", self.engine.next_deadline()));
+                let next: Vec<_> = self.shards.iter().map(|shard| shard.engine.next_deadline()).collect();
+                return Err(format!("something still happens after {RUN_MAX:?}: {next:?}"));
             }
             self.now = self.now.max(at);
             self.step();
             self.watch.faults().map_err(|why| format!("at {:?}: {why}", self.now))?;
-            let lives = |id| self.network.connection(id).is_some() || self.failing.iter().any(|(_, (failing, _))| *failing == id);
-            self.engine.audit(self.now, lives).map_err(|why| format!("at {:?}: {why}", self.now))?;
+            if self.letters.is_empty() {
+                let lives =
+                    |id| self.network.connection(id).is_some() || self.failing.iter().any(|(_, (failing, _))| *failing == id);
+                let engines: Vec<&Engine> = self.shards.iter().map(|shard| &shard.engine).collect();
+                audit(&engines, self.now, lives).map_err(|why| format!("at {:?}: {why}", self.now))?;
+            }
             if self.at_rest() {
                 break;
             }
         }
-        if !self.engine.idle() {
+        if !self.is_idle() {
             return Err("at the end something of a call is left".into());
         }
         if let Some(endpoint) = self.media.still_open() {
@@ -216,6 +260,10 @@ impl City {
         }
         let blameless = |call_id: &str| self.phones.values().any(|phone| phone.is_blameless(call_id));
         self.watch.verdict(blameless)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.letters.is_empty() && self.shards.iter().all(|shard| shard.engine.idle())
     }
 
     fn day_is_over(&self) -> bool {
@@ -226,7 +274,7 @@ impl City {
     /// registrations that lapse.
     fn at_rest(&self) -> bool {
         let quiet = self.day_is_over() && self.phones.values().all(|phone| phone.next(true).is_none());
-        quiet && self.network.next().is_none() && self.failing.is_empty() && self.engine.idle() && self.media.at_rest()
+        quiet && self.network.next().is_none() && self.failing.is_empty() && self.is_idle() && self.media.at_rest()
     }
 
     fn next(&self) -> Option<Time> {
@@ -234,23 +282,14 @@ impl City {
         let phones = self.phones.values().filter_map(|phone| phone.next(over));
         let own = [
             self.network.next(),
-            self.engine_next(),
+            self.letters.next(),
+            self.shards.iter().filter_map(|shard| shard.next(self.now)).min(),
             self.media.next(),
             self.returns.next().map(|(at, _)| at),
+            self.reload.as_ref().map(|(at, _)| *at),
             self.failing.next().map(|(at, _)| at),
         ];
         own.into_iter().flatten().chain(phones).min()
-    }
-
-    /// When the engine wakes. What a wake-up has left is followed a moment later.
-    fn engine_next(&self) -> Option<Time> {
-        let at = self.engine.next_deadline()?;
-        Some(if self.is_hurried() { self.now + HURRIED } else { at })
-    }
-
-    /// Whether the engine has just left something to be followed, on a day on which that takes a moment.
-    fn is_hurried(&self) -> bool {
-        self.hurried && self.woken == self.now && self.engine.next_deadline().is_some_and(|at| at <= self.now)
     }
 
     fn step(&mut self) {
@@ -258,7 +297,7 @@ impl City {
             self.deliver(&parcel);
         }
         while let Some((_, (connection, remote))) = self.failing.pop_due(self.now) {
-            self.input(Input::Broken { connection: Some(connection), transport: Transport::Tcp, remote });
+            self.broken(connection, remote);
         }
         let over = self.day_is_over();
         let addresses: Vec<SocketAddr> = self.phones.keys().copied().collect();
@@ -270,14 +309,29 @@ impl City {
         }
         while let Some((_, agent)) = self.returns.pop_due(self.now) {
             // Whoever missed a ring says so at some time, and is ready again.
-            self.input(Input::Agent { agent, command: AgentCommand::Ready });
+            self.input(self.owner(agent), Input::Agent { agent, command: AgentCommand::Ready });
             let again = self.now + Duration::from_secs(20 + self.seed.below(60));
             self.returns.set(again, agent);
         }
-        if !self.is_hurried() && self.engine.next_deadline().is_some_and(|at| at <= self.now) {
-            self.input(Input::Time);
+        if let Some((_, config)) = self.reload.take_if(|(at, _)| *at <= self.now) {
+            self.take_up(&config);
+        }
+        while let Some((to, letter)) = self.letters.arrived(self.now) {
+            self.input(to, Input::Letter(letter));
+        }
+        while let Some(shard) = self.letters.rung(self.now) {
+            self.input(ShardId(shard as u16), Input::Time);
+        }
+        for index in 0..self.shards.len() {
+            if self.shards[index].is_due(self.now) {
+                self.input(ShardId(index as u16), Input::Time);
+            }
         }
         self.settle();
+        if self.shards.len() > 1 {
+            let woken = self.shards.iter().enumerate().filter(|(_, shard)| shard.engine.has_wake_ups());
+            woken.for_each(|(index, _)| self.letters.ring(self.now, index));
+        }
     }
 
     fn deliver(&mut self, parcel: &Parcel) {
@@ -290,8 +344,9 @@ impl City {
                 Some((id, remote)) => Flow { transport: Transport::Tcp, listener: ListenerId(1), remote, connection: Some(id) },
                 None => Flow::udp(ListenerId(0), parcel.from),
             };
-            self.watch.input_is(self.now, parcel.connection.is_none().then_some(age));
-            self.input(Input::Message { flow, bytes: &parcel.bytes, age });
+            let shard = self.router.shard_of(&parcel.bytes, |name| self.settings.agent_named(name));
+            self.watch.input_is(self.now, shard, parcel.connection.is_none().then_some(age));
+            self.input(shard, Input::Message { flow, bytes: &parcel.bytes, age });
         } else if let Some(phone) = self.phones.get_mut(&parcel.to) {
             let remote = self.server;
             let flow = Flow { transport: phone.transport, listener: ListenerId(0), remote, connection: parcel.connection };
@@ -307,7 +362,19 @@ impl City {
         if let Some(phone) = self.phones.get_mut(&connection.phone) {
             phone.broken(self.now, id);
         }
-        self.input(Input::Broken { connection: Some(id), transport: Transport::Tcp, remote: connection.remote });
+        self.broken(id, connection.remote);
+    }
+
+    /// Every shard may have something over a connection.
+    fn broken(&mut self, connection: ConnectionId, remote: SocketAddr) {
+        for shard in 0..self.shards.len() {
+            let connection = Some(connection);
+            self.input(ShardId(shard as u16), Input::Broken { connection, transport: Transport::Tcp, remote });
+        }
+    }
+
+    fn owner(&self, agent: AgentId) -> ShardId {
+        ShardId::of_agent(self.settings.agent_slots.agent(agent), self.shards.len() as u16)
     }
 
     /// Sends what a phone has to say: over the connection that it has, or a new one from a passing port.
@@ -345,28 +412,49 @@ impl City {
         self.network.send(self.now, Parcel { from: self.server, to, bytes, connection: Some(id) });
     }
 
-    /// Hands the engine an input. A panic that a test has injected is contained as the shell of a shard does it.
-    fn input(&mut self, input: Input<'_>) {
-        self.woken = self.now;
-        let (engine, now) = (&mut self.engine, self.now);
-        if catch_unwind(AssertUnwindSafe(|| engine.handle(now, input))).is_err() {
+    /// Puts another configuration in force, as a running server does.
+    fn take_up(&mut self, config: &ConfigText) {
+        let read = config.read(&self.settings).unwrap_or_else(|problems| panic!("{problems}"));
+        let settings = read.settings.following(&self.settings);
+        let (settings, directory) = settings.with_agent_slots(&self.settings.agent_slots);
+        let routing_table = self.matcher.publish(&directory, settings.version).expect("there is room for what a plan has");
+        self.settings = Arc::new(settings);
+        self.watch.settings(self.settings.clone());
+        for shard in 0..self.shards.len() {
+            let (settings, routing_table) = (self.settings.clone(), routing_table.clone());
+            self.input_of(ShardId(shard as u16), Input::Reload(Reload { settings, routing_table }), Some(config));
+        }
+    }
+
+    /// Hands an engine an input.
+    fn input(&mut self, shard: ShardId, input: Input<'_>) {
+        self.input_of(shard, input, None);
+    }
+
+    /// Hands an engine an input, which a reload's configuration goes with.
+    fn input_of(&mut self, shard: ShardId, input: Input<'_>, config: Option<&ConfigText>) {
+        let panicked = self.shards[usize::from(shard.0)].input(self.now, input, config);
+        if panicked.is_some() {
             self.watch.panicked();
-            let fault = catch_unwind(AssertUnwindSafe(|| engine.fault(now)));
-            if fault.is_err() {
-                self.watch.fault("a fault could not be contained".to_owned());
-            }
+        }
+        if let Some(Panicked::NotContained) = panicked {
+            self.watch.fault("a fault could not be contained".to_owned());
         }
         self.drain();
     }
 
+    /// Does what the engines ask.
     fn drain(&mut self) {
-        while let Some(output) = self.engine.poll() {
-            match output {
-                Output::Transmit(transmit) => self.send_from_server(transmit),
-                Output::Fact(fact) => self.watch.fact(fact),
-                Output::Media(thread, command) => {
-                    if let Err(why) = self.media.take(self.now, thread, command) {
-                        self.watch.fault(why);
+        for index in 0..self.shards.len() {
+            while let Some(output) = self.shards[index].poll() {
+                match output {
+                    Output::Transmit(transmit) => self.send_from_server(transmit),
+                    Output::Letter(to, letter) => self.letters.post(self.now, ShardId(index as u16), to, letter),
+                    Output::Fact(fact) => self.watch.fact(ShardId(index as u16), fact),
+                    Output::Media(thread, command) => {
+                        if let Err(why) = self.media.take(self.now, thread, command) {
+                            self.watch.fault(why);
+                        }
                     }
                 }
             }
@@ -379,8 +467,8 @@ impl City {
         loop {
             let phones = &self.phones;
             let is_silent = |ip: IpAddr| phones.values().any(|phone| phone.address.ip() == ip && phone.is_deaf());
-            let Some(event) = self.media.poll(self.now, is_silent) else { return };
-            self.input(Input::Media(event));
+            let Some((shard, event)) = self.media.poll(self.now, is_silent) else { return };
+            self.input(ShardId(shard), Input::Media(event));
         }
     }
 }

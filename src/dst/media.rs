@@ -21,7 +21,8 @@ const REST: Duration = Duration::from_secs(1);
 enum Due {
     Played(EndpointId, u64),
     Silence(EndpointId),
-    Rested(PortLease),
+    /// A pair that a shard had.
+    Rested(u16, PortLease),
 }
 
 struct Endpoint {
@@ -34,17 +35,19 @@ struct Endpoint {
 pub(super) struct Media {
     due: Deadlines<Due>,
     open: BTreeMap<u64, Endpoint>,
-    events: Vec<MediaEvent>,
+    /// What each shard is told.
+    events: Vec<(u16, MediaEvent)>,
 }
 
 impl Media {
-    /// Threads with so many pairs of ports in all, which they lease at once.
-    pub(super) fn new(server: IpAddr, pairs: u16, threads: u16) -> Self {
+    /// Threads with so many pairs of ports in all, which they lease at once to the shards.
+    pub(super) fn new(server: IpAddr, pairs: u16, threads: u16, shards: u16) -> Self {
         let lease = |n: u16| {
             let rtp = SocketAddr::new(server, 20_000 + 2 * n);
             PortLease { thread: MediaThread(n % threads), rtp, advertised: rtp.ip() }
         };
-        let events = vec![MediaEvent::Leased((0..pairs).map(lease).collect())];
+        let of = |shard: u16| (0..pairs).filter(move |n| n / threads % shards == shard).map(lease).collect();
+        let events = (0..shards).map(|shard| (shard, MediaEvent::Leased(of(shard)))).collect();
         Media { due: Deadlines::default(), open: BTreeMap::new(), events }
     }
 
@@ -96,33 +99,38 @@ impl Media {
             MediaCommand::SendDigit { .. } => {}
             MediaCommand::Close { endpoint } => {
                 let closed = self.open.remove(&endpoint.0).ok_or_else(|| format!("{endpoint:?} is closed twice"))?;
-                self.due.set(now + REST, Due::Rested(closed.lease));
-                self.events.push(MediaEvent::Closed { endpoint, stats: MediaStats::default() });
+                self.due.set(now + REST, Due::Rested(shard_of(endpoint), closed.lease));
+                self.events.push((shard_of(endpoint), MediaEvent::Closed { endpoint, stats: MediaStats::default() }));
             }
-            MediaCommand::Return { lease } => self.events.push(MediaEvent::Leased(vec![lease])),
+            MediaCommand::Return { lease } => self.events.push((0, MediaEvent::Leased(vec![lease]))),
         }
         Ok(())
     }
 
-    /// The next event. `is_silent` says whether nothing comes from an address.
-    pub(super) fn poll(&mut self, now: Time, is_silent: impl Fn(IpAddr) -> bool) -> Option<MediaEvent> {
+    /// The next event, and the shard that it is for. `is_silent` says whether nothing comes from an address.
+    pub(super) fn poll(&mut self, now: Time, is_silent: impl Fn(IpAddr) -> bool) -> Option<(u16, MediaEvent)> {
         if !self.events.is_empty() {
             return Some(self.events.remove(0));
         }
         while let Some((_, due)) = self.due.pop_due(now) {
             match due {
-                Due::Played(endpoint, token) => return Some(MediaEvent::Played { endpoint, token }),
-                Due::Rested(lease) => return Some(MediaEvent::Leased(vec![lease])),
+                Due::Played(endpoint, token) => return Some((shard_of(endpoint), MediaEvent::Played { endpoint, token })),
+                Due::Rested(shard, lease) => return Some((shard, MediaEvent::Leased(vec![lease]))),
                 Due::Silence(endpoint) => {
                     let Some(open) = self.open.get(&endpoint.0) else { continue };
                     let silent = open.expects.is_some_and(&is_silent);
                     self.due.set(now + SILENCE, Due::Silence(endpoint));
                     if silent {
-                        return Some(MediaEvent::Silent { endpoint, silent_for: SILENCE });
+                        return Some((shard_of(endpoint), MediaEvent::Silent { endpoint, silent_for: SILENCE }));
                     }
                 }
             }
         }
         None
     }
+}
+
+/// The shard that has opened an endpoint.
+const fn shard_of(endpoint: EndpointId) -> u16 {
+    (endpoint.0 >> 48) as u16
 }

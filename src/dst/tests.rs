@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::panic::catch_unwind;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::city::{City, DeskPhone, Plan};
@@ -9,7 +10,8 @@ use super::phone::Account;
 use crate::acd::matcher::Size;
 use crate::base::words::{AgentState, Direction, EndedBy, TransferOutcome, Transport};
 use crate::base::{ContactId, Estimate};
-use crate::config;
+use crate::config::ConfigText;
+use crate::engine::Settings;
 use crate::engine::sabotage::{Moment, Payers, Rule};
 use crate::report::{Fact, FactKind};
 
@@ -17,7 +19,8 @@ use crate::report::{Fact, FactKind};
 const AGENTS: u16 = 7;
 const CONTACTS: u32 = 200;
 
-fn settings() -> crate::engine::Settings {
+/// The configuration of every day.
+pub(super) fn text() -> String {
     let mut agents = String::new();
     for n in 0..AGENTS {
         let (agency, pool) = if n < 5 { ("city", "desk") } else { ("water", "pipes") };
@@ -32,7 +35,7 @@ fn settings() -> crate::engine::Settings {
             "[[agent]]\nname = \"agent{n}\"\nagency = \"{agency}\"\npools = [\"{pool}\"]\npassword = \"a-secret-of-agent-{n}\"\n{at_once}{phone}\n"
         );
     }
-    let text = format!(
+    format!(
         "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomains = [\"city.example\"]\nprobe_waiting = \"10s\"\n\
          [limits]\ncontacts = {CONTACTS}\nemergency_contacts = 10\n[registration]\nexpires_min = \"30s\"\n\
          [[agency]]\nname = \"city\"\nnumber = \"+8221200\"\ndial = [\"+822\"]\n[[agency]]\nname = \"water\"\nlend_at_most = 1\ndial = [\"+\"]\n\
@@ -48,9 +51,16 @@ fn settings() -> crate::engine::Settings {
          [[trunk]]\nname = \"carrier\"\nfrom = [\"192.0.2.0/24\"]\ncalls_max = 100\ncountry = \"82\"\nnational_prefix = \"0\"\n\
          to = {{ address = \"192.0.2.250\", caller = \"+8221200\" }}\n\
          numbers = {{ \"120\" = \"queue:help\", \"121\" = \"queue:water\", \"122\" = \"entry:main\", \"119\" = \"entry:sos\" }}\n"
-    );
-    config::parse(&text, "the simulation's").unwrap_or_else(|problems| panic!("{problems}")).settings
+    )
 }
+
+/// Read once, for days are many.
+static CONFIG: LazyLock<(ConfigText, Settings)> = LazyLock::new(|| {
+    let config =
+        ConfigText::new(&text(), "the simulation's", &Settings::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let settings = config.read(&Settings::default()).unwrap_or_else(|problems| panic!("{problems}")).settings;
+    (config, settings)
+});
 
 /// The phones of all agents. One has two, of which one is dead; so has one whose other is reached over a connection.
 fn phones() -> Vec<DeskPhone> {
@@ -75,10 +85,14 @@ fn phones() -> Vec<DeskPhone> {
 }
 
 /// The day of a seed. Some days slots and ports are short; on some the server is slow for a while, on some it follows little at a time.
-fn plan(weather: Weather, seed: u64) -> Plan {
+pub(super) fn plan(weather: Weather, seed: u64) -> Plan {
     let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
     Plan {
-        settings: settings(),
+        settings: CONFIG.1.clone(),
+        config: CONFIG.0.clone(),
+        recorded: false,
+        shards: 1 + (seed / 2 % 2) as u16,
+        late_by: if seed.is_multiple_of(2) { Duration::from_millis(1) } else { Duration::from_millis(100) },
         server: "198.51.100.1:5060".parse().unwrap(),
         phones: phones(),
         outside: "192.0.2.250:5060".parse().unwrap(),
@@ -91,12 +105,14 @@ fn plan(weather: Weather, seed: u64) -> Plan {
         pairs: if seed % 5 == 4 { 24 } else { 200 },
         weather,
         rounds: (seed % 7 == 3).then_some(1 + (seed / 7 % 3) as u32),
+        reload: None,
         slow: (seed % 3 == 1).then_some((Duration::from_secs(20), Duration::from_secs(15))),
     }
 }
 
-const FAIR: Weather = Weather { lost_permille: 0, repeated_permille: 0, delay_max: Duration::from_millis(5), broken_permille: 0 };
-const FOUL: Weather =
+pub(super) const FAIR: Weather =
+    Weather { lost_permille: 0, repeated_permille: 0, delay_max: Duration::from_millis(5), broken_permille: 0 };
+pub(super) const FOUL: Weather =
     Weather { lost_permille: 100, repeated_permille: 50, delay_max: Duration::from_millis(800), broken_permille: 20 };
 
 /// Odd days are foul.
@@ -154,6 +170,7 @@ fn a_rule_taken_out_is_detected() {
     let few_ports: fn(&u64) -> bool = |seed| seed % 5 == 4;
     let foul: fn(&u64) -> bool = |seed| seed % 2 == 1;
     let any: fn(&u64) -> bool = |_| true;
+    let two_shards: fn(&u64) -> bool = |seed| seed / 2 % 2 == 1;
     let rules = [
         (Rule::ByeToAgent, any),
         (Rule::RingDeadline, any),
@@ -182,13 +199,16 @@ fn a_rule_taken_out_is_detected() {
         (Rule::GoesOn, any),
         (Rule::BusyFirst, any),
         (Rule::EndedOutside, any),
+        (Rule::OfferNamed, two_shards),
+        (Rule::DeclinedCancels, two_shards),
+        (Rule::DevicesCopied, two_shards),
     ];
     for (rule, days) in rules {
         let detected = (0..4_000).filter(days).find_map(|seed| {
             // A broken invariant that asserts is detected, too.
             let outcome = catch_unwind(|| {
                 let mut city = city(seed);
-                city.engine.take_out(rule);
+                city.shards.iter_mut().for_each(|shard| shard.engine.take_out(rule));
                 city.run()
             });
             outcome.unwrap_or_else(|_| Err("an assertion failed".into())).err().map(|why| (seed, why))
@@ -250,6 +270,7 @@ const KINDS: &[&str] = &[
     "to desk: Command",
     "to desk: LegGone",
     "to desk: LegsBegan",
+    "to desk: Offered",
     "to desk: OwnCall",
     "to desk: OwnCallOver",
     "to desk: Registered",
@@ -277,8 +298,8 @@ const KINDS: &[&str] = &[
     "to matcher: RingFurther",
     "to matcher: Settle",
 ];
-/// Bookkeeping of ports and counts: there is nobody whom a panic in it could cost.
-const BOOKKEEPING: [&str; 2] = ["media: Closed", "media: Leased"];
+/// Bookkeeping of ports and counts, and of what other shards know: there is nobody whom a panic in it could cost.
+const BOOKKEEPING: [&str; 4] = ["media: Closed", "media: Leased", "hub: Devices", "hub: Served"];
 
 /// What is handed on in each of these days, by kind.
 fn kinds_by_day(days: u64) -> BTreeMap<String, Vec<u64>> {
@@ -286,7 +307,7 @@ fn kinds_by_day(days: u64) -> BTreeMap<String, Vec<u64>> {
     for seed in 0..days {
         let mut city = city(seed);
         city.run().unwrap();
-        for kind in city.engine.take_deliveries().into_iter().collect::<BTreeSet<_>>() {
+        for kind in city.shards[0].engine.take_deliveries().into_iter().collect::<BTreeSet<_>>() {
             kinds.entry(kind).or_default().push(seed);
         }
     }
@@ -297,7 +318,7 @@ fn kinds_by_day(days: u64) -> BTreeMap<String, Vec<u64>> {
 fn check_payers(kind: &str, city: &City) -> Result<(), String> {
     let by_fault = |fact: &Fact| matches!(fact.kind, FactKind::Ended { by: EndedBy::Fault, .. });
     let ended: BTreeSet<ContactId> = city.facts().iter().filter(|fact| by_fault(fact)).filter_map(|fact| fact.contact).collect();
-    let payers = city.engine.payers();
+    let payers = city.shards[0].engine.payers();
     let expected = match (kind.split_once(": ").unwrap_or((kind, "")), &payers) {
         // Nobody has it yet: the contact that would have no leg ends.
         (("arrival", _), Payers::Nobody) => return if ended.len() == 1 { Ok(()) } else { Err(format!("{ended:?} have ended")) },
@@ -310,7 +331,13 @@ fn check_payers(kind: &str, city: &City) -> Result<(), String> {
         _ => return Err(format!("put down to {payers:?}")),
     };
     let expected: BTreeSet<ContactId> = expected.iter().copied().collect();
-    if ended == expected { Ok(()) } else { Err(format!("{ended:?} have ended by it, and it was put down to {payers:?}")) }
+    // What an agent was in at another shard has ended, too.
+    let elsewhere = matches!(payers, Payers::Agent(_)) && city.shards.len() > 1;
+    if ended == expected || (elsewhere && ended.is_superset(&expected)) {
+        Ok(())
+    } else {
+        Err(format!("{ended:?} have ended by it, and it was put down to {payers:?}"))
+    }
 }
 
 /// A panic in any kind of delivery, before its addressee does anything or when it has done everything, costs whom it was for: one contact,
@@ -332,11 +359,11 @@ fn a_panic_costs_whom_the_delivery_was_for() {
                     break;
                 }
                 let mut city = city(*seed);
-                city.engine.panic_at(kind, moment);
+                city.shards[0].engine.panic_at(kind, moment);
                 city.run().unwrap_or_else(|why| panic!("{kind}, {moment:?}, seed {seed}: {why}"));
-                assert!(!city.engine.waits_for_panic(), "{kind}, {moment:?}, seed {seed}");
+                assert!(!city.shards[0].engine.waits_for_panic(), "{kind}, {moment:?}, seed {seed}");
                 check_payers(kind, &city).unwrap_or_else(|why| panic!("{kind}, {moment:?}, seed {seed}: {why}"));
-                somebody_paid |= !matches!(city.engine.payers(), Payers::Nobody);
+                somebody_paid |= !matches!(city.shards[0].engine.payers(), Payers::Nobody);
             }
             assert!(somebody_paid, "{kind}, {moment:?}: put down to nobody, whatever the day");
         }

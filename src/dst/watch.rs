@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::acd::Matcher;
 use crate::base::words::{EndedBy, LegRole, QueueOutcome, Segment};
-use crate::base::{AgencyId, AgentId, ContactId, QueueId, Time};
+use crate::base::{AgencyId, AgentId, ContactId, QueueId, ShardId, Time};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
 
@@ -21,13 +21,19 @@ pub(super) struct Watch {
     facts: Vec<Fact>,
     fault: Option<String>,
     panics: u32,
-    /// When a datagram was last too old, if none since was in time.
-    too_old_at: Option<Time>,
+    /// By shard: when a datagram was last too old, if none since was in time.
+    too_old_at: Vec<Option<Time>>,
 }
 
 impl Watch {
     pub(super) fn new(settings: Arc<Settings>, matcher: Arc<Matcher>) -> Self {
-        Watch { settings, matcher, facts: Vec::new(), fault: None, panics: 0, too_old_at: None }
+        let too_old_at = vec![None; usize::from(matcher.size().shards)];
+        Watch { settings, matcher, facts: Vec::new(), fault: None, panics: 0, too_old_at }
+    }
+
+    /// Other settings are in force.
+    pub(super) fn settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
     }
 
     pub(super) fn facts(&self) -> &[Fact] {
@@ -52,21 +58,22 @@ impl Watch {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// A message is handed to the engine, so old. What comes over connections says nothing about datagrams.
-    pub(super) fn input_is(&mut self, now: Time, datagram_age: Option<Duration>) {
+    /// A message is handed to a shard, so old. What comes over connections says nothing about datagrams.
+    pub(super) fn input_is(&mut self, now: Time, shard: ShardId, datagram_age: Option<Duration>) {
+        let too_old_at = &mut self.too_old_at[usize::from(shard.0)];
         match datagram_age {
-            Some(age) if age > TOO_OLD => self.too_old_at = Some(now),
-            Some(_) => self.too_old_at = None,
+            Some(age) if age > TOO_OLD => *too_old_at = Some(now),
+            Some(_) => *too_old_at = None,
             None => {}
         }
     }
 
-    /// Takes a fact.
-    pub(super) fn fact(&mut self, fact: Fact) {
+    /// Takes a fact that a shard tells.
+    pub(super) fn fact(&mut self, shard: ShardId, fact: Fact) {
         match &fact.kind {
             FactKind::Arrived { entry, trunk: Some(_), .. } => {
                 let emergency = entry.and_then(|entry| self.settings.entry(entry)).is_some_and(|entry| entry.emergency);
-                if self.too_old_at.is_some_and(|at| fact.at.since(at) < REMEMBERED) && !emergency {
+                if self.too_old_at[usize::from(shard.0)].is_some_and(|at| fact.at.since(at) < REMEMBERED) && !emergency {
                     self.fault("a call was taken while input was too old for it".to_owned());
                 }
             }

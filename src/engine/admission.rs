@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::io::AgentCommand;
+use super::agent_command::AgentCommand;
 use super::proof::Unproven;
 use super::settings::Settings;
 use crate::base::words::{BreakReason, Limit};

@@ -7,26 +7,35 @@ use super::settings::Settings;
 use crate::acd::Matcher;
 use crate::acd::agent::State;
 use crate::acd::claim::AgentView;
-use crate::base::{AgentId, Time};
+use crate::base::{AgentId, ShardId, Time};
 use crate::sip::flow::ConnectionId;
 
-/// Whether everything is as it must be between inputs. `lives` says which connections are there.
+/// Whether everything is as it must be between inputs, at these shards together. `lives` says which connections are there.
 ///
 /// # Errors
 /// The first rule that is broken.
 pub(super) fn audit(
     now: Time,
     settings: &Settings,
-    (legs, contacts, desks): (&Legs, &Contacts, &Desks),
+    shards: &[(&Legs, &Contacts, &Desks)],
     matcher: &Matcher,
     lives: impl Fn(ConnectionId) -> bool,
 ) -> Result<(), String> {
-    let views: Vec<DeskView> = desks.views().collect();
+    // Each agent's desk at the shard that owns the agent.
+    let all: Vec<Vec<DeskView>> = shards.iter().map(|(_, _, desks)| desks.views().collect()).collect();
+    let owner = |agent: usize| usize::from(ShardId::of_agent(AgentId(agent as u32), shards.len() as u16).0);
+    let views: Vec<DeskView> = (0..all.first().map_or(0, Vec::len)).map(|agent| all[owner(agent)][agent].clone()).collect();
     audit_index(&views, matcher)?;
     audit_deadlines(&views)?;
-    audit_phones(now, settings, desks, lives)?;
-    let legs: Vec<_> = legs.views().collect();
-    contacts.audit(&legs, &views, matcher)
+    shards.iter().try_for_each(|(_, _, desks)| audit_phones(now, settings, desks, &lives))?;
+    let devices = |shard: usize, agent: usize| shards[shard].2.devices().of(AgentId(agent as u32));
+    let is_unlike = |agent: &usize| (0..shards.len()).any(|shard| devices(shard, *agent) != devices(owner(*agent), *agent));
+    if let Some(agent) = (0..views.len()).find(is_unlike) {
+        return Err(format!("a shard does not know the devices of agent {agent}"));
+    }
+    let legs: Vec<_> = shards.iter().flat_map(|(legs, ..)| legs.views()).collect();
+    let contacts: Vec<&Contacts> = shards.iter().map(|(_, contacts, _)| *contacts).collect();
+    Contacts::audit(&contacts, &legs, &views, matcher)
 }
 
 /// Whoever could take a contact is in the ready index with one slot at least, and nobody is with whose phone something is still up.
@@ -57,7 +66,7 @@ fn audit_deadlines(desks: &[DeskView]) -> Result<(), String> {
 }
 
 /// What an agent's phone is reached by is there, as far as can be known.
-fn audit_phones(now: Time, settings: &Settings, desks: &Desks, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+fn audit_phones(now: Time, settings: &Settings, desks: &Desks, lives: &impl Fn(ConnectionId) -> bool) -> Result<(), String> {
     for index in 0..settings.directory.agents.len() {
         for binding in desks.devices().of(AgentId(index as u32)) {
             if binding.expires <= now {

@@ -9,10 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::io::AgentCommand;
+use super::agent_command::AgentCommand;
+use super::devices::Binding;
 use super::media_port::PromptName;
+use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Settled;
 use crate::acd::command::Event;
 use crate::base::words::OfferOutcome;
@@ -21,7 +24,7 @@ use crate::call::leg::Role;
 use crate::call::trunk::NumberTarget;
 
 /// A leg of one shard; one that is gone refers to nothing, for ever.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct LegKey {
     pub(super) shard: ShardId,
     pub(super) slot: u32,
@@ -29,7 +32,7 @@ pub(super) struct LegKey {
 }
 
 /// A contact of one shard; one that is gone refers to nothing, for ever.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct ContactKey {
     pub(super) shard: ShardId,
     pub(super) slot: u32,
@@ -37,14 +40,14 @@ pub(super) struct ContactKey {
 }
 
 /// A contact as others know it: where messages to it go, and its name for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct ContactRef {
     pub(super) key: ContactKey,
     pub(super) id: ContactId,
 }
 
 /// A desk, that is, an agent of the shard that owns the agent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct DeskId {
     pub(super) shard: ShardId,
     pub(super) agent: AgentId,
@@ -102,7 +105,7 @@ pub(super) enum DeskTimer {
 }
 
 /// What an agent is wanted for past every queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Want {
     /// A colleague calls: one on a break may be disturbed. It is a call of the agent's own.
     Colleague,
@@ -121,7 +124,7 @@ impl Want {
 }
 
 /// To a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum ToDesk {
     /// A command of the agent's.
     Command(AgentCommand),
@@ -148,6 +151,11 @@ pub(super) enum ToDesk {
     Changed,
     /// The agent's registered phones are others now.
     Registered,
+    /// One of the agent's slots is claimed for a contact of another shard, which has this slot of the matcher.
+    Offered(ContactSlot, ContactRef),
+    /// What a shard has of the agent: so many legs to the agent's phones, and so many calls of the agent's own. It is told when the desk may
+    /// have lost something.
+    Has(u32, u8),
 }
 
 impl ToDesk {
@@ -158,7 +166,7 @@ impl ToDesk {
 }
 
 /// Somebody to call past every queue.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum DialTo {
     /// An agent.
     Agent(AgentId),
@@ -167,18 +175,18 @@ pub(super) enum DialTo {
 }
 
 /// What a contact begins with.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Begin {
     /// It is led to an entry or a queue.
     Lead(NumberTarget),
     /// An agent hears that a feature code was taken: the name of the recording.
-    Confirm(&'static str),
+    Confirm(PromptName),
     /// An agent calls somebody.
     Dial(DialTo),
 }
 
 /// To a contact.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum ToContact {
     /// It has arrived, and begins.
     Begin(Begin),
@@ -195,7 +203,7 @@ pub(super) enum ToContact {
 }
 
 /// What concerns many contacts at once. Each is told by a message of its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum News {
     /// An agent has signed out: whoever waits for nobody any more may leave.
     AgentLeft,
@@ -209,7 +217,7 @@ pub(super) enum News {
 pub(super) type Rung = Result<SmallVec<[LegKey; 2]>, NotRung>;
 
 /// Why nobody was called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum NotRung {
     /// The agent has no phone that could be rung.
     Phoneless,
@@ -220,7 +228,7 @@ pub(super) enum NotRung {
 }
 
 /// What a leg tells its contact.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum LegEvent {
     /// The caller cannot be answered, and is to be refused with this status. Nothing was sent.
     Unanswerable(u16),
@@ -255,7 +263,7 @@ pub(super) enum LegEvent {
 }
 
 /// Why a call has failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum CallFailed {
     /// Somebody said so: 300 to 699.
     Refused(u16),
@@ -274,7 +282,7 @@ impl CallFailed {
 }
 
 /// What a party hears.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Heard {
     Nothing,
     /// These, and then [`LegEvent::Played`] with the token.
@@ -288,7 +296,7 @@ pub(super) enum Heard {
 }
 
 /// To a leg.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum ToLeg {
     /// The caller hears a ringing tone of its own (180).
     Ring,
@@ -304,8 +312,8 @@ pub(super) enum ToLeg {
     Hear { what: Option<Heard>, talks: bool },
     /// The party is sent a key as telephone-event.
     SendKey(char),
-    /// A phone's ringing stops, which may tell the phone why.
-    Cancel(Option<&'static str>),
+    /// A phone's ringing stops. Whether the phone is told that another has answered.
+    Cancel { elsewhere: bool },
     /// The party is hung up.
     HangUp,
     /// The leg ends by what its state allows: a caller who was never answered is refused with this status.
@@ -319,7 +327,7 @@ pub(super) enum ToLeg {
 }
 
 /// To the legs of a shard: somebody is to be called who shall talk to a contact's caller. Answered by [`ToContact::Rung`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Call {
     /// Whom the new legs report to.
     pub(super) contact: ContactRef,
@@ -330,7 +338,7 @@ pub(super) struct Call {
 }
 
 /// Whom to call.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Whom {
     /// Each phone of an agent, with this From.
     Agent { agent: AgentId, from: String },
@@ -339,9 +347,10 @@ pub(super) enum Whom {
 }
 
 /// A message between owners.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Between {
-    ToDesk(DeskId, ToDesk),
+    /// From an owner of this shard.
+    ToDesk(DeskId, ShardId, ToDesk),
     ToContact(ContactKey, ToContact),
     ToLeg(LegKey, ToLeg),
     Call(Box<Call>),
@@ -349,8 +358,14 @@ pub(super) enum Between {
     FromMatcher(ContactRef, Event),
     /// What came of what a desk wanted of the matcher.
     Settled(DeskId, Settled<ContactId>),
-    /// To every contact that it may concern.
+    /// To every contact of the shard that it may concern.
     ToContacts(News),
+    /// An agent of another shard has these devices now.
+    Devices(AgentId, Vec<Binding>),
+    /// An agent has served a caller of a queue, at another shard.
+    Served(Arc<str>, QueueId, AgentId),
+    /// There was a fault at the desk of an agent of another shard: whatever the agent was in ends.
+    DeskLost(AgentId),
     /// A changed configuration is taken up by all whom it concerns.
     TakenUp,
 }

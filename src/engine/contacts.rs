@@ -16,7 +16,7 @@ use self::contact::{Answered, Caller, CallerHears, Contact, Phase};
 use self::last_agent::LastAgents;
 use self::ringing::Purpose;
 use self::work::{Next, Shared, Work};
-use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, News, ToContact, ToLeg, Want};
+use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, News, ToContact, ToDesk, ToLeg, Want};
 use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
@@ -28,7 +28,7 @@ use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Joined;
 use crate::base::hash::Keyed;
 use crate::base::words::{Channel, EndedBy};
-use crate::base::{AgentId, ContactId, Time, TrunkId};
+use crate::base::{AgentId, ContactId, QueueId, Time, TrunkId};
 use crate::call::contact::Timeline;
 use crate::call::leg::Role;
 use crate::call::menu::Event;
@@ -76,6 +76,16 @@ pub(super) struct Arrival {
     pub(super) max_forwards: u8,
 }
 
+/// What an agent has in the contacts of a shard.
+pub(super) struct AgentsPart {
+    /// The contacts that the agent is in.
+    pub(super) contacts: Vec<ContactKey>,
+    /// Legs to the agent's phones.
+    pub(super) legs: u32,
+    /// Calls of the agent's own.
+    pub(super) own_calls: u8,
+}
+
 /// All contacts of one shard.
 pub(super) struct Contacts {
     contacts: Slab<Contact>,
@@ -85,6 +95,13 @@ pub(super) struct Contacts {
 /// A contact, if it is there.
 fn find(contacts: &mut Slab<Contact>, key: ContactKey) -> Option<&mut Contact> {
     contacts.get_mut(key.slot as usize).filter(|contact| contact.key == key)
+}
+
+/// Forgets a contact that is over and has no leg any more.
+fn forget_if_gone(contacts: &mut Slab<Contact>, cx: &mut Context<'_>, key: ContactKey) {
+    if find(contacts, key).is_some_and(|contact| contact.is_gone()) {
+        contacts.remove(key.slot as usize).stop_all_timers(cx);
+    }
 }
 
 impl Contacts {
@@ -153,6 +170,7 @@ impl Contacts {
             others: SmallVec::new(),
             calls_asked: 0,
             trunk_asked: None,
+            named: SmallVec::new(),
             phase: Phase::Arrived,
             timeline: Timeline::begin(cx.now),
             stay: None,
@@ -200,7 +218,7 @@ impl Contacts {
             ToContact::News(News::EndAll) => Next::End(EndedBy::System, Some(503)),
         };
         go_on(contact, work, next);
-        self.forget_if_gone(cx, key);
+        forget_if_gone(&mut self.contacts, cx, key);
     }
 
     /// One of a contact's timers has come.
@@ -210,7 +228,7 @@ impl Contacts {
         let work = &mut Work { cx, shared: &mut self.shared };
         let next = timer_came(contact, work, timer);
         go_on(contact, work, next);
-        self.forget_if_gone(cx, key);
+        forget_if_gone(&mut self.contacts, cx, key);
     }
 
     /// One of a contact's slots is offered to an agent.
@@ -243,7 +261,23 @@ impl Contacts {
         let work = &mut Work { cx, shared: &mut self.shared };
         let next = from_matcher(contact, work, event);
         go_on(contact, work, next);
-        self.forget_if_gone(cx, of.key);
+        forget_if_gone(&mut self.contacts, cx, of.key);
+    }
+
+    /// Tells the desk of an agent of another shard once more which contacts the agent's slots are claimed for.
+    pub(super) fn name_again(&self, cx: &mut Context<'_>, agent: AgentId) {
+        for (_, contact) in &self.contacts {
+            for (slot, agent_slot) in &contact.named {
+                if cx.settings.agent_slots.agent(*agent_slot) == agent {
+                    cx.tell_desk(agent, ToDesk::Offered(*slot, contact.reference()));
+                }
+            }
+        }
+    }
+
+    /// An agent has served a caller of a queue, at another shard.
+    pub(super) fn note_served(&mut self, caller: &str, queue: QueueId, agent: AgentId) {
+        self.shared.last_agents.note(caller, queue, agent);
     }
 
     /// The contact in a slot of the matcher.
@@ -283,20 +317,19 @@ impl Contacts {
         } else {
             end::end(contact, work, EndedBy::Fault, Some(500));
         }
-        self.forget_if_gone(cx, key);
+        forget_if_gone(&mut self.contacts, cx, key);
         Some(id)
     }
 
-    /// What an agent has in contacts: so many legs to the agent's phones, and so many calls of the agent's own.
-    pub(super) fn part_of(&self, agent: AgentId) -> (u32, u8) {
+    /// What an agent has in contacts.
+    pub(super) fn part_of(&self, agent: AgentId) -> AgentsPart {
         let legs = |contact: &Contact| contact.others.iter().filter(|party| party.role == Role::Agent(agent)).count() as u32;
         let all = || self.contacts.iter().map(|(_, contact)| contact);
-        (all().map(legs).sum(), all().filter(|contact| contact.is_own_call_of(agent)).count() as u8)
-    }
-
-    /// The contacts that an agent is in.
-    pub(super) fn with_agent(&self, agent: AgentId) -> Vec<ContactKey> {
-        self.contacts.iter().filter(|(_, contact)| contact.has(agent)).map(|(_, contact)| contact.key).collect()
+        AgentsPart {
+            contacts: all().filter(|contact| contact.has(agent)).map(|contact| contact.key).collect(),
+            legs: all().map(legs).sum(),
+            own_calls: all().filter(|contact| contact.is_own_call_of(agent)).count() as u8,
+        }
     }
 
     /// The contacts that have arrived without a leg of theirs among these: a fault has prevented it, so that they would never begin.
@@ -315,12 +348,6 @@ impl Contacts {
 
     fn get(&self, key: ContactKey) -> Option<&Contact> {
         self.contacts.get(key.slot as usize).filter(|contact| contact.key == key)
-    }
-
-    fn forget_if_gone(&mut self, cx: &mut Context<'_>, key: ContactKey) {
-        if self.get(key).is_some_and(Contact::is_gone) {
-            self.contacts.remove(key.slot as usize).stop_all_timers(cx);
-        }
     }
 }
 
@@ -363,7 +390,7 @@ fn begin_with(contact: &mut Contact, work: &mut Work<'_, '_>, begin: Begin) -> N
         Begin::Lead(NumberTarget::Queue(queue)) => Next::Join(queue, Duration::ZERO),
         Begin::Dial(to) => Next::Dial(to, Purpose::Own),
         Begin::Confirm(name) => {
-            menu::confirm(contact, work, name);
+            menu::confirm(contact, work, &name);
             Next::Rest
         }
     }

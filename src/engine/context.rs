@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::between::{Between, Call, ContactKey, ContactRef, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
-use super::io::Output;
+use super::io::{Letter, Output};
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
 use super::settings::Settings;
@@ -27,6 +27,8 @@ const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Context<'a> {
     pub(super) now: Time,
     pub(super) shard: ShardId,
+    /// How many shards there are.
+    pub(super) shards: u16,
     pub(super) sessions: &'a mut Sessions,
     pub(super) timers: &'a mut Deadlines<Reason>,
     pub(super) seed: &'a mut Seed,
@@ -36,6 +38,25 @@ pub(super) struct Context<'a> {
     pub(super) out: &'a mut Outgoing,
     pub(super) taken_out: TakenOut,
 }
+
+/// What an owner is lent while it works: fields of the engine that are no owner's.
+macro_rules! lend {
+    ($engine:expr, $now:expr) => {
+        $crate::engine::context::Context {
+            now: $now,
+            shard: $engine.shard,
+            shards: $engine.shards,
+            sessions: &mut $engine.sessions,
+            timers: &mut $engine.deadlines,
+            seed: &mut $engine.seed,
+            settings: &$engine.settings,
+            hints: $engine.matcher.hints(),
+            out: &mut $engine.out.0,
+            taken_out: $engine.taken_out,
+        }
+    };
+}
+pub(super) use lend;
 
 impl Context<'_> {
     /// Whether the rule holds; in production every one does.
@@ -54,9 +75,21 @@ impl Context<'_> {
         self.fact(None, FactKind::Repaired { kind: Repair::Missing });
     }
 
-    /// The desk of an agent.
+    /// The desk of an agent, at the shard that owns the agent.
     pub(super) const fn desk(&self, agent: AgentId) -> DeskId {
-        DeskId { shard: self.shard, agent }
+        DeskId { shard: ShardId::of_agent(agent, self.shards), agent }
+    }
+
+    /// Whether the agent is this shard's.
+    pub(super) fn owns(&self, agent: AgentId) -> bool {
+        self.desk(agent).shard == self.shard
+    }
+
+    /// Says something to all other shards.
+    pub(super) fn tell_others(&mut self, message: &Between) {
+        for shard in (0..self.shards).map(ShardId).filter(|shard| *shard != self.shard) {
+            self.out.outputs.push_back(Output::Letter(shard, Letter(message.clone())));
+        }
     }
 
     /// Says something to an agent's desk.
@@ -71,8 +104,9 @@ impl Context<'_> {
     }
 }
 
-/// Outputs in their order, and messages between owners in theirs. Owners only add to it.
+/// Outputs in their order, and messages between owners in theirs. What is for an owner of another shard is an output. Owners only add to it.
 pub(super) struct Outgoing {
+    shard: ShardId,
     outputs: VecDeque<Output>,
     messages: VecDeque<Between>,
     /// What contacts say to the matcher.
@@ -97,17 +131,30 @@ impl Outgoing {
 
     /// Says something to a desk.
     pub(super) fn tell_desk(&mut self, desk: DeskId, message: ToDesk) {
-        self.messages.push_back(Between::ToDesk(desk, message));
+        self.send(desk.shard, Between::ToDesk(desk, self.shard, message));
     }
 
     /// Says something to a contact.
     pub(super) fn tell_contact(&mut self, contact: ContactKey, message: ToContact) {
-        self.messages.push_back(Between::ToContact(contact, message));
+        self.send(contact.shard, Between::ToContact(contact, message));
     }
 
     /// Says something to a leg.
     pub(super) fn tell_leg(&mut self, leg: LegKey, message: ToLeg) {
-        self.messages.push_back(Between::ToLeg(leg, message));
+        self.send(leg.shard, Between::ToLeg(leg, message));
+    }
+
+    /// Takes a message from another shard.
+    pub(super) fn take_in(&mut self, letter: Letter) {
+        self.messages.push_back(letter.0);
+    }
+
+    fn send(&mut self, to: ShardId, message: Between) {
+        if to == self.shard {
+            self.messages.push_back(message);
+        } else {
+            self.outputs.push_back(Output::Letter(to, Letter(message)));
+        }
     }
 
     /// Has somebody called.
@@ -163,17 +210,19 @@ impl Outgoing {
 pub(super) struct Outbox(pub(super) Outgoing);
 
 impl Outbox {
-    pub(super) fn new(limits: Arc<LimitBoard>) -> Self {
+    pub(super) fn new(shard: ShardId, limits: Arc<LimitBoard>) -> Self {
         let limits_told = [None; Limit::ALL.len()];
         let (outputs, messages, commands, to_settle) = Default::default();
-        Outbox(Outgoing { outputs, messages, commands, to_settle, limits, limits_told })
+        Outbox(Outgoing { shard, outputs, messages, commands, to_settle, limits, limits_told })
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.
     /// To mend the desk. What came of settling it stays: it only adds reservations, which the matcher knows of.
     pub(super) fn take_back(&mut self, agent: AgentId) {
+        let learned =
+            |message: &ToDesk| matches!(message, ToDesk::Take(..) | ToDesk::Command(_) | ToDesk::Offered(..) | ToDesk::Has(..));
         let stays = |message: &Between| match message {
-            Between::ToDesk(desk, message) => desk.agent != agent || matches!(message, ToDesk::Take(..) | ToDesk::Command(_)),
+            Between::ToDesk(desk, _, message) => desk.agent != agent || learned(message),
             _ => true,
         };
         self.0.messages.retain(stays);

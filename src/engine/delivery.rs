@@ -34,7 +34,7 @@ impl Delivery {
     pub(super) fn addressee(&self, legs: &Legs, contacts: &Contacts) -> Addressee {
         let of_leg = |leg: Option<LegKey>| leg.and_then(|leg| legs.reports_to(leg));
         let contact = match self {
-            Delivery::Message(Between::ToDesk(DeskId { agent, .. }, _) | Between::Settled(DeskId { agent, .. }, _))
+            Delivery::Message(Between::ToDesk(DeskId { agent, .. }, ..) | Between::Settled(DeskId { agent, .. }, _))
             | Delivery::Timer(Reason::Desk(agent, _))
             | Delivery::Settle(DeskId { agent, .. }) => return Addressee::Desk(*agent),
             Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want, _))) => {
@@ -50,7 +50,9 @@ impl Delivery {
             Delivery::Session(session, _) => of_leg(legs.with_session(*session)),
             Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
             Delivery::Offered(offer) => contacts.in_slot(offer.slot).map(|contact| contact.key),
-            Delivery::Message(Between::ToContacts(_) | Between::TakenUp)
+            Delivery::Message(
+                Between::ToContacts(_) | Between::TakenUp | Between::Devices(..) | Between::Served(..) | Between::DeskLost(_),
+            )
             | Delivery::Lone(..)
             | Delivery::Timer(Reason::Probe(_)) => None,
         };

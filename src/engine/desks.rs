@@ -11,18 +11,19 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::between::{ContactRef, DeskTimer, News, Reason, ToContact, ToDesk, Want};
+use super::agent_command::AgentCommand;
+use super::between::{Between, ContactRef, DeskTimer, News, Reason, ToContact, ToDesk, Want};
 use super::context::Context;
-use super::devices::Devices;
-use super::io::AgentCommand;
+use super::devices::{Binding, Devices};
 use super::sabotage::Rule;
 use super::settings::Settings;
+use crate::acd::ContactSlot;
 use crate::acd::agent::{Due, State};
 use crate::acd::agent_slots::{AgentSlots, DRAIN_LOOK, Request, Settled, Wish};
 use crate::base::deadline::DeadlineId;
 use crate::base::hash::Keyed;
 use crate::base::words::{AgentState, BreakReason, OfferOutcome, Repair};
-use crate::base::{AgentId, ContactId, QueueId, Time};
+use crate::base::{AgentId, ContactId, QueueId, ShardId, Time};
 use crate::report::FactKind;
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::message::Message;
@@ -42,11 +43,23 @@ struct Reported {
 /// How a ringing ended: for whom, with what outcome, and how long who refused is offered nothing.
 type RingEnded = (ContactId, OfferOutcome, Duration);
 
+/// What one shard has of an agent.
+#[derive(Clone, Copy)]
+struct Part {
+    shard: ShardId,
+    /// Legs to the agent's phones that have not ended: while there is one, a phone may still ring.
+    legs: u32,
+    /// Calls of the agent's own.
+    own_calls: u8,
+}
+
 /// One agent.
 struct Desk {
     agent_slots: AgentSlots<ContactId>,
-    /// Legs to the agent's phones that have not ended: while there is one, a phone may still ring.
-    legs: u32,
+    /// What each shard has of the agent.
+    parts: SmallVec<[Part; 1]>,
+    /// The names of contacts of other shards that the agent's slots may be claimed for.
+    named: SmallVec<[(ContactSlot, ContactId); 1]>,
     /// How the ringing ended, once it has and until the last phone is silent.
     ring_ended: Option<RingEnded>,
     reported: Reported,
@@ -71,7 +84,8 @@ impl Desk {
     fn new(settings: &Settings, agent: AgentId, now: Time) -> Self {
         Desk {
             agent_slots: AgentSlots::new(&settings.directory.capacity(agent), settings.agent_slots.of(agent), now),
-            legs: 0,
+            parts: SmallVec::new(),
+            named: SmallVec::new(),
             ring_ended: None,
             reported: Reported { word: AgentState::Offline, reason: None, since: now, contact: None },
             signed_in: 0,
@@ -87,6 +101,7 @@ impl Desk {
 }
 
 /// A desk as the audit sees it.
+#[derive(Clone)]
 pub(super) struct DeskView {
     /// The state of the slot for calls.
     pub(super) state: State<ContactId>,
@@ -94,6 +109,8 @@ pub(super) struct DeskView {
     /// The slots that could take a contact and wait for one; none while the agent drains.
     pub(super) waits_in: SmallVec<[AgentId; 1]>,
     pub(super) legs: u32,
+    /// The contacts of other shards whose names it keeps.
+    pub(super) named: SmallVec<[ContactId; 1]>,
     /// Whether each state that should not last has a deadline.
     pub(super) has_deadline: bool,
 }
@@ -116,16 +133,28 @@ impl Desks {
         &self.devices
     }
 
-    /// Every desk, by [`AgentId`], for the audit.
+    /// An agent of another shard has these devices now.
+    pub(super) fn copy_devices(&mut self, agent: AgentId, bindings: Vec<Binding>) {
+        self.devices.set(agent, bindings);
+    }
+
+    /// The name of the contact of another shard in this slot of the matcher, as far as the agent's desk was told.
+    pub(super) fn name_of(&self, agent: AgentId, slot: ContactSlot) -> Option<ContactId> {
+        let mut named = self.desks.get(agent.index())?.named.iter().rev();
+        named.find(|(known, _)| *known == slot).map(|(_, contact)| *contact)
+    }
+
+    /// Every desk, by [`AgentId`], for the audit; those of other shards' agents are empty.
     pub(super) fn views(&self) -> impl Iterator<Item = DeskView> {
         self.desks.iter().map(|desk| {
-            let Desk { agent_slots, legs, state_deadline, .. } = desk;
+            let Desk { agent_slots, state_deadline, .. } = desk;
             let earliest = agent_slots.states().filter_map(|(_, state)| state.deadline()).min();
             DeskView {
                 state: *agent_slots.first().state(),
                 own_calls: agent_slots.first().own_calls(),
                 waits_in: agent_slots.that_want_contacts().filter(|_| !agent_slots.drains()).collect(),
-                legs: *legs,
+                legs: desk.legs(),
+                named: desk.named.iter().map(|(_, contact)| *contact).collect(),
                 has_deadline: earliest.is_none_or(|at| state_deadline.is_some_and(|(set, _)| set <= at)),
             }
         })
@@ -133,8 +162,10 @@ impl Desks {
 
     /// Agents with desk phones that are ready from the start become so.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
-        for index in 0..cx.settings.accounts.len() {
-            self.start_one(cx, AgentId(index as u32));
+        for agent in (0..cx.settings.accounts.len() as u32).map(AgentId) {
+            if cx.owns(agent) {
+                self.start_one(cx, agent);
+            }
         }
     }
 
@@ -161,7 +192,7 @@ impl Desks {
                 let (before, now) = (profile(old), profile(&settings));
                 before == now && (now.is_none() || old.directory.lending == settings.directory.lending)
             };
-            if !old.is_some_and(same) {
+            if cx.owns(agent) && !old.is_some_and(same) {
                 cx.tell_desk(agent, ToDesk::Changed);
             }
         }
@@ -173,6 +204,8 @@ impl Desks {
         let desk = &mut self.desks[agent.index()];
         if settings.agent_name(agent).is_none() {
             self.devices.set(agent, Vec::new());
+            tell_devices(&self.devices, cx, agent);
+            let desk = &mut self.desks[agent.index()];
             if let Some(id) = desk.registration_deadline.take() {
                 cx.timers.cancel(id);
             }
@@ -188,7 +221,7 @@ impl Desks {
     }
 
     /// Takes a message.
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, agent: AgentId, message: ToDesk) {
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, agent: AgentId, (from, message): (ShardId, ToDesk)) {
         let now = cx.now;
         let Some(desk) = self.desks.get_mut(agent.index()) else {
             // Nobody waits for an answer in vain.
@@ -208,7 +241,13 @@ impl Desks {
                 AgentCommand::EndWrapUp => drop(agent_slot.end_wrap_up(now)),
                 AgentCommand::SignOut => agent_slot.sign_out(now),
             }),
-            ToDesk::Rings(contact, at_most) => agent_slots.with_or_first(contact.id).1.ring(now, contact.id, at_most),
+            ToDesk::Rings(contact, at_most) => {
+                let (_, agent_slot) = agent_slots.with_or_first(contact.id);
+                // A contact of another shard that the desk has declined may have rung before it heard so.
+                if agent_slot.state().contact().is_none_or(|has| has == contact.id) {
+                    agent_slot.ring(now, contact.id, at_most);
+                }
+            }
             ToDesk::Talks(contact, at_most) => {
                 desk.ring_ended = None;
                 let (id, agent_slot) = agent_slots.with_or_first(contact.id);
@@ -216,17 +255,29 @@ impl Desks {
                 self.settle_soon(cx, agent).release.push(id);
                 return;
             }
-            ToDesk::RingOver(contact, outcome, pause) => return self.ring_over(cx, agent, (contact, outcome, pause)),
-            ToDesk::TalkOver(contact, queue) => match agent_slots.with_contact(contact) {
-                Some((_, agent_slot)) => agent_slot.talk_over(now, wrap_up_of(cx.settings, agent, queue)),
-                // The call of a colleague is followed by what was before.
-                None => agent_slots.first_mut().own_call_over(now),
-            },
-            ToDesk::LegsBegan(legs) => desk.legs += legs,
-            ToDesk::LegGone => return self.leg_gone(cx, agent),
-            ToDesk::OwnCall => agent_slots.first_mut().own_call(now),
-            ToDesk::OwnCallOver => agent_slots.first_mut().own_call_over(now),
-            ToDesk::Take(contact, want) => return self.take(cx, agent, contact, want),
+            ToDesk::RingOver(contact, outcome, pause) => {
+                desk.named.retain(|(_, named)| *named != contact);
+                return self.ring_over(cx, agent, (contact, outcome, pause));
+            }
+            ToDesk::TalkOver(contact, queue) => {
+                desk.named.retain(|(_, named)| *named != contact);
+                match desk.agent_slots.with_contact(contact) {
+                    Some((_, agent_slot)) => agent_slot.talk_over(now, wrap_up_of(cx.settings, agent, queue)),
+                    // The call of a colleague is followed by what was before.
+                    None => desk.own_call_over(cx, from),
+                }
+            }
+            ToDesk::LegsBegan(legs) => desk.part_of(from).legs += legs,
+            ToDesk::LegGone => return leg_gone(self, cx, agent, from),
+            ToDesk::OwnCall => desk.own_call(now, from),
+            ToDesk::OwnCallOver => desk.own_call_over(cx, from),
+            ToDesk::Offered(slot, contact) => {
+                desk.named.push((slot, contact.id));
+                self.settle_soon(cx, agent).woken = true;
+                return;
+            }
+            ToDesk::Has(legs, own_calls) => desk.has(cx, from, (legs, own_calls)),
+            ToDesk::Take(contact, want) => return take(self, cx, agent, contact, want),
             ToDesk::Changed => return self.take_up_agent(cx, agent),
             ToDesk::Registered => return self.registered(cx, agent),
         }
@@ -246,7 +297,7 @@ impl Desks {
     pub(super) fn wants(&mut self, cx: &mut Context<'_>, agent: AgentId) -> Option<(Request, AgentSlots<ContactId>)> {
         let desk = self.desks.get_mut(agent.index())?;
         let request = desk.request.take()?;
-        desk.agent_slots.bar_first(desk.legs > 0 && cx.holds(Rule::SilentPhones));
+        desk.agent_slots.bar_first(desk.legs() > 0 && cx.holds(Rule::SilentPhones));
         desk.agent_slots.yield_first(desk.taking.is_some());
         let wish = desk.agent_slots.only_wish();
         let known = std::mem::replace(&mut desk.known, wish);
@@ -300,6 +351,7 @@ impl Desks {
             }
             DeskTimer::Registration => {
                 self.devices.lapse(cx.now, agent);
+                tell_devices(&self.devices, cx, agent);
                 self.registered(cx, agent);
             }
         }
@@ -309,7 +361,10 @@ impl Desks {
     /// the agent's own.
     pub(super) fn mend(&mut self, cx: &mut Context<'_>, agent: AgentId, legs: u32, own_calls: u8) {
         let Some(desk) = self.desks.get_mut(agent.index()) else { return cx.missing("the desk to mend") };
-        (desk.legs, desk.ring_ended) = (legs, None);
+        let own = cx.shard;
+        (desk.part_of(own).legs, desk.part_of(own).own_calls) = (legs, own_calls);
+        desk.ring_ended = None;
+        let own_calls = desk.own_calls();
         // That it is to be settled may be lost, too, and what came of it.
         (desk.request, desk.known) = (None, None);
         if let Some((contact, _)) = desk.taking.take() {
@@ -328,6 +383,8 @@ impl Desks {
         let reason = Reason::Desk(agent, DeskTimer::Registration);
         desk.registration_deadline = self.devices.next_lapse(agent).map(|at| cx.timers.set(at, reason));
         self.devices.lapse(cx.now, agent);
+        tell_devices(&self.devices, cx, agent);
+        let desk = &mut self.desks[agent.index()];
         let rings_elsewhere = cx.settings.account(agent).is_some_and(|account| account.fixed.is_some());
         if !rings_elsewhere && self.devices.of(agent).is_empty() {
             desk.agent_slots.each(|agent_slot| agent_slot.sign_out(cx.now));
@@ -339,6 +396,7 @@ impl Desks {
     /// A REGISTER that an agent has proved to be the agent's own (RFC 3261 10.3).
     pub(super) fn register(&mut self, cx: &mut Context<'_>, agent: AgentId, flow: &Flow, message: &Message<'_>) {
         if register::answer(&mut self.devices, cx, agent, flow, message) {
+            tell_devices(&self.devices, cx, agent);
             cx.tell_desk(agent, ToDesk::Registered);
         }
     }
@@ -349,7 +407,12 @@ impl Desks {
             return;
         }
         for agent in self.devices.over(connection) {
+            if !cx.owns(agent) {
+                // Its own shard hears of it, too.
+                continue;
+            }
             self.devices.forget(agent, connection);
+            tell_devices(&self.devices, cx, agent);
             cx.tell_desk(agent, ToDesk::Registered);
         }
     }
@@ -377,30 +440,18 @@ impl Desks {
         self.settle_soon(cx, agent);
     }
 
-    /// A contact wants this agent and nobody else. Whether a contact of a queue has the agent already, the matcher knows.
-    fn take(&mut self, cx: &mut Context<'_>, agent: AgentId, contact: ContactRef, want: Want) {
-        let known = cx.settings.directory.agents.get(agent.index()).is_some_and(Option::is_some);
-        let desk = self.desks.get_mut(agent.index()).filter(|desk| known && desk.taking.is_none() && desk.may_be_taken(want));
-        if let Some(desk) = desk {
-            desk.taking = Some((contact, want));
-            self.settle_soon(cx, agent);
-            return;
-        }
-        let desk = cx.desk(agent);
-        cx.out.tell_contact(contact.key, ToContact::NotTaken(desk));
-    }
-
     /// The ringing of the agent is over. While one of the agent's phones may still ring, that is only noted.
     fn ring_over(&mut self, cx: &mut Context<'_>, agent: AgentId, ended: RingEnded) {
         if !cx.holds(Rule::LetGo) {
             return;
         }
         let desk = &mut self.desks[agent.index()];
+        let legs = desk.legs();
         let (contact, outcome, pause) = ended;
         match desk.agent_slots.with_contact(contact) {
-            Some((id, agent_slot)) if id == agent && desk.legs > 0 => {
+            Some((id, agent_slot)) if id == agent && legs > 0 => {
                 // How it ended is said once: that the contact has left changes nothing any more.
-                desk.ring_ended.get_or_insert(ended);
+                desk.ring_ended = desk.ring_ended.filter(|(known, ..)| *known == contact).or(Some(ended));
                 if let State::Reserved { .. } = agent_slot.state() {
                     // It rings, though the contact has not come to say so.
                     agent_slot.ring(cx.now, contact, Duration::ZERO);
@@ -422,16 +473,6 @@ impl Desks {
         self.settle_soon(cx, agent);
     }
 
-    fn leg_gone(&mut self, cx: &mut Context<'_>, agent: AgentId) {
-        let desk = &mut self.desks[agent.index()];
-        assert!(!cfg!(test) || desk.legs > 0, "a leg is gone once");
-        desk.legs = desk.legs.saturating_sub(1);
-        if let Some(ended) = desk.ring_ended.take_if(|_| desk.legs == 0) {
-            return self.ring_over(cx, agent, ended);
-        }
-        self.settle_soon(cx, agent);
-    }
-
     /// What the desk wants of the matcher, which does it soon.
     fn settle_soon(&mut self, cx: &mut Context<'_>, agent: AgentId) -> &mut Request {
         let request = &mut self.desks[agent.index()].request;
@@ -444,6 +485,51 @@ impl Desks {
 }
 
 impl Desk {
+    /// What a shard has of the agent.
+    fn part_of(&mut self, shard: ShardId) -> &mut Part {
+        let known = self.parts.iter().position(|part| part.shard == shard).unwrap_or_else(|| {
+            self.parts.push(Part { shard, legs: 0, own_calls: 0 });
+            self.parts.len() - 1
+        });
+        &mut self.parts[known]
+    }
+
+    /// Legs to the agent's phones that have not ended.
+    fn legs(&self) -> u32 {
+        self.parts.iter().map(|part| part.legs).sum()
+    }
+
+    fn own_calls(&self) -> u8 {
+        self.parts.iter().map(|part| part.own_calls).sum()
+    }
+
+    /// A call of the agent's own begins, at this shard.
+    fn own_call(&mut self, now: Time, shard: ShardId) {
+        self.part_of(shard).own_calls += 1;
+        self.agent_slots.first_mut().own_call(now);
+    }
+
+    /// A call of the agent's own is over, at this shard; unless the desk has lost it before.
+    fn own_call_over(&mut self, cx: &Context<'_>, shard: ShardId) {
+        let part = self.part_of(shard);
+        assert!(!cfg!(test) || part.own_calls > 0 || shard != cx.shard, "nobody is let go twice");
+        if let Some(left) = part.own_calls.checked_sub(1) {
+            part.own_calls = left;
+            self.agent_slots.first_mut().own_call_over(cx.now);
+        }
+    }
+
+    /// What another shard has of the agent, whatever was heard of that before.
+    fn has(&mut self, cx: &Context<'_>, shard: ShardId, (legs, own_calls): (u32, u8)) {
+        while self.part_of(shard).own_calls > own_calls {
+            self.own_call_over(cx, shard);
+        }
+        while self.part_of(shard).own_calls < own_calls {
+            self.own_call(cx.now, shard);
+        }
+        self.part_of(shard).legs = legs;
+    }
+
     /// What follows from whatever the agent's slots have become, once the matcher knows of it: a report, deadlines.
     fn have_changed(&mut self, cx: &mut Context<'_>, agent: AgentId) {
         self.report(cx, agent);
@@ -451,6 +537,7 @@ impl Desk {
         let signed_in = self.agent_slots.states().filter(|(_, state)| state.standing().is_some()).count();
         if std::mem::replace(&mut self.signed_in, signed_in) > signed_in {
             cx.out.tell_contacts(News::AgentLeft);
+            cx.tell_others(&Between::ToContacts(News::AgentLeft));
         }
     }
 
@@ -499,7 +586,7 @@ impl Desk {
             Want::Colleague => matches!(state, State::Ready | State::WrapUp { .. } | State::Break { .. }),
             Want::Caller(_) => matches!(state, State::Ready),
         };
-        wanted && self.legs == 0 && self.agent_slots.has_room_in_first()
+        wanted && self.legs() == 0 && self.agent_slots.has_room_in_first()
     }
 
     /// Takes the agent for one contact, if no contact of a queue has the agent. Nothing has changed where one has.
@@ -507,12 +594,45 @@ impl Desk {
         let taken = self.may_be_taken(want) && !self.agent_slots.first_is_unnamed();
         if taken {
             match want {
-                Want::Colleague => self.agent_slots.first_mut().own_call(cx.now),
+                Want::Colleague => self.own_call(cx.now, contact.key.shard),
                 Want::Caller(ring) => self.agent_slots.first_mut().ring(cx.now, contact.id, ring),
             }
         }
         taken
     }
+}
+
+/// Other shards are to know an agent's devices as they are now.
+fn tell_devices(devices: &Devices, cx: &mut Context<'_>, agent: AgentId) {
+    if cx.shards > 1 && cx.holds(Rule::DevicesCopied) {
+        cx.tell_others(&Between::Devices(agent, devices.of(agent).to_vec()));
+    }
+}
+
+/// A contact wants this agent and nobody else. Whether a contact of a queue has the agent already, the matcher knows.
+fn take(desks: &mut Desks, cx: &mut Context<'_>, agent: AgentId, contact: ContactRef, want: Want) {
+    let known = cx.settings.directory.agents.get(agent.index()).is_some_and(Option::is_some);
+    let desk = desks.desks.get_mut(agent.index()).filter(|desk| known && desk.taking.is_none() && desk.may_be_taken(want));
+    if let Some(desk) = desk {
+        desk.taking = Some((contact, want));
+        desks.settle_soon(cx, agent);
+        return;
+    }
+    let desk = cx.desk(agent);
+    cx.out.tell_contact(contact.key, ToContact::NotTaken(desk));
+}
+
+/// A leg to one of the agent's phones is gone, at this shard.
+fn leg_gone(desks: &mut Desks, cx: &mut Context<'_>, agent: AgentId, from: ShardId) {
+    let desk = &mut desks.desks[agent.index()];
+    let part = desk.part_of(from);
+    assert!(!cfg!(test) || part.legs > 0 || from != cx.shard, "a leg is gone once");
+    part.legs = part.legs.saturating_sub(1);
+    let legs = desk.legs();
+    if let Some(ended) = desk.ring_ended.take_if(|_| legs == 0) {
+        return desks.ring_over(cx, agent, ended);
+    }
+    desks.settle_soon(cx, agent);
 }
 
 /// What an agent is most occupied by comes first. Where nothing occupies the agent, it is the first slot that counts.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::settings::FixedContact;
@@ -12,7 +13,7 @@ use crate::base::{AgentId, Time};
 use crate::sip::flow::{ConnectionId, Flow};
 
 /// A registered phone.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Binding {
     /// Its Contact.
     pub(super) uri: Arc<str>,
@@ -51,7 +52,7 @@ struct Entry {
     flows: Vec<Flow>,
 }
 
-/// All registered devices of the agents of one shard.
+/// All registered devices. Of an agent of another shard they are a copy, which the agent's desk keeps up to date.
 pub(super) struct Devices {
     entries: Vec<Entry>,
     /// Whose phone registered on a flow.

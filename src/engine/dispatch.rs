@@ -139,7 +139,9 @@ impl Engine {
             return self.counts.reject(Rejected::Stranger);
         }
         match self.proof.of_agent(now, &self.settings, message, Name::Authorization) {
-            Ok(agent) => self.desks.register(&mut lend!(self, now), agent, flow, message),
+            Ok(agent) if lend!(self, now).owns(agent) => self.desks.register(&mut lend!(self, now), agent, flow, message),
+            // It was sent here before everybody knew the agent; it comes again.
+            Ok(_) => self.reply(flow, message, 503, |writer| _ = writer.number(Name::RetryAfter, 1u8)),
             Err(why) => self.challenge(now, flow, message, 401, why),
         }
     }

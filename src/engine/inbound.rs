@@ -104,7 +104,7 @@ impl Engine {
         let Start::Request { uri, .. } = message.start else { return Ok(()) };
         let (user, _) = user_of(uri).ok_or(Refusal::UNKNOWN)?;
         let (begin, command) = match Dialled::by(&settings, agent, &user).ok_or(Refusal::UNKNOWN)? {
-            Dialled::Code(command, confirmed) => (Begin::Confirm(confirmed), ToDesk::Command(command)),
+            Dialled::Code(command, confirmed) => (Begin::Confirm(confirmed.into()), ToDesk::Command(command)),
             Dialled::Here(target) => (Begin::Lead(target), ToDesk::OwnCall),
             Dialled::Colleague(colleague) => (Begin::Dial(DialTo::Agent(colleague)), ToDesk::OwnCall),
             Dialled::Outside(number) => {

@@ -4,13 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Settings;
+use super::agent_command::AgentCommand;
+use super::between::Between;
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
+use crate::acd::answers::Answers;
 use crate::acd::{Matcher, RoutingTable};
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::words::{BreakReason, Transport};
-use crate::base::{AgentId, ContactId};
+use crate::base::words::Transport;
+use crate::base::{AgentId, ContactId, ShardId};
 use crate::call::leg::Role;
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow};
@@ -34,19 +39,10 @@ pub struct Parts {
     pub counts: Arc<SipCounts>,
     /// Where it is noted how full everything is.
     pub limits: Arc<LimitBoard>,
-}
-
-/// What an agent, or somebody for the agent, wants.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AgentCommand {
-    /// Ready for contacts.
-    Ready,
-    /// On break.
-    Break(BreakReason),
-    /// Wrap-up is over.
-    EndWrapUp,
-    /// Signed out.
-    SignOut,
+    /// Where what the matcher says comes from: from the matcher, unless it is kept or replayed.
+    pub answers: Answers,
+    /// How many rounds of messages one wake-up follows at the most, for a simulation in which other input comes between.
+    pub rounds_max: Option<u32>,
 }
 
 /// One input.
@@ -81,6 +77,8 @@ pub enum Input<'a> {
         /// What.
         command: AgentCommand,
     },
+    /// Something that another shard has to say.
+    Letter(Letter),
     /// The configuration has changed.
     Reload(Reload),
     /// No new calls from here on.
@@ -88,6 +86,10 @@ pub enum Input<'a> {
     /// Every contact ends now.
     EndAll,
 }
+
+/// What an owner of one shard has to say to one of another.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Letter(pub(super) Between);
 
 /// A changed configuration. Its routing table is published, and holds for an engine from this input on.
 #[derive(Clone, Debug)]
@@ -136,6 +138,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Tell a media thread.
     Media(MediaThread, MediaCommand),
+    /// Bring another shard what this one has to say. What goes to one shard has to keep its order.
+    Letter(ShardId, Letter),
     /// Note a fact.
     Fact(Fact),
 }

@@ -1,12 +1,14 @@
 //! The matcher as one engine has it: commands in, events out, and whom it has woken.
 //!
-//! Everything that an engine learns of the matcher, but for [hints](crate::acd::hints), it learns here and by the hub alone.
+//! Everything that an engine learns of the matcher, but for [hints](crate::acd::hints), it learns here and by the hub alone. All of it can be
+//! kept and [replayed](crate::acd::answers).
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::acd::agent_slots::{AgentSlots, Request, Settled};
+use crate::acd::answers::Answers;
 use crate::acd::command::{Command, Event, Offer};
 use crate::acd::hints::Hints;
 use crate::acd::{ContactSlot, Matcher, RoutingTable};
@@ -23,6 +25,8 @@ pub(super) struct MatcherPort {
     woken: VecDeque<ContactSlot>,
     /// The version of the settings that the matcher knows to be taken up here.
     acknowledged: u64,
+    /// Where what it says comes from.
+    pub(super) answers: Answers,
     /// A test has this agent woken whenever anybody looks.
     #[cfg(test)]
     pub(super) woken_always: Option<AgentId>,
@@ -30,7 +34,7 @@ pub(super) struct MatcherPort {
 
 impl MatcherPort {
     /// Nobody has been woken. This version of the settings is the one in force, and so is the matcher's routing table.
-    pub(super) fn new(matcher: Arc<Matcher>, shard: ShardId, version: u64) -> Self {
+    pub(super) fn new(matcher: Arc<Matcher>, answers: Answers, shard: ShardId, version: u64) -> Self {
         let routing_table = matcher.routing_table();
         MatcherPort {
             matcher,
@@ -38,9 +42,15 @@ impl MatcherPort {
             routing_table,
             woken: VecDeque::new(),
             acknowledged: version,
+            answers,
             #[cfg(test)]
             woken_always: None,
         }
+    }
+
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> u16 {
+        self.matcher.size().shards
     }
 
     /// The slots for this shard's contacts.
@@ -49,8 +59,8 @@ impl MatcherPort {
     }
 
     /// What may be read of it.
-    pub(super) fn hints(&self) -> Hints<'_> {
-        Hints::of(&self.matcher, &self.routing_table)
+    pub(super) fn hints(&mut self) -> Hints<'_> {
+        Hints::of(&self.matcher, &self.routing_table, &mut self.answers)
     }
 
     /// The matcher itself, for the audit.
@@ -59,22 +69,22 @@ impl MatcherPort {
     }
 
     /// Does what a contact says. What came of that.
-    pub(super) fn execute(&self, command: Command) -> Option<Event> {
-        self.matcher.execute(command)
+    pub(super) fn execute(&mut self, command: Command) -> Option<Event> {
+        self.answers.next(|| self.matcher.execute(command))
     }
 
     /// Does what a desk wants. What came of that.
     pub(super) fn settle(
-        &self,
+        &mut self,
         now: Time,
         (request, agent_slots): (Request, AgentSlots<ContactId>),
         name: impl Fn(ContactSlot) -> Option<ContactId>,
     ) -> Settled<ContactId> {
-        self.matcher.settle(now, &request, agent_slots, name)
+        self.answers.next(|| self.matcher.settle(now, &request, agent_slots, name))
     }
 
-    /// Whether it has woken anybody of this shard.
-    pub(super) fn has_wake_ups(&self) -> bool {
+    /// Whether it has woken anybody of this shard. To be asked from outside: it is neither kept nor replayed.
+    pub(super) fn would_wake(&self) -> bool {
         #[cfg(test)]
         if self.woken_always.is_some() {
             return true;
@@ -82,24 +92,49 @@ impl MatcherPort {
         !self.woken.is_empty() || self.matcher.has_wake_ups(self.shard.0)
     }
 
-    /// The agents' slots that it has woken.
-    pub(super) fn woken_agents(&self, each: &mut dyn FnMut(AgentId)) {
-        #[cfg(test)]
-        self.woken_always.into_iter().for_each(&mut *each);
-        if self.matcher.has_wake_ups(self.shard.0) {
-            self.matcher.woken_agents(self.shard.0, each);
+    /// Whether it has woken anybody of this shard.
+    pub(super) fn has_wake_ups(&mut self) -> bool {
+        if !self.woken.is_empty() {
+            return true;
         }
+        #[cfg(test)]
+        if self.woken_always.is_some() {
+            return true;
+        }
+        self.answers.next(|| self.matcher.has_wake_ups(self.shard.0))
+    }
+
+    /// The agents' slots that it has woken.
+    pub(super) fn woken_agents(&mut self) -> Vec<AgentId> {
+        let mut woken = Vec::new();
+        if self.answers.next(|| self.matcher.has_wake_ups(self.shard.0)) {
+            woken = self.answers.next(|| {
+                let mut woken = Vec::new();
+                self.matcher.woken_agents(self.shard.0, &mut |agent_slot| woken.push(agent_slot));
+                woken
+            });
+        }
+        #[cfg(test)]
+        woken.extend(self.woken_always);
+        woken
     }
 
     /// Takes the contacts' slots that it has woken.
     pub(super) fn take_woken_contacts(&mut self) {
-        self.matcher.woken_contacts(self.shard.0, |slot| self.woken.push_back(slot));
+        let woken = || {
+            let mut woken = Vec::new();
+            self.matcher.woken_contacts(self.shard.0, |slot| woken.push(slot));
+            woken
+        };
+        self.woken.extend(self.answers.next(woken));
     }
 
-    /// The next offer to one of those, of which the agent's owner has said whether it holds. Before that nobody is rung.
+    /// The next offer to one of those. Of an agent of this shard it is known by then whether the offer holds.
     pub(super) fn next_offer(&mut self) -> Option<Offer> {
         while let Some(slot) = self.woken.pop_front() {
-            if let Some(offer) = self.matcher.offer(slot).filter(|offer| offer.verdict.is_some()) {
+            let offer = self.answers.next(|| self.matcher.offer(slot));
+            let is_own = |offer: &Offer| ShardId::of_agent(offer.agent_slot, self.shards()) == self.shard;
+            if let Some(offer) = offer.filter(|offer| offer.verdict.is_some() || !is_own(offer)) {
                 return Some(offer);
             }
         }

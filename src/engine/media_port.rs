@@ -9,14 +9,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Codec, EndpointId};
 
 /// A media thread.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct MediaThread(pub u16);
 
 /// A leased pair of ports, bound and ready: RTP on `rtp`, RTCP on the next port.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct PortLease {
     /// The thread that owns the pair.
     pub thread: MediaThread,
@@ -125,7 +127,7 @@ pub enum MediaCommand {
 }
 
 /// What an endpoint counted from its opening to its close.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct MediaStats {
     /// RTP packets taken from the party.
     pub received: u64,
@@ -156,7 +158,7 @@ impl MediaEvent {
 }
 
 /// From a media thread to the engine.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum MediaEvent {
     /// Pairs to use.
     Leased(Vec<PortLease>),

@@ -9,17 +9,19 @@
 
 use std::sync::Arc;
 
+use crate::acd::answers::Answers;
 use crate::acd::command::Command;
 use crate::base::deadline::Deadlines;
 use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
-use crate::base::{ContactId, ShardId, Time, TrunkId};
+use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
 use crate::sip::flow::ConnectionId;
 use crate::sip::session::{self, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::counts::SipCounts;
 
 mod admission;
+mod agent_command;
 mod audit;
 mod between;
 mod contacts;
@@ -36,19 +38,21 @@ mod matcher_port;
 pub mod media_port;
 mod proof;
 mod refused;
+pub mod route;
 pub(crate) mod sabotage;
 pub mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use agent_command::AgentCommand;
 pub use contacts::WAIT_PROMPTS;
-pub use io::{AgentCommand, Input, LegName, Output, PartOf, Parts, Reload, Transmit};
+pub use io::{Input, LegName, Letter, Output, PartOf, Parts, Reload, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, News, Reason, ToDesk};
-use contacts::Contacts;
-use context::Outbox;
+use between::{Between, ContactKey, News, Reason, ToDesk, Want};
+use contacts::{AgentsPart, Contacts};
+use context::{Outbox, lend};
 use delivery::{Addressee, Delivery};
 use desks::Desks;
 use legs::{LegView, Legs};
@@ -62,27 +66,11 @@ use sabotage::Rule;
 /// to say to each other, the wire is heard between.
 const ROUNDS_MAX: u32 = 64;
 
-/// What an owner is lent while it works: fields of the engine that are no owner's.
-macro_rules! lend {
-    ($engine:expr, $now:expr) => {
-        $crate::engine::context::Context {
-            now: $now,
-            shard: $engine.shard,
-            sessions: &mut $engine.sessions,
-            timers: &mut $engine.deadlines,
-            seed: &mut $engine.seed,
-            settings: &$engine.settings,
-            hints: $engine.matcher.hints(),
-            out: &mut $engine.out.0,
-            taken_out: $engine.taken_out,
-        }
-    };
-}
-use lend;
-
 /// The engine of one shard.
 pub struct Engine {
     shard: ShardId,
+    /// How many shards there are.
+    shards: u16,
     settings: Arc<Settings>,
     sessions: Sessions,
     counts: Arc<SipCounts>,
@@ -126,13 +114,15 @@ impl Engine {
     /// An engine without calls. Agents with fixed contacts that are ready from the start enter the ready index.
     #[must_use]
     pub fn new(parts: Parts, now: Time) -> Self {
-        let Parts { shard, settings, matcher, listeners, mut seed, counts, limits } = parts;
+        let Parts { shard, settings, matcher, listeners, mut seed, counts, limits, answers, rounds_max } = parts;
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
         let (keyed, shard) = (Keyed::from_seed(&mut seed), ShardId(shard));
         let proof = Proof::new(&mut seed, keyed, &settings);
-        let matcher = MatcherPort::new(matcher, shard, settings.version);
+        let matcher = MatcherPort::new(matcher, answers, shard, settings.version);
+        let rounds_max = rounds_max.map_or(ROUNDS_MAX, |rounds| rounds.clamp(1, ROUNDS_MAX));
         let mut engine = Engine {
             shard,
+            shards: matcher.shards(),
             sessions,
             counts,
             legs: Legs::new(keyed),
@@ -142,14 +132,14 @@ impl Engine {
             matcher,
             deadlines: Deadlines::default(),
             refused: Refused::new(keyed),
-            out: Outbox::new(limits.clone()),
+            out: Outbox::new(shard, limits.clone()),
             seed,
             draining: false,
             taken_up: settings.version,
             overload: Overload::default(),
             at_work: Addressee::Nobody,
-            rounds: ROUNDS_MAX,
-            rounds_max: ROUNDS_MAX,
+            rounds: rounds_max,
+            rounds_max,
             behind: None,
             limits,
             taken_out: sabotage::TakenOut::default(),
@@ -189,6 +179,7 @@ impl Engine {
             }
             Input::Media(event) => self.deliver(now, Delivery::Media(event)),
             Input::Agent { agent, command } => lend!(self, now).tell_desk(agent, ToDesk::Command(command)),
+            Input::Letter(letter) => self.out.0.take_in(letter),
             Input::Reload(reload) => self.take_up(now, reload),
             Input::Drain => self.draining = true,
             Input::EndAll => {
@@ -236,12 +227,12 @@ impl Engine {
     /// Whether another shard's match concerns a party of ours.
     #[must_use]
     pub fn has_wake_ups(&self) -> bool {
-        self.matcher.has_wake_ups()
+        self.matcher.would_wake()
     }
 
-    /// Has a wake-up follow no more rounds than so many, for a simulation in which other input comes between; at least one.
-    pub fn follow_at_most(&mut self, rounds: u32) {
-        self.rounds_max = rounds.clamp(1, ROUNDS_MAX);
+    /// What the matcher has said, where that is kept; or what is left to be replayed.
+    pub const fn answers(&mut self) -> &mut Answers {
+        &mut self.matcher.answers
     }
 
     /// Contacts up.
@@ -260,22 +251,6 @@ impl Engine {
     #[must_use]
     pub fn idle(&self) -> bool {
         self.behind.is_none() && self.contacts.is_empty() && self.legs.is_idle() && self.sessions.held().is_nothing()
-    }
-
-    /// Whether everything is as it must be between inputs. `lives` says which connections are there.
-    ///
-    /// # Errors
-    /// The first rule that is broken.
-    pub fn audit(&self, now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
-        if self.behind.is_some() {
-            // Not everybody has heard what concerns them.
-            return Ok(());
-        }
-        if self.at_work != Addressee::Nobody {
-            return Err(format!("a panic would cost {:?}, and nothing is handed on", self.at_work));
-        }
-        let Engine { settings, legs, contacts, desks, matcher, .. } = self;
-        audit::audit(now, settings, (legs, contacts, desks), matcher.audited(), lives)
     }
 
     /// What is to be done after a panic in [`Engine::handle`] was caught: it costs whoever was at work. A contact ends; an agent's desk is put
@@ -298,19 +273,13 @@ impl Engine {
             }
             // It has not come to know that the agent is its own, and so would not let the agent go.
             Addressee::Taker(key, agent, want) => (vec![key], Some((agent, want))),
-            Addressee::Desk(agent) => (self.contacts.with_agent(agent), None),
+            Addressee::Desk(agent) => (self.contacts.part_of(agent).contacts, None),
             Addressee::Nobody => (Vec::new(), None),
         };
         let legs: Vec<LegView> = self.legs.views().collect();
         let legless = self.contacts.without_leg(&legs).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
         keys.extend(legless);
-        let mut id = None;
-        for key in keys {
-            let its: Vec<LegView> = legs.iter().filter(|leg| leg.contact == key).copied().collect();
-            self.out.take_back_calls(key, &its.iter().map(|leg| leg.key).collect::<Vec<_>>());
-            let ended = self.contacts.fault(&mut lend!(self, now), key, taken, &its);
-            id = id.or(ended);
-        }
+        let id = end_faulty(self, now, &keys, taken);
         // The request at hand may not have been answered, and nobody would answer it any more.
         self.sessions.answer_unowned(now);
         // A session whose leg the fault has prevented would be nobody's.
@@ -322,8 +291,10 @@ impl Engine {
         if let Addressee::Desk(agent) = at_work {
             // What the desk has not heard, it is told by what there is.
             self.out.take_back(agent);
-            let (legs, own_calls) = self.contacts.part_of(agent);
+            let AgentsPart { legs, own_calls, .. } = self.contacts.part_of(agent);
             self.desks.mend(&mut lend!(self, now), agent, legs, own_calls);
+            // So do other shards end what they have of the agent, and say what is left.
+            lend!(self, now).tell_others(&Between::DeskLost(agent));
             // The matcher may have reserved the agent, and its wake-up is lost.
             self.desks.woken(&mut lend!(self, now), agent);
         }
@@ -423,13 +394,16 @@ impl Engine {
         self.delivers(&name);
         let cx = &mut lend!(self, now);
         match what {
-            Delivery::Message(Between::ToDesk(desk, message)) => self.desks.handle(cx, desk.agent, message),
+            Delivery::Message(Between::ToDesk(desk, from, message)) => self.desks.handle(cx, desk.agent, (from, message)),
             Delivery::Message(Between::ToContact(key, message)) => self.contacts.handle(cx, key, message),
             Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
             Delivery::Message(Between::FromMatcher(contact, event)) => self.contacts.matched(cx, contact, event),
             Delivery::Message(Between::Settled(desk, settled)) => self.desks.settled(cx, desk.agent, &settled),
             Delivery::Message(Between::ToContacts(news)) => self.contacts.spread(cx, news),
+            Delivery::Message(Between::Devices(agent, bindings)) => self.desks.copy_devices(agent, bindings),
+            Delivery::Message(Between::Served(caller, queue, agent)) => self.contacts.note_served(&caller, queue, agent),
+            Delivery::Message(Between::DeskLost(agent)) => desk_lost(self, now, agent),
             Delivery::Message(Between::TakenUp) => {
                 self.taken_up = self.settings.version;
             }
@@ -443,13 +417,15 @@ impl Engine {
             // What came of it is told by a message.
             Delivery::Command(contact, command) => {
                 if let Some(event) = self.matcher.execute(command) {
-                    cx.out.matched(contact, event);
+                    self.out.0.matched(contact, event);
                 }
             }
             Delivery::Settle(desk) => {
                 if let Some(wanted) = self.desks.wants(cx, desk.agent) {
-                    let name = |slot| self.contacts.in_slot(slot).map(|contact| contact.id);
-                    cx.out.settled(desk, self.matcher.settle(now, wanted, name));
+                    let of_another_shard = |slot| self.desks.name_of(desk.agent, slot);
+                    let name = |slot| self.contacts.in_slot(slot).map(|contact| contact.id).or_else(|| of_another_shard(slot));
+                    let settled = self.matcher.settle(now, wanted, name);
+                    self.out.0.settled(desk, settled);
                 }
             }
         }
@@ -458,6 +434,24 @@ impl Engine {
         // Between deliveries a panic is nobody's.
         self.at_work = Addressee::Nobody;
     }
+}
+
+/// Whether everything is as it must be between inputs, at all shards together; while they have something to say to each other it is not.
+/// `lives` says which connections are there.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn audit(shards: &[&Engine], now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+    let Some(Engine { settings, matcher, .. }) = shards.first() else { return Ok(()) };
+    if shards.iter().any(|engine| engine.behind.is_some()) {
+        // Not everybody has heard what concerns them.
+        return Ok(());
+    }
+    if let Some(engine) = shards.iter().find(|engine| engine.at_work != Addressee::Nobody) {
+        return Err(format!("a panic would cost {:?}, and nothing is handed on", engine.at_work));
+    }
+    let parts: Vec<_> = shards.iter().map(|engine| (&engine.legs, &engine.contacts, &engine.desks)).collect();
+    audit::audit(now, settings, &parts, matcher.audited(), lives)
 }
 
 /// Tells of a changed configuration: desks, then contacts, and when all have followed, the matcher ([`Between::TakenUp`]). `old` is what
@@ -469,10 +463,10 @@ fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
 
 /// The desks of agents whom the matcher has touched want to be settled.
 fn wake_agents(engine: &mut Engine, now: Time) {
-    engine.matcher.woken_agents(&mut |agent_slot| {
+    for agent_slot in engine.matcher.woken_agents() {
         let agent = engine.settings.agent_slots.agent(agent_slot);
         engine.desks.woken(&mut lend!(engine, now), agent);
-    });
+    }
 }
 
 /// Has the matcher do what contacts have said.
@@ -480,6 +474,30 @@ fn follow_commands(engine: &mut Engine, now: Time) {
     while let Some((contact, command)) = engine.out.next_command() {
         engine.deliver(now, Delivery::Command(contact, command));
     }
+}
+
+/// Ends contacts in whose code there was a fault, or in the code of whose agent. An agent who may have been taken for one of them without its
+/// knowledge is let go. The name of the first.
+fn end_faulty(engine: &mut Engine, now: Time, keys: &[ContactKey], taken: Option<(AgentId, Want)>) -> Option<ContactId> {
+    let legs: Vec<LegView> = engine.legs.views().collect();
+    let mut id = None;
+    for key in keys {
+        let its: Vec<LegView> = legs.iter().filter(|leg| leg.contact == *key).copied().collect();
+        engine.out.take_back_calls(*key, &its.iter().map(|leg| leg.key).collect::<Vec<_>>());
+        let ended = engine.contacts.fault(&mut lend!(engine, now), *key, taken, &its);
+        id = id.or(ended);
+    }
+    id
+}
+
+/// The desk of an agent of another shard had a fault: whatever the agent is in here ends, and the desk is told what there is until then.
+fn desk_lost(engine: &mut Engine, now: Time, agent: AgentId) {
+    let keys = engine.contacts.part_of(agent).contacts;
+    end_faulty(engine, now, &keys, None);
+    let AgentsPart { legs, own_calls, .. } = engine.contacts.part_of(agent);
+    lend!(engine, now).tell_desk(agent, ToDesk::Has(legs, own_calls));
+    // The desk may not have heard whom it is claimed for.
+    engine.contacts.name_again(&mut lend!(engine, now), agent);
 }
 
 /// The call that a message of this session is part of.

@@ -67,6 +67,12 @@ pub(crate) enum Rule {
     BusyFirst,
     /// Whoever is outside ends a talk in its own name.
     EndedOutside,
+    /// The desk of an agent of another shard hears whom the agent is claimed for.
+    OfferNamed,
+    /// Who was rung before a desk of another shard has declined is rung no more.
+    DeclinedCancels,
+    /// Other shards know an agent's devices.
+    DevicesCopied,
 }
 
 /// The rule that a test has taken out, if any. In production it is an empty type.
@@ -130,7 +136,7 @@ impl Engine {
                 | Addressee::Commander(ContactRef { key, .. }, _)
                 | Addressee::Told(ContactRef { key, .. }, _) => Payers::Contact(self.contacts.names_of_those_up(&[key])),
                 Addressee::Desk(agent) => {
-                    let with_agent = self.contacts.with_agent(agent);
+                    let with_agent = self.contacts.part_of(agent).contacts;
                     Payers::Agent(self.contacts.names_of_those_up(&with_agent))
                 }
             };
@@ -164,7 +170,7 @@ impl super::Delivery {
         use super::Delivery;
         use super::between::{Between, Reason, ToContact};
         let (to, what): (&str, &dyn std::fmt::Debug) = match self {
-            Delivery::Message(Between::ToDesk(_, message)) => ("to desk", message),
+            Delivery::Message(Between::ToDesk(_, _, message)) => ("to desk", message),
             Delivery::Message(Between::ToContact(_, ToContact::Leg(_, event))) => ("leg to contact", event),
             Delivery::Message(Between::ToContact(_, ToContact::News(news))) => ("news to contact", news),
             Delivery::Message(Between::ToContact(_, message)) => ("to contact", message),
@@ -172,7 +178,13 @@ impl super::Delivery {
             Delivery::Message(Between::FromMatcher(_, event)) => ("from matcher", event),
             Delivery::Message(Between::ToContacts(news)) => ("to contacts", news),
             Delivery::Message(Between::Settled(_, settled)) => ("to desk", settled),
-            Delivery::Message(message @ (Between::Call(_) | Between::TakenUp)) => ("hub", message),
+            Delivery::Message(
+                message @ (Between::Call(_)
+                | Between::TakenUp
+                | Between::Devices(..)
+                | Between::Served(..)
+                | Between::DeskLost(_)),
+            ) => ("hub", message),
             Delivery::Session(_, event) => ("session", event),
             Delivery::Lone(_, event) => ("probe", event),
             Delivery::Media(event) => ("media", event),

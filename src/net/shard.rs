@@ -368,6 +368,7 @@ impl<O: Sink> Shard<O> {
                     unflushed = true;
                 }
                 Output::Media(thread, command) => self.sink.media(thread, command),
+                Output::Letter(to, _) => debug_assert!(false, "there is no shard {to:?}"),
                 Output::Transmit(transmit) => {
                     if std::mem::take(&mut unflushed) {
                         self.sink.flush();

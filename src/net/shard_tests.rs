@@ -1,6 +1,7 @@
 use std::io::{Read, Write};
 
 use super::*;
+use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::RoutingTable;
 use crate::base::seed::Seed;
@@ -47,7 +48,10 @@ fn shard() -> (Shard<Nothing>, SocketAddr) {
     let (counts, limits) = (Arc::default(), Arc::default());
     let seed = Seed::from_number(1);
     let clock = Clock::start();
-    let engine = Engine::new(Parts { shard: 0, settings, matcher, listeners, seed, counts, limits }, clock.now());
+    let engine = Engine::new(
+        Parts { shard: 0, settings, matcher, listeners, seed, counts, limits, answers: Answers::Live, rounds_max: None },
+        clock.now(),
+    );
     let listener = Listener { name, socket: Listening::Tcp(socket), address };
     let (_, inbox) = mpsc::channel(1);
     let bounds = Bounds { limits: Arc::default(), connections_max: 4 };

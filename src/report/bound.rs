@@ -1,7 +1,5 @@
 //! What keeps a contact waiting, as the ledger says it.
 
-use serde::{Serialize, Serializer};
-
 use super::why::Decided;
 use crate::base::Weighed;
 use crate::base::words::words;
@@ -41,11 +39,5 @@ impl Bound {
             weighed if weighed.on_break > 0 => Bound::OnBreak,
             _ => Bound::Offline,
         }
-    }
-}
-
-impl Serialize for Bound {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.label())
     }
 }

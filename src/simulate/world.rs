@@ -16,6 +16,7 @@ use slab::Slab;
 use self::pair::Pair;
 use super::scene::{Duty, Scene};
 use crate::acd::agent_slots::{AgentSlotIds, AgentSlots, Verdict};
+use crate::acd::answers::Answers;
 use crate::acd::command::{Command, Event, NotJoined};
 use crate::acd::contact_slots::ContactSlots;
 use crate::acd::hints::Hints;
@@ -410,7 +411,8 @@ impl<'s, O: Observer> World<'s, O> {
     /// Lends a stay what it works with, and executes what it says at once. What came of that.
     fn matching<T>(&mut self, now: Time, stay: impl FnOnce(&mut Matching<'_, usize>) -> T) -> (T, Vec<Event>) {
         let mut events = Vec::new();
-        let hints = Hints::of(&self.matcher, &self.table);
+        let mut live = Answers::Live;
+        let hints = Hints::of(&self.matcher, &self.table, &mut live);
         let command = &mut |command| events.extend(self.matcher.execute(command));
         let told = stay(&mut Matching { now, hints, slots: &mut self.slots, command });
         (told, events)

@@ -402,6 +402,7 @@ fn what_reaches_too_far_is_found() {
 const LENT: &[&str] = &[
     "now: Time",
     "shard: ShardId",
+    "shards: u16",
     "sessions: &'a mut Sessions",
     "timers: &'a mut Deadlines<Reason>",
     "seed: &'a mut Seed",

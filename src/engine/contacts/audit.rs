@@ -19,27 +19,48 @@ impl Contacts {
     ///
     /// # Errors
     /// The first rule that is broken.
-    pub(in crate::engine) fn audit(&self, legs: &[LegView], desks: &[DeskView], matcher: &Matcher) -> Result<(), String> {
-        let all = || self.contacts.iter().map(|(_, contact)| contact);
+    pub(in crate::engine) fn audit(
+        shards: &[&Contacts],
+        legs: &[LegView],
+        desks: &[DeskView],
+        matcher: &Matcher,
+    ) -> Result<(), String> {
+        let all = || shards.iter().flat_map(|shard| shard.contacts.iter()).map(|(_, contact)| contact);
         for leg in legs {
-            let Some(contact) = self.get(leg.contact) else { return Err(format!("leg {:?} has outlived its contact", leg.key)) };
+            let Some(contact) = shards.iter().find_map(|shard| shard.get(leg.contact)) else {
+                return Err(format!("leg {:?} has outlived its contact", leg.key));
+            };
             audit_leg(contact, *leg)?;
         }
         for contact in all() {
             audit_contact(contact, legs)?;
             audit_rings(contact, matcher)?;
         }
+        for shard in shards {
+            shard.audit_trunks(legs)?;
+        }
+        for (index, desk) in desks.iter().enumerate() {
+            if let Some(name) = desk.named.iter().find(|name| all().all(|contact| contact.id != **name)) {
+                return Err(format!("agent {index} keeps the name of contact {name}, which is gone"));
+            }
+        }
+        audit_held(all, legs, desks)?;
+        audit_own_calls(all, desks)
+    }
+
+    fn audit_trunks(&self, legs: &[LegView]) -> Result<(), String> {
+        let all = || self.contacts.iter().map(|(_, contact)| contact);
         for (index, counted) in self.shared.trunks.calls().enumerate() {
             let trunk = TrunkId(index as u32);
-            let out = legs.iter().filter(|leg| leg.role == Role::External(trunk)).count() as u32;
+            let is_own = |leg: &&LegView| leg.role == Role::External(trunk) && self.get(leg.contact).is_some();
+            let out = legs.iter().filter(is_own).count() as u32;
             let within = all().filter(|c| c.trunk == Some(trunk) && !matches!(c.phase, Phase::Over)).count() as u32;
             if counted != (within, out) {
                 let (counted_in, counted_out) = counted;
                 return Err(format!("trunk {index} counts {counted_in} in, {counted_out} out, and has {within} and {out}"));
             }
         }
-        audit_held(all, legs, desks)?;
-        audit_own_calls(all, desks)
+        Ok(())
     }
 }
 

@@ -157,6 +157,8 @@ pub(super) struct Contact {
     /// Calls of which nothing is known yet, and the trunk that one of them goes over.
     pub(super) calls_asked: u8,
     pub(super) trunk_asked: Option<TrunkId>,
+    /// Of which of the contact's slots desks of other shards were told whom they are offered.
+    pub(super) named: SmallVec<[(ContactSlot, AgentId); 1]>,
     pub(super) phase: Phase,
     pub(super) timeline: Timeline,
     /// Its place in a queue, while it has one.
@@ -189,6 +191,11 @@ impl Contact {
             _ => false,
         };
         rung || self.transfer.is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
+    }
+
+    /// The agent's slot, of another shard, that was told that it is offered the contact in this slot.
+    pub(super) fn offered_to(&self, slot: ContactSlot) -> Option<AgentId> {
+        self.named.iter().find(|(named, _)| *named == slot).map(|(_, agent_slot)| *agent_slot)
     }
 
     /// Whether it is a call of the agent's own, that the agent is busy by.
@@ -231,6 +238,7 @@ impl Contact {
 
     /// Gives its place in a queue up, which is what it was.
     pub(super) fn forget_stay(&mut self, slots: &mut ContactSlots<ContactKey>) -> Option<Stay> {
+        self.named.clear();
         let stay = self.stay.take()?;
         stay.give_back(slots);
         Some(stay)

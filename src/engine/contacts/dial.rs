@@ -119,7 +119,7 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, failure: Fa
 /// The contact leaves while somebody in particular is called for it.
 pub(super) fn stop(contact: &Contact, work: &mut Work<'_, '_>, dial: &Dial) {
     for leg in dial.ringing.legs() {
-        work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
+        work.cx.out.tell_leg(*leg, ToLeg::Cancel { elsewhere: false });
     }
     let_go(contact, work, dial, OfferOutcome::Withdrawn);
 }

@@ -17,9 +17,6 @@ use crate::engine::between::{ContactRef, ContactTimer, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
-/// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
-pub(super) const ELSEWHERE: Option<&str> = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
-
 /// One of the contact's slots is offered to an agent. The agent whom the matcher has reserved, who is to be rung once the agent's desk has agreed. One
 /// who has turned away meanwhile is let go, and the contact keeps its place.
 pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Offer) -> Option<AgentId> {
@@ -27,10 +24,33 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
     let agent = work.cx.settings.agent_slots.agent(agent_slot);
     let stay = contact.stay.as_ref()?;
     let queue = stay.queue();
-    if verdict? == Verdict::Declined {
-        put_back(contact, work, slot);
-        work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
-        return None;
+    match verdict {
+        Some(Verdict::Agreed) => {}
+        Some(Verdict::Declined) => {
+            // Whoever was rung before the desk was heard is rung for nothing, and not to blame.
+            let early = contact.rings().iter().find(|ring| ring.slot == slot && ring.answering.is_none()).cloned();
+            if let Some(ring) = early.filter(|_| work.cx.holds(Rule::DeclinedCancels)) {
+                withdraw(contact, work, &ring, false);
+            }
+            put_back(contact, work, slot);
+            work.cx.tell_desk(agent, ToDesk::withdrawn(contact.id));
+            return None;
+        }
+        // Nobody is rung before the desk has agreed.
+        None if work.cx.owns(agent) || contact.offered_to(slot) == Some(agent_slot) => return None,
+        // The agent is another shard's, whose desk does not know whom the agent is claimed for.
+        None => {
+            contact.named.retain(|(named, _)| *named != slot);
+            contact.named.push((slot, agent_slot));
+            if work.cx.holds(Rule::OfferNamed) {
+                work.cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
+            }
+            let has_one_slot = work.cx.settings.agent_slots.of(agent).nth(1).is_none();
+            if !has_one_slot {
+                // The desk agrees first.
+                return None;
+            }
+        }
     }
     let ring = QueueRing {
         agent,
@@ -47,7 +67,7 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
         Phase::Ringing(rings) if rings.iter().all(|known| known.slot != slot) => rings.push(ring),
         _ => return None,
     }
-    let weighed = stay.weigh(work.cx.hints, slot);
+    let weighed = stay.weigh(&mut work.cx.hints, slot);
     contact.fact(work.cx, FactKind::Offered { queue, agent, weighed });
     Some(agent)
 }
@@ -76,6 +96,7 @@ pub(super) fn expect_ring(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// One of the contact's slots waits again where it was; for anyone, for the one whom it waited for is not to be had.
 fn put_back(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
     contact.stop_timer(work.cx, ContactTimer::Prefer);
+    contact.named.retain(|(named, _)| *named != slot);
     if let Phase::Ringing(rings) = &mut contact.phase {
         rings.retain(|ring| ring.slot != slot);
         if rings.is_empty() {
@@ -110,7 +131,7 @@ pub(super) fn withdraw_all(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if let Phase::Ringing(_) = contact.phase
         && let Phase::Ringing(rings) = std::mem::replace(&mut contact.phase, Phase::Waiting)
     {
-        rings.iter().for_each(|ring| withdraw(contact, work, ring, None));
+        rings.iter().for_each(|ring| withdraw(contact, work, ring, false));
     }
 }
 
@@ -120,17 +141,17 @@ pub(super) fn others_lose(contact: &Contact, work: &mut Work<'_, '_>, winner: Co
         return;
     }
     for ring in contact.rings().iter().filter(|ring| ring.slot != winner) {
-        withdraw(contact, work, ring, ELSEWHERE);
+        withdraw(contact, work, ring, true);
     }
     if let Some(stay) = &contact.stay {
         stay.others_leave(&mut |command| work.command(contact.reference(), command), winner);
     }
 }
 
-fn withdraw(contact: &Contact, work: &mut Work<'_, '_>, ring: &QueueRing, reason: Option<&'static str>) {
+fn withdraw(contact: &Contact, work: &mut Work<'_, '_>, ring: &QueueRing, elsewhere: bool) {
     contact.offer_ended(work.cx, ring, OfferOutcome::Withdrawn);
     for leg in ring.ringing.legs() {
-        work.cx.out.tell_leg(*leg, ToLeg::Cancel(reason));
+        work.cx.out.tell_leg(*leg, ToLeg::Cancel { elsewhere });
     }
 }
 

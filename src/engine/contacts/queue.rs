@@ -87,7 +87,7 @@ pub(super) fn joined(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Conta
     contact.turn(work.cx, Segment::Queue, Some(queue), None);
     let Some(stay) = &mut contact.stay else { return Next::Rest };
     let prefers_for = work.matching(reference, |matching| stay.joined(matching, &joining, joined));
-    let (rules, hints) = (joining.rules, work.cx.hints);
+    let (rules, hints) = (joining.rules, &mut work.cx.hints);
     let entered = FactKind::Entered {
         queue,
         language: joining.language,
@@ -201,7 +201,7 @@ pub(super) fn relax(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// Reports that the contact waits for another demand from now on, with how the agents stand who may serve it.
 fn tell_demand(contact: &Contact, work: &mut Work<'_, '_>, kind: impl FnOnce(QueueId, u32, Weighed) -> FactKind) {
     let Some(stay) = &contact.stay else { return work.cx.missing("the stay whose demand has changed") };
-    let weighed = stay.weigh(work.cx.hints, stay.slot());
+    let weighed = stay.weigh(&mut work.cx.hints, stay.slot());
     contact.fact(work.cx, kind(stay.queue(), stay.step() as u32, weighed));
 }
 
@@ -220,7 +220,7 @@ pub(super) fn reenter(contact: &mut Contact, work: &mut Work<'_, '_>) {
 
 /// Says the place in the queue, or how long it may take, in the caller's language.
 pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let (settings, hints, now) = (work.cx.settings, work.cx.hints, work.cx.now);
+    let (settings, now) = (work.cx.settings, work.cx.now);
     let (Some(stay), Phase::Waiting) = (&contact.stay, &contact.phase) else { return };
     let (language, queue, place) = (contact.language, stay.queue(), stay.place());
     let Some((announce, every)) = settings.queue(queue).and_then(|rules| Some((rules.announce, rules.announce_every?))) else {
@@ -229,12 +229,12 @@ pub(super) fn announce(contact: &mut Contact, work: &mut Work<'_, '_>) {
     contact.set_timer(work.cx, ContactTimer::Announce, now + every);
     let mut prompts = Vec::with_capacity(2);
     if announce != Announce::Wait {
-        let ahead = hints.ahead_of(queue, place);
+        let ahead = work.cx.hints.ahead_of(queue, place);
         let name = if ahead < 20 { format!("place-{}", ahead + 1) } else { "place-more".to_owned() };
         prompts.push(caller::prompt(settings, language, &name));
     }
     if announce != Announce::Place {
-        let remaining = contact.stay.as_ref().map_or(Remaining::Unknown, |stay| stay.remaining(now, hints));
+        let remaining = contact.stay.as_ref().map_or(Remaining::Unknown, |stay| stay.remaining(now, &mut work.cx.hints));
         prompts.push(caller::prompt(settings, language, wait_prompt(remaining)));
     }
     caller::play(contact, work, prompts);
@@ -334,7 +334,7 @@ pub(super) fn leave(contact: &mut Contact, work: &mut Work<'_, '_>, outcome: Que
 /// Notes that the contact has left its queue.
 pub(super) fn tell_left(contact: &Contact, work: &mut Work<'_, '_>, stay: &Stay, outcome: QueueOutcome) {
     let (queue, language, waited) = (stay.queue(), contact.language, stay.waited(work.cx.now));
-    let estimated = stay.over(work.cx.now, work.cx.hints, outcome == QueueOutcome::Answered);
+    let estimated = stay.over(work.cx.now, &mut work.cx.hints, outcome == QueueOutcome::Answered);
     let rules = work.cx.settings.queue(queue);
     let short = rules.is_some_and(|rules| waited < rules.short_abandon);
     let outcome = if outcome == QueueOutcome::Abandoned && short { QueueOutcome::ShortAbandoned } else { outcome };

@@ -11,7 +11,7 @@ use crate::acd::command::Command;
 use crate::base::AgentId;
 use crate::base::words::{EndedBy, OfferOutcome, QueueOutcome, Segment};
 use crate::call::leg::Role;
-use crate::engine::between::{CallFailed, ContactRef, DialTo, LegKey, NotRung, Rung, ToDesk, ToLeg};
+use crate::engine::between::{Between, CallFailed, ContactRef, DialTo, LegKey, NotRung, Rung, ToDesk, ToLeg};
 use crate::engine::context::Context;
 use crate::engine::sabotage::Rule;
 
@@ -52,7 +52,7 @@ pub(super) fn rung(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, r
     }
     // Nobody waits for them any more.
     for leg in legs {
-        work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
+        work.cx.out.tell_leg(*leg, ToLeg::Cancel { elsewhere: false });
     }
     Next::Rest
 }
@@ -118,7 +118,7 @@ pub(super) fn answered(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegK
 /// One of several phones has answered: the others are silent.
 fn others_are_silent(work: &mut Work<'_, '_>, ringing: &Ringing, winner: LegKey) {
     for other in ringing.legs().iter().filter(|other| **other != winner) {
-        work.cx.out.tell_leg(*other, ToLeg::Cancel(offers::ELSEWHERE));
+        work.cx.out.tell_leg(*other, ToLeg::Cancel { elsewhere: true });
     }
 }
 
@@ -162,6 +162,7 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
     contact.phase = Phase::Talking { agent: Some(ring.agent), leg };
     if rules.is_some_and(|rules| rules.prefer_last.is_some()) {
         work.shared.last_agents.note(&contact.number, ring.queue, ring.agent);
+        work.cx.tell_others(&Between::Served(contact.number.clone(), ring.queue, ring.agent));
     }
     contact.offer_ended(work.cx, ring, OfferOutcome::Accepted);
     match contact.forget_stay(&mut work.shared.slots) {
@@ -226,7 +227,7 @@ pub(super) fn long_enough(contact: &mut Contact, work: &mut Work<'_, '_>) -> Nex
                 return dial::not_taken(contact, work, agent);
             }
             for leg in dial.ringing.legs() {
-                work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
+                work.cx.out.tell_leg(*leg, ToLeg::Cancel { elsewhere: false });
             }
             dial::failed(contact, work, Failure::TIMED_OUT)
         }
@@ -246,7 +247,7 @@ fn queue_ring_over(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueR
     }
     if !ring.ringing.legs().is_empty() {
         for leg in ring.ringing.legs() {
-            work.cx.out.tell_leg(*leg, ToLeg::Cancel(None));
+            work.cx.out.tell_leg(*leg, ToLeg::Cancel { elsewhere: false });
         }
         offers::ring_failed(contact, work, ring.agent, OfferOutcome::TimedOut);
     } else if now.since(ring.since) < PORTS_PATIENCE {

@@ -151,7 +151,8 @@ impl Scene {
 
     fn desk_hears(&mut self) -> Vec<ToDesk> {
         let said = self.said().into_iter();
-        said.filter_map(|message| if let Between::ToDesk(DESK, message) = message { Some(message) } else { None }).collect()
+        said.filter_map(|message| if let Between::ToDesk(DESK, SHARD, message) = message { Some(message) } else { None })
+            .collect()
     }
 
     /// An agent's phone rings for a caller who waits.
@@ -185,11 +186,11 @@ fn an_offer_is_rung_told_to_the_desk_and_answered() {
     let said = scene.said();
     assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Some(Heard::Leg(PHONE)), talks: true })), "{said:?}");
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Some(Heard::Leg(CALLER)), talks: true })), "{said:?}");
-    assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, ToDesk::Talks(..)))), "{said:?}");
+    assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, SHARD, ToDesk::Talks(..)))), "{said:?}");
     scene.leg(contact, CALLER, LegEvent::Left);
     let said = scene.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(487))), "{said:?}");
-    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::TalkOver(id, Some(QueueId(0))))), "{said:?}");
+    assert!(said.contains(&Between::ToDesk(DESK, SHARD, ToDesk::TalkOver(id, Some(QueueId(0))))), "{said:?}");
     assert!(!scene.contacts.is_empty(), "its legs are still there");
     scene.leg(contact, PHONE, LegEvent::Over);
     scene.leg(contact, CALLER, LegEvent::Over);
@@ -288,7 +289,7 @@ fn who_is_declined_waits_at_its_place() {
     scene.agent.each(|agent| agent.ask_break(T0, crate::base::words::BreakReason::Asked));
     scene.woken();
     let id = scene.contacts.get(contact).unwrap().id;
-    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::withdrawn(id))], "nobody is rung");
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, SHARD, ToDesk::withdrawn(id))], "nobody is rung");
     assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Waiting));
     assert_eq!(place(&scene), before);
     scene.woken();
@@ -329,7 +330,7 @@ fn who_leaves_while_a_call_is_asked_for_leaves_nobody_ringing() {
     assert!(!scene.contacts.is_empty(), "it waits to hear what came of the call");
     scene.tell(contact, ToContact::Rung(Role::Agent(AGENT), Ok(SmallVec::from_iter([PHONE]))));
     let said = scene.said();
-    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Cancel(None))), "{said:?}");
+    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Cancel { elsewhere: false })), "{said:?}");
     scene.leg(contact, PHONE, LegEvent::Failed(CallFailed::Refused(487)));
     assert_eq!(scene.desk_hears(), [ToDesk::LegGone]);
     assert!(scene.contacts.is_empty());
@@ -369,10 +370,10 @@ fn a_caller_who_leaves_while_a_desk_is_asked_takes_nobody_along() {
     scene.said();
     let taken = ToContact::Taken(DESK, want, scene.contacts.get(contact).unwrap().id);
     scene.tell(contact, taken.clone());
-    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, SHARD, ToDesk::OwnCallOver)], "nobody is rung, and the agent is let go");
     scene.leg(contact, CALLER, LegEvent::Over);
     scene.tell(contact, taken);
-    assert_eq!(scene.said(), [Between::ToDesk(DESK, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
+    assert_eq!(scene.said(), [Between::ToDesk(DESK, SHARD, ToDesk::OwnCallOver)], "nor when nothing is left of the contact");
 }
 
 #[test]
@@ -398,7 +399,7 @@ fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
     assert!(told.is_some());
     let said = scene.said();
     assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::End(500))), "{said:?}");
-    assert!(said.contains(&Between::ToDesk(DESK, ToDesk::LegsBegan(1))), "the desk hears of it");
+    assert!(said.contains(&Between::ToDesk(DESK, SHARD, ToDesk::LegsBegan(1))), "the desk hears of it");
     scene.leg(contact, PHONE, LegEvent::Over);
     scene.leg(contact, CALLER, LegEvent::Over);
     assert!(scene.contacts.is_empty());

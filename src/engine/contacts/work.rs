@@ -54,7 +54,7 @@ impl Work<'_, '_> {
     /// Lends a contact's stay in a queue what it works with.
     pub(super) fn matching<T>(&mut self, contact: ContactRef, stay: impl FnOnce(&mut Matching<'_, ContactKey>) -> T) -> T {
         let Work { cx, shared } = self;
-        let (now, hints, out) = (cx.now, cx.hints, &mut *cx.out);
+        let (now, hints, out) = (cx.now, cx.hints.lent(), &mut *cx.out);
         let command = &mut |command| out.command(contact, command);
         stay(&mut Matching { now, hints, slots: &mut shared.slots, command })
     }

@@ -65,7 +65,7 @@ impl Office {
     }
 
     fn tell(&mut self, message: ToDesk) {
-        self.with(|desks, cx| desks.handle(cx, ANNA, message));
+        self.with(|desks, cx| desks.handle(cx, ANNA, (SHARD, message)));
         self.follow();
     }
 
@@ -135,7 +135,7 @@ impl Office {
         self.lent.settings = std::sync::Arc::new(Settings { version, ..settings });
         self.with(|desks, cx| desks.take_up(cx, Some(&old)));
         for message in std::mem::take(&mut self.said) {
-            if let Between::ToDesk(_, change) = message {
+            if let Between::ToDesk(_, _, change) = message {
                 self.tell(change);
             }
         }

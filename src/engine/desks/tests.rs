@@ -33,7 +33,7 @@ impl Office {
     }
 
     fn tell(&mut self, message: ToDesk) {
-        self.with(T0, |desks, cx| desks.handle(cx, ANNA, message));
+        self.with(T0, |desks, cx| desks.handle(cx, ANNA, (SHARD, message)));
     }
 
     fn state(&self) -> AgentState {
@@ -133,7 +133,7 @@ fn a_talk_that_nobody_ends_is_repaired_after_its_limit() {
 fn a_desk_that_is_not_known_answers_too() {
     let mut office = Office::new();
     office.said();
-    office.with(T0, |desks, cx| desks.handle(cx, AgentId(99), ToDesk::Take(contact(1), Want::Colleague)));
+    office.with(T0, |desks, cx| desks.handle(cx, AgentId(99), (SHARD, ToDesk::Take(contact(1), Want::Colleague))));
     let stranger = DeskId { shard: SHARD, agent: AgentId(99) };
     assert_eq!(office.said().0, [answer(1, ToContact::NotTaken(stranger))]);
 }

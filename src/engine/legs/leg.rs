@@ -16,6 +16,9 @@ use crate::sdp::{self, Agreement, Codecs, Description};
 use crate::sip::session::{Body, OfferBy, Purpose, SessionId, SessionMut};
 use crate::sip::write::reason_phrase;
 
+/// What a phone hears that rang beside the one that answered, so that it does not count a call as missed (RFC 3326).
+const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
 /// The type of session descriptions (RFC 8866).
 pub(super) const SDP: &str = "application/sdp";
 
@@ -168,7 +171,7 @@ impl Leg {
                     media.send_key(cx, *digit);
                 }
             }
-            ToLeg::Cancel(reason) => self.cancel(cx, *reason),
+            ToLeg::Cancel { elsewhere } => self.cancel(cx, elsewhere.then_some(ANSWERED_ELSEWHERE)),
             ToLeg::HangUp => self.hang_up(cx, endpoints),
             ToLeg::End(status) => self.end(cx, endpoints, *status),
             ToLeg::AnswerRefer(status) => self.session(cx).respond_refer(*status),

@@ -38,7 +38,7 @@ fn who_hangs_up_is_answered_while_an_agent_is_woken_without_pause() {
 #[test]
 fn what_a_wake_up_has_left_is_followed_by_the_next() {
     let mut house = House::new(settings(1));
-    house.engine.follow_at_most(1);
+    house.engine.rounds_max = 1;
     house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     assert!(goes_on(&house) && house.agent_state(0) == AgentState::Break, "the desk has heard, and the matcher has not");
     while goes_on(&house) {

@@ -9,6 +9,7 @@ use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, Media
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
 use super::super::{AgentCommand, Engine, Input, Output, PartOf, Parts, Reload, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
+use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
@@ -174,13 +175,23 @@ impl House {
     pub(super) fn new(settings: Settings) -> Self {
         let size =
             Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
-        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX));
+        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX, 1));
         let settings = Arc::new(settings);
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();
-        let parts = Parts { shard: 0, settings, matcher, listeners, seed: Seed::from_number(7), counts, limits: Arc::default() };
+        let parts = Parts {
+            shard: 0,
+            settings,
+            matcher,
+            listeners,
+            seed: Seed::from_number(7),
+            counts,
+            limits: Arc::default(),
+            answers: Answers::Live,
+            rounds_max: None,
+        };
         let engine = Engine::new(parts, now);
         let mut house = House {
             engine,
@@ -230,6 +241,7 @@ impl House {
                     events.push(MediaEvent::Closed { endpoint, stats: MediaStats::default() });
                 }
                 Output::Media(..) => {}
+                Output::Letter(to, letter) => panic!("there is no shard {to:?} that could hear {letter:?}"),
             }
         }
         for event in events {
@@ -308,7 +320,7 @@ impl House {
 
     /// The rules of the house hold.
     pub(super) fn audit(&self) {
-        self.engine.audit(self.now, |_| true).unwrap();
+        crate::engine::audit(&[&self.engine], self.now, |_| true).unwrap();
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = &FactKind> {

@@ -8,6 +8,7 @@ use super::super::context::{Context, Outbox};
 use super::super::desks::Desks;
 use super::super::sabotage::TakenOut;
 use crate::acd::agent_slots::AgentSlotIds;
+use crate::acd::answers::Answers;
 use crate::acd::hints::Hints;
 use crate::acd::matcher::Size;
 use crate::acd::routing_table::RoutingTable;
@@ -31,13 +32,14 @@ pub(in crate::engine) struct Lent {
     pub(in crate::engine) matcher: Matcher,
     /// What is in force, whenever something is lent.
     table: Arc<RoutingTable>,
+    answers: Answers,
     pub(in crate::engine) out: Outbox,
 }
 
 impl Lent {
     pub(in crate::engine) fn new(settings: Settings) -> Self {
         let agents = settings.directory.agents.len() as u32;
-        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents));
+        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents, 1));
         let settings = Arc::new(settings);
         let size = Size { shards: 1, contacts_per_shard: 8, agents: 16, queues: 2, agencies: 2 };
         let mut seed = Seed::from_number(1);
@@ -48,9 +50,10 @@ impl Lent {
             timers: Deadlines::default(),
             seed,
             table: matcher.routing_table(),
+            answers: Answers::Live,
             matcher,
             settings,
-            out: Outbox::new(Arc::default()),
+            out: Outbox::new(SHARD, Arc::default()),
         }
     }
 
@@ -79,9 +82,9 @@ impl Lent {
     }
 
     pub(in crate::engine) fn context(&mut self, now: Time) -> Context<'_> {
-        let Lent { sessions, timers, seed, settings, matcher, table, out } = self;
+        let Lent { sessions, timers, seed, settings, matcher, table, answers, out } = self;
         *table = matcher.routing_table();
-        let (hints, out, taken_out) = (Hints::of(matcher, table), &mut out.0, TakenOut::default());
-        Context { now, shard: SHARD, sessions, timers, seed, settings, hints, out, taken_out }
+        let (hints, out, taken_out) = (Hints::of(matcher, table, answers), &mut out.0, TakenOut::default());
+        Context { now, shard: SHARD, shards: 1, sessions, timers, seed, settings, hints, out, taken_out }
     }
 }

@@ -1,6 +1,7 @@
 //! Callers in a queue: whom they wait for, how their demand relaxes, how they leave.
 
 use super::{Caller, Due, Ended, LAST_AGENTS, Observer, Outcome, World, let_go_of, rules};
+use crate::acd::answers::Answers;
 use crate::acd::command::Event;
 use crate::acd::hints::Hints;
 use crate::acd::queue::{Overflow, WhenEmpty};
@@ -78,7 +79,7 @@ impl<O: Observer> World<'_, O> {
         let (stay, pair) = (caller.stay.take(), caller.pair.take());
         let Caller { queue, joined, .. } = *caller;
         if let Some(stay) = &stay
-            && let Some(outcome) = stay.over(now, Hints::of(&self.matcher, &self.table), answered)
+            && let Some(outcome) = stay.over(now, &mut Hints::of(&self.matcher, &self.table, &mut Answers::Live), answered)
         {
             self.observer.estimated(queue, stay.estimate(), now.since(joined), outcome);
         }

@@ -24,7 +24,7 @@ pub struct SessionId {
 pub type Tag = ArrayString<24>;
 
 impl SessionId {
-    pub(super) fn new(shard: u16, slot: u32, token: u32) -> Self {
+    pub(crate) const fn new(shard: u16, slot: u32, token: u32) -> Self {
         SessionId { shard, slot, token }
     }
 
@@ -45,11 +45,18 @@ impl SessionId {
         self.slot as usize
     }
 
+    /// The shard that a tag of ours names; `None` if the tag is not of our form.
+    #[must_use]
+    pub fn shard_of_tag(tag: &str) -> Option<u16> {
+        let (place, token) = tag.split_once('-')?;
+        u16::from_str_radix(place.get(..2)?, 16).ok().filter(|_| token.len() == 8)
+    }
+
     /// The session that a tag of this shard names; `None` if the tag is not of our form.
     #[must_use]
     pub fn from_tag(shard: u16, tag: &str) -> Option<Self> {
         let (place, token) = tag.split_once('-')?;
-        if u16::from_str_radix(place.get(..2)?, 16).ok()? != shard || token.len() != 8 {
+        if SessionId::shard_of_tag(tag)? != shard {
             return None;
         }
         let slot = u32::from_str_radix(place.get(2..)?, 16).ok()?;

@@ -38,6 +38,12 @@ mod tests;
 /// What RFC 3261 8.1.1.7 puts before every branch.
 const MAGIC: &str = "z9hG4bK";
 
+/// The shard that a branch of ours names; `None` if the branch is not of our form.
+pub(crate) fn shard_of_branch(branch: &str) -> Option<u16> {
+    let ours = branch.strip_prefix(MAGIC)?;
+    u16::from_str_radix(ours.get(..2)?, 16).ok().filter(|_| ours.contains('.'))
+}
+
 /// A listener, as messages name it.
 #[derive(Clone, Debug)]
 pub struct ListenerName {
