@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
-use super::super::{AgentCommand, Engine, Input, Output, PartOf, Parts, Reload, Settings};
+use super::super::{AgentCommand, Engine, Input, Letter, Output, PartOf, Parts, Reload, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
@@ -16,7 +16,7 @@ use crate::acd::queue::tests::plain as plain_queue;
 use crate::acd::routing_table::{AgentProfile, Directory, RoutingTable};
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{AgentId, ContactId, EndpointId, PoolId, QueueId, SkillId, Time};
+use crate::base::{AgentId, ContactId, EndpointId, PoolId, QueueId, ShardId, SkillId, Time};
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, NumberTarget, Prefix, TrunkRules};
 use crate::report::{Fact, FactKind};
@@ -111,6 +111,8 @@ pub(super) struct House {
     pub(super) facts: Vec<Fact>,
     pub(super) feeds: Vec<(EndpointId, Feed)>,
     pub(super) open: Vec<EndpointId>,
+    /// What is to be brought to other shards.
+    pub(super) letters: VecDeque<(ShardId, Letter)>,
     next_port: u16,
     traced: Traced,
     /// How old input is as it is taken up.
@@ -173,20 +175,30 @@ pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings 
 
 impl House {
     pub(super) fn new(settings: Settings) -> Self {
-        let size =
-            Size { shards: 1, contacts_per_shard: Size::slots_for(CONTACTS), agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
-        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX, 1));
+        House::with_shards(settings, 1).remove(0)
+    }
+
+    /// So many shards of one server.
+    pub(super) fn with_shards(settings: Settings, shards: u16) -> Vec<Self> {
+        let contacts_per_shard = Size::slots_for(CONTACTS);
+        let size = Size { shards, contacts_per_shard, agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
+        let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(AGENTS_MAX, shards));
         let settings = Arc::new(settings);
-        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), |_| 0));
+        let owner = |agent| ShardId::of_agent(agent, shards).0;
+        let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), owner));
+        (0..shards).map(|shard| House::shard(shard, settings.clone(), matcher.clone())).collect()
+    }
+
+    fn shard(shard: u16, settings: Arc<Settings>, matcher: Arc<Matcher>) -> Self {
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();
         let parts = Parts {
-            shard: 0,
+            shard,
             settings,
             matcher,
             listeners,
-            seed: Seed::from_number(7),
+            seed: Seed::from_number(7 + u64::from(shard)),
             counts,
             limits: Arc::default(),
             answers: Answers::Live,
@@ -200,7 +212,8 @@ impl House {
             facts: Vec::new(),
             feeds: Vec::new(),
             open: Vec::new(),
-            next_port: 20000,
+            next_port: 20000 + 1000 * shard,
+            letters: VecDeque::new(),
             traced: Traced::default(),
             age: Duration::ZERO,
         };
@@ -241,7 +254,7 @@ impl House {
                     events.push(MediaEvent::Closed { endpoint, stats: MediaStats::default() });
                 }
                 Output::Media(..) => {}
-                Output::Letter(to, letter) => panic!("there is no shard {to:?} that could hear {letter:?}"),
+                Output::Letter(to, letter) => self.letters.push_back((to, letter)),
             }
         }
         for event in events {

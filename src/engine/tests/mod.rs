@@ -13,6 +13,7 @@ mod media;
 mod mixture;
 mod register;
 mod several;
+mod shards;
 mod stay;
 mod trunks;
 mod wait;

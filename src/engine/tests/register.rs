@@ -24,10 +24,14 @@ fn register(cseq: u32, contact: &str, extra: &str) -> String {
 }
 
 fn prove(challenge: &Sent, password: &str, nc: u32) -> String {
+    prove_as("agent0", challenge, password, nc)
+}
+
+pub(super) fn prove_as(user: &str, challenge: &Sent, password: &str, nc: u32) -> String {
     let message = challenge.message();
     let chosen = Challenge::choose(message.all(Name::WwwAuthenticate)).unwrap();
     assert_eq!(chosen.algorithm, Algorithm::Sha256, "the stronger one is offered first");
-    let account = Account { user: "agent0", password };
+    let account = Account { user, password };
     format!("Authorization: {}\r\n", chosen.answer(account, "REGISTER", "sip:city.example", nc, "c0ffee"))
 }
 

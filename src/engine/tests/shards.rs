@@ -1,0 +1,132 @@
+//! Two shards: a call at one, and an agent of the other. The simulation has all orders; here is what is to come of each.
+
+use std::time::Duration;
+
+use super::super::{Input, Settings, audit};
+use super::calls::late;
+use super::house::{CALLER, House, Request, answer, becomes, desk_phone, hangs_up, picks_up, sdp, settings, tag_of};
+use crate::acd::agent_slots::Capacity;
+use crate::base::ShardId;
+use crate::base::words::{AgentState, BreakReason, Channel, OfferOutcome};
+use crate::engine::AgentCommand;
+use crate::report::FactKind;
+
+/// Agent 0 is of the first shard and has a break, agent 1 is of the second and ready.
+fn two_shards(settings: Settings) -> [House; 2] {
+    let mut houses = House::with_shards(settings, 2);
+    exchange(&mut houses);
+    let (there, mut here) = (houses.pop().unwrap(), houses.pop().unwrap());
+    becomes(&mut here, 0, AgentCommand::Break(BreakReason::Asked));
+    let mut houses = [here, there];
+    exchange(&mut houses);
+    houses
+}
+
+/// Brings each shard what the other has to say, and what the matcher has woken, until they have nothing more.
+fn exchange(houses: &mut [House]) {
+    loop {
+        let letters: Vec<_> = houses.iter_mut().flat_map(|house| house.letters.drain(..)).collect();
+        let quiet = letters.is_empty() && houses.iter().all(|house| !house.engine.has_wake_ups());
+        for (ShardId(to), letter) in letters {
+            houses[usize::from(to)].input(Input::Letter(letter));
+        }
+        houses.iter_mut().filter(|house| house.engine.has_wake_ups()).for_each(|house| house.input(Input::Time));
+        if quiet {
+            let engines: Vec<_> = houses.iter().map(|house| &house.engine).collect();
+            return audit(&engines, houses[0].now, |_| true).unwrap();
+        }
+    }
+}
+
+fn offers_ended(house: &House) -> Vec<OfferOutcome> {
+    house.kinds().filter_map(|kind| if let FactKind::OfferEnded { outcome, .. } = kind { Some(*outcome) } else { None }).collect()
+}
+
+#[test]
+fn an_agent_with_one_slot_is_rung_before_the_desk_is_heard() {
+    let mut houses = two_shards(late(settings(2)));
+    houses[0].from(CALLER, &Request::invite("a").text());
+    // Nothing has passed between the shards.
+    let invite = houses[0].next_to(&desk_phone(1));
+    assert_eq!(invite.method().as_deref(), Some("INVITE"));
+    exchange(&mut houses);
+    assert_eq!(houses[1].agent_state(1), AgentState::Ringing);
+    houses[0].from(&desk_phone(1), &answer(&invite, 200, &sdp("203.0.113.2", 4000, "sendrecv")));
+    exchange(&mut houses);
+    assert_eq!(houses[1].agent_state(1), AgentState::Talking);
+    let tag = tag_of(&houses[0].next_to(CALLER));
+    hangs_up(&mut houses[0], "a", &tag);
+    while houses[0].next_to(&desk_phone(1)).method().as_deref() != Some("BYE") {}
+    exchange(&mut houses);
+    assert_eq!(houses[1].agent_state(1), AgentState::Ready, "the desk hears of the end");
+}
+
+#[test]
+fn a_desk_that_declines_is_rung_no_more_and_the_caller_keeps_the_place() {
+    let mut houses = two_shards(late(settings(2)));
+    houses[0].from(CALLER, &Request::invite("a").text());
+    let invite = houses[0].next_to(&desk_phone(1));
+    houses[0].from(&desk_phone(1), &answer(&invite, 180, ""));
+    // The agent takes a break before the desk hears of the call.
+    becomes(&mut houses[1], 1, AgentCommand::Break(BreakReason::Asked));
+    exchange(&mut houses);
+    assert_eq!(houses[0].next_to(&desk_phone(1)).method().as_deref(), Some("CANCEL"));
+    assert_eq!(offers_ended(&houses[0]), [OfferOutcome::Withdrawn], "the agent has not let it ring");
+    houses[0].from(&desk_phone(1), &answer(&invite, 487, ""));
+    exchange(&mut houses);
+    let reason =
+        |kind: &FactKind| if let FactKind::Agent { to: (state, reason), .. } = kind { Some((*state, *reason)) } else { None };
+    assert_eq!(houses[1].kinds().filter_map(reason).last(), Some((AgentState::Break, Some(BreakReason::Asked))));
+    // Who came later does not go before it.
+    houses[0].from("192.0.2.8:5060", &Request { from: "192.0.2.8:5060", ..Request::invite("b") }.text());
+    becomes(&mut houses[0], 0, AgentCommand::Ready);
+    picks_up(&mut houses[0], 0);
+    exchange(&mut houses);
+    while houses[0].next_to(CALLER).status() != Some(200) {}
+}
+
+#[test]
+fn a_desk_with_several_slots_agrees_before_anybody_is_rung() {
+    let mut several = late(settings(2));
+    for agent in several.directory.agents.iter_mut().flatten() {
+        agent.capacity = Capacity::of([Capacity::load(&[(Channel::Voice, 1)]), Capacity::load(&[(Channel::Chat, 2)])]);
+    }
+    let mut houses = two_shards(several);
+    houses[0].from(CALLER, &Request::invite("a").text());
+    assert!(houses[0].nothing_to(&desk_phone(1)));
+    exchange(&mut houses);
+    let invite = houses[0].next_to(&desk_phone(1));
+    assert_eq!((invite.method().as_deref(), houses[1].agent_state(1)), (Some("INVITE"), AgentState::Ringing));
+    // What is let ring is missed like any other call.
+    houses.iter_mut().for_each(|house| house.pass(Duration::from_secs(60)));
+    exchange(&mut houses);
+    assert_eq!(offers_ended(&houses[0]), [OfferOutcome::TimedOut]);
+}
+
+#[test]
+fn a_registration_that_came_to_another_shard_comes_again() {
+    let mut settings = settings(2);
+    settings.accounts[1].as_mut().unwrap().fixed = None;
+    let mut houses = two_shards(settings);
+    let register = |cseq: u32, proof: &str| {
+        format!(
+            "REGISTER sip:city.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bKr{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:agent1@city.example>;tag=r\r\nTo: <sip:agent1@city.example>\r\nCall-ID: reg\r\nCSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:agent1@10.0.0.5>;expires=600\r\n{proof}Content-Length: 0\r\n\r\n"
+        )
+    };
+    let nat = "198.18.0.9:61000";
+    for (shard, status) in [(0, 503), (1, 200)] {
+        houses[shard].from(nat, &register(1, ""));
+        let challenge = houses[shard].next_to(nat);
+        let proof = super::register::prove_as("agent1", &challenge, "secret1", 1);
+        houses[shard].from(nat, &register(2, &proof));
+        assert_eq!(houses[shard].next_to(nat).status(), Some(status), "shard {shard}");
+        exchange(&mut houses);
+    }
+    // Now the phone is rung for a call at the other shard.
+    houses[0].from(CALLER, &Request::invite("a").text());
+    exchange(&mut houses);
+    assert_eq!(houses[0].next_to(nat).method().as_deref(), Some("INVITE"));
+    assert_eq!(houses[1].agent_state(1), AgentState::Ringing);
+}
