@@ -18,7 +18,7 @@ build="Cargo.toml Cargo.lock"
 # Part and the files that it covers; what it does is the function part_NAME below.
 parts=(
   "deny|$build deny.toml"
-  "days|$core src/dst src/config $build"
+  "days|$core src/dst src/config src/replay $build"
   "fuzz|$core src/config tests/wire.rs tests/config configs $build"
   "stress|src/acd src/base tests/stress.rs $build"
   "soak|src tests/soak.rs tests/peers/house.rs prompts $build"
