@@ -59,7 +59,7 @@ struct Desk {
     /// What each shard has of the agent.
     parts: SmallVec<[Part; 1]>,
     /// The names of contacts of other shards that the agent's slots may be claimed for.
-    named: SmallVec<[(ContactSlot, ContactId); 1]>,
+    named: SmallVec<[(ContactSlot, ContactRef); 1]>,
     /// How the ringing ended, once it has and until the last phone is silent.
     ring_ended: Option<RingEnded>,
     reported: Reported,
@@ -141,7 +141,7 @@ impl Desks {
     /// The name of the contact of another shard in this slot of the matcher, as far as the agent's desk was told.
     pub(super) fn name_of(&self, agent: AgentId, slot: ContactSlot) -> Option<ContactId> {
         let mut named = self.desks.get(agent.index())?.named.iter().rev();
-        named.find(|(known, _)| *known == slot).map(|(_, contact)| *contact)
+        named.find(|(known, _)| *known == slot).map(|(_, contact)| contact.id)
     }
 
     /// Every desk, by [`AgentId`], for the audit; those of other shards' agents are empty.
@@ -154,7 +154,7 @@ impl Desks {
                 own_calls: agent_slots.first().own_calls(),
                 waits_in: agent_slots.that_want_contacts().filter(|_| !agent_slots.drains()).collect(),
                 legs: desk.legs(),
-                named: desk.named.iter().map(|(_, contact)| *contact).collect(),
+                named: desk.named.iter().map(|(_, contact)| contact.id).collect(),
                 has_deadline: earliest.is_none_or(|at| state_deadline.is_some_and(|(set, _)| set <= at)),
             }
         })
@@ -244,7 +244,7 @@ impl Desks {
             ToDesk::Rings(contact, at_most) => {
                 let (_, agent_slot) = agent_slots.with_or_first(contact.id);
                 // A contact of another shard that the desk has declined may have rung before it heard so.
-                if agent_slot.state().contact().is_none_or(|has| has == contact.id) {
+                if agent_slot.state().contact() == Some(contact.id) || *agent_slot.state() == State::Ready {
                     agent_slot.ring(now, contact.id, at_most);
                 }
             }
@@ -256,11 +256,11 @@ impl Desks {
                 return;
             }
             ToDesk::RingOver(contact, outcome, pause) => {
-                desk.named.retain(|(_, named)| *named != contact);
+                desk.named.retain(|(_, named)| named.id != contact);
                 return self.ring_over(cx, agent, (contact, outcome, pause));
             }
             ToDesk::TalkOver(contact, queue) => {
-                desk.named.retain(|(_, named)| *named != contact);
+                desk.named.retain(|(_, named)| named.id != contact);
                 match desk.agent_slots.with_contact(contact) {
                     Some((_, agent_slot)) => agent_slot.talk_over(now, wrap_up_of(cx.settings, agent, queue)),
                     // The call of a colleague is followed by what was before.
@@ -272,7 +272,7 @@ impl Desks {
             ToDesk::OwnCall => desk.own_call(now, from),
             ToDesk::OwnCallOver => desk.own_call_over(cx, from),
             ToDesk::Offered(slot, contact) => {
-                desk.named.push((slot, contact.id));
+                desk.named.push((slot, contact));
                 self.settle_soon(cx, agent).woken = true;
                 return;
             }
@@ -500,12 +500,13 @@ impl Desk {
     }
 
     fn own_calls(&self) -> u8 {
-        self.parts.iter().map(|part| part.own_calls).sum()
+        self.parts.iter().fold(0, |calls, part| calls.saturating_add(part.own_calls))
     }
 
     /// A call of the agent's own begins, at this shard.
     fn own_call(&mut self, now: Time, shard: ShardId) {
-        self.part_of(shard).own_calls += 1;
+        let part = self.part_of(shard);
+        part.own_calls = part.own_calls.saturating_add(1);
         self.agent_slots.first_mut().own_call(now);
     }
 
@@ -528,6 +529,8 @@ impl Desk {
             self.own_call(cx.now, shard);
         }
         self.part_of(shard).legs = legs;
+        // Whom the agent is claimed for it says again.
+        self.named.retain(|(_, contact)| contact.key.shard != shard);
     }
 
     /// What follows from whatever the agent's slots have become, once the matcher knows of it: a report, deadlines.

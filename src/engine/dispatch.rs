@@ -139,9 +139,11 @@ impl Engine {
             return self.counts.reject(Rejected::Stranger);
         }
         match self.proof.of_agent(now, &self.settings, message, Name::Authorization) {
-            Ok(agent) if lend!(self, now).owns(agent) => self.desks.register(&mut lend!(self, now), agent, flow, message),
             // It was sent here before everybody knew the agent; it comes again.
-            Ok(_) => self.reply(flow, message, 503, |writer| _ = writer.number(Name::RetryAfter, 1u8)),
+            Ok(agent) if !lend!(self, now).owns(agent) && self.settings.agent_named(&aor.user_unescaped()) == Some(agent) => {
+                self.reply(flow, message, 503, |writer| _ = writer.number(Name::RetryAfter, 1u8));
+            }
+            Ok(agent) => self.desks.register(&mut lend!(self, now), agent, flow, message),
             Err(why) => self.challenge(now, flow, message, 401, why),
         }
     }

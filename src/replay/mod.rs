@@ -11,6 +11,7 @@
 mod player;
 mod recorder;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::acd::answers::Answer;
 use crate::acd::matcher::Size;
 use crate::base::words::Transport;
-use crate::base::{AgentId, Time};
+use crate::base::{AgentId, ShardId, Time};
 use crate::config::ConfigText;
 use crate::engine::media_port::MediaEvent;
 use crate::engine::{AgentCommand, Input, Letter};
@@ -34,10 +35,12 @@ const MAGIC: &[u8; 8] = b"hotline\0";
 /// The version of the format. Whatever changes an entry's bytes changes it.
 const VERSION: u16 = 1;
 /// A longer entry is none: it is a journal that is damaged.
-const ENTRY_BYTES_MAX: usize = 128 << 20;
+const ENTRY_BYTES_MAX: usize = 16 << 20;
+/// A matcher of a journal has no more contacts, agents, queues or agencies.
+const PARTIES_MAX: u32 = 1 << 22;
 
 /// What an engine is built from.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     /// When.
     pub at: Time,
@@ -57,7 +60,23 @@ pub struct Built {
     pub config: ConfigText,
 }
 
+impl fmt::Debug for Built {
+    /// Without the seed, from which all nonces and tags follow.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Built { at, shard, size, config, .. } = self;
+        write!(f, "Built({at:?}, shard {shard}, {size:?}, {config:?})")
+    }
+}
+
 impl Built {
+    /// Whether a matcher of this size can be made, and has this shard.
+    fn is_sound(&self) -> bool {
+        let Size { shards, contacts_per_shard, agents, queues, agencies } = self.size();
+        let contacts = contacts_per_shard.checked_mul(u32::from(shards));
+        let fits = [contacts, Some(agents), Some(queues), Some(agencies)].iter().all(|n| n.is_some_and(|n| n <= PARTIES_MAX));
+        fits && self.shard < shards && shards <= ShardId::COUNT_MAX && self.further_slots_from <= agents
+    }
+
     /// The matcher's size.
     #[must_use]
     pub const fn size(&self) -> Size {
@@ -75,13 +94,23 @@ impl Built {
     }
 }
 
+/// The bytes of a message, which may hold secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bytes(Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 /// An input as plain data.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Given {
     /// [`Input::Time`].
     Time,
     /// [`Input::Message`].
-    Message(Flow, Vec<u8>, Duration),
+    Message(Flow, Bytes, Duration),
     /// [`Input::Broken`].
     Broken(Option<ConnectionId>, Transport, SocketAddr),
     /// [`Input::Media`].
@@ -104,7 +133,7 @@ impl Given {
     fn of(input: &Input<'_>, config: Option<&ConfigText>) -> Option<Given> {
         Some(match input {
             Input::Time => Given::Time,
-            Input::Message { flow, bytes, age } => Given::Message(*flow, bytes.to_vec(), *age),
+            Input::Message { flow, bytes, age } => Given::Message(*flow, Bytes(bytes.to_vec()), *age),
             Input::Broken { connection, transport, remote } => Given::Broken(*connection, *transport, *remote),
             Input::Media(event) => Given::Media(event.clone()),
             Input::Agent { agent, command } => Given::Agent(*agent, *command),

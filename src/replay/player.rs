@@ -65,7 +65,12 @@ impl<'r> Player<'r> {
         let (Some(Entry::Built(built)), Some(Entry::Answers(answers))) = (entries.next()?, entries.next()?) else {
             return Err(entries.out_of_place());
         };
-        let (engine, settings, routing_table) = build(&built, answers).map_err(|problems| ReplayError::Config(1, problems))?;
+        if !built.is_sound() {
+            return Err(ReplayError::Damaged(1));
+        }
+        // What is damaged in another way may break what the engine relies on.
+        let made = catch_unwind(AssertUnwindSafe(|| build(&built, answers))).map_err(|_| ReplayError::Damaged(1))?;
+        let (engine, settings, routing_table) = made.map_err(|problems| ReplayError::Config(1, problems))?;
         let mut player = Player { engine, entries, settings, routing_table, panicked: false };
         player.check_answers()?;
         Ok(player)
@@ -81,7 +86,9 @@ impl<'r> Player<'r> {
     /// # Errors
     /// When the journal is damaged, or the engine does something else than it did then.
     pub fn step(&mut self, each: &mut dyn FnMut(Output)) -> Result<bool, ReplayError> {
-        let Some(entry) = self.entries.next()? else { return Ok(false) };
+        let Some(entry) = self.entries.next()? else {
+            return if self.panicked { Err(self.differs("it panics")) } else { Ok(false) };
+        };
         match entry {
             Entry::Input(now, given) => self.input(now, given)?,
             Entry::Fault(now) if self.panicked => {
@@ -113,7 +120,7 @@ impl<'r> Player<'r> {
         let input = match given {
             Given::Time => Input::Time,
             Given::Message(flow, bytes, age) => {
-                message = bytes;
+                message = bytes.0;
                 Input::Message { flow, bytes: &message, age }
             }
             Given::Broken(connection, transport, remote) => Input::Broken { connection, transport, remote },
@@ -135,7 +142,9 @@ impl<'r> Player<'r> {
         let read = config.read(&self.settings).map_err(|problems| ReplayError::Config(self.entries.read, problems))?;
         let settings = read.settings.following(&self.settings);
         let (settings, directory) = settings.with_agent_slots(&self.settings.agent_slots);
-        self.routing_table = Arc::new(self.routing_table.following(&directory, settings.version, acknowledged));
+        let following = || self.routing_table.following(&directory, settings.version, acknowledged);
+        let following = catch_unwind(AssertUnwindSafe(following)).map_err(|_| ReplayError::Damaged(self.entries.read))?;
+        self.routing_table = Arc::new(following);
         self.settings = Arc::new(settings);
         Ok(Reload { settings: self.settings.clone(), routing_table: self.routing_table.clone() })
     }

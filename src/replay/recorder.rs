@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Built, Entry, Given, MAGIC, VERSION};
+use super::{Built, ENTRY_BYTES_MAX, Entry, Given, MAGIC, VERSION};
 use crate::acd::answers::Answer;
 use crate::base::Time;
 use crate::config::ConfigText;
@@ -87,7 +87,8 @@ impl<W: Write> Recorder<W> {
 
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         let bytes = postcard::to_allocvec(entry).map_err(io::Error::other)?;
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let length = u32::try_from(bytes.len()).ok().filter(|length| *length as usize <= ENTRY_BYTES_MAX);
+        let length = length.ok_or_else(|| io::Error::other("an entry of a journal has at most 16 MiB"))?;
         self.out.write_all(&length.to_le_bytes())?;
         self.out.write_all(&bytes)
     }

@@ -73,6 +73,16 @@ fn audit_leg(contact: &Contact, leg: LegView) -> Result<(), String> {
     if !known {
         return Err(format!("leg {key:?} is unknown to its contact"));
     }
+    let is_wanted = match &contact.phase {
+        Phase::Ringing(rings) => rings.iter().any(|ring| ring.ringing.legs().contains(&key)),
+        Phase::Dialling(dial) => dial.ringing.legs().contains(&key),
+        Phase::Talking { leg, .. } => *leg == key,
+        _ => false,
+    };
+    let passes_on = contact.transfer.is_some_and(|transfer| transfer.leg == Some(key));
+    if role != Role::Caller && !ending && !is_wanted && !passes_on {
+        return Err(format!("leg {key:?} rings or talks for nobody"));
+    }
     if matches!(contact.phase, Phase::Over) && !ending {
         return Err(format!("leg {key:?} is not ending though its contact is over"));
     }

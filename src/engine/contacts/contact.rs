@@ -15,7 +15,7 @@ use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time,
 use crate::call::contact::Timeline;
 use crate::call::leg::Role;
 use crate::call::menu::Menu;
-use crate::engine::between::{ContactKey, ContactRef, ContactTimer, DialTo, LegKey, Reason, ToDesk};
+use crate::engine::between::{ContactKey, ContactRef, ContactTimer, DialTo, LegKey, NotRung, Reason, ToDesk};
 use crate::engine::context::Context;
 use crate::report::{FactKind, Next as NextSegment};
 
@@ -30,6 +30,8 @@ pub(super) struct QueueRing {
     pub(super) slot: ContactSlot,
     pub(super) since: Time,
     pub(super) ringing: Ringing,
+    /// Why no phone rings, where that may change.
+    pub(super) not_rung: Option<NotRung>,
     /// The phone that has answered, until the matcher has said that the agent is the contact's.
     pub(super) answering: Option<LegKey>,
     /// Whether that phone has hung up again meanwhile.

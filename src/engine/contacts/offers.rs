@@ -46,8 +46,8 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
                 work.cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
             }
             let has_one_slot = work.cx.settings.agent_slots.of(agent).nth(1).is_none();
-            if !has_one_slot {
-                // The desk agrees first.
+            if !has_one_slot || contact.own == Some(agent) {
+                // The desk agrees first, or declines for who is in the call already.
                 return None;
             }
         }
@@ -59,6 +59,7 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
         slot,
         since: work.cx.now,
         ringing: Ringing::default(),
+        not_rung: None,
         answering: None,
         hung_up: false,
     };

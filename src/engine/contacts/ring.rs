@@ -63,6 +63,8 @@ fn ring_begins(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, w
     let Some(ring_timeout) = rules.map(|rules| rules.ring_timeout) else { return work.cx.missing("the queue of a ring") };
     let (until, bounded) = match why_not {
         None => (ring_timeout, work.cx.holds(Rule::RingDeadline)),
+        // The devices of another shard's agent may be on their way here.
+        Some(NotRung::Phoneless) if !work.cx.owns(agent) => (PORTS_RETRY, work.cx.holds(Rule::RingForPorts)),
         Some(NotRung::Phoneless) => return offers::ring_failed(contact, work, agent, OfferOutcome::Unreachable),
         // For want of ports, which are not the agent's: there will be some in a moment.
         Some(NotRung::OutOfPorts | NotRung::Unroutable) => (PORTS_RETRY, work.cx.holds(Rule::RingForPorts)),
@@ -72,7 +74,7 @@ fn ring_begins(contact: &mut Contact, work: &mut Work<'_, '_>, agent: AgentId, w
         work.cx.tell_desk(agent, ToDesk::Rings(contact.reference(), ring_timeout));
     }
     match ring_of(contact, agent) {
-        Some(ring) => ring.ringing.until = until,
+        Some(ring) => (ring.ringing.until, ring.not_rung) = (until, why_not),
         None => work.cx.missing("the ring that begins"),
     }
     offers::expect_ring(contact, work);
@@ -254,7 +256,9 @@ fn queue_ring_over(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueR
         // Not rung yet.
         self::ring(contact, work, ring.agent);
     } else {
-        offers::ring_failed(contact, work, ring.agent, OfferOutcome::Withdrawn);
+        let reachable = ring.not_rung != Some(NotRung::Phoneless);
+        let outcome = if reachable { OfferOutcome::Withdrawn } else { OfferOutcome::Unreachable };
+        offers::ring_failed(contact, work, ring.agent, outcome);
     }
 }
 

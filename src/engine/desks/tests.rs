@@ -137,3 +137,43 @@ fn a_desk_that_is_not_known_answers_too() {
     let stranger = DeskId { shard: SHARD, agent: AgentId(99) };
     assert_eq!(office.said().0, [answer(1, ToContact::NotTaken(stranger))]);
 }
+
+/// A contact of another shard may ring before it hears that the desk has declined.
+#[test]
+fn a_ring_that_was_declined_changes_nothing_for_the_agent() {
+    for busy in [ToDesk::OwnCall, ToDesk::Command(AgentCommand::Break(BreakReason::Asked))] {
+        let mut office = Office::new();
+        office.tell(busy);
+        let before = office.state();
+        office.said();
+        let elsewhere = ShardId(1);
+        for message in [
+            ToDesk::LegsBegan(1),
+            ToDesk::Rings(contact(1), RING),
+            ToDesk::RingOver(contact(1).id, OfferOutcome::Unreachable, RING),
+            ToDesk::LegGone,
+        ] {
+            office.with(T0, |desks, cx| desks.handle(cx, ANNA, (elsewhere, message)));
+        }
+        assert_eq!((office.state(), office.said().1), (before, vec![]), "{before:?}");
+    }
+}
+
+/// After a fault at the desk each shard says what it has, and whom the agent is claimed for.
+#[test]
+fn names_from_before_a_fault_are_forgotten() {
+    let mut office = Office::new();
+    let elsewhere = ShardId(1);
+    let mut far = contact(1);
+    far.key.shard = elsewhere;
+    let slot = ContactSlot(7);
+    for (message, named) in [
+        (ToDesk::Offered(slot, far), Some(far.id)),
+        (ToDesk::Has(0, 0), None),
+        (ToDesk::Offered(slot, far), Some(far.id)),
+        (ToDesk::RingOver(far.id, OfferOutcome::Withdrawn, Duration::ZERO), None),
+    ] {
+        office.with(T0, |desks, cx| desks.handle(cx, ANNA, (elsewhere, message)));
+        assert_eq!(office.desks.name_of(ANNA, slot), named, "{message:?}");
+    }
+}

@@ -103,30 +103,55 @@ fn a_desk_with_several_slots_agrees_before_anybody_is_rung() {
     assert_eq!(offers_ended(&houses[0]), [OfferOutcome::TimedOut]);
 }
 
+const NAT: &str = "198.18.0.9:61000";
+
+/// A REGISTER of agent 1's phone.
+fn register(cseq: u32, proof: &str) -> String {
+    format!(
+        "REGISTER sip:city.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bKr{cseq};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:agent1@city.example>;tag=r\r\nTo: <sip:agent1@city.example>\r\nCall-ID: reg\r\nCSeq: {cseq} REGISTER\r\n\
+         Contact: <sip:agent1@10.0.0.5>;expires=600\r\n{proof}Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// The phone registers at this shard, which answers so.
+fn registers(house: &mut House) -> Option<u16> {
+    house.from(NAT, &register(1, ""));
+    let challenge = house.next_to(NAT);
+    house.from(NAT, &register(2, &super::register::prove_as("agent1", &challenge, "secret1", 1)));
+    house.next_to(NAT).status()
+}
+
+fn with_a_registered_phone() -> [House; 2] {
+    let mut settings = late(settings(2));
+    settings.accounts[1].as_mut().unwrap().fixed = None;
+    two_shards(settings)
+}
+
 #[test]
 fn a_registration_that_came_to_another_shard_comes_again() {
-    let mut settings = settings(2);
-    settings.accounts[1].as_mut().unwrap().fixed = None;
-    let mut houses = two_shards(settings);
-    let register = |cseq: u32, proof: &str| {
-        format!(
-            "REGISTER sip:city.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bKr{cseq};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:agent1@city.example>;tag=r\r\nTo: <sip:agent1@city.example>\r\nCall-ID: reg\r\nCSeq: {cseq} REGISTER\r\n\
-             Contact: <sip:agent1@10.0.0.5>;expires=600\r\n{proof}Content-Length: 0\r\n\r\n"
-        )
-    };
-    let nat = "198.18.0.9:61000";
-    for (shard, status) in [(0, 503), (1, 200)] {
-        houses[shard].from(nat, &register(1, ""));
-        let challenge = houses[shard].next_to(nat);
-        let proof = super::register::prove_as("agent1", &challenge, "secret1", 1);
-        houses[shard].from(nat, &register(2, &proof));
-        assert_eq!(houses[shard].next_to(nat).status(), Some(status), "shard {shard}");
-        exchange(&mut houses);
-    }
+    let mut houses = with_a_registered_phone();
+    assert_eq!(registers(&mut houses[0]), Some(503));
+    assert_eq!(registers(&mut houses[1]), Some(200));
+    exchange(&mut houses);
     // Now the phone is rung for a call at the other shard.
     houses[0].from(CALLER, &Request::invite("a").text());
     exchange(&mut houses);
-    assert_eq!(houses[0].next_to(nat).method().as_deref(), Some("INVITE"));
+    assert_eq!(houses[0].next_to(NAT).method().as_deref(), Some("INVITE"));
     assert_eq!(houses[1].agent_state(1), AgentState::Ringing);
+}
+
+#[test]
+fn an_agent_whose_phone_another_shard_does_not_know_yet_is_rung_when_it_does() {
+    let mut houses = with_a_registered_phone();
+    houses[0].from(CALLER, &Request::invite("a").text());
+    assert_eq!(registers(&mut houses[1]), Some(200));
+    // The matcher is faster than the letter with the phone.
+    houses[0].input(Input::Time);
+    assert!(houses[0].nothing_to(NAT));
+    exchange(&mut houses);
+    houses[0].pass(Duration::from_millis(60));
+    exchange(&mut houses);
+    assert_eq!(houses[0].next_to(NAT).method().as_deref(), Some("INVITE"));
+    assert_eq!((houses[1].agent_state(1), offers_ended(&houses[0])), (AgentState::Ringing, vec![]));
 }
