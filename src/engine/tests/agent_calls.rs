@@ -28,19 +28,25 @@ fn with_softphone(agents: u32) -> Settings {
 
 /// An INVITE by agent 0 to `number`, sent, challenged, and sent again with proof.
 fn dial(house: &mut House, call_id: &str, number: &str) {
+    dial_as(house, (0, SOFTPHONE), call_id, number);
+}
+
+/// The same by another agent, from this address.
+pub(super) fn dial_as(house: &mut House, (agent, from): (u32, &str), call_id: &str, number: &str) {
+    let (user, password) = (format!("agent{agent}"), format!("secret{agent}"));
     let body = sdp("203.0.113.200", 42000, "sendrecv");
-    let text = Request { from: SOFTPHONE, body, ..Request::new("INVITE", call_id, 1) }.text();
+    let text = Request { from, body, ..Request::new("INVITE", call_id, 1) }.text();
     let text = text
         .replace("sip:120@", &format!("sip:{number}@"))
-        .replace(&format!("<sip:0212345678@{SOFTPHONE}>"), "<sip:agent0@city.example>");
-    house.from(SOFTPHONE, &text);
-    let challenge = house.next_to(SOFTPHONE);
+        .replace(&format!("<sip:0212345678@{from}>"), &format!("<sip:{user}@city.example>"));
+    house.from(from, &text);
+    let challenge = house.next_to(from);
     assert_eq!(challenge.status(), Some(407));
     let message = challenge.message();
     let chosen = Challenge::choose(message.all(Name::ProxyAuthenticate)).unwrap();
-    let proof = chosen.answer(Account { user: "agent0", password: "secret0" }, "INVITE", "sip:x", 1, "c");
+    let proof = chosen.answer(Account { user: &user, password: &password }, "INVITE", "sip:x", 1, "c");
     let again = text.replace("CSeq: 1", &format!("Proxy-Authorization: {proof}\r\nCSeq: 2")).replace("z9hG4bKb", "z9hG4bKc");
-    house.from(SOFTPHONE, &again);
+    house.from(from, &again);
 }
 
 pub(super) fn acknowledge(house: &mut House, call_id: &str) -> String {

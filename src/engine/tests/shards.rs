@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Input, Settings, audit};
+use super::agent_calls::dial_as;
 use super::calls::late;
 use super::house::{CALLER, House, Request, answer, becomes, desk_phone, hangs_up, picks_up, sdp, settings, tag_of};
 use crate::acd::agent_slots::Capacity;
@@ -154,4 +155,17 @@ fn an_agent_whose_phone_another_shard_does_not_know_yet_is_rung_when_it_does() {
     exchange(&mut houses);
     assert_eq!(houses[0].next_to(NAT).method().as_deref(), Some("INVITE"));
     assert_eq!((houses[1].agent_state(1), offers_ended(&houses[0])), (AgentState::Ringing, vec![]));
+}
+
+#[test]
+fn an_agent_is_not_rung_for_a_call_of_the_agents_own() {
+    let mut houses = two_shards(late(settings(2)));
+    let phone = desk_phone(1);
+    // It joins the queue before the agent's desk hears that the agent is busy.
+    dial_as(&mut houses[0], (1, &phone), "own", "120");
+    exchange(&mut houses);
+    while !houses[0].nothing_to(&phone) {
+        assert_ne!(houses[0].next_to(&phone).method().as_deref(), Some("INVITE"));
+    }
+    assert_eq!((houses[1].agent_state(1), offers_ended(&houses[0])), (AgentState::Busy, vec![]));
 }
