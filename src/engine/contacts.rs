@@ -12,7 +12,7 @@ use std::time::Duration;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use self::contact::{Answered, Caller, CallerHears, Contact, Phase};
+use self::contact::{Answered, Caller, CallerHears, Contact, Named, Phase};
 use self::last_agent::LastAgents;
 use self::ringing::Purpose;
 use self::work::{Next, Shared, Work};
@@ -170,7 +170,7 @@ impl Contacts {
             others: SmallVec::new(),
             calls_asked: 0,
             trunk_asked: None,
-            named: SmallVec::new(),
+            named: Named::default(),
             phase: Phase::Arrived,
             timeline: Timeline::begin(cx.now),
             stay: None,
@@ -267,9 +267,9 @@ impl Contacts {
     /// Tells the desk of an agent of another shard once more which contacts the agent's slots are claimed for.
     pub(super) fn name_again(&self, cx: &mut Context<'_>, agent: AgentId) {
         for (_, contact) in &self.contacts {
-            for (slot, agent_slot) in &contact.named {
-                if cx.settings.agent_slots.agent(*agent_slot) == agent {
-                    cx.tell_desk(agent, ToDesk::Offered(*slot, contact.reference()));
+            for (slot, agent_slot) in contact.named.iter() {
+                if cx.settings.agent_slots.agent(agent_slot) == agent {
+                    cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
                 }
             }
         }

@@ -79,7 +79,7 @@ fn audit_leg(contact: &Contact, leg: LegView) -> Result<(), String> {
         Phase::Talking { leg, .. } => *leg == key,
         _ => false,
     };
-    let passes_on = contact.transfer.is_some_and(|transfer| transfer.leg == Some(key));
+    let passes_on = contact.transfer.as_ref().is_some_and(|transfer| transfer.leg == Some(key));
     if role != Role::Caller && !ending && !is_wanted && !passes_on {
         return Err(format!("leg {key:?} rings or talks for nobody"));
     }
@@ -156,7 +156,7 @@ fn audit_held<'c, I: Iterator<Item = &'c Contact>>(
             return Err(format!("agent {index} counts {} legs and has {has}", desk.legs));
         }
         let talks = matches!(desk.state, State::Talking { .. });
-        let passes_on = || contacts().any(|contact| contact.transfer.is_some_and(|transfer| transfer.from == agent));
+        let passes_on = || contacts().any(|contact| contact.transfer.as_ref().is_some_and(|transfer| transfer.from == agent));
         if talks && !held.contains_key(&agent) && !passes_on() {
             return Err(format!("agent {index} talks to nobody"));
         }
@@ -178,7 +178,7 @@ fn audit_own_calls<'c, I: Iterator<Item = &'c Contact>>(contacts: impl Fn() -> I
         let held = |agent: &AgentId| desks[agent.index()].state.contact().is_some();
         let colleague = colleague.filter(|agent| !held(agent));
         // Nor is who passes its caller on free before it is known how that goes.
-        let passing = contact.transfer.filter(|transfer| transfer.leg.is_some()).map(|transfer| transfer.from);
+        let passing = contact.transfer.as_ref().filter(|transfer| transfer.leg.is_some()).map(|transfer| transfer.from);
         let passing = passing.filter(|agent| !held(agent));
         for agent in owner.into_iter().chain(colleague).chain(passing) {
             *calls.entry(agent).or_default() += 1;

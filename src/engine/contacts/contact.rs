@@ -143,6 +143,38 @@ pub(super) struct Party {
     pub(super) holds: bool,
 }
 
+/// Which slots of agents of other shards were told that they are offered the contact in which of its slots. Few contacts have any.
+#[derive(Default, Debug)]
+pub(super) struct Named(Option<Box<SmallVec<[Offered; 2]>>>);
+
+/// A slot of the contact's, and the agent's slot that it is offered to.
+type Offered = (ContactSlot, AgentId);
+
+impl Named {
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Offered> {
+        self.0.iter().flat_map(|named| named.iter().copied())
+    }
+
+    /// The agent's slot that was told of this slot of the contact's.
+    pub(super) fn of(&self, slot: ContactSlot) -> Option<AgentId> {
+        self.iter().find(|(named, _)| *named == slot).map(|(_, agent_slot)| agent_slot)
+    }
+
+    /// The agent's slot is told of this slot of the contact's.
+    pub(super) fn put(&mut self, slot: ContactSlot, agent_slot: AgentId) {
+        self.forget(slot);
+        self.0.get_or_insert_default().push((slot, agent_slot));
+    }
+
+    /// This slot of the contact's is offered to nobody any more.
+    pub(super) fn forget(&mut self, slot: ContactSlot) {
+        if let Some(named) = &mut self.0 {
+            named.retain(|(known, _)| *known != slot);
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Contact {
     pub(super) key: ContactKey,
@@ -159,8 +191,7 @@ pub(super) struct Contact {
     /// Calls of which nothing is known yet, and the trunk that one of them goes over.
     pub(super) calls_asked: u8,
     pub(super) trunk_asked: Option<TrunkId>,
-    /// Of which of the contact's slots desks of other shards were told whom they are offered.
-    pub(super) named: SmallVec<[(ContactSlot, AgentId); 1]>,
+    pub(super) named: Named,
     pub(super) phase: Phase,
     pub(super) timeline: Timeline,
     /// Its place in a queue, while it has one.
@@ -171,7 +202,8 @@ pub(super) struct Contact {
     pub(super) own: Option<AgentId>,
     /// Whether that makes the agent busy; a feature code does not.
     pub(super) busies_owner: bool,
-    pub(super) transfer: Option<Transfer>,
+    /// Few are being passed on, so that it does not make each contact larger.
+    pub(super) transfer: Option<Box<Transfer>>,
     /// How often it was passed on.
     pub(super) transfers: u8,
     /// Seldom more than seven at once.
@@ -192,12 +224,7 @@ impl Contact {
             Phase::Talking { agent: with, .. } => *with == Some(agent),
             _ => false,
         };
-        rung || self.transfer.is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
-    }
-
-    /// The agent's slot, of another shard, that was told that it is offered the contact in this slot.
-    pub(super) fn offered_to(&self, slot: ContactSlot) -> Option<AgentId> {
-        self.named.iter().find(|(named, _)| *named == slot).map(|(_, agent_slot)| *agent_slot)
+        rung || self.transfer.as_ref().is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
     }
 
     /// Whether it is a call of the agent's own, that the agent is busy by.
@@ -240,7 +267,7 @@ impl Contact {
 
     /// Gives its place in a queue up, which is what it was.
     pub(super) fn forget_stay(&mut self, slots: &mut ContactSlots<ContactKey>) -> Option<Stay> {
-        self.named.clear();
+        self.named = Named::default();
         let stay = self.stay.take()?;
         stay.give_back(slots);
         Some(stay)

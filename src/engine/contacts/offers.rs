@@ -37,11 +37,10 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
             return None;
         }
         // Nobody is rung before the desk has agreed.
-        None if work.cx.owns(agent) || contact.offered_to(slot) == Some(agent_slot) => return None,
+        None if work.cx.owns(agent) || contact.named.of(slot) == Some(agent_slot) => return None,
         // The agent is another shard's, whose desk does not know whom the agent is claimed for.
         None => {
-            contact.named.retain(|(named, _)| *named != slot);
-            contact.named.push((slot, agent_slot));
+            contact.named.put(slot, agent_slot);
             if work.cx.holds(Rule::OfferNamed) {
                 work.cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
             }
@@ -97,7 +96,7 @@ pub(super) fn expect_ring(contact: &mut Contact, work: &mut Work<'_, '_>) {
 /// One of the contact's slots waits again where it was; for anyone, for the one whom it waited for is not to be had.
 fn put_back(contact: &mut Contact, work: &mut Work<'_, '_>, slot: ContactSlot) {
     contact.stop_timer(work.cx, ContactTimer::Prefer);
-    contact.named.retain(|(named, _)| *named != slot);
+    contact.named.forget(slot);
     if let Phase::Ringing(rings) = &mut contact.phase {
         rings.retain(|ring| ring.slot != slot);
         if rings.is_empty() {

@@ -58,7 +58,7 @@ fn begin(
         Destination::Number(_) => None,
     };
     contact.transfers += 1;
-    contact.transfer = Some(Transfer { from, leg: Some(leg), kind: destination.kind(), to_agency });
+    contact.transfer = Some(Box::new(Transfer { from, leg: Some(leg), kind: destination.kind(), to_agency }));
     Ok(destination)
 }
 
@@ -146,7 +146,7 @@ pub(super) fn transferor_gone(contact: &mut Contact, work: &mut Work<'_, '_>, le
 
 /// The longest talk is over. Whoever is being passed on has done with this agent, and waits for the other.
 pub(super) fn talk_max(contact: &mut Contact, work: &mut Work<'_, '_>) -> Next {
-    match contact.transfer.and_then(|transfer| transfer.leg) {
+    match contact.transfer.as_ref().and_then(|transfer| transfer.leg) {
         Some(leg) => {
             work.cx.out.tell_leg(leg, ToLeg::HangUp);
             transferor_gone(contact, work, leg);
