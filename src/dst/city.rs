@@ -415,8 +415,7 @@ impl City {
     /// Puts another configuration in force, as a running server does.
     fn take_up(&mut self, config: &ConfigText) {
         let read = config.read(&self.settings).unwrap_or_else(|problems| panic!("{problems}"));
-        let settings = read.settings.following(&self.settings);
-        let (settings, directory) = settings.with_agent_slots(&self.settings.agent_slots);
+        let (settings, directory) = read.settings.succeeding(&self.settings);
         let routing_table = self.matcher.publish(&directory, settings.version).expect("there is room for what a plan has");
         self.settings = Arc::new(settings);
         self.watch.settings(self.settings.clone());

@@ -244,6 +244,13 @@ impl Settings {
         self
     }
 
+    /// These settings as they [follow](Self::following) `running` ones, and the directory for the matcher: all of a reload but whether there is
+    /// room for it.
+    #[must_use]
+    pub fn succeeding(self, running: &Settings) -> (Settings, Directory) {
+        self.following(running).with_agent_slots(&running.agent_slots)
+    }
+
     /// These settings with numbers for agents' slots that follow those `before`, and the directory with the slots, for the matcher.
     #[must_use]
     pub fn with_agent_slots(self, before: &AgentSlotIds) -> (Settings, Directory) {

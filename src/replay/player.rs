@@ -140,8 +140,7 @@ impl<'r> Player<'r> {
     /// The settings and the routing table that follow from those before.
     fn reload(&mut self, config: &ConfigText, acknowledged: u64) -> Result<Reload, ReplayError> {
         let read = config.read(&self.settings).map_err(|problems| ReplayError::Config(self.entries.read, problems))?;
-        let settings = read.settings.following(&self.settings);
-        let (settings, directory) = settings.with_agent_slots(&self.settings.agent_slots);
+        let (settings, directory) = read.settings.succeeding(&self.settings);
         let following = || self.routing_table.following(&directory, settings.version, acknowledged);
         let following = catch_unwind(AssertUnwindSafe(following)).map_err(|_| ReplayError::Damaged(self.entries.read))?;
         self.routing_table = Arc::new(following);

@@ -405,13 +405,17 @@ fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
     assert!(scene.contacts.is_empty());
 }
 
-#[test]
-fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
-    use crate::acd::queue::WhenEmpty;
+fn where_one_leaves_for_want_of_anybody() -> Scene {
     let mut scene = Scene::new(true);
     let mut settings = (*scene.lent.settings).clone();
-    settings.directory.queues[0].as_mut().unwrap().leave_when_empty = WhenEmpty::Goodbye;
+    settings.directory.queues[0].as_mut().unwrap().leave_when_empty = crate::acd::queue::WhenEmpty::Goodbye;
     scene.lent.settings = Arc::new(settings);
+    scene
+}
+
+#[test]
+fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
+    let mut scene = where_one_leaves_for_want_of_anybody();
     scene.lent.matcher.pause(AGENT);
     let contact = scene.waits();
     scene.lent.matcher.set_standing(AGENT, crate::acd::agent::State::<u8>::Offline.standing());
@@ -421,11 +425,7 @@ fn an_agent_who_signs_out_ends_a_wait_for_nobody() {
 
 #[test]
 fn who_is_declined_by_the_last_agent_to_go_leaves() {
-    use crate::acd::queue::WhenEmpty;
-    let mut scene = Scene::new(true);
-    let mut settings = (*scene.lent.settings).clone();
-    settings.directory.queues[0].as_mut().unwrap().leave_when_empty = WhenEmpty::Goodbye;
-    scene.lent.settings = Arc::new(settings);
+    let mut scene = where_one_leaves_for_want_of_anybody();
     let contact = scene.waits();
     // The agent, whom the matcher has reserved, goes before the desk has looked.
     scene.agent.each(|agent| agent.sign_out(T0));
