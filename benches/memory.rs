@@ -104,6 +104,7 @@ fn engine(now: Time) -> Engine {
         seed: Seed::from_number(1),
         counts: Arc::default(),
         limits: Arc::default(),
+        caps: Arc::default(),
         answers: Answers::Live,
         rounds_max: None,
     };

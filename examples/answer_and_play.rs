@@ -48,7 +48,18 @@ impl City {
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let (seed, settings, counts, limits) = (Seed::from_number(1), Arc::new(settings), Arc::default(), Arc::default());
         let engine = Engine::new(
-            Parts { shard: 0, settings, matcher, listeners, seed, counts, limits, answers: Answers::Live, rounds_max: None },
+            Parts {
+                shard: 0,
+                settings,
+                matcher,
+                listeners,
+                seed,
+                counts,
+                limits,
+                caps: Arc::default(),
+                answers: Answers::Live,
+                rounds_max: None,
+            },
             NOW,
         );
         let mut city = City { engine, sent: Vec::new(), feeds: Vec::new() };

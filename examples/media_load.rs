@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
-use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, PortLease, Remote, SourceRule};
+use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread, Notice, PortLease, Remote, SourceRule};
 use hotline::media::{Clip, EventSink, Library, Media, MediaSettings};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -43,8 +43,8 @@ fn main() -> Result<(), Failure> {
     let settings =
         MediaSettings { addresses: vec![(address, address)], ports: 10_000..=29_999, stock: legs, ..MediaSettings::default() };
     let (events, leases) = mpsc::channel();
-    let sink: EventSink = Arc::new(move |event| {
-        if let MediaEvent::Leased(leases) = event {
+    let sink: EventSink = Arc::new(move |notice: Notice| {
+        if let MediaEvent::Leased(leases) = notice.event {
             let _ = events.send(leases);
         }
     });
@@ -53,6 +53,7 @@ fn main() -> Result<(), Failure> {
     let before = resident_kib()?;
     let media = Media::start(&settings, library, &mut Seed::from_number(1), &sink)?;
     let handle = media.handle();
+    let mut sender = handle.sender();
     let mut pairs: Vec<PortLease> = Vec::new();
     while pairs.len() < legs {
         pairs.extend(leases.recv_timeout(Duration::from_secs(10))?);
@@ -60,16 +61,20 @@ fn main() -> Result<(), Failure> {
     for (leg, lease) in (0..).zip(&pairs[..legs]) {
         let endpoint = EndpointId(leg);
         let at = if kind == "relay" && leg % 2 == 1 { AGENTS } else { CALLERS };
-        handle.send(THREAD, MediaCommand::Open { endpoint, lease: *lease, cname: leg });
-        handle.send(THREAD, MediaCommand::Remote { endpoint, remote: remote(at.parse()?) });
+        sender.send(THREAD, MediaCommand::Open { endpoint, lease: *lease, cname: leg });
+        sender.send(THREAD, MediaCommand::Remote { endpoint, remote: remote(at.parse()?) });
         if kind != "relay" {
-            handle.send(THREAD, MediaCommand::Feed { endpoint, feed: Feed::Music("music".into()) });
+            sender.send(THREAD, MediaCommand::Feed { endpoint, feed: Feed::Music("music".into()) });
         }
     }
     if kind == "relay" {
         for leg in 0..legs as u64 {
-            handle.send(THREAD, MediaCommand::Feed { endpoint: EndpointId(leg), feed: Feed::Peer(EndpointId(leg ^ 1)) });
+            sender.send(THREAD, MediaCommand::Feed { endpoint: EndpointId(leg), feed: Feed::Peer(EndpointId(leg ^ 1)) });
         }
+    }
+    while sender.is_behind() {
+        sender.catch_up();
+        std::thread::sleep(Duration::from_millis(1));
     }
     let (a, b) = (write_ports(&pairs[..legs], 0, kind == "relay")?, write_ports(&pairs[..legs], 1, kind == "relay")?);
     let mut command = Command::new("taskset");

@@ -8,17 +8,21 @@
 #[path = "peers/house.rs"]
 mod house;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hotline::base::seed::Seed;
 use hotline::load::{self, Event, Keys, Plan, Share, Span, Summary};
 use house::House;
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 const AGENTS: u32 = 120;
 const CALLS: u64 = 2_000;
 /// What callers are refused with in ordinary life: a cancelled call, and a city that is full.
 const EXPECTED: [u16; 4] = [480, 486, 487, 503];
-/// Pairs of ports that media keeps ready for the next calls.
+/// Pairs of ports that media keeps ready for the next calls of each shard.
 const STOCK: f64 = 256.0;
 /// Memory that a process may keep for its next calls.
 const RSS_GROWTH_MAX_KB: u64 = 16 << 10;
@@ -163,7 +167,8 @@ fn nothing_is_held(house: &House, calls: u64) {
     house.wait_for("hotline_contacts_up", &[], 0.0);
     house.wait_for("hotline_agents", &["offline"], f64::from(AGENTS));
     house.wait_for("hotline_media_endpoints", &[], 0.0);
-    house.wait_until("hotline_limit_used", &["media_ports"], |pairs| pairs <= STOCK);
+    let shards: f64 = std::env::var("HOTLINE_SHARDS").map_or(1.0, |shards| shards.parse().unwrap());
+    house.wait_until("hotline_limit_used", &["media_ports"], |pairs| pairs <= shards * STOCK);
     for (name, is) in [("hotline_contacts_total", calls), ("hotline_contacts_ended_total", calls)] {
         assert_eq!(house.metric(name, &[]), is as f64, "{name}");
     }
@@ -217,4 +222,62 @@ fn after_two_thousand_calls_nothing_is_held() {
     eprintln!("descriptors {descriptors} -> {descriptors_now}, resident {resident} -> {resident_now} kB");
     assert!(descriptors_now <= descriptors + 2, "{descriptors} descriptors before, {descriptors_now} after");
     assert!(resident_now <= resident + RSS_GROWTH_MAX_KB, "{resident} kB before, {resident_now} kB after");
+}
+
+/// Stops threads of the server at random, one at a time and for up to two seconds, until it is told to end. How many it has stopped, of signalling
+/// and of media.
+fn stop_threads(server: u32, seed: u64, over: &AtomicBool) -> [u32; 2] {
+    let mut seed = Seed::from_number(seed);
+    let mut stopped = [0, 0];
+    while !over.load(Ordering::Acquire) {
+        let tasks: Vec<(i32, usize)> = std::fs::read_dir(format!("/proc/{server}/task"))
+            .unwrap()
+            .filter_map(|task| {
+                let task = task.ok()?.path();
+                let name = std::fs::read_to_string(task.join("comm")).ok()?;
+                let kind = ["signalling-", "media-"].iter().position(|kind| name.starts_with(kind))?;
+                Some((task.file_name()?.to_str()?.parse().ok()?, kind))
+            })
+            .collect();
+        assert_eq!(tasks.len(), 4, "two of each kind");
+        let (task, kind) = tasks[seed.below(tasks.len() as u64) as usize];
+        let thread = Pid::from_raw(task);
+        ptrace::seize(thread, ptrace::Options::empty()).unwrap();
+        ptrace::interrupt(thread).unwrap();
+        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        std::thread::sleep(Duration::from_millis(20 + seed.below(2_000)));
+        ptrace::detach(thread, None).unwrap();
+        stopped[kind] += 1;
+        std::thread::sleep(Duration::from_millis(seed.below(1_000)));
+    }
+    stopped
+}
+
+/// Threads that stand still for a while lose nothing, and hold up none of the others for ever.
+#[test]
+fn after_threads_have_stood_still_nothing_is_held() {
+    let config = CITY.replacen("[media]\n", "[media]\nthreads = 2\n", 1);
+    let config =
+        if std::env::var("HOTLINE_SHARDS").is_ok() { config } else { config.replacen("[server]\n", "[server]\nshards = 2\n", 1) };
+    let house = House::start(41, &config);
+    let (over, server) = (AtomicBool::new(false), house.pid());
+    let (soak, stopped) = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| stop_threads(server, 7, &over));
+        let soak = play(&wild(&house, CALLS / 2, 4));
+        over.store(true, Ordering::Release);
+        (soak, stopping.join().unwrap())
+    });
+    eprintln!("stopped {} times in signalling, {} times in media", stopped[0], stopped[1]);
+    assert!(stopped.iter().all(|times| *times > 3), "{stopped:?}");
+    assert_eq!((soak.offered, soak.not_made), (CALLS / 2, 0), "{soak}");
+    assert!(soak.answered > CALLS / 20, "{soak}");
+    nothing_is_held(&house, soak.offered);
+    // It is as good as new.
+    let mut last = plan(&house, 100, 3);
+    (last.callers.patience, last.callers.talk) = (Span::Never, Span::Const(Duration::from_millis(600)));
+    last.agents.answer_after = Span::Const(Duration::from_millis(50));
+    let last = play(&last);
+    assert_eq!((last.answered, last.failed(&[])), (100, 0), "{last}");
+    everybody_was_heard(&last);
+    nothing_is_held(&house, soak.offered + last.offered);
 }

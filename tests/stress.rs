@@ -1,5 +1,5 @@
 //! The matcher on all cores at once, with every invariant counted: owners who do as they please, a directory that changes meanwhile, and a
-//! pause now and then in which everything is looked at.
+//! pause now and then in which everything is looked at. And mail between threads, whose reader sleeps whenever there is none.
 //!
 //! Time is a counter that each move takes its begin and end from, so what came before what is known without a clock.
 
@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use hotline::acd::claim::{AgentView, ContactView, Left};
@@ -21,6 +21,7 @@ use hotline::acd::policy::ChoiceRule;
 use hotline::acd::queue::QueueRules;
 use hotline::acd::routing_table::{AgentProfile, Directory};
 use hotline::acd::{ContactSlot, DemandId, Key, Matcher, RoutingTable};
+use hotline::base::mail::{Bell, Mail, Rest};
 use hotline::base::seed::Seed;
 use hotline::base::{AgencyId, AgentId, PoolId, QueueId, SkillId, Time};
 
@@ -433,4 +434,47 @@ fn run(phases: u32, lends: bool) -> Looked {
     let looked = std::mem::take(&mut *looked.lock().unwrap());
     println!("{owners} owners, {} moves: {looked:?}", owners * phases * MOVES);
     looked
+}
+
+/// Wakes a thread of the system.
+#[derive(Default)]
+struct Gong(Mutex<bool>, Condvar);
+
+impl Bell for Gong {
+    fn ring(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+}
+
+impl Gong {
+    fn wait(&self) {
+        let rung = self.0.lock().unwrap();
+        let (mut rung, late) = self.1.wait_timeout_while(rung, Duration::from_secs(60), |rung| !*rung).unwrap();
+        assert!(!late.timed_out(), "nobody rang");
+        *rung = false;
+    }
+}
+
+#[test]
+fn a_reader_that_sleeps_between_letters_misses_none() {
+    const LETTERS: u32 = 40_000;
+    let mail = Mail::new(Gong::default());
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let mail = &mail;
+            scope.spawn(move || (0..LETTERS).for_each(|n| mail.post((thread, n))));
+        }
+        let mut next = [0, 0];
+        while next != [LETTERS, LETTERS] {
+            while let Some((thread, n)) = mail.take() {
+                assert_eq!(n, std::mem::replace(&mut next[thread], n + 1), "each poster's in order");
+            }
+            if next != [LETTERS, LETTERS] && mail.may_sleep(Rest::Asleep, || true) {
+                mail.bell().wait();
+                mail.awake();
+            }
+        }
+    });
+    assert!(mail.is_empty());
 }

@@ -74,6 +74,7 @@ impl House {
             seed: Seed::from_number(1),
             counts: Arc::default(),
             limits: Arc::default(),
+            caps: Arc::default(),
             answers: Answers::Live,
             rounds_max: None,
         };

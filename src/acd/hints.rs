@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::answers::Answers;
+use super::answers::{Answers, Said};
 use super::claim::Key;
 use super::matcher::Matcher;
 use super::routing_table::{DemandId, RoutingTable};
@@ -38,6 +38,12 @@ impl<'a> Hints<'a> {
     #[must_use]
     pub const fn routing_table(&self) -> &'a RoutingTable {
         self.table
+    }
+
+    /// What else a shard is told by what all shards share. It is kept and replayed like hints, and may decide.
+    #[must_use]
+    pub fn kept<T: Said>(&mut self, live: impl FnOnce() -> T) -> T {
+        self.answers.next(live)
     }
 
     /// Whether anyone signed in may serve `demand`, free or not.

@@ -37,7 +37,7 @@ mod segments;
 pub(crate) mod state_word;
 pub mod stay;
 pub(crate) mod step;
-mod wake_up;
+pub(crate) mod wake_up;
 
 pub use claim::{ContactSlot, Key};
 pub use matcher::Matcher;

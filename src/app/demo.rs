@@ -65,20 +65,23 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let domain = settings.realm().to_owned();
 
     let listen = Listen {
+        shards: server.shards,
         sip: server.listeners.clone(),
         media: server.media.clone(),
         web: web::WebSettings { bind: server.http.bind, token: None },
         recorder: Recorder::default(),
         recent_sip_bytes: (server.log.recent_sip_mb as usize) << 20,
     };
-    let mut narrator = Narrator::new(GUEST);
-    let observer = Box::new(move |fact: &_, settings: &_| {
-        if let Some(line) = narrator.tell(fact, settings) {
+    #[allow(clippy::disallowed_types, reason = "one commentary on what all shards do")]
+    let narrator = std::sync::Mutex::new(Narrator::new(GUEST));
+    let observer: super::Observer = std::sync::Arc::new(move |fact: &_, settings: &_| {
+        let line = narrator.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tell(fact, settings);
+        if let Some(line) = line {
             // The reader may have gone, as `head` does: the calls go on.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     });
-    let running = match start(settings, &listen, Library::embedded(), Some(observer)) {
+    let running = match start(settings, &listen, Library::embedded(), Some(&observer)) {
         Ok(running) => running,
         Err(error) => return Ok(taken(&error, args)),
     };

@@ -1,14 +1,15 @@
 //! Starts and ends the recording of calls: the log is recovered, then written, then projected into the store.
+#![allow(clippy::disallowed_types, reason = "lines of several threads have one order in one file")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::StartError;
 use crate::base::Time;
 use crate::config::Server;
 use crate::engine::Settings;
-use crate::report::{EventKind, Names};
+use crate::report::{EventKind, Fact, Names};
 use crate::store::{self, Log, LogHealth, LogSettings, Store, StoreSettings};
 
 /// What is recorded, and where.
@@ -33,7 +34,50 @@ impl Recorder {
     }
 }
 
-/// What runs besides the log, which its shard owns.
+/// The event log, which all shards write: each line in the order in which they come to it. Whoever waits for another waits for a line to be
+/// added, or for the disk that it would have to wait for itself.
+#[derive(Clone)]
+pub(super) struct SharedLog(Arc<Mutex<Log>>);
+
+impl SharedLog {
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a fact.
+    pub(super) fn fact(&self, fact: &Fact) {
+        self.lock().fact(fact);
+    }
+
+    /// What was noted so far is about to show outside.
+    pub(super) fn flush(&self) {
+        self.lock().flush();
+    }
+
+    /// When [`SharedLog::tick`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.lock().deadline()
+    }
+
+    /// Writes what has waited long enough.
+    pub(super) fn tick(&self, now: Time) {
+        self.lock().tick(now);
+    }
+
+    /// Adopts the names of a reloaded configuration.
+    pub(super) fn renew(&self, names: Names) {
+        self.lock().renew(names);
+    }
+
+    /// A shard has ended. The last one closes the log.
+    pub(super) fn end(self, now: Time) {
+        if let Some(log) = Arc::into_inner(self.0) {
+            log.into_inner().unwrap_or_else(PoisonError::into_inner).close(now);
+        }
+    }
+}
+
+/// What runs besides the log, which its shards own.
 #[derive(Default)]
 pub(super) struct Records {
     log: Option<Arc<LogHealth>>,
@@ -41,7 +85,7 @@ pub(super) struct Records {
 }
 
 /// Closes what a process that died left open, and starts the log and the store.
-pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Result<(Option<Log>, Records), StartError> {
+pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Result<(Option<SharedLog>, Records), StartError> {
     let Some(log) = &recorder.log else { return Ok((None, Records::default())) };
     let failed = |source| StartError::Log { directory: log.directory.clone(), source };
     let recovered = store::recover(&log.directory).map_err(failed)?;
@@ -54,7 +98,7 @@ pub(super) fn start(recorder: &Recorder, settings: &Settings, now: Time) -> Resu
     let waker = store.as_ref().map(Store::waker);
     let writer = Log::start(log, names(settings), &recovered, now, waker).map_err(failed)?;
     let records = Records { log: Some(writer.health().clone()), store };
-    Ok((Some(writer), records))
+    Ok((Some(SharedLog(Arc::new(Mutex::new(writer)))), records))
 }
 
 /// The names of everything that facts refer to.
@@ -88,7 +132,7 @@ impl Records {
         Box::new(move || both.as_ref().map(|(log, store)| store.lag(log)))
     }
 
-    /// Ends the store's thread. The log was closed by its shard.
+    /// Ends the store's thread. The log was closed by its shards.
     pub(super) fn close(self) {
         if let Some(store) = self.store {
             store.close();

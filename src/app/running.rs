@@ -7,9 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
-
 use super::records::{self, Recorder, Records};
 use super::sink::{Observer, ShardSink};
 use super::tracer::Tracer;
@@ -18,28 +15,37 @@ use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::answers::Answers;
 use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::{Directory, RoutingTable, TooMany};
+use crate::base::ShardId;
+use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Limit;
-use crate::engine::media_port::MediaEvent;
+use crate::call::caps::Caps;
+use crate::engine::media_port::{MediaEvent, Notice};
 use crate::engine::{Engine, Parts, Reload, Settings};
 use crate::media::{EventSink, Library, Media, MediaError};
 use crate::metrics::{self, Collected};
 use crate::net::clock::Clock;
-use crate::net::shard::{Bounds, Ended, INBOX_MAX, Shard, ToShard};
+use crate::net::shard::{Ended, Shard};
+use crate::net::switch::{ShardEnd, Switch, ToShard};
 use crate::net::{self, ListenError, Listener, ListenerSettings};
 use crate::sip::stack::counts::SipCounts;
 use crate::store::LogHealth;
 use crate::web;
+use arc_swap::ArcSwap;
 
 /// How many agents more the matcher has room for, so that later reloads can add some; and how many more slots for their further contacts.
 const AGENTS_SPARE: u32 = 1024;
 const AGENT_SLOTS_SPARE: u32 = 1024;
 const QUEUES_SPARE: u32 = 256;
 const AGENCIES_SPARE: u32 = 64;
+/// How often it is looked for a shard that has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What to listen on, and with which settings.
 pub struct Listen {
+    /// How many shards, each with a signalling thread.
+    pub shards: u16,
     /// The listeners for SIP.
     pub sip: Vec<ListenerSettings>,
     /// The settings of media.
@@ -120,10 +126,10 @@ pub struct Running {
     pub http: SocketAddr,
     settings: Arc<ArcSwap<Settings>>,
     matcher: Arc<Matcher>,
-    inbox: mpsc::Sender<ToShard>,
+    switch: Arc<Switch>,
     draining: Arc<AtomicBool>,
-    shard: JoinHandle<Ended>,
-    /// Held until the shard has ended: its threads stop when it is dropped.
+    shards: Vec<JoinHandle<Ended>>,
+    /// Held until the shards have ended: its threads stop when it is dropped.
     media: Media,
     records: Records,
 }
@@ -158,11 +164,11 @@ fn share_descriptors() -> Descriptors {
 
 /// Starts the process. It binds everything first, so that a mistake is reported before anything runs.
 ///
-/// `observer` is called with every fact, on the signalling thread.
+/// `observer` is called with every fact, on the signalling threads.
 ///
 /// # Errors
 /// When something cannot be bound or started.
-pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<Observer>) -> Result<Running, StartError> {
+pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Option<&Observer>) -> Result<Running, StartError> {
     let descriptors = share_descriptors();
     let clock = Clock::start();
     let mut seed = system_seed()?;
@@ -174,32 +180,34 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     let sip = listeners.iter().map(|listener| listener.address).collect();
 
     let agents_max = settings.directory.agents.len() as u32 + AGENTS_SPARE;
-    let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents_max, 1));
+    let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents_max, listen.shards));
     let settings = Arc::new(settings);
     let (log, records) = records::start(&listen.recorder, &settings, clock.now())?;
     let size = Size {
-        shards: 1,
-        contacts_per_shard: Size::slots_for(settings.limits.contacts),
+        shards: listen.shards,
+        contacts_per_shard: Size::slots_for(contacts_of_a_shard(settings.limits.contacts, listen.shards)),
         agents: directory.agents.len() as u32 + AGENT_SLOTS_SPARE,
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
         agencies: settings.agencies.len() as u32 + AGENCIES_SPARE,
     };
     let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, settings.version), |_| 0));
-    let counts = Arc::new(SipCounts::default());
-    let limits = Arc::new(LimitBoard::default());
-    let (inbox, from_others) = mpsc::channel(INBOX_MAX);
-    let events = inbox.clone();
+    let limits = Arc::new(LimitBoard::new(listen.shards));
+    let current = Arc::new(ArcSwap::new(settings.clone()));
+    let keyed = Keyed::from_seed(&mut seed);
+    let (switch, ends) = Switch::new(listen.shards, keyed, current.clone(), descriptors.connections_max, limits.clone());
     let leases = Arc::new(AtomicUsize::new(0));
-    let leased = leases.clone();
-    let sink: EventSink = Arc::new(move |event| {
-        let is_lease = matches!(event, MediaEvent::Leased(_));
-        // A full inbox means that signalling is far behind: media waits for it rather than losing what happened.
-        let _ = events.blocking_send(ToShard::Media(event));
-        if is_lease {
-            leased.fetch_add(1, Ordering::Relaxed);
+    let sink: EventSink = Arc::new({
+        let (switch, leases) = (switch.clone(), leases.clone());
+        move |notice: Notice| {
+            let is_lease = matches!(notice.event, MediaEvent::Leased(_));
+            switch.post(notice.shard, ToShard::Media(notice));
+            if is_lease {
+                leases.fetch_add(1, Ordering::Relaxed);
+            }
         }
     });
     let mut ports = listen.media.clone();
+    ports.shards = listen.shards;
     ports.pairs_max = ports.pairs_max.min(descriptors.pairs_max);
     let pairs = ports.ports.clone().count() / 2 * ports.addresses.len();
     if pairs > ports.pairs_max {
@@ -212,6 +220,7 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
     }
     let media = Media::start(&ports, library, &mut seed, &sink)?;
 
+    let counts: Vec<Arc<SipCounts>> = ends.iter().map(|_| Arc::default()).collect();
     let draining = Arc::new(AtomicBool::new(false));
     let handle = media.handle();
     let collected = Collected {
@@ -219,19 +228,18 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         sip: counts.clone(),
         media: Box::new(move || media_totals(&handle)),
         limits: limits.clone(),
-        look_up: look_up(&limits, inbox.clone(), media.handle(), records.log()),
+        look_up: look_up(&limits, switch.clone(), media.handle(), records.log()),
         log_lost: records.lost(),
         store_lag: records.lag(),
         now: Box::new(move || clock.now()),
     };
-    let current = Arc::new(ArcSwap::new(settings.clone()));
-    let (meters, exporter) = metrics::build(&current, agents_max, collected);
+    let (meters, exporter) = metrics::build(&current, listen.shards, agents_max, collected);
     let backend = WebBackend {
         exporter,
         settings: current.clone(),
         matcher: matcher.clone(),
         clock,
-        shard: inbox.clone(),
+        switch: switch.clone(),
         draining: draining.clone(),
         log: records.log(),
         events: listen.recorder.log.as_ref().map(|log| log.directory.clone()),
@@ -245,55 +253,66 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         move || serve_http(http, router, limits)
     })?;
 
-    let names = listeners.iter().map(|listener| listener.name.clone()).collect();
-    let parts = Parts {
-        shard: 0,
-        settings,
-        matcher: matcher.clone(),
-        listeners: names,
-        seed: seed.fork(),
-        counts,
-        limits: limits.clone(),
-        answers: Answers::Live,
-        rounds_max: None,
-    };
-    let tracer = Tracer::new(listen.recent_sip_bytes, limits.clone());
-    let outside =
-        ShardSink { observer, settings: current.load_full(), media: media.handle(), meters, log, tracer, last_fault: None };
-    let bounds = Bounds { limits, connections_max: descriptors.connections_max };
-    let shard = std::thread::Builder::new()
-        .name("signalling-0".to_owned())
-        .spawn(move || run_shard(parts, outside, clock, listeners, from_others, bounds))?;
-    wait_for_ports(&leases, usize::from(listen.media.threads), &inbox);
-    Ok(Running { sip, http: http_address, settings: current, matcher, inbox, draining, shard, media, records })
+    let names: Vec<_> = listeners.iter().map(|listener| listener.name.clone()).collect();
+    let listeners = Arc::new(listeners);
+    let canary_token = u128::from(seed.next_u64()) << 64 | u128::from(seed.next_u64());
+    let (caps, last_fault) = (Arc::<Caps>::default(), Arc::default());
+    let mut shards = Vec::new();
+    for ((end, meters), counts) in ends.into_iter().zip(meters).zip(counts) {
+        let parts = Parts {
+            shard: shards.len() as u16,
+            settings: settings.clone(),
+            matcher: matcher.clone(),
+            listeners: names.clone(),
+            seed: seed.fork(),
+            counts,
+            limits: limits.clone(),
+            caps: caps.clone(),
+            answers: Answers::Live,
+            rounds_max: None,
+        };
+        let outside = ShardSink {
+            observer: observer.cloned(),
+            settings: settings.clone(),
+            media: media.handle().sender(),
+            meters,
+            log: log.clone(),
+            tracer: Tracer::new(listen.recent_sip_bytes / usize::from(listen.shards), ShardId(parts.shard), limits.clone()),
+            last_fault: Arc::clone(&last_fault),
+        };
+        let (clock, listeners) = (clock, listeners.clone());
+        let thread = std::thread::Builder::new().name(format!("signalling-{}", parts.shard));
+        shards.push(thread.spawn(move || run_shard(parts, outside, clock, &listeners, end, canary_token))?);
+    }
+    drop(log);
+    wait_for_ports(&leases, usize::from(listen.media.threads) * usize::from(listen.shards), &switch);
+    Ok(Running { sip, http: http_address, settings: current, matcher, switch, draining, shards, media, records })
 }
 
-/// Waits until each media thread has leased its first ports and signalling has taken them: the first call must find some. Not for ever:
+/// How many contacts one of several shards has room for: contacts come to it by chance, so some more than its share.
+fn contacts_of_a_shard(contacts: u32, shards: u16) -> u32 {
+    let share = contacts.div_ceil(u32::from(shards.max(1)));
+    contacts.min(share + share / 4 + 64)
+}
+
+/// Waits until each media thread has leased its first ports to each shard and signalling has taken them: the first call must find some. Not for ever:
 /// without them calls are refused, and `hotline_limit_hits_total` says why.
-fn wait_for_ports(leases: &AtomicUsize, threads: usize, inbox: &mpsc::Sender<ToShard>) {
+fn wait_for_ports(leases: &AtomicUsize, wanted: usize, switch: &Switch) {
     for _ in 0..5_000 {
-        if leases.load(Ordering::Relaxed) >= threads && inbox.capacity() == inbox.max_capacity() {
+        if leases.load(Ordering::Relaxed) >= wanted && switch.waiting().0 == 0 {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-fn run_shard(
-    mut parts: Parts,
-    outside: ShardSink,
-    clock: Clock,
-    listeners: Vec<Listener>,
-    inbox: mpsc::Receiver<ToShard>,
-    bounds: Bounds,
-) -> Ended {
+fn run_shard(parts: Parts, outside: ShardSink, clock: Clock, listeners: &[Listener], end: ShardEnd, canary_token: u128) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let Ok(runtime) = runtime else { return Ended::Faults };
     let local = tokio::task::LocalSet::new();
-    let token = u128::from(parts.seed.next_u64()) << 64 | u128::from(parts.seed.next_u64());
     local.block_on(&runtime, async move {
         let engine = Engine::new(parts, clock.now());
-        match Shard::new(engine, outside, clock, listeners, inbox, token, bounds) {
+        match Shard::new(engine, outside, clock, listeners, end, canary_token) {
             Ok(shard) => shard.run().await,
             Err(error) => {
                 tracing::error!(%error, "a socket cannot be watched");
@@ -328,7 +347,7 @@ fn media_totals(handle: &crate::media::MediaHandle) -> Vec<(&'static str, u64)> 
 /// Updates limits that are not noted where they change: how much waits between the threads.
 fn look_up(
     limits: &Arc<LimitBoard>,
-    inbox: mpsc::Sender<ToShard>,
+    switch: Arc<Switch>,
     media: crate::media::MediaHandle,
     log: Option<Arc<LogHealth>>,
 ) -> Box<dyn Fn() + Send + Sync> {
@@ -338,7 +357,9 @@ fn look_up(
         limits.set_max(limit, max as u64);
     };
     Box::new(move || {
-        note(Limit::Inbox, (inbox.max_capacity() - inbox.capacity(), inbox.max_capacity()));
+        note(Limit::Inbox, switch.waiting());
+        note(Limit::HandedOver, switch.handed_over());
+        note(Limit::Connections, switch.connections());
         note(Limit::MediaCommands, media.commands());
         note(Limit::MediaPorts, media.pairs());
         if let Some(log) = &log {
@@ -380,31 +401,45 @@ impl Running {
         let routing_table = self.matcher.publish(&directory, settings.version)?;
         self.media.handle().set_library(library);
         self.settings.store(settings.clone());
-        let _ = self.inbox.blocking_send(ToShard::Reload(Reload { settings, routing_table }));
+        self.tell_all(|| ToShard::Reload(Reload { settings: settings.clone(), routing_table: routing_table.clone() }));
         Ok(())
     }
 
     /// No new calls from here on; [`Running::wait`] returns when the last contact has ended.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
-        let _ = self.inbox.blocking_send(ToShard::Drain);
+        self.tell_all(|| ToShard::Drain);
     }
 
     /// Every contact ends now.
     pub fn end_all(&self) {
         self.draining.store(true, Ordering::Relaxed);
-        let _ = self.inbox.blocking_send(ToShard::EndAll);
+        self.tell_all(|| ToShard::EndAll(false));
     }
 
-    /// Whether the process has ended by itself.
+    /// Says something to every shard.
+    fn tell_all(&self, message: impl Fn() -> ToShard) {
+        self.switch.shards().for_each(|shard| self.switch.post(shard, message()));
+    }
+
+    /// Whether the process has ended by itself, or one of its shards has.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.shard.is_finished()
+        self.shards.iter().any(JoinHandle::is_finished)
     }
 
-    /// Waits for the end.
+    /// Waits for the end. Should a shard have ended without the others, they end, too.
     pub fn wait(self) -> Ended {
-        let ended = self.shard.join().unwrap_or(Ended::Faults);
+        while !self.ended() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.tell_all(|| ToShard::EndAll(false));
+        let mut ended = Ended::Drained;
+        for shard in self.shards {
+            if shard.join().unwrap_or(Ended::Faults) == Ended::Faults {
+                ended = Ended::Faults;
+            }
+        }
         drop(self.media);
         self.records.close();
         ended

@@ -31,6 +31,7 @@ pub fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     super::logging::start(&server.log);
     let library = library(server.prompts.as_deref())?;
     let listen = Listen {
+        shards: server.shards,
         sip: server.listeners.clone(),
         media: server.media.clone(),
         web: web::WebSettings { bind: server.http.bind, token: server.http.token.clone().map(Into::into) },

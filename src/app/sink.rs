@@ -1,36 +1,37 @@
 //! Where a shard's outputs go: facts to metrics and the log, commands to the media threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::logging::of_call;
-use super::records::names;
+use super::records::{SharedLog, names};
 use super::tracer::Tracer;
 use crate::base::{ContactId, QueueId, Time};
 use crate::engine::Settings;
 use crate::engine::media_port::{MediaCommand, MediaThread};
-use crate::media::MediaHandle;
+use crate::media::MediaSender;
 use crate::metrics::Meters;
 use crate::net::recent::{Found, Seen, Watches};
 use crate::net::shard::Sink;
 use crate::report::{Fact, FactKind};
-use crate::store::Log;
 
 /// Two faults within this end the process: a supervisor starts a clean one.
 const FAULTS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Called with every fact, and the settings that name its items.
-pub type Observer = Box<dyn FnMut(&Fact, &Settings) + Send>;
+/// Called with every fact of every shard, and the settings that name its items.
+pub type Observer = Arc<dyn Fn(&Fact, &Settings) + Send + Sync>;
 
 /// Receives the outputs of a shard.
 pub(super) struct ShardSink {
     pub(super) observer: Option<Observer>,
     pub(super) settings: Arc<Settings>,
-    pub(super) media: MediaHandle,
+    pub(super) media: MediaSender,
     pub(super) meters: Meters,
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<SharedLog>,
     pub(super) tracer: Tracer,
-    pub(super) last_fault: Option<Time>,
+    /// When any shard last had a fault, in microseconds.
+    pub(super) last_fault: Arc<AtomicU64>,
 }
 
 impl Sink for ShardSink {
@@ -49,11 +50,11 @@ impl Sink for ShardSink {
     fn fact(&mut self, fact: &Fact) {
         self.tracer.fact(fact, &self.settings);
         self.meters.take(fact);
-        if let Some(log) = &mut self.log {
+        if let Some(log) = &self.log {
             log.fact(fact);
         }
         say(fact, &self.settings);
-        if let Some(observer) = &mut self.observer {
+        if let Some(observer) = &self.observer {
             observer(fact, &self.settings);
         }
     }
@@ -62,8 +63,16 @@ impl Sink for ShardSink {
         self.media.send(thread, command);
     }
 
+    fn is_behind(&self) -> bool {
+        self.media.is_behind()
+    }
+
+    fn catch_up(&mut self) {
+        self.media.catch_up();
+    }
+
     fn flush(&mut self) {
-        if let Some(log) = &mut self.log {
+        if let Some(log) = &self.log {
             log.flush();
         }
     }
@@ -73,14 +82,14 @@ impl Sink for ShardSink {
     }
 
     fn tick(&mut self, now: Time) {
-        if let Some(log) = &mut self.log {
+        if let Some(log) = &self.log {
             log.tick(now);
         }
     }
 
     fn end(&mut self, now: Time) {
         if let Some(log) = self.log.take() {
-            log.close(now);
+            log.end(now);
         }
     }
 
@@ -91,16 +100,15 @@ impl Sink for ShardSink {
     fn reloaded(&mut self, settings: &Arc<Settings>) {
         self.meters.reload(settings);
         self.settings = settings.clone();
-        if let Some(log) = &mut self.log {
+        if let Some(log) = &self.log {
             log.renew(names(settings));
         }
     }
 
     fn fault(&mut self, now: Time, contact: Option<ContactId>) -> bool {
         of_call(contact, None, None).in_scope(|| tracing::error!("a broken invariant was contained: its contact was ended"));
-        let again = self.last_fault.is_some_and(|last| now.since(last) < FAULTS_WITHIN);
-        self.last_fault = Some(now);
-        again
+        let last = self.last_fault.swap(now.micros(), Ordering::AcqRel);
+        last > 0 && now.since(Time::from_micros(last)) < FAULTS_WITHIN
     }
 }
 

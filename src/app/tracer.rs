@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::logging::of_call;
 use crate::base::limits::LimitBoard;
 use crate::base::words::Limit;
-use crate::base::{ContactId, Time};
+use crate::base::{ContactId, ShardId, Time};
 use crate::call::leg::Role;
 use crate::engine::{LegName, Settings};
 use crate::net::recent::{Found, Kept, Recent, Seen, Watches, Whom};
@@ -31,6 +31,7 @@ const LATE: Duration = Duration::from_secs(32);
 /// What a shard keeps and logs of its messages.
 pub(super) struct Tracer {
     recent: Recent,
+    shard: ShardId,
     limits: Arc<LimitBoard>,
     /// How full `limits` was told that the ring is.
     told: u64,
@@ -42,11 +43,11 @@ pub(super) struct Tracer {
 }
 
 impl Tracer {
-    /// Keeps so many bytes, and notes in `limits` how many it has.
-    pub(super) fn new(bytes: usize, limits: Arc<LimitBoard>) -> Self {
+    /// Keeps so many bytes of a shard's messages, and notes in `limits` how many it has.
+    pub(super) fn new(bytes: usize, shard: ShardId, limits: Arc<LimitBoard>) -> Self {
         let recent = Recent::new(bytes);
-        limits.set_max(Limit::RecentSip, recent.used().1);
-        Tracer { recent, limits, told: 0, watches: Watches::default(), watched: BTreeMap::new(), ended: VecDeque::new() }
+        limits.set_max(Limit::RecentSip, recent.used().1 * u64::from(limits.shards()));
+        Tracer { recent, shard, limits, told: 0, watches: Watches::default(), watched: BTreeMap::new(), ended: VecDeque::new() }
     }
 
     /// A message passes.
@@ -58,7 +59,7 @@ impl Tracer {
         let (used, _) = self.recent.used();
         if used != self.told {
             self.told = used;
-            self.limits.set_used(Limit::RecentSip, used);
+            self.limits.set_used_by(self.shard, Limit::RecentSip, used);
         }
         let Some(leg) = seen.part_of.leg else { return };
         let watched = !self.watched.is_empty() && self.watched.get(&leg.contact).is_some_and(|until| seen.at < *until);

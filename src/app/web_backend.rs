@@ -6,7 +6,6 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
 
 use super::tracer::shown;
 use crate::acd::Matcher;
@@ -16,8 +15,8 @@ use crate::base::{AgentId, ContactId, QueueId, Time, TrunkId};
 use crate::engine::{AgentCommand, Settings};
 use crate::metrics::Exporter;
 use crate::net::clock::Clock;
-use crate::net::recent::{Found, Whom};
-use crate::net::shard::ToShard;
+use crate::net::recent::{Found, Watches, Whom};
+use crate::net::switch::{Switch, ToShard};
 use crate::report::Trace;
 use crate::store::{self, LogHealth};
 use crate::web::{
@@ -34,7 +33,7 @@ pub(super) struct WebBackend {
     pub(super) settings: Arc<ArcSwap<Settings>>,
     pub(super) matcher: Arc<Matcher>,
     pub(super) clock: Clock,
-    pub(super) shard: mpsc::Sender<ToShard>,
+    pub(super) switch: Arc<Switch>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log: Option<Arc<LogHealth>>,
     /// The directory of the event log.
@@ -69,8 +68,8 @@ impl WebBackend {
     fn tell_watches(&self, watches: &[(Watch, Whom, Time)]) -> bool {
         self.limits.set_max(Limit::Watches, WATCHES_MAX as u64);
         self.limits.set_used(Limit::Watches, watches.len() as u64);
-        let watches = watches.iter().map(|(_, whom, until)| (whom.clone(), *until)).collect();
-        self.shard.try_send(ToShard::Watch(watches)).is_ok()
+        let watches: Watches = watches.iter().map(|(_, whom, until)| (whom.clone(), *until)).collect();
+        self.switch.shards().all(|shard| self.switch.command(shard, ToShard::Watch(watches.clone())))
     }
 }
 
@@ -144,11 +143,19 @@ impl Backend for WebBackend {
         if !self.keeps_sip {
             return Traced::Off;
         }
-        let (asker, answer) = std_mpsc::sync_channel(1);
-        if self.shard.try_send(ToShard::Trace(contact, asker)).is_err() {
+        // Nothing in its name says which shard has it.
+        let (asker, answer) = std_mpsc::sync_channel(self.switch.shards().count());
+        if !self.switch.shards().all(|shard| self.switch.command(shard, ToShard::Trace(contact, asker.clone()))) {
             return Traced::Busy;
         }
-        let Ok(Found { messages, left_out }) = answer.recv_timeout(ANSWER_MAX) else { return Traced::Busy };
+        let mut found = Found::default();
+        for _ in self.switch.shards() {
+            let Ok(its) = answer.recv_timeout(ANSWER_MAX) else { return Traced::Busy };
+            if found.messages.is_empty() {
+                found = its;
+            }
+        }
+        let Found { messages, left_out } = found;
         if messages.is_empty() {
             return Traced::Nothing;
         }
@@ -200,6 +207,7 @@ impl Backend for WebBackend {
             WantedState::EndWrapUp => AgentCommand::EndWrapUp,
             WantedState::Offline => AgentCommand::SignOut,
         };
-        if self.shard.try_send(ToShard::Agent(agent, command)).is_ok() { Accepted::Yes } else { Accepted::Busy }
+        let told = self.switch.command(self.switch.owner_of(agent), ToShard::Agent(agent, command));
+        if told { Accepted::Yes } else { Accepted::Busy }
     }
 }

@@ -75,6 +75,22 @@ impl ShardId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct EndpointId(pub u64);
 
+impl EndpointId {
+    const SHARD_SHIFT: u32 = 48;
+
+    /// A shard's endpoint of this number, which is below 2^48.
+    #[must_use]
+    pub const fn new(shard: ShardId, number: u64) -> Self {
+        EndpointId((shard.0 as u64) << Self::SHARD_SHIFT | number)
+    }
+
+    /// The shard whose leg it belongs to.
+    #[must_use]
+    pub const fn shard(self) -> ShardId {
+        ShardId((self.0 >> Self::SHARD_SHIFT) as u16)
+    }
+}
+
 /// A contact's identifier: 48 bits of milliseconds since the Unix epoch, then 80 random bits; written as 26 characters of Crockford's
 /// base 32 (the ULID layout), so that identifiers sort by arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

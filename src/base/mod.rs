@@ -6,6 +6,7 @@ pub mod estimate;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod mail;
 pub mod padded;
 pub mod plain;
 pub mod seed;

@@ -329,6 +329,8 @@ words!(
         MediaCommands = "media_commands",
         /// Events and commands that wait for signalling.
         Inbox = "inbox",
+        /// Datagrams that were received for another signalling thread, and wait for it.
+        HandedOver = "handed_over",
         /// SIP connections over streams.
         Connections = "connections",
         /// Messages that wait for a peer on a stream to read them.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::numbers::NumberPlan;
 use crate::base::words::Transport;
-use crate::base::{EntryId, QueueId, Time};
+use crate::base::{EntryId, QueueId};
 
 /// An address with a prefix length: `203.0.113.0/24`, `2001:db8::/32`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,50 +150,6 @@ pub enum Refusal {
     TooFast,
 }
 
-/// The calls of a trunk, counted against its caps.
-#[derive(Clone, Debug)]
-pub struct TrunkLoad {
-    /// Calls from it.
-    pub calls_in: u32,
-    /// Calls to it.
-    pub calls_out: u32,
-    /// Tokens of the bucket, in thousandths of a call.
-    tokens_milli: u64,
-    filled: Time,
-}
-
-impl TrunkLoad {
-    /// A trunk without calls, with a full bucket.
-    #[must_use]
-    pub fn new(now: Time) -> Self {
-        TrunkLoad { calls_in: 0, calls_out: 0, tokens_milli: u64::MAX, filled: now }
-    }
-
-    /// Counts a call, unless a cap forbids it. An emergency call may use the reserve and is not limited by the rate.
-    ///
-    /// # Errors
-    /// The cap that forbids it.
-    pub fn admit(&mut self, rules: &TrunkRules, now: Time, emergency: bool) -> Result<(), Refusal> {
-        let max = rules.calls_max + if emergency { rules.emergency_reserve } else { 0 };
-        if self.calls_in + self.calls_out >= max {
-            return Err(Refusal::Full);
-        }
-        if rules.calls_per_second_max > 0 {
-            let rate = u64::from(rules.calls_per_second_max);
-            let gained = (now.since(self.filled).as_millis() as u64).saturating_mul(rate);
-            self.tokens_milli = self.tokens_milli.saturating_add(gained).min(rate * 1000);
-            if gained > 0 {
-                self.filled = now;
-            }
-            if self.tokens_milli < 1000 && !emergency {
-                return Err(Refusal::TooFast);
-            }
-            self.tokens_milli = self.tokens_milli.saturating_sub(1000);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -226,30 +182,5 @@ pub(crate) mod tests {
         assert!(!inside(prefix("0.0.0.0", 0), "2001:db8::1"));
         assert!(inside(prefix("2001:db8::", 32), "2001:db8:1::1"));
         assert!(inside(prefix("10.0.0.1", 32), "::ffff:10.0.0.1"));
-    }
-
-    #[test]
-    fn caps_hold_and_the_reserve_is_for_emergencies() {
-        let mut rules = plain("t");
-        rules.calls_max = 1;
-        rules.emergency_reserve = 1;
-        let mut load = TrunkLoad::new(Time::from_secs(1));
-        load.calls_in = 1;
-        assert_eq!(load.admit(&rules, Time::from_secs(1), false), Err(Refusal::Full));
-        assert_eq!(load.admit(&rules, Time::from_secs(1), true), Ok(()));
-        load.calls_in = 2;
-        assert_eq!(load.admit(&rules, Time::from_secs(1), true), Err(Refusal::Full));
-    }
-
-    #[test]
-    fn the_rate_allows_a_second_of_burst_and_then_the_rate() {
-        let mut rules = plain("t");
-        rules.calls_per_second_max = 10;
-        let mut load = TrunkLoad::new(Time::from_secs(1));
-        let admitted = |load: &mut TrunkLoad, at: Time| (0..100).filter(|_| load.admit(&rules, at, false).is_ok()).count();
-        assert_eq!(admitted(&mut load, Time::from_secs(1)), 10);
-        assert_eq!(admitted(&mut load, Time::from_secs(1) + Duration::from_millis(500)), 5);
-        assert_eq!(admitted(&mut load, Time::from_secs(9)), 10);
-        assert_eq!(load.admit(&rules, Time::from_secs(9), true), Ok(()));
     }
 }

@@ -63,8 +63,8 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
         if let Some(every) = section.duration_or_never("probe_waiting", 10 * SECOND..=DAY) {
             probe_waiting = every;
         }
-        if let Some(shards) = section.value("shards") {
-            server.shards = self::shards(&shards).unwrap_or(1);
+        if let Some(shards) = section.number("shards", 1..=u64::from(ShardId::COUNT_MAX)) {
+            server.shards = shards;
         }
         section.done();
     }
@@ -87,14 +87,6 @@ pub(super) fn read(root: &Section<'_>, base: &Path) -> (Server, Engine) {
     let registration = table(root, "registration", registration);
     let phone = table(root, "phone", phone);
     (server, Engine { domains, limits, registration, phone, probe_waiting })
-}
-
-fn shards(value: &Value<'_>) -> Option<u16> {
-    let shards: u16 = value.number(1..=u64::from(ShardId::COUNT_MAX))?;
-    if shards != 1 {
-        value.bad(format!("{shards} shards are more than this version runs"), "write shards = 1, or leave it out");
-    }
-    Some(1)
 }
 
 fn listeners(section: &Section<'_>) -> Option<Vec<ListenerSettings>> {
@@ -164,6 +156,7 @@ fn media(section: &Section<'_>) -> media::MediaSettings {
         threads: section.number("threads", 1..=64).unwrap_or(default.threads),
         rest: section.duration("rest", Duration::ZERO..=MINUTE).unwrap_or(default.rest),
         silence: section.duration_or_never("silence", SECOND..=HOUR).unwrap_or(Some(default.silence)).unwrap_or(Duration::MAX),
+        shards: default.shards,
         stock: default.stock,
         pairs_max: default.pairs_max,
         dscp: section.number("dscp", 0..=63).unwrap_or(default.dscp),

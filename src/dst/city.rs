@@ -19,6 +19,7 @@ use crate::acd::matcher::{Matcher, Size};
 use crate::acd::routing_table::RoutingTable;
 use crate::base::deadline::Deadlines;
 use crate::base::hash::Keyed;
+use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, ShardId, Time};
@@ -142,6 +143,7 @@ impl City {
         let owner = |agent| ShardId::of_agent(agent, plan.shards).0;
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), owner));
         let listeners = [Transport::Udp, Transport::Tcp].map(|transport| (transport, plan.server.to_string()));
+        let (caps, limits) = (Arc::default(), Arc::new(LimitBoard::new(plan.shards)));
         let shards = (0..plan.shards).map(|shard| {
             let built = Built {
                 at: now,
@@ -160,7 +162,8 @@ impl City {
                 listeners: built.listeners(),
                 seed: Seed::from_bytes(built.seed),
                 counts: Arc::default(),
-                limits: Arc::default(),
+                limits: limits.clone(),
+                caps: Arc::clone(&caps),
                 answers: if plan.recorded { Answers::Kept(Vec::new()) } else { Answers::Live },
                 rounds_max: plan.rounds,
             };

@@ -203,7 +203,7 @@ pub(super) enum ToContact {
 }
 
 /// What concerns many contacts at once. Each is told by a message of its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(super) enum News {
     /// An agent has signed out: whoever waits for nobody any more may leave.
     AgentLeft,
@@ -364,6 +364,8 @@ pub(super) enum Between {
     Devices(AgentId, Vec<Binding>),
     /// An agent has served a caller of a queue, at another shard.
     Served(Arc<str>, QueueId, AgentId),
+    /// A trunk answers, or does not any more: of its probes, which are another shard's.
+    TrunkUp(TrunkId, bool),
     /// There was a fault at the desk of an agent of another shard: whatever the agent was in ends.
     DeskLost(AgentId),
     /// A changed configuration is taken up by all whom it concerns.

@@ -28,7 +28,8 @@ use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Joined;
 use crate::base::hash::Keyed;
 use crate::base::words::{Channel, EndedBy};
-use crate::base::{AgentId, ContactId, QueueId, Time, TrunkId};
+use crate::base::{AgentId, ContactId, QueueId, TrunkId};
+use crate::call::caps::{Caps, ContactsUp};
 use crate::call::contact::Timeline;
 use crate::call::leg::Role;
 use crate::call::menu::Event;
@@ -55,7 +56,6 @@ mod work;
 
 pub use queue::WAIT_PROMPTS;
 pub(super) use trunks::Trunks;
-pub(super) use work::Up;
 
 /// A contact to be.
 pub(super) struct Arrival {
@@ -106,9 +106,9 @@ fn forget_if_gone(contacts: &mut Slab<Contact>, cx: &mut Context<'_>, key: Conta
 
 impl Contacts {
     /// No contact, and trunks without calls. These slots of the matcher are the contacts'.
-    pub(super) fn new(slots: &Range<u32>, settings: &Settings, keyed: Keyed, now: Time) -> Self {
+    pub(super) fn new(slots: &Range<u32>, settings: &Settings, keyed: Keyed, caps: Arc<Caps>) -> Self {
         let slots = ContactSlots::new(slots, settings.limits.contacts);
-        let shared = Shared::new(slots, Trunks::new(settings, now), LastAgents::new(keyed));
+        let shared = Shared::new(slots, Trunks::new(settings, caps), LastAgents::new(keyed));
         Contacts { contacts: Slab::new(), shared }
     }
 
@@ -140,7 +140,7 @@ impl Contacts {
     }
 
     /// How many contacts are up.
-    pub(super) const fn up(&self) -> Up {
+    pub(super) const fn up(&self) -> ContactsUp {
         self.shared.up
     }
 
@@ -182,7 +182,7 @@ impl Contacts {
             transfers: 0,
             timers: SmallVec::new(),
         };
-        self.shared.up.contacts += 1;
+        self.shared.up.all += 1;
         self.shared.up.emergencies += u32::from(emergency);
         let entry = target.and_then(NumberTarget::entry);
         contact.fact(cx, FactKind::Arrived { channel: Channel::Voice, trunk, entry, from: number, dialled, call_id });

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::between::{Between, Call, ContactKey, ContactRef, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
-use super::io::{Letter, Output};
+use super::io::{Letter, Output, Said};
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
 use super::settings::Settings;
+use super::unread::Unread;
 use crate::acd::agent_slots::Settled;
 use crate::acd::command::{Command, Event};
 use crate::acd::hints::Hints;
@@ -87,9 +88,7 @@ impl Context<'_> {
 
     /// Says something to all other shards.
     pub(super) fn tell_others(&mut self, message: &Between) {
-        for shard in (0..self.shards).map(ShardId).filter(|shard| *shard != self.shard) {
-            self.out.outputs.push_back(Output::Letter(shard, Letter(message.clone())));
-        }
+        self.out.copy_to_others(message);
     }
 
     /// Says something to an agent's desk.
@@ -107,6 +106,8 @@ impl Context<'_> {
 /// Outputs in their order, and messages between owners in theirs. What is for an owner of another shard is an output. Owners only add to it.
 pub(super) struct Outgoing {
     shard: ShardId,
+    /// By shard.
+    unread: Box<[Unread]>,
     outputs: VecDeque<Output>,
     messages: VecDeque<Between>,
     /// What contacts say to the matcher.
@@ -146,14 +147,54 @@ impl Outgoing {
 
     /// Takes a message from another shard.
     pub(super) fn take_in(&mut self, letter: Letter) {
-        self.messages.push_back(letter.0);
+        match letter.0 {
+            Said::Copy(from, message) => {
+                self.messages.push_back(message);
+                self.post(from, Said::CopyRead(self.shard));
+            }
+            Said::CopyRead(by) => {
+                let next = self.unread.get_mut(usize::from(by.0)).and_then(Unread::has_read);
+                if let Some(message) = next {
+                    self.post(by, Said::Copy(self.shard, message));
+                }
+            }
+            Said::Message(message) => {
+                if let Between::ToContact(_, ToContact::Taken(desk, ..) | ToContact::NotTaken(desk)) = &message
+                    && let Some(unread) = self.unread.get_mut(usize::from(desk.shard.0))
+                {
+                    unread.has_answered();
+                }
+                self.messages.push_back(message);
+            }
+        }
     }
 
     fn send(&mut self, to: ShardId, message: Between) {
         if to == self.shard {
-            self.messages.push_back(message);
-        } else {
-            self.outputs.push_back(Output::Letter(to, Letter(message)));
+            return self.messages.push_back(message);
+        }
+        if let Between::ToDesk(desk, _, ToDesk::Take(contact, _)) = &message
+            && let Some(unread) = self.unread.get_mut(usize::from(to.0))
+            && !unread.may_be_asked()
+        {
+            let (key, desk) = (contact.key, *desk);
+            return self.messages.push_back(Between::ToContact(key, ToContact::NotTaken(desk)));
+        }
+        self.post(to, Said::Message(message));
+    }
+
+    fn post(&mut self, to: ShardId, said: Said) {
+        self.outputs.push_back(Output::Letter(to, Letter(said)));
+    }
+
+    /// Says something to all other shards.
+    fn copy_to_others(&mut self, message: &Between) {
+        let own = usize::from(self.shard.0);
+        for (shard, unread) in self.unread.iter_mut().enumerate().filter(|(shard, _)| *shard != own) {
+            if unread.may_be_told(message) {
+                let copy = Said::Copy(self.shard, message.clone());
+                self.outputs.push_back(Output::Letter(ShardId(shard as u16), Letter(copy)));
+            }
         }
     }
 
@@ -210,10 +251,11 @@ impl Outgoing {
 pub(super) struct Outbox(pub(super) Outgoing);
 
 impl Outbox {
-    pub(super) fn new(shard: ShardId, limits: Arc<LimitBoard>) -> Self {
+    pub(super) fn new(shard: ShardId, shards: u16, limits: Arc<LimitBoard>) -> Self {
         let limits_told = [None; Limit::ALL.len()];
         let (outputs, messages, commands, to_settle) = Default::default();
-        Outbox(Outgoing { shard, outputs, messages, commands, to_settle, limits, limits_told })
+        let unread = (0..shards).map(|_| Unread::default()).collect();
+        Outbox(Outgoing { shard, unread, outputs, messages, commands, to_settle, limits, limits_told })
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.

@@ -51,7 +51,12 @@ impl Delivery {
             Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
             Delivery::Offered(offer) => contacts.in_slot(offer.slot).map(|contact| contact.key),
             Delivery::Message(
-                Between::ToContacts(_) | Between::TakenUp | Between::Devices(..) | Between::Served(..) | Between::DeskLost(_),
+                Between::ToContacts(_)
+                | Between::TakenUp
+                | Between::Devices(..)
+                | Between::Served(..)
+                | Between::TrunkUp(..)
+                | Between::DeskLost(_),
             )
             | Delivery::Lone(..)
             | Delivery::Timer(Reason::Probe(_)) => None,

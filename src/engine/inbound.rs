@@ -79,7 +79,7 @@ impl Engine {
             return Err(Refusal::MERGED);
         }
         self.room_for(now, flow, emergency)?;
-        if let Err(refusal) = self.contacts.trunks_mut().admit(now, (trunk, rules), emergency) {
+        if let Err(refusal) = self.contacts.trunks_mut().admit(&mut lend!(self, now), (trunk, rules), emergency) {
             return Err(self.limit_hit(now, trunk_limit(refusal)));
         }
         // One whose offer is of no use takes its turn of the trunk's calls a second, too: reading it has a price.
@@ -108,7 +108,7 @@ impl Engine {
             Dialled::Here(target) => (Begin::Lead(target), ToDesk::OwnCall),
             Dialled::Colleague(colleague) => (Begin::Dial(DialTo::Agent(colleague)), ToDesk::OwnCall),
             Dialled::Outside(number) => {
-                let trunk = self.contacts.trunks().to(&settings, &number).ok_or(Refusal::UNKNOWN)?;
+                let trunk = self.contacts.trunks_mut().to(&mut lend!(self, now), &number).ok_or(Refusal::UNKNOWN)?;
                 (Begin::Dial(DialTo::Number(trunk, number)), ToDesk::OwnCall)
             }
         };
@@ -127,25 +127,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether one more contact can be kept.
+    /// Takes room for one more contact.
     fn room_for(&mut self, now: Time, flow: &Flow, emergency: bool) -> Result<(), Refusal> {
-        let (limits, up) = (self.settings.limits, self.contacts.up());
-        let full = if emergency {
-            up.contacts >= limits.contacts
-        } else {
-            up.contacts - up.emergencies >= limits.contacts - limits.emergency_contacts
-        };
-        let busy = self.sessions.held().servers >= limits.transactions as usize;
-        if full || busy {
-            let limit = match (busy, emergency) {
-                (true, _) => Limit::Transactions,
-                (false, true) => Limit::EmergencyContacts,
-                (false, false) => Limit::Contacts,
-            };
-            return Err(self.limit_hit(now, limit));
+        let limits = self.settings.limits;
+        if self.sessions.held().servers >= (limits.transactions as usize).div_ceil(usize::from(self.shards)) {
+            return Err(self.limit_hit(now, Limit::Transactions));
+        }
+        if !self.room.take(&mut self.matcher.answers, limits, emergency, self.taken_out) {
+            return Err(self.limit_hit(now, if emergency { Limit::EmergencyContacts } else { Limit::Contacts }));
         }
         // Better refused now than answered or rung for without a port: that would be put down to the agent.
-        let callers = if emergency { 0 } else { up.contacts };
+        let callers = if emergency { 0 } else { self.contacts.up().all };
         if !self.legs.bear(flow.remote.is_ipv6(), callers) {
             return Err(self.limit_hit(now, Limit::MediaPorts));
         }

@@ -16,6 +16,7 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, ContactId, ShardId};
+use crate::call::caps::Caps;
 use crate::call::leg::Role;
 use crate::report::Fact;
 use crate::sip::flow::{ConnectionId, Flow};
@@ -39,6 +40,8 @@ pub struct Parts {
     pub counts: Arc<SipCounts>,
     /// Where it is noted how full everything is.
     pub limits: Arc<LimitBoard>,
+    /// What is counted for all shards together.
+    pub caps: Arc<Caps>,
     /// Where what the matcher says comes from: from the matcher, unless it is kept or replayed.
     pub answers: Answers,
     /// How many rounds of messages one wake-up follows at the most, for a simulation in which other input comes between.
@@ -87,9 +90,20 @@ pub enum Input<'a> {
     EndAll,
 }
 
-/// What an owner of one shard has to say to one of another.
+/// What one shard has to say to another.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Letter(pub(super) Between);
+pub struct Letter(pub(super) Said);
+
+/// What a letter says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) enum Said {
+    /// From an owner of one shard to one of the other.
+    Message(Between),
+    /// From this shard: something that all shards are told. Whoever takes it in says that it has.
+    Copy(ShardId, Between),
+    /// This shard has taken in something that all are told.
+    CopyRead(ShardId),
+}
 
 /// A changed configuration. Its routing table is published, and holds for an engine from this input on.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Codec, EndpointId};
+use crate::base::{Codec, EndpointId, ShardId};
 
 /// A media thread.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -154,6 +154,24 @@ impl MediaEvent {
             | MediaEvent::Silent { endpoint, .. }
             | MediaEvent::Closed { endpoint, .. } => Some(*endpoint),
         }
+    }
+}
+
+/// What a media thread has to tell a shard.
+#[derive(Debug)]
+pub struct Notice {
+    /// The shard.
+    pub shard: ShardId,
+    /// What has happened.
+    pub event: MediaEvent,
+    _unread: Option<Arc<()>>,
+}
+
+impl Notice {
+    /// Of what a party can cause at will, only so much may be unread: `unread` is let go of with the notice, when it was read.
+    #[must_use]
+    pub const fn new(shard: ShardId, event: MediaEvent, unread: Option<Arc<()>>) -> Self {
+        Notice { shard, event, _unread: unread }
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) mod sabotage;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub use agent_command::AgentCommand;
 pub use contacts::WAIT_PROMPTS;
@@ -56,7 +57,7 @@ use context::{Outbox, lend};
 use delivery::{Addressee, Delivery};
 use desks::Desks;
 use legs::{LegView, Legs};
-use limits::Used;
+use limits::{Room, Used};
 use matcher_port::MatcherPort;
 use proof::Proof;
 use refused::Refused;
@@ -97,6 +98,7 @@ pub struct Engine {
     /// When the last wake-up left something to be followed, if it did.
     behind: Option<Time>,
     limits: Arc<LimitBoard>,
+    room: Room,
     taken_out: sabotage::TakenOut,
     /// The session that the message at hand is part of.
     heard: Option<SessionId>,
@@ -114,25 +116,26 @@ impl Engine {
     /// An engine without calls. Agents with fixed contacts that are ready from the start enter the ready index.
     #[must_use]
     pub fn new(parts: Parts, now: Time) -> Self {
-        let Parts { shard, settings, matcher, listeners, mut seed, counts, limits, answers, rounds_max } = parts;
+        let Parts { shard, settings, matcher, listeners, mut seed, counts, limits, caps, answers, rounds_max } = parts;
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
         let (keyed, shard) = (Keyed::from_seed(&mut seed), ShardId(shard));
         let proof = Proof::new(&mut seed, keyed, &settings);
         let matcher = MatcherPort::new(matcher, answers, shard, settings.version);
         let rounds_max = rounds_max.map_or(ROUNDS_MAX, |rounds| rounds.clamp(1, ROUNDS_MAX));
+        let shards = matcher.shards();
         let mut engine = Engine {
             shard,
-            shards: matcher.shards(),
+            shards,
             sessions,
             counts,
             legs: Legs::new(keyed),
-            contacts: Contacts::new(&matcher.slots(), &settings, keyed, now),
+            contacts: Contacts::new(&matcher.slots(), &settings, keyed, caps.clone()),
             desks: Desks::new(&settings, keyed, now),
             proof,
             matcher,
             deadlines: Deadlines::default(),
             refused: Refused::new(keyed),
-            out: Outbox::new(shard, limits.clone()),
+            out: Outbox::new(shard, shards, limits.clone()),
             seed,
             draining: false,
             taken_up: settings.version,
@@ -142,6 +145,7 @@ impl Engine {
             rounds_max,
             behind: None,
             limits,
+            room: Room::of(caps),
             taken_out: sabotage::TakenOut::default(),
             heard: None,
             #[cfg(test)]
@@ -152,11 +156,11 @@ impl Engine {
             deliveries: Vec::new(),
             settings,
         };
-        limits::note_max(&engine.limits, &engine.settings, engine.contacts.slots().1);
+        limits::note_max(&engine.limits, &engine.settings, engine.contacts.slots().1 * usize::from(engine.shards));
         engine.desks.start(&mut lend!(engine, now));
         engine.follow_messages(now);
         engine.contacts.trunks_mut().start_probes(&mut lend!(engine, now));
-        used(&engine).note(&engine.limits, &engine.settings);
+        used(&engine).note(&engine.limits, shard);
         engine
     }
 
@@ -202,7 +206,8 @@ impl Engine {
         if self.sessions.take_misused() > 0 {
             lend!(self, now).missing("the state that a command to a session is for");
         }
-        used(self).note(&self.limits, &self.settings);
+        self.room.put_right(&mut self.contacts);
+        used(self).note(&self.limits, self.shard);
         part_of(&self.legs, self.heard)
     }
 
@@ -238,7 +243,7 @@ impl Engine {
     /// Contacts up.
     #[must_use]
     pub fn contacts_up(&self) -> u32 {
-        self.contacts.up().contacts
+        self.contacts.up().all
     }
 
     /// Whether nobody is up: no contact and no leg. Transactions may still absorb what is repeated.
@@ -304,6 +309,7 @@ impl Engine {
             announce(self, now, None);
             self.settle(now);
         }
+        self.room.put_right(&mut self.contacts);
         id
     }
 
@@ -314,7 +320,7 @@ impl Engine {
     fn take_up(&mut self, now: Time, Reload { settings, routing_table }: Reload) {
         self.matcher.routing_table = routing_table;
         let old = std::mem::replace(&mut self.settings, settings.clone());
-        limits::note_max(&self.limits, &settings, self.contacts.slots().1);
+        limits::note_max(&self.limits, &settings, self.contacts.slots().1 * usize::from(self.shards));
         self.proof.take_up(&settings);
         self.contacts.trunks_mut().take_up(&mut lend!(self, now));
         announce(self, now, Some(&old));
@@ -403,6 +409,7 @@ impl Engine {
             Delivery::Message(Between::ToContacts(news)) => self.contacts.spread(cx, news),
             Delivery::Message(Between::Devices(agent, bindings)) => self.desks.copy_devices(agent, bindings),
             Delivery::Message(Between::Served(caller, queue, agent)) => self.contacts.note_served(&caller, queue, agent),
+            Delivery::Message(Between::TrunkUp(trunk, up)) => self.contacts.trunks_mut().found(trunk, up),
             Delivery::Message(Between::DeskLost(agent)) => desk_lost(self, now, agent),
             Delivery::Message(Between::TakenUp) => {
                 self.taken_up = self.settings.version;
@@ -509,10 +516,11 @@ fn part_of(legs: &Legs, session: Option<SessionId>) -> PartOf {
 fn used(engine: &Engine) -> Used {
     let up = engine.contacts.up();
     Used {
-        contacts: up.contacts,
+        contacts: up.all,
         emergencies: up.emergencies,
         transactions: engine.sessions.held().servers,
-        bindings: engine.desks.devices().count(),
+        // Each shard has a copy of all of them.
+        bindings: if engine.shard == ShardId(0) { engine.desks.devices().count() } else { 0 },
         nonces: engine.proof.remembered(),
         trunk_calls: engine.contacts.trunks().calls().map(|(within, out)| u64::from(within) + u64::from(out)).sum(),
         slots: engine.contacts.slots().0,

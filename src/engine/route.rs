@@ -1,5 +1,6 @@
-//! Which shard a message from the wire is for.
+//! Which shard a message from the wire is for, and which one the matcher has something for.
 
+use super::Engine;
 use crate::base::hash::Keyed;
 use crate::base::{AgentId, ShardId};
 use crate::sip::message::Message;
@@ -51,6 +52,12 @@ impl Router {
         let digest = self.keyed.digest(&[message.call_id().ok()?]);
         Some(ShardId((digest % u128::from(self.shards)) as u16))
     }
+}
+
+/// Whether the matcher has woken somebody of another shard, who is to be told.
+#[must_use]
+pub fn has_woken(engine: &Engine, shard: ShardId) -> bool {
+    engine.matcher.audited().has_wake_ups(shard.0)
 }
 
 #[cfg(test)]

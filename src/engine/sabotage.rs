@@ -73,6 +73,10 @@ pub(crate) enum Rule {
     DeclinedCancels,
     /// Other shards know an agent's devices.
     DevicesCopied,
+    /// Other shards hear whether a trunk answers.
+    TrunksToldOf,
+    /// Contacts of all shards count against what there may be of them.
+    ContactsOfAll,
 }
 
 /// The rule that a test has taken out, if any. In production it is an empty type.
@@ -183,6 +187,7 @@ impl super::Delivery {
                 | Between::TakenUp
                 | Between::Devices(..)
                 | Between::Served(..)
+                | Between::TrunkUp(..)
                 | Between::DeskLost(_)),
             ) => ("hub", message),
             Delivery::Session(_, event) => ("session", event),

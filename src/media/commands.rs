@@ -25,7 +25,7 @@ impl Thread {
                 let slot = self.find(endpoint);
                 // The sender of a Close waits for its answer, even if there was nothing to close.
                 let stats = slot.map_or_else(MediaStats::default, |slot| self.close(slot));
-                (self.sink)(MediaEvent::Closed { endpoint, stats });
+                self.tell_owner(endpoint, MediaEvent::Closed { endpoint, stats });
                 slot.map(|_| ())
             }
             MediaCommand::Return { lease } => self.ports.give_back(&lease, self.now).then_some(()),
@@ -189,6 +189,6 @@ impl Thread {
         let Some(slot) = self.current.take().filter(|slot| self.endpoints.contains(*slot as usize)) else { return };
         let endpoint = self.endpoints[slot as usize].id;
         let stats = self.close(slot);
-        (self.sink)(MediaEvent::Closed { endpoint, stats });
+        self.tell_owner(endpoint, MediaEvent::Closed { endpoint, stats });
     }
 }

@@ -30,10 +30,12 @@ impl Thread {
         }
         if remote.expects && now.since(endpoint.heard_at) >= self.silence && now.since(endpoint.silence_at) >= self.silence {
             endpoint.silence_at = now;
-            (self.sink)(MediaEvent::Silent { endpoint: endpoint.id, silent_for: now.since(endpoint.heard_at) });
+            let (endpoint, silent_for) = (endpoint.id, now.since(endpoint.heard_at));
+            // One that is not told now is told after another such time.
+            let _ = self.tell_of_party(slot, MediaEvent::Silent { endpoint, silent_for });
         }
-        if endpoint.control.visits == 0 {
-            endpoint.control.visits = REPORT_VISITS;
+        if self.endpoints[slot as usize].control.visits == 0 {
+            self.endpoints[slot as usize].control.visits = REPORT_VISITS;
             self.report_to(slot);
             self.count_losses(slot);
         }

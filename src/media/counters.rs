@@ -73,15 +73,15 @@ counters!(
     send_errors,
     /// Key presses heard.
     keys,
-    /// Key presses dropped: the party cannot take them, or too many at once.
+    /// Key presses dropped: the party cannot take them, or too many at once wait for it or for signalling.
     keys_dropped,
     /// Prompts asked for that are not in the library.
     unknown_prompts,
     /// Commands that made no sense: an endpoint or a pair that is not there.
     bad_commands,
-    /// Times that a sender found the command queue full and waited.
+    /// Times that a sender found the command queue full, and began to hold back all but the newest.
     queue_full,
-    /// Commands lost because the thread did not make room within a second, or is gone.
+    /// Commands lost because the thread has ended.
     commands_lost,
     /// Sweeps made.
     sweeps,

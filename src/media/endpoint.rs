@@ -96,6 +96,8 @@ pub(super) struct Endpoint {
     pub(super) keys: Option<Box<Keys>>,
     pub(super) place: Option<SenderPlace>,
     pub(super) control: Control,
+    /// As many as signalling has notices unread of what the party does, and one.
+    pub(super) unread: Option<Arc<()>>,
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
     pub(super) strangers: u64,
@@ -128,6 +130,7 @@ impl Endpoint {
             keys: None,
             place: None,
             control: Control::default(),
+            unread: None,
             sent: 0,
             sent_bytes: 0,
             strangers: 0,

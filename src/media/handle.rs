@@ -3,36 +3,37 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::OwnedFd;
 
 use super::counters::Counters;
+use super::held::Held;
 use super::library::Library;
 use super::thread::Thread;
 use super::{COMMANDS_MAX, MediaSettings};
+use crate::base::mail::{Bell, Mail, Rest};
 use crate::base::seed::Seed;
-use crate::base::sync::{AtomicBool, AtomicU8, Ordering, fence};
-use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaThread};
+use crate::base::sync::{AtomicBool, Ordering};
+use crate::engine::media_port::{Feed, MediaCommand, MediaThread, Notice};
 
-/// Receives events. The media threads call it and must not be kept waiting: it hands the event over, and returns.
-pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+/// Takes notices. The media threads call it and must not be kept waiting: it hands the notice over, and returns.
+pub type EventSink = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// How long a sender waits for room in a full queue before it gives up.
-const ROOM_PATIENCE: Duration = Duration::from_secs(1);
-const ROOM_STEP: Duration = Duration::from_micros(100);
 /// Commands that nobody hears the difference of wait for a napping thread to wake by itself, up to so many.
 const UNHURRIED_MAX: usize = 64;
 
-/// The thread looks at its commands by itself within a tick.
-pub(super) const AWAKE: u8 = 0;
-/// It sleeps until something comes, and not for long.
-pub(super) const NAPPING: u8 = 1;
-/// It has nothing to look after, and sleeps until it is woken.
-pub(super) const ASLEEP: u8 = 2;
+/// The bell of a media thread: readable when the thread shall look at its commands.
+#[derive(Debug)]
+pub(super) struct WakeFd(pub(super) OwnedFd);
+
+impl Bell for WakeFd {
+    fn ring(&self) {
+        // Full means that it is readable already.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+}
 
 /// Why the media threads cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -48,33 +49,22 @@ pub enum MediaError {
 /// What a thread shares with those who send it commands.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    pub(super) commands: ArrayQueue<MediaCommand>,
-    /// Readable when a sleeping thread shall look at its commands.
-    pub(super) wake: OwnedFd,
-    /// [`AWAKE`], [`NAPPING`] or [`ASLEEP`].
-    pub(super) rest: AtomicU8,
+    pub(super) commands: Mail<MediaCommand, WakeFd>,
     pub(super) stop: AtomicBool,
     pub(super) counters: Counters,
 }
 
 impl Mailbox {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Mailbox {
-            commands: ArrayQueue::new(COMMANDS_MAX),
-            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            rest: AtomicU8::new(AWAKE),
-            stop: AtomicBool::new(false),
-            counters: Counters::default(),
-        })
+        let bell = WakeFd(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        Ok(Mailbox { commands: Mail::new(bell), stop: AtomicBool::new(false), counters: Counters::default() })
     }
 
-    /// Wakes the thread if it rests as deep as `from`, or deeper.
-    fn wake(&self, from: u8) {
-        // With the fence in `Thread::sleep`: either the thread sees what was pushed, or we see that it sleeps.
-        fence(Ordering::SeqCst);
-        if self.rest.load(Ordering::Relaxed) >= from && self.rest.swap(AWAKE, Ordering::Relaxed) != AWAKE {
-            // Full means that it is readable already.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    fn send(&self, command: MediaCommand) {
+        if is_hurried(&command) || self.commands.len() >= UNHURRIED_MAX {
+            self.commands.post(command);
+        } else {
+            self.commands.post_unhurried(command);
         }
     }
 }
@@ -142,7 +132,7 @@ impl Drop for Media {
     fn drop(&mut self) {
         for mailbox in &self.handle.0.mailboxes {
             mailbox.stop.store(true, Ordering::Release);
-            mailbox.wake(NAPPING);
+            mailbox.commands.wake(Rest::Napping);
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -164,31 +154,11 @@ const fn is_hurried(command: &MediaCommand) -> bool {
 }
 
 impl MediaHandle {
-    /// Sends a command to a thread. Commands of one sender to one thread keep their order.
-    ///
-    /// At the queue's bound ([`COMMANDS_MAX`]) the sender waits for room and counts it: a thread takes them all each millisecond and
-    /// waits for nobody, so this is back-pressure for a moment, and a `Close` is not lost. After a second (the thread is gone) the
-    /// command is lost and counted; `false` then, and for a thread that there is not.
-    pub fn send(&self, thread: MediaThread, command: MediaCommand) -> bool {
-        let Some(mailbox) = self.0.mailboxes.get(usize::from(thread.0)) else { return false };
-        let hurried = is_hurried(&command);
-        let mut command = command;
-        let mut waited = Duration::ZERO;
-        while let Err(refused) = mailbox.commands.push(command) {
-            command = refused;
-            if waited.is_zero() {
-                mailbox.counters.queue_full.add_shared(1);
-            }
-            if waited >= ROOM_PATIENCE || mailbox.stop.load(Ordering::Acquire) {
-                mailbox.counters.commands_lost.add_shared(1);
-                return false;
-            }
-            mailbox.wake(NAPPING);
-            thread::sleep(ROOM_STEP);
-            waited += ROOM_STEP;
-        }
-        mailbox.wake(if hurried || mailbox.commands.len() >= UNHURRIED_MAX { NAPPING } else { ASLEEP });
-        true
+    /// A sender of commands, for one shard.
+    #[must_use]
+    pub fn sender(&self) -> MediaSender {
+        let held = self.0.mailboxes.iter().map(|_| Held::default()).collect();
+        MediaSender { handle: self.clone(), held }
     }
 
     /// The counters of each thread.
@@ -219,5 +189,53 @@ impl MediaHandle {
     #[must_use]
     pub fn library(&self) -> Arc<Library> {
         self.0.library.load_full()
+    }
+}
+
+/// Sends the commands of one shard. It never waits, and loses none: what a thread that is far behind ([`COMMANDS_MAX`]) has not been told yet
+/// is held back, of each endpoint the newest of each kind.
+pub struct MediaSender {
+    handle: MediaHandle,
+    /// By thread.
+    held: Box<[Held]>,
+}
+
+impl MediaSender {
+    /// Sends a command to a thread; of those to one thread each endpoint's keep their order. `false` if there is no such thread, or it has ended.
+    pub fn send(&mut self, thread: MediaThread, command: MediaCommand) -> bool {
+        let Some(mailbox) = self.handle.0.mailboxes.get(usize::from(thread.0)) else { return false };
+        if mailbox.stop.load(Ordering::Acquire) {
+            mailbox.counters.commands_lost.add_shared(1);
+            return false;
+        }
+        let held = &mut self.held[usize::from(thread.0)];
+        if held.is_empty() && mailbox.commands.len() < COMMANDS_MAX {
+            mailbox.send(command);
+            return true;
+        }
+        if held.is_empty() {
+            mailbox.counters.queue_full.add_shared(1);
+        }
+        if !held.keep(command) {
+            mailbox.counters.keys_dropped.add_shared(1);
+        }
+        true
+    }
+
+    /// Whether something is held back: [`MediaSender::catch_up`] is to be called again soon.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.held.iter().any(|held| !held.is_empty())
+    }
+
+    /// Sends what was held back, as far as there is room for it.
+    pub fn catch_up(&mut self) {
+        for (mailbox, held) in self.handle.0.mailboxes.iter().zip(&mut self.held) {
+            if held.is_empty() {
+                continue;
+            }
+            let room = COMMANDS_MAX.saturating_sub(mailbox.commands.len());
+            held.take(room).into_iter().for_each(|command| mailbox.send(command));
+        }
     }
 }

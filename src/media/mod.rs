@@ -2,8 +2,8 @@
 //!
 //! Owns every RTP and RTCP socket, and the threads that sweep them. A thread looks at all of its sockets once a millisecond while audio
 //! flows, on an absolute schedule, and sleeps until something comes when none does: one wake-up serves hundreds of packets, where waking
-//! for each packet costs three times as much. Between it and signalling there are only the words of [`crate::engine::media_port`]: a bounded queue
-//! of commands in, a sink for events out.
+//! for each packet costs three times as much. Between it and signalling there are only the words of [`crate::engine::media_port`]: commands
+//! in, a sink for notices out. Neither ever waits for the other.
 //!
 //! It must never decide (that is signalling's), wait for anyone, or send one packet for an endpoint that was closed. Within a thread there is no
 //! lock; across threads there is nothing but counters and the prompt library.
@@ -16,6 +16,7 @@ mod counters;
 mod embedded;
 mod endpoint;
 mod handle;
+mod held;
 mod library;
 mod play;
 mod ports;
@@ -30,10 +31,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use counters::{Counter, Counters};
-pub use handle::{EventSink, Media, MediaError, MediaHandle};
+pub use handle::{EventSink, Media, MediaError, MediaHandle, MediaSender};
 pub use library::{Clip, Library, LibraryError};
 
-/// Commands that may wait for a media thread; at the bound the sender waits for the thread, which takes some thousands a millisecond.
+/// Commands that may wait for a media thread, which takes some thousands a millisecond; beyond them each endpoint is told the newest alone.
 pub const COMMANDS_MAX: usize = 8_192;
 
 /// The settings of the media threads, which hold from their start.
@@ -49,7 +50,9 @@ pub struct MediaSettings {
     pub rest: Duration,
     /// After how long a party that is expected to send, and does not, is reported; and again after each further such time.
     pub silence: Duration,
-    /// Pairs that each thread leases ahead of need.
+    /// How many shards there are that use the ports.
+    pub shards: u16,
+    /// Pairs that each thread leases ahead of need, to each shard.
     pub stock: usize,
     /// The most pairs that may be bound, by all threads together, however wide the range: each takes two descriptors.
     pub pairs_max: usize,
@@ -65,6 +68,7 @@ impl Default for MediaSettings {
             threads: 1,
             rest: Duration::from_secs(2),
             silence: Duration::from_secs(30),
+            shards: 1,
             stock: 256,
             pairs_max: usize::MAX,
             dscp: 46,

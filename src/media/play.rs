@@ -55,7 +55,7 @@ impl Thread {
             Step::Played(token) => {
                 let id = endpoint.id;
                 self.feed(slot, Feeding::Nothing);
-                (self.sink)(MediaEvent::Played { endpoint: id, token });
+                self.tell_owner(id, MediaEvent::Played { endpoint: id, token });
             }
             Step::KeysDone => {
                 endpoint.keys = None;

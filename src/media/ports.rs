@@ -14,8 +14,8 @@ use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::MediaSettings;
-use crate::base::Time;
 use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::{ShardId, Time};
 use crate::engine::media_port::{MediaThread, PortLease};
 
 /// What a pair is doing.
@@ -23,8 +23,8 @@ use crate::engine::media_port::{MediaThread, PortLease};
 pub(super) enum PairState {
     /// In the queue of those that rest or have rested.
     Resting,
-    /// The engine has it.
-    Leased,
+    /// The engine of this shard has it.
+    Leased(ShardId),
     /// An endpoint (its slot) uses it.
     Open(u32),
 }
@@ -49,7 +49,8 @@ pub(super) struct Ports {
     thread: MediaThread,
     rest: Duration,
     dscp: u8,
-    leased: usize,
+    /// By shard.
+    leased: Box<[usize]>,
 }
 
 /// What an epoll event is about: the pair's index and which of its sockets.
@@ -76,7 +77,7 @@ impl Ports {
             thread,
             rest: settings.rest,
             dscp: settings.dscp,
-            leased: 0,
+            leased: vec![0; usize::from(settings.shards.max(1))].into(),
         }
     }
 
@@ -91,9 +92,9 @@ impl Ports {
         self.pairs.len() - rested
     }
 
-    /// How many the engine has and has not opened.
-    pub(super) const fn leased(&self) -> usize {
-        self.leased
+    /// How many the engine of each shard has and has not opened.
+    pub(super) const fn leased(&self) -> &[usize] {
+        &self.leased
     }
 
     /// Whether some pair rests.
@@ -101,11 +102,11 @@ impl Ports {
         !self.resting.is_empty()
     }
 
-    /// Leases a pair: one that has rested, else a new one. `Ok(None)` when there is none.
+    /// Leases a pair to a shard: one that has rested, else a new one. `Ok(None)` when there is none.
     ///
     /// # Errors
     /// When no socket can be had; ports that someone else has are passed over for good.
-    pub(super) fn lease(&mut self, now: Time, epoll: &OwnedFd) -> io::Result<Option<PortLease>> {
+    pub(super) fn lease(&mut self, now: Time, epoll: &OwnedFd, shard: ShardId) -> io::Result<Option<PortLease>> {
         let rested = self.resting.front().filter(|(since, _)| now.since(*since) >= self.rest).map(|(_, pair)| *pair);
         let index = if let Some(index) = rested {
             self.resting.pop_front();
@@ -117,8 +118,8 @@ impl Ports {
             }
         };
         let pair = &mut self.pairs[index as usize];
-        pair.state = PairState::Leased;
-        self.leased += 1;
+        pair.state = PairState::Leased(shard);
+        self.leased[usize::from(shard.0)] += 1;
         Ok(Some(pair.lease))
     }
 
@@ -148,23 +149,24 @@ impl Ports {
 
     /// An endpoint takes a leased pair; its index.
     pub(super) fn open(&mut self, lease: &PortLease, slot: u32) -> Option<u32> {
-        let index = self.leased_index(lease)?;
+        let index = self.end_lease(lease)?;
         self.pairs[index as usize].state = PairState::Open(slot);
-        self.leased -= 1;
         Some(index)
     }
 
     /// A leased pair comes back unused. It rests too: a description may have named it.
     pub(super) fn give_back(&mut self, lease: &PortLease, now: Time) -> bool {
-        let Some(index) = self.leased_index(lease) else { return false };
-        self.leased -= 1;
+        let Some(index) = self.end_lease(lease) else { return false };
         self.rest(index, now);
         true
     }
 
-    fn leased_index(&self, lease: &PortLease) -> Option<u32> {
+    /// Takes a pair from the shard that it is leased to.
+    fn end_lease(&mut self, lease: &PortLease) -> Option<u32> {
         let index = *self.by_address.get(&lease.rtp)?;
-        (self.pairs[index as usize].state == PairState::Leased).then_some(index)
+        let PairState::Leased(shard) = self.pairs[index as usize].state else { return None };
+        self.leased[usize::from(shard.0)] -= 1;
+        Some(index)
     }
 
     /// A pair is free and begins to rest.

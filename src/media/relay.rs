@@ -78,7 +78,10 @@ impl Thread {
             && let Some(digit) = endpoint.key_reader.packet(header.timestamp, header.marker, header.payload(&self.buffer[..len]))
         {
             counters.keys.add(1);
-            (self.sink)(MediaEvent::Digit { endpoint: endpoint.id, digit });
+            let endpoint = endpoint.id;
+            if !self.tell_of_party(slot, MediaEvent::Digit { endpoint, digit }) {
+                self.mailbox.counters.keys_dropped.add(1);
+            }
         }
         if verdict == Verdict::Locks {
             self.connect(slot);

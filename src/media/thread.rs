@@ -13,16 +13,17 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use slab::Slab;
 
 use super::endpoint::Endpoint;
-use super::handle::{ASLEEP, AWAKE, EventSink, Mailbox, NAPPING};
+use super::handle::{EventSink, Mailbox};
 use super::library::Library;
 use super::ports::{Ports, event_data};
 use super::slots::{SLOTS, Slots};
 use super::{MediaError, MediaSettings};
 use crate::base::hash::{Keyed, KeyedMap};
+use crate::base::mail::Rest;
 use crate::base::seed::Seed;
-use crate::base::sync::{Ordering, fence};
-use crate::base::{EndpointId, Time};
-use crate::engine::media_port::{MediaEvent, MediaThread};
+use crate::base::sync::Ordering;
+use crate::base::{EndpointId, ShardId, Time};
+use crate::engine::media_port::{MediaEvent, MediaThread, Notice};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// Ticks between two sweeps while there is only music, which nobody's words wait for: the longest that makes no larger burst than this.
@@ -40,6 +41,8 @@ const LINGER: Duration = Duration::from_millis(200);
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Each endpoint is looked after once in so many ticks.
 pub(super) const ROUND_TICKS: u64 = 500;
+/// Keys and silences of one party that its shard may have unread; keys beyond are dropped and counted, and a silence is told again.
+const UNREAD_MAX: usize = 32;
 const WAKE: u64 = u64::MAX;
 /// Larger than any datagram that could be RTP over an Ethernet; longer ones are cut and dropped.
 pub(super) const DATAGRAM_MAX: usize = 2_048;
@@ -71,6 +74,12 @@ pub(super) struct Thread {
     pub(super) current: Option<u32>,
 }
 
+/// How many pairs each shard has ahead of need. Of a small range several shards together keep no more than a quarter from each other.
+fn stock(settings: &MediaSettings, pairs: usize) -> usize {
+    let share = if settings.shards > 1 { (pairs / 4 / usize::from(settings.shards)).max(8) } else { usize::MAX };
+    settings.stock.min(share).max(1)
+}
+
 fn monotonic_nanos() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -88,12 +97,13 @@ impl Thread {
         sink: EventSink,
     ) -> Result<Self, MediaError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
-        epoll::add(&epoll, &mailbox.wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN).map_err(io::Error::from)?;
+        epoll::add(&epoll, &mailbox.commands.bell().0, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)
+            .map_err(io::Error::from)?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started = Time::ZERO + since_epoch;
         let keyed = Keyed::from_seed(&mut seed);
         let mut ports = Ports::new(settings, name, keyed);
-        let first = ports.lease(started, &epoll)?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
+        let first = ports.lease(started, &epoll, ShardId(0))?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
         ports.give_back(&first, Time::ZERO);
         Ok(Thread {
             mailbox,
@@ -101,7 +111,7 @@ impl Thread {
             sink,
             seed,
             silence: settings.silence,
-            stock: settings.stock.max(1),
+            stock: stock(settings, ports.max()),
             epoll,
             ports,
             endpoints: Slab::new(),
@@ -168,12 +178,11 @@ impl Thread {
     /// Sleeps until a packet or a command comes, or something must be looked after.
     fn sleep(&self, ready: &mut Vec<epoll::Event>) {
         let watchful = !self.endpoints.is_empty() || self.ports.resting();
-        self.mailbox.rest.store(if watchful { NAPPING } else { ASLEEP }, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if self.mailbox.commands.is_empty() && !self.mailbox.stop.load(Ordering::Acquire) {
+        let rest = if watchful { Rest::Napping } else { Rest::Asleep };
+        if self.mailbox.commands.may_sleep(rest, || !self.mailbox.stop.load(Ordering::Acquire)) {
             let _ = epoll::wait(&self.epoll, spare_capacity(ready), watchful.then_some(&NAP));
+            self.mailbox.commands.awake();
         }
-        self.mailbox.rest.store(AWAKE, Ordering::Relaxed);
     }
 
     fn sweep(&mut self, ready: &[epoll::Event], ticking: bool) {
@@ -186,7 +195,7 @@ impl Thread {
         for event in ready {
             match event.data.u64() {
                 WAKE => {
-                    let _ = rustix::io::read(&self.mailbox.wake, &mut [0; 8]);
+                    let _ = rustix::io::read(&self.mailbox.commands.bell().0, &mut [0; 8]);
                 }
                 data => {
                     self.packet_at = self.now;
@@ -218,28 +227,35 @@ impl Thread {
     }
 
     fn take_commands(&mut self) {
-        let leased = self.ports.leased();
+        let leased: usize = self.ports.leased().iter().sum();
         for _ in 0..COMMANDS_A_SWEEP {
-            let Some(command) = self.mailbox.commands.pop() else { break };
+            let Some(command) = self.mailbox.commands.take() else { break };
             self.command(command);
         }
-        if self.ports.leased() != leased {
+        if self.ports.leased().iter().sum::<usize>() != leased {
             self.refill();
         }
     }
 
-    /// Leases pairs when the stock has gone down by a quarter, so that not every call makes an event.
+    /// Leases pairs to each shard whose stock has gone down by a quarter, so that not every call makes an event.
     fn refill(&mut self) {
         let counters = &self.mailbox.counters;
         counters.pairs_used.set(self.ports.used(self.now) as u64);
         counters.pairs_max.set(self.ports.max() as u64);
         counters.endpoints.set(self.endpoints.len() as u64);
-        if self.ports.leased() > self.stock - self.stock.div_ceil(4) {
-            return;
+        for shard in (0..self.ports.leased().len() as u16).map(ShardId) {
+            let leased = self.ports.leased()[usize::from(shard.0)];
+            if leased <= self.stock - self.stock.div_ceil(4) {
+                self.lease(shard, self.stock - leased);
+            }
         }
-        let mut leases = Vec::with_capacity(self.stock - self.ports.leased());
-        while self.ports.leased() < self.stock {
-            match self.ports.lease(self.now, &self.epoll) {
+    }
+
+    /// Leases so many pairs to a shard.
+    fn lease(&mut self, shard: ShardId, wanted: usize) {
+        let mut leases = Vec::with_capacity(wanted);
+        while leases.len() < wanted {
+            match self.ports.lease(self.now, &self.epoll, shard) {
                 Ok(Some(lease)) => leases.push(lease),
                 // None now, or no descriptors: the next round tries again.
                 Ok(None) | Err(_) => {
@@ -249,8 +265,29 @@ impl Thread {
             }
         }
         if !leases.is_empty() {
-            (self.sink)(MediaEvent::Leased(leases));
+            self.tell(shard, MediaEvent::Leased(leases), None);
         }
+    }
+
+    /// Tells the shard of an endpoint what has become of it.
+    pub(super) fn tell_owner(&self, endpoint: EndpointId, event: MediaEvent) {
+        self.tell(endpoint.shard(), event, None);
+    }
+
+    /// Tells the shard of the endpoint in this slot what its party does. False if it was not told, for too much of that is unread.
+    pub(super) fn tell_of_party(&mut self, slot: u32, event: MediaEvent) -> bool {
+        let endpoint = &mut self.endpoints[slot as usize];
+        let unread = endpoint.unread.get_or_insert_default();
+        if Arc::strong_count(unread) > UNREAD_MAX {
+            return false;
+        }
+        let (shard, unread) = (endpoint.id.shard(), Some(unread.clone()));
+        self.tell(shard, event, unread);
+        true
+    }
+
+    fn tell(&self, shard: ShardId, event: MediaEvent, unread: Option<Arc<()>>) {
+        (self.sink)(Notice::new(shard, event, unread));
     }
 
     /// Connects the RTP socket to the party, so that sending is cheaper and the kernel drops strangers. Not where the party sends from

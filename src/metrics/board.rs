@@ -1,4 +1,5 @@
-//! The states of agents as the last facts left them, for gauges, pages and the API. Written by one thread, read by any.
+//! The states of agents as the last facts left them, for gauges, pages and the API. Each agent's is written by the thread of one shard, and read by
+//! any.
 
 use crate::base::AgentId;
 use crate::base::Time;

@@ -21,8 +21,8 @@ use crate::sip::stack::counts::{Rejected, SipCounts};
 pub struct Collected {
     /// The matcher, for queues and loans.
     pub matcher: Arc<Matcher>,
-    /// Counters of SIP messages.
-    pub sip: Arc<SipCounts>,
+    /// Counters of SIP messages, of each shard.
+    pub sip: Vec<Arc<SipCounts>>,
     /// The media threads' totals, by name.
     pub media: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
     /// The use of limits.
@@ -151,22 +151,30 @@ impl Exporter {
     }
 
     fn wire(&self) {
-        let sip = &self.collected.sip;
-        for (direction, method, transport, count) in sip.requests().filter(|(.., count)| *count > 0) {
-            let labels = [("direction", direction.label()), ("method", method), ("transport", transport.label())];
+        let shards = || self.collected.sip.iter();
+        let mut requests = BTreeMap::new();
+        for (direction, method, transport, count) in shards().flat_map(|sip| sip.requests()) {
+            *requests.entry((direction.label(), method, transport.label())).or_insert(0) += count;
+        }
+        for ((direction, method, transport), count) in requests.into_iter().filter(|(_, count)| *count > 0) {
+            let labels = [("direction", direction), ("method", method), ("transport", transport)];
             self.registry.counter("hotline_sip_requests_total", &labels).absolute(count);
         }
-        for (direction, status, transport, count) in sip.responses() {
+        let mut responses = BTreeMap::new();
+        for (direction, status, transport, count) in shards().flat_map(|sip| sip.responses()) {
+            *responses.entry((direction.label(), status, transport.label())).or_insert(0) += count;
+        }
+        for ((direction, status, transport), count) in responses {
             let status = if status == 0 { "other".to_owned() } else { status.to_string() };
-            let labels = [("direction", direction.label()), ("status", &*status), ("transport", transport.label())];
+            let labels = [("direction", direction), ("status", &*status), ("transport", transport)];
             self.registry.counter("hotline_sip_responses_total", &labels).absolute(count);
         }
         for direction in Direction::ALL {
-            let count = sip.retransmissions(*direction);
+            let count = shards().map(|sip| sip.retransmissions(*direction)).sum();
             self.registry.counter("hotline_sip_retransmissions_total", &[("direction", direction.label())]).absolute(count);
         }
         for (why, counter) in Rejected::ALL.iter().zip(&self.rejected) {
-            counter.absolute(sip.rejected(*why));
+            counter.absolute(shards().map(|sip| sip.rejected(*why)).sum());
         }
     }
 

@@ -11,7 +11,7 @@ use crate::base::words::{
     AgentState, Channel, Direction, EndedBy, EstimateOutcome, OfferOutcome, QueueOutcome, Repair, Segment, TransferKind,
     TransferOutcome,
 };
-use crate::base::{AgencyId, QueueId, SkillId};
+use crate::base::{AgencyId, QueueId, SkillId, TrunkId};
 use crate::engine::Settings;
 use crate::report::{Fact, FactKind};
 
@@ -32,7 +32,7 @@ struct QueueMeters {
     talk: Histogram,
 }
 
-/// The counters of facts. One shard's thread feeds it.
+/// The counters of facts. One shard's thread feeds it; the meters of all shards count in the same series.
 pub struct Meters {
     registry: Arc<Registry>,
     settings: Arc<Settings>,
@@ -49,6 +49,8 @@ pub struct Meters {
     matched: Histogram,
     trunk_up: Vec<Option<Gauge>>,
     trunk_calls: Vec<Option<[Gauge; 2]>>,
+    /// How many of these are this shard's: all shards together make the gauge.
+    trunk_calls_here: BTreeMap<(TrunkId, Direction), u32>,
     jitter: Histogram,
     repairs: Vec<Counter>,
     transfers: BTreeMap<(TransferKind, Option<AgencyId>, Option<AgencyId>, TransferOutcome), Counter>,
@@ -140,6 +142,7 @@ impl Meters {
             trunk_calls: trunks.map(|t| t.map(trunk_calls)).collect(),
             jitter: r.histogram("hotline_rtp_jitter_seconds", &[]),
             repairs: Repair::ALL.iter().map(|k| r.counter("hotline_repairs_total", &[("kind", k.label())])).collect(),
+            trunk_calls_here: BTreeMap::new(),
             transfers: BTreeMap::new(),
             queues,
             settings: settings.clone(),
@@ -150,7 +153,8 @@ impl Meters {
 
     /// The configuration has changed: new items begin at zero, known ones go on.
     pub fn reload(&mut self, settings: &Arc<Settings>) {
-        *self = Meters::new(self.registry.clone(), settings, self.board.clone());
+        let trunk_calls_here = std::mem::take(&mut self.trunk_calls_here);
+        *self = Meters { trunk_calls_here, ..Meters::new(self.registry.clone(), settings, self.board.clone()) };
     }
 
     /// A match was made and handed over within `span`.
@@ -223,7 +227,8 @@ impl Meters {
             FactKind::Transferred { kind, from, to, outcome } => self.transferred(*kind, *from, *to, *outcome),
             FactKind::TrunkCalls { trunk, direction, up } => {
                 if let Some(Some(gauges)) = self.trunk_calls.get(trunk.index()) {
-                    gauges[direction.index()].set(f64::from(*up));
+                    let before = self.trunk_calls_here.insert((*trunk, *direction), *up).unwrap_or(0);
+                    gauges[direction.index()].increment(f64::from(*up) - f64::from(before));
                 }
             }
             FactKind::TrunkUp { trunk, up } => {

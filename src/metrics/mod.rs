@@ -133,13 +133,14 @@ impl Registry {
     }
 }
 
-/// The two halves of the metrics: one takes facts on the shard's thread, one renders for whoever asks.
+/// The two halves of the metrics: one takes facts, by meters of its own on each shard's thread; one renders for whoever asks.
 #[must_use]
-pub fn build(settings: &Arc<ArcSwap<Settings>>, agents_max: u32, collected: Collected) -> (Meters, Exporter) {
+pub fn build(settings: &Arc<ArcSwap<Settings>>, shards: u16, agents_max: u32, collected: Collected) -> (Vec<Meters>, Exporter) {
     let (registry, handle) = Registry::new();
     let registry = Arc::new(registry);
     let board = Arc::new(Board::new(agents_max));
-    let meters = Meters::new(registry.clone(), &settings.load_full(), board.clone());
+    let now = settings.load_full();
+    let meters = (0..shards).map(|_| Meters::new(registry.clone(), &now, board.clone())).collect();
     let exporter = Exporter::new(registry, handle, settings.clone(), board, collected);
     (meters, exporter)
 }

@@ -1,7 +1,8 @@
 //! Sockets for SIP: datagrams and streams become the engine's inputs, its outputs become datagrams and writes.
 //!
-//! Translates and never decides: what a message means is the engine's business. One [`shard::Shard`] runs one engine on one thread; it
-//! owns the datagram sockets and one sleep, streams have a task each on the same thread.
+//! Translates and never decides: what a message means is the engine's business. One [`shard::Shard`] runs one engine on one thread, with one
+//! sleep. Each listener is read by one of them, and streams have a task each on the thread that accepted or made them. What is for another
+//! shard goes there by the [`switch::Switch`]; every shard sends over every listener and every stream.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +13,12 @@ use crate::base::words::Transport;
 use crate::sip::stack::ListenerName;
 
 pub mod clock;
+mod connections;
 mod lag;
 pub mod recent;
 pub mod shard;
 mod stream;
+pub mod switch;
 
 /// A listener for SIP.
 #[derive(Clone, PartialEq, Eq, Debug)]

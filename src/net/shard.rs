@@ -1,78 +1,42 @@
 //! The loop of a shard: takes input, hands it to the engine, does what the engine asks, and sleeps until more comes.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::connections::Written;
 use super::lag::{CANARY_BYTES, Lag};
 use super::recent::{Found, Seen, Watches};
-use super::stream::{self, StreamInfo, WRITES_MAX};
+use super::stream;
+use super::switch::{FromStream, HandedOver, ShardEnd, Switch, ToShard};
 use super::{Listener, Listening};
-use crate::base::limits::LimitBoard;
-use crate::base::words::{Direction, Limit, Transport};
-use crate::base::{AgentId, ContactId, Time};
-use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread};
-use crate::engine::{AgentCommand, Engine, Input, Output, PartOf, Reload, Settings, Transmit};
+use crate::base::mail::Rest;
+use crate::base::words::{Direction, Transport};
+use crate::base::{ContactId, ShardId, Time};
+use crate::engine::media_port::{MediaCommand, MediaThread};
+use crate::engine::route;
+use crate::engine::{Engine, Input, Output, PartOf, Settings, Transmit};
 use crate::report::{Fact, FactKind};
-use crate::sip::flow::{ConnectionId, Flow, ListenerId};
+use crate::sip::flow::{Flow, ListenerId};
 
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 /// How many datagrams are taken from a socket before the engine's outputs are looked at.
 const BATCH: usize = 32;
+/// A shard whose loop has not gone round for so long may stand still: another looks after its listeners. If it only sleeps, there is nothing.
+const STANDS_STILL: Duration = Duration::from_millis(50);
+/// How many datagrams are taken from a socket of another shard at once.
+const STAND_IN_BATCH: usize = 512;
 /// How long no connection is accepted after one could not be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many messages may wait for the engine.
-pub const INBOX_MAX: usize = 64 * 1024;
-/// How many messages of all streams may wait for the engine.
-const STREAM_INBOX_MAX: usize = 4096;
-
-/// A message to a shard from elsewhere in the process.
-#[derive(Debug)]
-pub enum ToShard {
-    /// From a media thread.
-    Media(MediaEvent),
-    /// A command for an agent.
-    Agent(AgentId, AgentCommand),
-    /// The configuration has changed; its routing table is published.
-    Reload(Reload),
-    /// No new calls from here on; the loop ends when the last contact has.
-    Drain,
-    /// Every contact ends now, and then the loop.
-    EndAll,
-    /// The recent messages of a contact's calls are wanted. An answer that nobody takes is dropped.
-    Trace(ContactId, SyncSender<Found>),
-    /// Whose messages are to be logged, in place of what was said before.
-    Watch(Watches),
-}
-
-/// The bounds of a shard's sockets.
-pub struct Bounds {
-    /// Where their use is noted.
-    pub limits: Arc<LimitBoard>,
-    /// Stream connections at once.
-    pub connections_max: usize,
-}
-
-/// From a stream to its shard.
-#[derive(Debug)]
-pub(super) enum FromStream {
-    Accepted(ListenerId, SocketAddr, TcpStream),
-    /// A message, and when it was read.
-    Message(StreamInfo, Vec<u8>, Time),
-    Closed(StreamInfo),
-    /// A connection that the engine asked for was not made. By which name it was asked for, if by any; and to where.
-    NotMade(Option<ConnectionId>, SocketAddr),
-}
+/// The longest sleep where there are several shards: should a bell ever not be heard, it is made up for.
+const NAP: Duration = Duration::from_millis(20);
 
 /// Receives the engine's outputs.
 pub trait Sink {
@@ -86,6 +50,10 @@ pub trait Sink {
     fn fact(&mut self, fact: &Fact);
     /// Sends a command to a media thread.
     fn media(&mut self, thread: MediaThread, command: MediaCommand);
+    /// Whether a media thread has not been told everything yet.
+    fn is_behind(&self) -> bool;
+    /// Tells media threads what there is room for by now.
+    fn catch_up(&mut self);
     /// The facts so far are about to show outside.
     fn flush(&mut self);
     /// When [`Sink::tick`] wants to be called; `None`: not before the next fact.
@@ -112,36 +80,32 @@ pub enum Ended {
     Faults,
 }
 
-/// A message, shared by its retransmissions.
-type Bytes = Arc<[u8]>;
+/// A datagram listener, for sending.
+struct Sender {
+    listener: ListenerId,
+    socket: Arc<std::net::UdpSocket>,
+}
 
-/// A datagram listener.
-struct Datagrams {
+/// A listener that another shard reads.
+struct Others {
+    listener: ListenerId,
+    reader: ShardId,
+    socket: OthersSocket,
+    /// When this shard last found nothing there.
+    empty_at: Time,
+}
+
+enum OthersSocket {
+    Udp(Arc<std::net::UdpSocket>),
+    Tcp(std::net::TcpListener),
+}
+
+/// A datagram listener that this shard reads.
+struct Reader {
     listener: ListenerId,
     socket: UdpSocket,
     address: SocketAddr,
     lag: Lag,
-}
-
-/// A connection's writing task.
-struct Writer {
-    serial: u64,
-    queue: mpsc::Sender<Bytes>,
-    /// The address that the connection is used for, if we have made it.
-    peer: Option<Peer>,
-}
-
-/// Whom a connection leads to.
-type Peer = (Transport, SocketAddr);
-
-struct Streams {
-    inbox: mpsc::Sender<FromStream>,
-    writers: BTreeMap<ConnectionId, Writer>,
-    /// The connection to use for a peer's address.
-    by_peer: BTreeMap<Peer, ConnectionId>,
-    next: u64,
-    limits: Arc<LimitBoard>,
-    connections_max: usize,
 }
 
 /// A shard: an engine, its sockets, its clock.
@@ -149,16 +113,21 @@ pub struct Shard<O> {
     engine: Engine,
     sink: O,
     clock: Clock,
-    datagrams: Vec<Datagrams>,
-    streams: Streams,
-    from_streams: mpsc::Receiver<FromStream>,
-    inbox: mpsc::Receiver<ToShard>,
+    senders: Vec<Sender>,
+    readers: Vec<Reader>,
+    others: Vec<Others>,
+    /// When it was last looked whether others read their listeners.
+    others_at: Time,
+    id: ShardId,
+    switch: Arc<Switch>,
+    end: ShardEnd,
     draining: bool,
     faulted: bool,
 }
 
 impl<O: Sink> Shard<O> {
-    /// A shard on the calling thread's runtime. `canary_token` is random, so that nobody else can send what measures the age of input.
+    /// A shard on the calling thread's runtime. It sends over all listeners, and reads its share of them. `canary_token` is random, so that
+    /// nobody else can send what measures the age of input.
     ///
     /// # Errors
     /// When a socket cannot be registered with the runtime.
@@ -166,36 +135,38 @@ impl<O: Sink> Shard<O> {
         engine: Engine,
         sink: O,
         clock: Clock,
-        listeners: Vec<Listener>,
-        inbox: mpsc::Receiver<ToShard>,
+        listeners: &[Listener],
+        end: ShardEnd,
         canary_token: u128,
-        bounds: Bounds,
     ) -> std::io::Result<Self> {
-        let (sender, from_streams) = mpsc::channel(STREAM_INBOX_MAX);
-        let mut datagrams = Vec::new();
-        let Bounds { limits, connections_max } = bounds;
-        limits.set_max(Limit::Connections, connections_max as u64);
-        let (writers, by_peer) = (BTreeMap::new(), BTreeMap::new());
-        let streams = Streams { inbox: sender, writers, by_peer, next: 1, limits, connections_max };
-        let mut shard =
-            Shard { engine, sink, clock, datagrams: Vec::new(), streams, from_streams, inbox, draining: false, faulted: false };
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let id = ListenerId(index as u16);
-            match listener.socket {
-                Listening::Udp(socket) => datagrams.push(Datagrams {
-                    listener: id,
-                    socket: UdpSocket::from_std(socket)?,
-                    address: listener.address,
-                    lag: Lag::new(canary_token),
-                }),
+        let (mut senders, mut readers, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (id, switch) = (end.shard, end.switch.clone());
+        for (index, Listener { address, socket, .. }) in listeners.iter().enumerate() {
+            let (listener, address) = (ListenerId(index as u16), *address);
+            let reader = ShardId((index % switch.shards().count()) as u16);
+            match socket {
+                Listening::Udp(socket) => {
+                    let sends = Arc::new(socket.try_clone()?);
+                    senders.push(Sender { listener, socket: sends.clone() });
+                    if reader == id {
+                        let socket = UdpSocket::from_std(socket.try_clone()?)?;
+                        readers.push(Reader { listener, socket, address, lag: Lag::new(canary_token) });
+                    } else {
+                        others.push(Others { listener, reader, socket: OthersSocket::Udp(sends), empty_at: Time::ZERO });
+                    }
+                }
+                Listening::Tcp(socket) if reader == id => {
+                    let socket = TcpListener::from_std(socket.try_clone()?)?;
+                    tokio::task::spawn_local(accept(listener, socket, switch.clone(), clock));
+                }
                 Listening::Tcp(socket) => {
-                    let inbox = shard.streams.inbox.clone();
-                    tokio::task::spawn_local(accept(id, TcpListener::from_std(socket)?, inbox));
+                    let socket = OthersSocket::Tcp(socket.try_clone()?);
+                    others.push(Others { listener, reader, socket, empty_at: Time::ZERO });
                 }
             }
         }
-        shard.datagrams = datagrams;
-        Ok(shard)
+        let (others_at, draining, faulted) = (Time::ZERO, false, false);
+        Ok(Shard { engine, sink, clock, senders, readers, others, others_at, id, switch, end, draining, faulted })
     }
 
     /// Runs until drained or ended.
@@ -203,18 +174,22 @@ impl<O: Sink> Shard<O> {
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         loop {
             let mut more = false;
-            for index in 0..self.datagrams.len() {
+            for index in 0..self.readers.len() {
                 more |= self.take_datagrams(index, &mut datagram);
             }
+            self.stand_in(&mut datagram);
             self.take_messages();
             if self.engine.next_deadline().is_some_and(|at| at <= self.clock.now()) || self.engine.has_wake_ups() {
                 self.handle(Input::Time);
             }
             self.act();
+            if self.sink.is_behind() {
+                self.sink.catch_up();
+            }
             if self.sink.deadline().is_some_and(|at| at <= self.clock.now()) {
                 self.sink.tick(self.clock.now());
             }
-            if self.draining && self.engine.nobody_is_up() {
+            if self.draining && self.switch.rests(self.id, self.engine.nobody_is_up()) {
                 self.sink.end(self.clock.now());
                 return if self.faulted { Ended::Faults } else { Ended::Drained };
             }
@@ -241,6 +216,9 @@ impl<O: Sink> Shard<O> {
             if self.sink.fault(now, contained.as_ref().ok().copied().flatten()) || contained.is_err() {
                 (self.draining, self.faulted) = (true, true);
                 let _ = catch_unwind(AssertUnwindSafe(|| engine.handle(now, Input::EndAll)));
+                self.switch.shards().filter(|other| *other != self.id).for_each(|other| {
+                    self.switch.post(other, ToShard::EndAll(true));
+                });
             }
         }
         handled.unwrap_or_default()
@@ -253,49 +231,104 @@ impl<O: Sink> Shard<O> {
         self.sink.message(&Seen { at, direction: Direction::In, flow: &flow, part_of, bytes });
     }
 
-    /// Takes waiting datagrams; whether there may be more.
+    /// Takes waiting datagrams, and hands on what is for other shards; whether there may be more.
     fn take_datagrams(&mut self, index: usize, buffer: &mut [u8]) -> bool {
         for _ in 0..BATCH {
             let now = self.clock.now();
-            let datagrams = &mut self.datagrams[index];
+            let reader = &mut self.readers[index];
             // An error is the echo of an earlier datagram to somebody who is not there: its transaction times out.
-            let (length, remote) = match datagrams.socket.try_recv_from(buffer) {
+            let (length, remote) = match reader.socket.try_recv_from(buffer) {
                 Ok(taken) => taken,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    datagrams.lag.empty();
+                    reader.lag.empty();
                     return false;
                 }
                 Err(_) => continue,
             };
             // Keep-alives (RFC 5626 3.5.1) are not messages, nor is what we send ourselves to learn how long all this waits.
-            if length <= 4 || (length == CANARY_BYTES && datagrams.lag.take(now, &buffer[..length])) {
+            if length <= 4 || (length == CANARY_BYTES && reader.lag.take(now, &buffer[..length])) {
                 continue;
             }
-            let (flow, age) = (Flow::udp(datagrams.listener, remote), datagrams.lag.age(now));
-            self.receive(flow, &buffer[..length], age);
+            let (flow, age) = (Flow::udp(reader.listener, remote), reader.lag.age(now));
+            self.take_datagram(now, flow, &buffer[..length], age);
         }
         let now = self.clock.now();
-        let datagrams = &mut self.datagrams[index];
-        if let Some(canary) = datagrams.lag.canary(now) {
-            let _ = datagrams.socket.try_send_to(&canary, datagrams.address);
+        let reader = &mut self.readers[index];
+        if let Some(canary) = reader.lag.canary(now) {
+            let _ = reader.socket.try_send_to(&canary, reader.address);
         }
         true
     }
 
+    /// Takes a datagram, or hands it on if it is for another shard.
+    fn take_datagram(&mut self, now: Time, flow: Flow, bytes: &[u8], age: Duration) {
+        match self.switch.shard_of(bytes) {
+            shard if shard == self.id => self.receive(flow, bytes, age),
+            shard => self.switch.hand_over(shard, HandedOver { flow, bytes: bytes.into(), at: now, age }),
+        }
+    }
+
+    /// Reads the listeners of shards that stand still.
+    fn stand_in(&mut self, buffer: &mut [u8]) {
+        let now = self.clock.now();
+        self.switch.beat(self.id, now);
+        if self.others.is_empty() || now.since(self.others_at) < NAP {
+            return;
+        }
+        self.others_at = now;
+        for index in 0..self.others.len() {
+            let Others { listener, reader, socket, empty_at } = &self.others[index];
+            let beat = self.switch.last_beat(*reader);
+            if now.since(beat) < STANDS_STILL {
+                continue;
+            }
+            match socket {
+                OthersSocket::Udp(socket) => {
+                    // What waits there has waited for so long at the most.
+                    let (listener, socket, age) = (*listener, socket.clone(), now.since(beat.max(*empty_at)));
+                    for _ in 0..STAND_IN_BATCH {
+                        let Ok((length, remote)) = socket.recv_from(buffer) else {
+                            self.others[index].empty_at = now;
+                            break;
+                        };
+                        if length > CANARY_BYTES {
+                            self.take_datagram(now, Flow::udp(listener, remote), &buffer[..length], age);
+                        }
+                    }
+                }
+                OthersSocket::Tcp(socket) => {
+                    while let Ok((stream, remote)) = socket.accept() {
+                        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                        if let (Ok(stream), Some(begun)) = (stream, self.switch.connections.accepted(*listener, remote)) {
+                            tokio::task::spawn_local(stream::serve(stream, begun, self.switch.clone(), self.clock));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what others have for this shard, as far as it is there by now: of each kind so much, for none may hold up another.
     fn take_messages(&mut self) {
-        for _ in 0..BATCH {
-            let Ok(message) = self.inbox.try_recv() else { break };
+        for _ in 0..self.switch.mail(self.id).len().min(BATCH) {
+            let Some(message) = self.switch.mail(self.id).take() else { break };
             self.take(message);
         }
         for _ in 0..BATCH {
-            let Ok(message) = self.from_streams.try_recv() else { break };
+            let Some(HandedOver { flow, bytes, at, age }) = self.switch.datagrams(self.id).pop() else { break };
+            let age = age + self.clock.now().since(at);
+            self.receive(flow, &bytes, age);
+        }
+        for _ in 0..BATCH {
+            let Ok(message) = self.end.streams.try_recv() else { break };
             self.take_from_stream(message);
         }
     }
 
     fn take(&mut self, message: ToShard) {
         match message {
-            ToShard::Media(event) => self.handle(Input::Media(event)),
+            ToShard::Media(notice) => self.handle(Input::Media(notice.event)),
+            ToShard::Letter(letter) => self.handle(Input::Letter(letter)),
             ToShard::Agent(agent, command) => self.handle(Input::Agent { agent, command }),
             ToShard::Reload(reload) => {
                 self.sink.reloaded(&reload.settings);
@@ -305,8 +338,9 @@ impl<O: Sink> Shard<O> {
                 self.draining = true;
                 self.handle(Input::Drain);
             }
-            ToShard::EndAll => {
+            ToShard::EndAll(faulted) => {
                 self.draining = true;
+                self.faulted |= faulted;
                 self.handle(Input::EndAll);
             }
             ToShard::Trace(contact, asker) => {
@@ -318,38 +352,21 @@ impl<O: Sink> Shard<O> {
 
     fn take_from_stream(&mut self, message: FromStream) {
         match message {
-            FromStream::Accepted(listener, remote, stream) => {
-                if self.streams.writers.len() >= self.streams.connections_max {
-                    // Closed as it is dropped. Those that are up say who they are within seconds, or make room.
-                    return self.streams.limits.hit(Limit::Connections);
-                }
-                let (info, sender, writes) = self.streams.register(listener, remote, None, None);
-                tokio::task::spawn_local(stream::serve(stream, info, self.streams.inbox.clone(), writes, sender, self.clock));
-            }
             FromStream::Message(info, bytes, read_at) => {
-                let (listener, remote, connection) = (info.listener, info.remote, Some(info.id));
-                let flow = Flow { transport: Transport::Tcp, listener, remote, connection };
                 let age = self.clock.now().since(read_at);
-                self.receive(flow, &bytes, age);
+                self.receive(info.flow(), &bytes, age);
             }
             FromStream::Closed(info) => {
-                match self.streams.writers.get(&info.id) {
-                    // It was given up, and another was made in its place meanwhile.
-                    Some(writer) if writer.serial != info.serial => return,
-                    Some(_) => self.streams.forget(info.id),
-                    None => {}
+                // It may have been given up, and another made in its place meanwhile.
+                if !self.switch.connections.is_in_place_of(&info) {
+                    let Flow { transport, remote, connection, .. } = info.flow();
+                    self.handle(Input::Broken { connection, transport, remote });
                 }
-                let (connection, remote) = (Some(info.id), info.remote);
-                self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
             }
-            FromStream::NotMade(connection, remote) => {
+            FromStream::NotMade(connection, Flow { transport, remote, .. }) => {
                 // Another may have been made under that name, or to there, meanwhile.
-                let made = match connection {
-                    Some(id) => self.streams.writers.contains_key(&id),
-                    None => self.streams.by_peer.contains_key(&(Transport::Tcp, remote)),
-                };
-                if !made {
-                    self.handle(Input::Broken { connection, transport: Transport::Tcp, remote });
+                if !self.switch.connections.has(connection, (transport, remote)) {
+                    self.handle(Input::Broken { connection, transport, remote });
                 }
             }
         }
@@ -368,7 +385,7 @@ impl<O: Sink> Shard<O> {
                     unflushed = true;
                 }
                 Output::Media(thread, command) => self.sink.media(thread, command),
-                Output::Letter(to, _) => debug_assert!(false, "there is no shard {to:?}"),
+                Output::Letter(to, letter) => self.switch.post(to, ToShard::Letter(letter)),
                 Output::Transmit(transmit) => {
                     if std::mem::take(&mut unflushed) {
                         self.sink.flush();
@@ -380,48 +397,45 @@ impl<O: Sink> Shard<O> {
         if unflushed {
             self.sink.flush();
         }
+        // Whom the matcher has woken at other shards, most likely by what was just done here.
+        for other in self.switch.shards().filter(|other| *other != self.id) {
+            if route::has_woken(&self.engine, other) {
+                self.switch.mail(other).wake(Rest::Napping);
+            }
+        }
     }
 
     fn transmit(&mut self, Transmit { flow, bytes, part_of }: Transmit) {
         self.sink.message(&Seen { at: self.clock.now(), direction: Direction::Out, flow: &flow, part_of, bytes: &bytes });
         if flow.transport == Transport::Udp {
-            if let Some(datagrams) = self.datagrams.iter().find(|datagrams| datagrams.listener == flow.listener) {
+            if let Some(sender) = self.senders.iter().find(|sender| sender.listener == flow.listener) {
                 // What the kernel does not take now is lost like a datagram on the way: transactions send again.
-                let _ = datagrams.socket.try_send_to(&bytes, flow.remote);
+                let _ = sender.socket.send_to(&bytes, flow.remote);
             }
             return;
         }
-        let known = flow.connection.filter(|id| self.streams.writers.contains_key(id));
-        let known = known.or_else(|| self.streams.by_peer.get(&(flow.transport, flow.remote)).copied());
-        let Some(id) = known.or_else(|| self.connect(&flow)) else { return };
-        let Some(writer) = self.streams.writers.get(&id) else { return };
-        if writer.queue.try_send(bytes).is_err() {
-            self.streams.limits.hit(Limit::ConnectionWrites);
-            // A peer that does not read is cut off: with its last writer gone, its task ends and reports it.
-            self.streams.forget(id);
+        match self.switch.connections.write(&flow, bytes) {
+            Written::Done => {}
+            Written::Making(begun) => {
+                tokio::task::spawn_local(stream::open(begun, self.switch.clone(), self.clock));
+            }
+            // It has failed, as one that nobody accepts. Should too much wait, the transactions over it time out by themselves.
+            Written::Full => _ = self.switch.streams(self.id).try_send(FromStream::NotMade(flow.connection, flow)),
         }
-    }
-
-    /// Makes a connection. `None` if there are too many already: then it has failed, as one that nobody accepts.
-    fn connect(&mut self, flow: &Flow) -> Option<ConnectionId> {
-        if self.streams.writers.len() >= self.streams.connections_max {
-            self.streams.limits.hit(Limit::Connections);
-            // Should the inbox be full, the transactions over it time out by themselves.
-            let _ = self.streams.inbox.try_send(FromStream::NotMade(flow.connection, flow.remote));
-            return None;
-        }
-        // A connection that has died is made again under its name, so that whatever depended on it hears of a failure,
-        // too.
-        let (info, sender, writes) = self.streams.register(flow.listener, flow.remote, Some(flow.transport), flow.connection);
-        tokio::task::spawn_local(stream::open(info, self.streams.inbox.clone(), writes, sender, self.clock));
-        Some(info.id)
     }
 
     /// Sleeps until a socket, a message or the next deadline.
     async fn wait(&mut self) {
-        let deadlines = [self.engine.next_deadline(), self.sink.deadline()];
+        let now = self.clock.now();
+        let watchful = self.sink.is_behind() || self.switch.shards().count() > 1;
+        let deadlines = [self.engine.next_deadline(), self.sink.deadline(), watchful.then(|| now + NAP)];
         let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.until(at));
-        let all = &self.datagrams;
+        let nothing_else = || !self.engine.has_wake_ups() && self.switch.datagrams(self.id).is_empty();
+        let mail = self.switch.mail(self.id);
+        if !mail.may_sleep(Rest::Asleep, nothing_else) {
+            return tokio::task::yield_now().await;
+        }
+        let all = &self.readers;
         let readable = poll_fn(|cx| {
             // Each socket is asked, so that each wakes us.
             let ready = all.iter().filter(|one| one.socket.poll_recv_ready(cx).is_ready()).count();
@@ -433,56 +447,28 @@ impl<O: Sink> Shard<O> {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let from_stream = tokio::select! {
             biased;
-            () = readable => {}
-            Some(message) = self.inbox.recv() => self.take(message),
-            Some(message) = self.from_streams.recv() => self.take_from_stream(message),
-            () = sleep => {}
-        }
-    }
-}
-
-impl Streams {
-    /// Gives a connection its name (that of a dead one, if it is made again for it) and its queue of writes. A
-    /// connection that we make is used for its peer's address from then on.
-    fn register(
-        &mut self,
-        listener: ListenerId,
-        remote: SocketAddr,
-        ours: Option<Transport>,
-        again: Option<ConnectionId>,
-    ) -> (StreamInfo, mpsc::WeakSender<Bytes>, mpsc::Receiver<Bytes>) {
-        let serial = self.next;
-        self.next += 1;
-        let id = again.unwrap_or(ConnectionId(serial));
-        let (sender, receiver) = mpsc::channel(WRITES_MAX);
-        let weak = sender.downgrade();
-        let peer = ours.map(|transport| (transport, remote));
-        self.writers.insert(id, Writer { serial, queue: sender, peer });
-        self.limits.set_used(Limit::Connections, self.writers.len() as u64);
-        if let Some(peer) = peer {
-            self.by_peer.insert(peer, id);
-        }
-        (StreamInfo { id, serial, listener, remote }, weak, receiver)
-    }
-
-    fn forget(&mut self, id: ConnectionId) {
-        let peer = self.writers.remove(&id).and_then(|writer| writer.peer);
-        self.limits.set_used(Limit::Connections, self.writers.len() as u64);
-        if let Some(peer) = peer.filter(|peer| self.by_peer.get(peer) == Some(&id)) {
-            self.by_peer.remove(&peer);
+            () = readable => None,
+            () = mail.bell().0.notified() => None,
+            Some(message) = self.end.streams.recv() => Some(message),
+            () = sleep => None,
+        };
+        mail.awake();
+        if let Some(message) = from_stream {
+            self.take_from_stream(message);
         }
     }
 }
 
 /// Accepts connections for as long as the shard lives.
-async fn accept(listener: ListenerId, socket: TcpListener, inbox: mpsc::Sender<FromStream>) {
+async fn accept(listener: ListenerId, socket: TcpListener, switch: Arc<Switch>, clock: Clock) {
     loop {
         match socket.accept().await {
             Ok((stream, remote)) => {
-                if inbox.send(FromStream::Accepted(listener, remote, stream)).await.is_err() {
-                    return;
+                // Closed as it is dropped, if there are too many.
+                if let Some(begun) = switch.connections.accepted(listener, remote) {
+                    tokio::task::spawn_local(stream::serve(stream, begun, switch.clone(), clock));
                 }
             }
             // Out of descriptors, most likely: others may close theirs meanwhile.

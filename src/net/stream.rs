@@ -10,8 +10,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use super::shard::FromStream;
-use crate::sip::flow::{ConnectionId, ListenerId};
+use super::connections::{Begun, Bytes};
+use super::switch::{FromStream, Switch};
+use crate::base::words::Transport;
+use crate::sip::flow::{ConnectionId, Flow, ListenerId};
 use crate::sip::{Frame, Framer};
 
 /// The largest message on a stream.
@@ -36,49 +38,49 @@ pub(super) struct StreamInfo {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves an accepted connection until either side closes it; reports its end last.
-pub(super) async fn serve(
-    stream: TcpStream,
-    info: StreamInfo,
-    inbox: mpsc::Sender<FromStream>,
-    writes: mpsc::Receiver<Arc<[u8]>>,
-    pongs: mpsc::WeakSender<Arc<[u8]>>,
-    clock: Clock,
-) {
-    talk(stream, info, inbox, writes, pongs, (clock, FIRST_MESSAGE_MAX)).await;
+impl StreamInfo {
+    /// The flow of what comes over it.
+    pub(super) const fn flow(&self) -> Flow {
+        let StreamInfo { id, listener, remote, .. } = *self;
+        Flow { transport: Transport::Tcp, listener, remote, connection: Some(id) }
+    }
 }
 
-async fn talk(
-    stream: TcpStream,
-    info: StreamInfo,
-    inbox: mpsc::Sender<FromStream>,
-    writes: mpsc::Receiver<Arc<[u8]>>,
-    pongs: mpsc::WeakSender<Arc<[u8]>>,
-    (clock, patience): (Clock, Duration),
-) {
-    // Signalling is small and urgent.
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    tokio::select! {
-        () = read(reader, info, &inbox, &pongs, (clock, patience)) => {}
-        () = write(writer, writes) => {}
-    }
-    let _ = inbox.send(FromStream::Closed(info)).await;
+/// Serves an accepted connection until either side closes it.
+pub(super) async fn serve(stream: TcpStream, begun: Begun, switch: Arc<Switch>, clock: Clock) {
+    let info = begun.info;
+    talk(stream, begun, &switch, (clock, FIRST_MESSAGE_MAX)).await;
+    tell_of_end(&switch, info).await;
 }
 
 /// Makes a connection and serves it.
-pub(super) async fn open(
-    info: StreamInfo,
-    inbox: mpsc::Sender<FromStream>,
-    writes: mpsc::Receiver<Arc<[u8]>>,
-    pongs: mpsc::WeakSender<Arc<[u8]>>,
-    clock: Clock,
-) {
-    match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(info.remote)).await {
-        Ok(Ok(stream)) => talk(stream, info, inbox, writes, pongs, (clock, IDLE_MAX)).await,
-        _ => {
-            let _ = inbox.send(FromStream::Closed(info)).await;
+pub(super) async fn open(begun: Begun, switch: Arc<Switch>, clock: Clock) {
+    let info = begun.info;
+    if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(info.remote)).await {
+        talk(stream, begun, &switch, (clock, IDLE_MAX)).await;
+    }
+    tell_of_end(&switch, info).await;
+}
+
+/// Tells every shard: each may have something over the connection. One that does not read keeps no other from hearing of it.
+async fn tell_of_end(switch: &Arc<Switch>, info: StreamInfo) {
+    switch.connections.ended(&info);
+    for shard in switch.shards() {
+        if switch.streams(shard).try_send(FromStream::Closed(info)).is_err() {
+            let switch = switch.clone();
+            tokio::task::spawn_local(async move { switch.streams(shard).send(FromStream::Closed(info)).await });
         }
+    }
+}
+
+async fn talk(stream: TcpStream, begun: Begun, switch: &Switch, (clock, patience): (Clock, Duration)) {
+    // Signalling is small and urgent.
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    let Begun { info, answers, writes } = begun;
+    tokio::select! {
+        () = read(reader, info, switch, &answers, (clock, patience)) => {}
+        () = write(writer, writes) => {}
     }
 }
 
@@ -86,8 +88,8 @@ pub(super) async fn open(
 async fn read(
     mut reader: OwnedReadHalf,
     info: StreamInfo,
-    inbox: &mpsc::Sender<FromStream>,
-    pongs: &mpsc::WeakSender<Arc<[u8]>>,
+    switch: &Switch,
+    answers: &mpsc::WeakSender<Bytes>,
     (clock, patience): (Clock, Duration),
 ) {
     let mut framer = Framer::new(MESSAGE_BYTES_MAX);
@@ -111,13 +113,14 @@ async fn read(
             match framer.next() {
                 Ok(Some(Frame::Message(bytes))) => {
                     heard = true;
-                    // A full inbox holds this peer back, and nobody else.
-                    if inbox.send(FromStream::Message(info, bytes, read_at)).await.is_err() {
+                    // A shard for which too much waits holds this peer back, and nobody else.
+                    let shard = switch.shard_of(&bytes);
+                    if switch.streams(shard).send(FromStream::Message(info, bytes, read_at)).await.is_err() {
                         return;
                     }
                 }
                 Ok(Some(Frame::Ping)) => {
-                    if let Some(writes) = pongs.upgrade() {
+                    if let Some(writes) = answers.upgrade() {
                         let _ = writes.try_send(Arc::from(&b"\r\n"[..]));
                     }
                 }
@@ -129,7 +132,7 @@ async fn read(
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Arc<[u8]>>) {
+async fn write(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Bytes>) {
     while let Some(bytes) = writes.recv().await {
         if writer.write_all(&bytes).await.is_err() {
             return;

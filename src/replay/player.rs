@@ -7,6 +7,7 @@ use super::{Built, ENTRY_BYTES_MAX, Entry, Given, MAGIC, VERSION};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::answers::{Answer, Answers, Misfit};
 use crate::acd::{Matcher, RoutingTable};
+use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::{ShardId, Time};
 use crate::config::{ConfigText, Problems};
@@ -185,7 +186,8 @@ fn build(built: &Built, answers: Vec<Answer>) -> Result<(Engine, Arc<Settings>, 
         listeners: built.listeners(),
         seed: Seed::from_bytes(built.seed),
         counts: Arc::default(),
-        limits: Arc::default(),
+        limits: Arc::new(LimitBoard::new(built.size.0)),
+        caps: Arc::default(),
         answers: Answers::Replayed(answers.into(), None),
         rounds_max: built.rounds_max,
     };

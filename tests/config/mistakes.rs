@@ -45,7 +45,7 @@ const MISTAKES: &[Mistake] = &[
     ("\"alias.example\"", "\"sip:alias\"", Error, BadValue, "server.domains[1]", "host name"),
     ("drain_max = \"10m\"", "drain_max = \"10 minutes\"", Error, BadValue, "server.drain_max", "1m30s"),
     ("drain_max = \"10m\"", "drain_max = \"10d\"", Error, BadValue, "server.drain_max", "out of range"),
-    ("shards = 1", "shards = 2", Error, BadValue, "server.shards", "write shards = 1"),
+    ("shards = 1", "shards = 257", Error, BadValue, "server.shards", "write a whole number from 1 to 256"),
     ("30000-30999", "30999-30000", Error, BadValue, "media.ports", "\"30000-30999\""),
     ("30000-30999", "30001-31000", Error, BadValue, "media.ports", "\"30000-31001\""),
     ("30000-30999", "30000-30003", Error, Conflict, "media.ports", "wider range"),

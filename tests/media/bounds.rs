@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
@@ -35,17 +36,53 @@ fn a_panic_ends_one_endpoint() {
     assert_eq!(rig.close(B).received, 1);
 }
 
+/// A media thread that stands still for ten seconds holds up nobody who commands it. Afterwards each endpoint is what it was last told to be.
 #[test]
-fn a_full_queue_keeps_its_sender_waiting_and_loses_nothing() {
+fn a_thread_that_stands_still_holds_up_nobody_and_loses_nothing() {
+    const STILL: Duration = Duration::from_secs(10);
     let mut rig = Rig::new(|_| {});
-    let many = 5 * hotline::media::COMMANDS_MAX as u64;
-    for _ in 0..many {
-        rig.feed(A, Feed::Nothing);
+    let (mut caller, agent) = (Phone::new(Codec::Pcmu), Phone::new(Codec::Pcmu));
+    let (lease, other) = (rig.lease(), rig.lease());
+    rig.stands_still.store(true, Ordering::Release);
+    let begun = Instant::now();
+    // It answers, and stands still with that.
+    rig.send(MediaCommand::Close { endpoint: EndpointId(u64::MAX) });
+    rig.event(|event| matches!(event, MediaEvent::Closed { .. }).then_some(()));
+    let mut longest = Duration::ZERO;
+    let mut told = 0;
+    while begun.elapsed() < STILL {
+        let asked = Instant::now();
+        // Of an endpoint that there is not, and later of two that there will be.
+        rig.feed(EndpointId(9), Feed::Music("tone".into()));
+        longest = longest.max(asked.elapsed());
+        told += 1;
     }
+    assert!(told > 5 * hotline::media::COMMANDS_MAX, "{told} commands");
+    rig.send(MediaCommand::Open { endpoint: A, lease, cname: 1 });
+    rig.send(MediaCommand::Remote { endpoint: A, remote: caller.remote() });
+    for _ in 0..1000 {
+        rig.feed(A, Feed::Music("low".into()));
+        rig.feed(A, Feed::Peer(B));
+    }
+    rig.send(MediaCommand::Open { endpoint: B, lease: other, cname: 1 });
+    rig.send(MediaCommand::Remote { endpoint: B, remote: agent.remote() });
+    rig.feed(B, Feed::Peer(A));
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    assert_eq!(rig.counter("queue_full"), 1, "from then on it was told the newest alone");
+    assert!(rig.handle.commands().0 <= hotline::media::COMMANDS_MAX);
+    rig.stands_still.store(false, Ordering::Release);
+    rig.catch_up();
+    caller.say(lease.rtp, b"are you there?");
+    assert_eq!(agent.hear().1, b"are you there?");
     rig.settle();
-    assert_eq!(rig.counter("bad_commands"), many + 1);
+    assert_eq!(
+        rig.counter("bad_commands"),
+        hotline::media::COMMANDS_MAX as u64 + 2,
+        "one for each that was taken, and what settles"
+    );
     assert_eq!(rig.counter("commands_lost"), 0);
-    assert!(!rig.handle.send(MediaThread(9), MediaCommand::Close { endpoint: A }), "there is no such thread");
+    let mut sender = rig.handle.sender();
+    assert!(!sender.send(MediaThread(9), MediaCommand::Close { endpoint: A }), "there is no such thread");
 }
 
 #[test]
@@ -58,6 +95,19 @@ fn each_thread_leases_its_own_pairs() {
         assert!(seen.insert((lease.rtp, lease.thread)), "{lease:?} twice");
     }
     assert_eq!(seen.iter().filter(|(_, thread)| *thread == THREAD).count(), 8);
+}
+
+/// Each shard has a stock of its own. Of a small range none keeps more than its share from the others.
+#[test]
+fn each_shard_has_its_own_pairs() {
+    let rig = Rig::new(|settings| (settings.shards, settings.stock) = (3, 64));
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let MediaEvent::Leased(leases) = rig.events.recv_timeout(PATIENCE).unwrap() else { panic!("something else") };
+        assert_eq!(leases.len(), 8, "of a hundred pairs");
+        seen.extend(leases.iter().map(|lease| lease.rtp));
+    }
+    assert_eq!(seen.len(), 24);
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! A media thread on an address of its own, phones that talk to it, and an ear for tones.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use hotline::base::seed::Seed;
 use hotline::base::{Codec, EndpointId};
-use hotline::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease, Remote, SourceRule};
-use hotline::media::{Clip, EventSink, Library, Media, MediaHandle, MediaSettings};
+use hotline::engine::media_port::{
+    Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, Notice, PortLease, Remote, SourceRule,
+};
+use hotline::media::{Clip, EventSink, Library, Media, MediaHandle, MediaSender, MediaSettings};
 use hotline::rtp::g711::Law;
 use hotline::rtp::packet::{Header, Outgoing};
 use hotline::rtp::transcode;
@@ -27,6 +30,9 @@ pub(crate) const B: EndpointId = EndpointId(2);
 /// A media thread on a loopback address of its own.
 pub(crate) struct Rig {
     pub(crate) handle: MediaHandle,
+    sender: RefCell<MediaSender>,
+    /// While it says so, the thread stands still as soon as it has something to tell.
+    pub(crate) stands_still: Arc<AtomicBool>,
     pub(crate) events: Receiver<MediaEvent>,
     pub(crate) leases: VecDeque<PortLease>,
     pub(crate) seen: VecDeque<MediaEvent>,
@@ -44,13 +50,20 @@ impl Rig {
         library.insert("tone", Clip::from_samples(&tone(1_000.0, 16_000.0, 8_000.0, 16_000)));
         library.insert("low", Clip::from_samples(&tone(400.0, 16_000.0, 8_000.0, 3_200)));
         let (sender, events) = mpsc::channel();
-        let sink: EventSink = Arc::new(move |event| {
+        let stands_still = Arc::new(AtomicBool::new(false));
+        let still = stands_still.clone();
+        let sink: EventSink = Arc::new(move |notice: Notice| {
+            let event = notice.event;
             let poisoned = matches!(event, MediaEvent::Digit { digit: POISON, .. });
             drop(sender.send(event));
+            while still.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             assert!(!poisoned, "a bug, injected");
         });
         let media = Media::start(&settings, library, &mut Seed::from_number(7), &sink).unwrap();
-        Rig { handle: media.handle(), events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
+        let (handle, sender) = (media.handle(), RefCell::new(media.handle().sender()));
+        Rig { handle, sender, stands_still, events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
     }
 
     /// The next event that is of use; others are kept for those who wait for them.
@@ -78,7 +91,17 @@ impl Rig {
     }
 
     pub(crate) fn send(&self, command: MediaCommand) {
-        assert!(self.handle.send(THREAD, command));
+        assert!(self.sender.borrow_mut().send(THREAD, command));
+    }
+
+    /// Sends what was held back while the thread was behind.
+    pub(crate) fn catch_up(&self) {
+        let end = Instant::now() + PATIENCE;
+        while self.sender.borrow().is_behind() {
+            assert!(Instant::now() < end, "the thread takes nothing");
+            self.sender.borrow_mut().catch_up();
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(crate) fn open(&mut self, endpoint: EndpointId, remote: Remote) -> SocketAddr {

@@ -15,12 +15,19 @@ pub(crate) struct House {
     net: u8,
 }
 
+/// A configuration with the addresses of a house, and as many shards as this run of the tests is for.
+fn written(net: u8, config: &str) -> String {
+    let shards = std::env::var("HOTLINE_SHARDS").map(|shards| format!("[server]\nshards = {shards}\n"));
+    let config = shards.map_or_else(|_| config.to_owned(), |section| config.replacen("[server]\n", &section, 1));
+    config.replace("NET", &format!("127.77.{net}"))
+}
+
 impl House {
     /// Starts a server whose addresses are 127.77.`net`.x: .1 is hotline, .2 the carrier, .3 the phones.
     pub(crate) fn start(net: u8, config: &str) -> House {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("hotline.toml");
-        std::fs::write(&file, config.replace("NET", &format!("127.77.{net}"))).unwrap();
+        std::fs::write(&file, written(net, config)).unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_hotline"))
             .args(["serve", "--config"])
             .arg(&file)
@@ -64,7 +71,7 @@ impl House {
     }
 
     pub(crate) fn write_config(&self, config: &str) {
-        std::fs::write(self.dir.path().join("hotline.toml"), config.replace("NET", &format!("127.77.{}", self.net))).unwrap();
+        std::fs::write(self.dir.path().join("hotline.toml"), written(self.net, config)).unwrap();
     }
 
     pub(crate) fn wait_for_log(&self, text: &str) {

@@ -11,6 +11,7 @@ use crate::acd::claim::ContactView;
 use crate::base::{AgentId, TrunkId};
 use crate::call::leg::Role;
 use crate::engine::between::DialTo;
+use crate::engine::contacts::trunks::Trunks;
 use crate::engine::desks::DeskView;
 use crate::engine::legs::LegView;
 
@@ -39,6 +40,8 @@ impl Contacts {
         for shard in shards {
             shard.audit_trunks(legs)?;
         }
+        let trunks: Vec<&Trunks> = shards.iter().map(|shard| &shard.shared.trunks).collect();
+        Trunks::audit(&trunks, shards.iter().map(|shard| shard.up().all).sum())?;
         for (index, desk) in desks.iter().enumerate() {
             if let Some(name) = desk.named.iter().find(|name| all().all(|contact| contact.id != **name)) {
                 return Err(format!("agent {index} keeps the name of contact {name}, which is gone"));

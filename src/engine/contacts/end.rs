@@ -37,7 +37,7 @@ pub(super) fn end(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, s
     }
     let (queue, arrived) = (contact.last_queue, contact.arrived);
     contact.fact(work.cx, FactKind::Ended { by, segment, queue, arrived, status: refused });
-    work.shared.up.contacts -= 1;
+    work.shared.up.all -= 1;
     work.shared.up.emergencies -= u32::from(contact.emergency);
     if let Some(trunk) = contact.trunk {
         work.shared.trunks.call_in(work.cx, trunk, -1);

@@ -290,7 +290,7 @@ pub(super) fn for_nobody(contact: &mut Contact, work: &mut Work<'_, '_>, slot: C
 }
 
 /// Nobody who could serve the contact is signed in.
-fn nobody_here(contact: &Contact, work: &Work<'_, '_>, rules: &QueueRules, wanted: &WhenEmpty) -> Next {
+fn nobody_here(contact: &Contact, work: &mut Work<'_, '_>, rules: &QueueRules, wanted: &WhenEmpty) -> Next {
     match wanted {
         WhenEmpty::Wait => Next::Rest,
         WhenEmpty::Overflow => turned_away(contact, work, &rules.overflow, QueueOutcome::Overflowed),
@@ -299,12 +299,12 @@ fn nobody_here(contact: &Contact, work: &Work<'_, '_>, rules: &QueueRules, wante
 }
 
 /// The overflow of a queue that cannot take the contact.
-fn turned_away(contact: &Contact, work: &Work<'_, '_>, overflow: &Overflow, outcome: QueueOutcome) -> Next {
+fn turned_away(contact: &Contact, work: &mut Work<'_, '_>, overflow: &Overflow, outcome: QueueOutcome) -> Next {
     let credit = contact.waited_so_far(work.cx.now);
     match overflow {
         Overflow::Queue(queue) if contact.last_queue != Some(*queue) => return Next::Join(*queue, credit),
         Overflow::Number(number) => {
-            if let Some(trunk) = work.shared.trunks.to(work.cx.settings, number) {
+            if let Some(trunk) = work.shared.trunks.to(work.cx, number) {
                 return Next::Dial(DialTo::Number(trunk, number.clone()), Purpose::Overflow);
             }
         }

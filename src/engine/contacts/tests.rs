@@ -3,8 +3,8 @@
 use super::*;
 use crate::acd::agent_slots::{AgentSlots, Capacity};
 use crate::acd::queue::AnswerWhen;
-use crate::base::QueueId;
 use crate::base::words::{OfferOutcome, QueueOutcome};
+use crate::base::{QueueId, Time};
 use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, News, NotRung, ToDesk, ToLeg, Whom};
 use crate::engine::io::Output;
 use crate::engine::tests::house::settings;
@@ -33,7 +33,7 @@ impl Scene {
         settings.directory.queues[0].as_mut().unwrap().answer = AnswerWhen::AtOnce;
         let mut lent = Lent::new(settings);
         let keyed = Keyed::from_seed(&mut lent.seed);
-        let contacts = Contacts::new(&lent.matcher.slots_of(SHARD.0), &lent.settings, keyed, T0);
+        let contacts = Contacts::new(&lent.matcher.slots_of(SHARD.0), &lent.settings, keyed, Arc::default());
         let mut agent = AgentSlots::new(&Capacity::default(), lent.settings.agent_slots.of(AGENT), T0);
         if ready {
             agent.each(|agent| agent.ask_ready(T0));

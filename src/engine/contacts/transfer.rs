@@ -90,7 +90,7 @@ fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destinat
             Next::Join(queue, credit)
         }
         Destination::Agent(agent) => Next::Dial(DialTo::Agent(agent), Purpose::Transfer),
-        Destination::Number(number) => match work.shared.trunks.to(work.cx.settings, &number) {
+        Destination::Number(number) => match work.shared.trunks.to(work.cx, &number) {
             Some(trunk) => Next::Dial(DialTo::Number(trunk, number), Purpose::Transfer),
             None => Next::NotPassedOn(Failure::NO_TRUNK.status),
         },

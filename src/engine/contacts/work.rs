@@ -10,6 +10,7 @@ use crate::acd::contact_slots::ContactSlots;
 use crate::acd::stay::Matching;
 use crate::base::words::EndedBy;
 use crate::base::{EntryId, QueueId};
+use crate::call::caps::ContactsUp;
 use crate::call::menu;
 use crate::engine::between::{ContactKey, ContactRef, DialTo};
 use crate::engine::context::Context;
@@ -19,22 +20,13 @@ pub(super) struct Shared {
     pub(super) slots: ContactSlots<ContactKey>,
     pub(super) trunks: Trunks,
     pub(super) last_agents: LastAgents,
-    pub(super) up: Up,
+    pub(super) up: ContactsUp,
     serial: u64,
-}
-
-/// How many contacts are up.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(in crate::engine) struct Up {
-    /// All of them.
-    pub(in crate::engine) contacts: u32,
-    /// The emergencies among them.
-    pub(in crate::engine) emergencies: u32,
 }
 
 impl Shared {
     pub(super) fn new(slots: ContactSlots<ContactKey>, trunks: Trunks, last_agents: LastAgents) -> Self {
-        Shared { slots, trunks, last_agents, up: Up::default(), serial: 0 }
+        Shared { slots, trunks, last_agents, up: ContactsUp::default(), serial: 0 }
     }
 
     /// A number that was never given out.

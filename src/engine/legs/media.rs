@@ -170,7 +170,7 @@ impl Endpoints {
             return None;
         };
         self.ever += 1;
-        let endpoint = EndpointId(u64::from(cx.shard.0) << 48 | self.ever);
+        let endpoint = EndpointId::new(cx.shard, self.ever);
         let (cname, session_id) = (cx.seed.next_u64(), cx.seed.next_u64() >> 2);
         self.callers_with_media += u32::from(role == Role::Caller);
         self.owners.insert(endpoint.0, EndpointOwner::Leg(leg));

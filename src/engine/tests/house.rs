@@ -14,9 +14,11 @@ use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
 use crate::acd::routing_table::{AgentProfile, Directory, RoutingTable};
+use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, ContactId, EndpointId, PoolId, QueueId, ShardId, SkillId, Time};
+use crate::call::caps::Caps;
 use crate::call::menu::EntryRules;
 use crate::call::trunk::{Login, NumberTarget, Prefix, TrunkRules};
 use crate::report::{Fact, FactKind};
@@ -186,21 +188,23 @@ impl House {
         let settings = Arc::new(settings);
         let owner = |agent| ShardId::of_agent(agent, shards).0;
         let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), owner));
-        (0..shards).map(|shard| House::shard(shard, settings.clone(), matcher.clone())).collect()
+        let caps = Arc::new(Caps::default());
+        (0..shards).map(|shard| House::shard(shard, settings.clone(), &matcher, caps.clone())).collect()
     }
 
-    fn shard(shard: u16, settings: Arc<Settings>, matcher: Arc<Matcher>) -> Self {
+    fn shard(shard: u16, settings: Arc<Settings>, matcher: &Arc<Matcher>, caps: Arc<Caps>) -> Self {
         let listeners = vec![ListenerName { transport: Transport::Udp, sent_by: SERVER.into() }];
         let now = Time::from_secs(1_800_000_000);
         let counts = Arc::default();
         let parts = Parts {
             shard,
             settings,
-            matcher,
+            matcher: matcher.clone(),
             listeners,
             seed: Seed::from_number(7 + u64::from(shard)),
             counts,
-            limits: Arc::default(),
+            limits: Arc::new(LimitBoard::new(matcher.size().shards)),
+            caps,
             answers: Answers::Live,
             rounds_max: None,
         };

@@ -53,7 +53,7 @@ impl Lent {
             answers: Answers::Live,
             matcher,
             settings,
-            out: Outbox::new(SHARD, Arc::default()),
+            out: Outbox::new(SHARD, 1, Arc::default()),
         }
     }
 

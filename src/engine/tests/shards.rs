@@ -7,8 +7,9 @@ use super::agent_calls::dial_as;
 use super::calls::late;
 use super::house::{CALLER, House, Request, answer, becomes, desk_phone, hangs_up, picks_up, sdp, settings, tag_of};
 use crate::acd::agent_slots::Capacity;
-use crate::base::ShardId;
-use crate::base::words::{AgentState, BreakReason, Channel, OfferOutcome};
+use crate::base::words::{AgentState, BreakReason, Channel, OfferOutcome, Transport};
+use crate::base::{ShardId, TrunkId};
+use crate::call::trunk::Outbound;
 use crate::engine::AgentCommand;
 use crate::report::FactKind;
 
@@ -168,4 +169,97 @@ fn an_agent_is_not_rung_for_a_call_of_the_agents_own() {
         assert_ne!(houses[0].next_to(&phone).method().as_deref(), Some("INVITE"));
     }
     assert_eq!((houses[1].agent_state(1), offers_ended(&houses[0])), (AgentState::Busy, vec![]));
+}
+
+const OTHER_CALLER: &str = "192.0.2.8:5060";
+
+/// A call comes to a shard from another phone of the carrier. Whether it is taken.
+fn takes(house: &mut House, call_id: &str) -> bool {
+    while !house.nothing_to(OTHER_CALLER) {
+        house.next_to(OTHER_CALLER);
+    }
+    house.from(OTHER_CALLER, &Request { from: OTHER_CALLER, ..Request::invite(call_id) }.text());
+    house.nothing_to(OTHER_CALLER) || house.next_to(OTHER_CALLER).status() != Some(503)
+}
+
+/// What a trunk may have at once, and in a second, it has at all shards together.
+#[test]
+fn a_trunks_calls_count_at_whichever_shard_they_are() {
+    let mut capped = late(settings(2));
+    capped.trunks[0].as_mut().unwrap().calls_max = 2;
+    let mut houses = two_shards(capped);
+    houses[0].from(CALLER, &Request::invite("a").text());
+    assert!(takes(&mut houses[1], "b"));
+    assert!(!takes(&mut houses[1], "c"));
+    assert!(!takes(&mut houses[0], "d"));
+    // One that is refused for what it offers keeps no room, nor does one that is over.
+    exchange(&mut houses);
+    houses[0].from(CALLER, &Request::new("CANCEL", "a", 1).text());
+    exchange(&mut houses);
+    let without_sdp = Request { body: String::new(), ..Request::invite("e") }.text();
+    houses[0].from(CALLER, &without_sdp);
+    assert!(takes(&mut houses[1], "f"));
+    assert!(!takes(&mut houses[1], "g"));
+
+    let mut slow = late(settings(2));
+    slow.trunks[0].as_mut().unwrap().calls_per_second_max = 2;
+    let mut houses = two_shards(slow);
+    assert!(takes(&mut houses[0], "a"));
+    assert!(takes(&mut houses[1], "b"));
+    assert!(!takes(&mut houses[1], "c"));
+    houses.iter_mut().for_each(|house| house.pass(Duration::from_millis(600)));
+    assert!(takes(&mut houses[0], "d"));
+    assert!(!takes(&mut houses[1], "e"));
+}
+
+#[test]
+fn contacts_count_at_whichever_shard_they_are() {
+    let mut few = late(settings(2));
+    (few.limits.contacts, few.limits.emergency_contacts) = (3, 1);
+    let mut houses = two_shards(few);
+    assert!(takes(&mut houses[0], "a"));
+    assert!(takes(&mut houses[1], "b"));
+    assert!(!takes(&mut houses[0], "c") && !takes(&mut houses[1], "d"), "the third is for emergencies");
+}
+
+/// A trunk is probed by one shard, and all know what came of it.
+#[test]
+fn all_shards_know_of_a_trunk_that_does_not_answer() {
+    let mut probed = settings(2);
+    let trunk = probed.trunks[0].as_mut().unwrap();
+    trunk.probe_every = Some(Duration::from_secs(30));
+    let address = "192.0.2.9:5060";
+    trunk.outbound = Some(Outbound {
+        address: address.parse().unwrap(),
+        transport: Transport::Udp,
+        host: "carrier.example".into(),
+        prefixes: Vec::new(),
+        caller: "120".into(),
+    });
+    let mut houses = two_shards(probed);
+    houses.iter_mut().for_each(|house| house.pass(Duration::from_millis(1)));
+    assert_eq!(houses[0].next_to(address).method().as_deref(), Some("OPTIONS"));
+    assert!(houses[1].nothing_to(address), "one shard asks for all");
+    houses.iter_mut().for_each(|house| house.pass(Duration::from_secs(40)));
+    exchange(&mut houses);
+    assert!(houses.iter().all(|house| !house.engine.contacts.trunks().is_up(TrunkId(0))));
+}
+
+/// A shard that reads nothing has no more to read than there is room for, and knows the newest when it has.
+#[test]
+fn what_a_shard_does_not_read_does_not_grow() {
+    let mut houses = with_a_registered_phone();
+    let most = (0..500).map(|_| {
+        assert_eq!(registers(&mut houses[1]), Some(200));
+        becomes(&mut houses[1], 1, AgentCommand::Ready);
+        becomes(&mut houses[1], 1, AgentCommand::SignOut);
+        houses[1].letters.len()
+    });
+    assert!(most.max() <= Some(70));
+    assert_eq!(registers(&mut houses[1]), Some(200));
+    becomes(&mut houses[1], 1, AgentCommand::Ready);
+    exchange(&mut houses);
+    houses[0].from(CALLER, &Request::invite("a").text());
+    exchange(&mut houses);
+    assert_eq!(houses[0].next_to(NAT).method().as_deref(), Some("INVITE"));
 }

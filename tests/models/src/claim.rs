@@ -1,4 +1,4 @@
-//! The claim under loom: which models there are, running them, and taking steps out of them.
+//! The claim under loom: which models there are, running them, and taking steps out of them; and then those of mail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::acd::step::Step;
+use crate::mail;
 use crate::modelled::{see_entries, start_over, take_out};
 use crate::town::{Model, Op, play};
 use Op::{AcceptOrLeave, Arrive, Leave, Pause, Prefer, Publish, PutBack, Ready, Regroup, Relax, Return};
@@ -191,27 +192,30 @@ fn run(model: Model, stop: Stop, preemptions: usize, bound: Duration) -> Outcome
     let (count, note) = (executions.clone(), stopped.clone());
     let begun = Instant::now();
     see_entries(model.threads.len() < 3);
+    let failed = explore(preemptions, bound, move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        start_over();
+        if play(model, stop) {
+            note.store(true, Ordering::Relaxed);
+        }
+    });
+    start_over();
+    let (executions, stopped) = (executions.load(Ordering::Relaxed), stopped.load(Ordering::Relaxed));
+    Outcome { executions, failed, whole: begun.elapsed() < bound, stopped }
+}
+
+/// Plays something in all its orders with so many pre-emptions, for as long as it may. What was violated.
+pub(crate) fn explore(preemptions: usize, bound: Duration, play: impl Fn() + Send + Sync + 'static) -> Option<String> {
     let mut builder = loom::model::Builder::new();
     (builder.preemption_bound, builder.max_branches) = (Some(preemptions), 20_000);
     builder.max_duration = Some(bound);
     // Only then is the time looked at.
     builder.checkpoint_interval = 200;
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        builder.check(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            start_over();
-            if play(model, stop) {
-                note.store(true, Ordering::Relaxed);
-            }
-        });
-    }));
-    start_over();
-    let failed = result.err().map(|payload| {
+    let result = catch_unwind(AssertUnwindSafe(|| builder.check(play)));
+    result.err().map(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
         text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "?".to_owned())
-    });
-    let (executions, stopped) = (executions.load(Ordering::Relaxed), stopped.load(Ordering::Relaxed));
-    Outcome { executions, failed, whole: begun.elapsed() < bound, stopped }
+    })
 }
 
 /// The most writes that a thread can do in a model.
@@ -247,7 +251,11 @@ pub(crate) fn main() -> ExitCode {
     // A violation is reported once, at the end of its line.
     std::panic::set_hook(Box::new(|_| {}));
     let bound = Duration::from_secs(seconds);
-    let failures = if mutants { run_mutants(&wanted, bound) } else { run_models(&wanted, bound) };
+    let failures = if mutants {
+        run_mutants(&wanted, bound) + mail::run_mutants(&wanted, bound)
+    } else {
+        run_models(&wanted, bound) + mail::run_models(&wanted, bound)
+    };
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -28,6 +28,8 @@ mod directory_versions;
 mod joints;
 #[cfg(hotline_shuttle)]
 mod lenders;
+#[cfg(hotline_loom)]
+mod mail;
 mod modelled;
 #[cfg(hotline_parked)]
 mod parked;

@@ -5,7 +5,8 @@
 //! is let go on ([`parking`]).
 
 use std::cell::Cell;
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 #[cfg(hotline_loom)]
 use loom::sync::atomic;
@@ -17,6 +18,7 @@ use std::sync::atomic;
 pub use atomic::{Ordering, fence};
 
 use crate::acd::step::Step;
+use crate::base::sync::FenceOf;
 #[cfg(hotline_loom)]
 pub(crate) use crate::plain::{Plain, PlainWakeUps};
 
@@ -28,6 +30,7 @@ pub(crate) use unwinding::{start_over, stopped_after};
 // Checkers run all threads of an execution on one thread of the system, in turns.
 thread_local! {
     static TAKEN_OUT: Cell<Option<Step>> = const { Cell::new(None) };
+    static FENCE_TAKEN_OUT: Cell<Option<FenceOf>> = const { Cell::new(None) };
     static ENTRIES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -274,6 +277,55 @@ entry!(EntryU32, u32, AtomicU32);
 entry!(EntryU64, u64, AtomicU64);
 counting!(AtomicU32, u32);
 counting!(AtomicU64, u64);
+
+/// A queue whose insides no checker looks into. Whether something is in it may be seen late, as with one without locks.
+#[derive(Debug)]
+pub struct Queue<T> {
+    items: Mutex<VecDeque<T>>,
+    count: AtomicU64,
+}
+
+impl<T> Queue<T> {
+    pub fn new() -> Self {
+        Queue { items: Mutex::default(), count: AtomicU64::new(0) }
+    }
+
+    pub fn push(&self, item: T) {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);
+        self.count.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn pop(&self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let item = self.items.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if item.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+        item
+    }
+
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire) as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A fence that can be taken out.
+pub fn fence_of(of: FenceOf) {
+    if FENCE_TAKEN_OUT.get() != Some(of) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// Takes a fence out, for all executions on this thread from now on; `None` puts it back.
+pub(crate) fn take_fence_out(of: Option<FenceOf>) {
+    FENCE_TAKEN_OUT.set(of);
+}
 
 /// The routing table's cell: which of a few versions, all of which stay.
 #[cfg(hotline_loom)]
