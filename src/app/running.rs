@@ -190,7 +190,9 @@ pub fn start(settings: Settings, listen: &Listen, library: Library, observer: Op
         queues: settings.directory.queues.len() as u32 + QUEUES_SPARE,
         agencies: settings.agencies.len() as u32 + AGENCIES_SPARE,
     };
-    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, settings.version), |_| 0));
+    let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, settings.version), |agent| {
+        ShardId::of_agent(agent, listen.shards).0
+    }));
     let limits = Arc::new(LimitBoard::new(listen.shards));
     let current = Arc::new(ArcSwap::new(settings.clone()));
     let keyed = Keyed::from_seed(&mut seed);

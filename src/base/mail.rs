@@ -54,9 +54,9 @@ impl<T, B: Bell> Mail<T, B> {
     pub fn wake(&self, from: Rest) {
         // With the fence in `may_sleep`: either the reader sees what was put there, or we see that it sleeps.
         fence_of(FenceOf::Post);
-        if self.rest.load(Ordering::Relaxed) >= from as u32
-            && self.rest.swap(Rest::Awake as u32, Ordering::Relaxed) != Rest::Awake as u32
-        {
+        let (rest, awake) = (self.rest.load(Ordering::Relaxed), Rest::Awake as u32);
+        // If it fails, another rings, or the reader has woken since and looks once more before it sleeps.
+        if rest >= from as u32 && self.rest.compare_exchange(rest, awake, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.bell.ring();
         }
     }
