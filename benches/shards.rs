@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use hotline::acd::agent_slots::AgentSlotIds;
 use hotline::acd::matcher::{Matcher, Size};
 use hotline::acd::routing_table::RoutingTable;
+use hotline::base::ShardId;
 use hotline::base::mail::{Bell, Mail, Rest};
-use hotline::base::{ShardId, Time};
 use hotline::call::caps::Caps;
 use hotline::engine::{Letter, route};
 use once_cell::race::OnceBox;
@@ -82,11 +83,12 @@ fn play(mut player: Player, between: &Between, shard: ShardId) -> Told {
     let others: Vec<usize> = (0..between.mail.len()).filter(|other| *other != own).collect();
     let mut told = Told::default();
     let mut playing = true;
+    let begun = Instant::now();
+    let (mut players, mut asleep) = (Duration::ZERO, Duration::ZERO);
     loop {
         // As a shard's loop does: what others have said, what the matcher has woken, then one input of its own.
-        let turn = Instant::now();
-        let woken_at = between.woken_at[own].swap(0, Ordering::AcqRel);
         let mut done = false;
+        let woken_at = between.woken_at[own].load(Ordering::Relaxed);
         while let Some(letter) = mail.take() {
             player.letter(letter);
             done = true;
@@ -95,15 +97,17 @@ fn play(mut player: Player, between: &Between, shard: ShardId) -> Told {
             player.time();
             done = true;
         }
-        let invites = player.poll(&between.mail);
-        if woken_at > 0 && invites > 0 {
-            told.woken.push(between.began.elapsed().saturating_sub(Duration::from_nanos(woken_at)));
+        let invites = if done { player.poll(&between.mail) } else { 0 };
+        if woken_at > 0 {
+            between.woken_at[own].store(0, Ordering::Relaxed);
+            if invites > 0 {
+                told.woken.push(between.began.elapsed().saturating_sub(Duration::from_nanos(woken_at)));
+            }
         }
-        let mut spent = turn.elapsed();
         let played = Instant::now();
         let input = player.next_input();
-        told.player += played.elapsed();
         let taken = Instant::now();
+        players += taken - played;
         if let Some(input) = input {
             done = true;
             player.input(&input);
@@ -111,34 +115,33 @@ fn play(mut player: Player, between: &Between, shard: ShardId) -> Told {
                 told.local.push(taken.elapsed());
             }
         }
-        for other in &others {
-            if route::has_woken(player.engine(), ShardId(*other as u16)) {
-                let at = (taken - between.began).as_nanos() as u64;
-                let _ = between.woken_at[*other].compare_exchange(0, at, Ordering::AcqRel, Ordering::Relaxed);
-                between.mail[*other].wake(Rest::Napping);
+        if done {
+            for other in &others {
+                if route::has_woken(player.engine(), ShardId(*other as u16)) {
+                    if between.woken_at[*other].load(Ordering::Relaxed) == 0 {
+                        between.woken_at[*other].store((taken - between.began).as_nanos() as u64, Ordering::Relaxed);
+                    }
+                    between.mail[*other].wake(Rest::Napping);
+                }
             }
+            continue;
         }
-        spent += taken.elapsed();
-        told.engine += spent;
         if playing && player.is_over() {
             playing = false;
             between.playing.fetch_sub(1, Ordering::AcqRel);
             between.mail.iter().for_each(|mail| mail.wake(Rest::Napping));
         }
-        if !done {
-            if between.playing.load(Ordering::Acquire) == 0 {
-                break;
-            }
-            let asleep = Instant::now();
-            if mail.may_sleep(Rest::Asleep, || !player.engine().has_wake_ups()) {
-                // What the sleep itself takes of the processor, before and after, is little beside what is counted.
-                std::thread::park_timeout(NAP);
-                mail.awake();
-            } else {
-                told.engine += asleep.elapsed();
-            }
+        if between.playing.load(Ordering::Acquire) == 0 {
+            break;
+        }
+        if mail.may_sleep(Rest::Asleep, || !player.engine().has_wake_ups()) {
+            let since = Instant::now();
+            std::thread::park_timeout(NAP);
+            asleep += since.elapsed();
+            mail.awake();
         }
     }
+    (told.engine, told.player) = (begun.elapsed() - players - asleep, players);
     (told.calls, told.matches, told.crossing) = player.tally();
     told
 }
@@ -151,21 +154,25 @@ enum Kind {
     Apart,
     /// Two shards.
     Two,
+    /// Two shards, whose agents may have a chat beside a call: a desk agrees before the agent is rung.
+    TwoAgreed,
 }
 
 /// Plays `calls` on each thread. What all threads tell, and how long it took.
 fn run(kind: Kind, calls: u64) -> (Vec<Told>, Duration) {
-    let shards: u16 = if kind == Kind::Two { 2 } else { 1 };
+    let shards: u16 = if matches!(kind, Kind::Two | Kind::TwoAgreed) { 2 } else { 1 };
     let houses = if kind == Kind::Apart { 2 } else { 1 };
     let begun = Instant::now();
     let told = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..houses)
             .flat_map(|_| {
                 let agents = AGENTS * u32::from(shards);
-                let settings = Arc::new(settings(agents));
-                let size = Size { shards, contacts_per_shard: 1000, agents, queues: 1, agencies: 1 };
+                let settings = settings(agents, kind == Kind::TwoAgreed);
+                let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents, shards));
+                let (settings, slots) = (Arc::new(settings), directory.agents.len() as u32);
+                let size = Size { shards, contacts_per_shard: 1000, agents: slots, queues: 1, agencies: 1 };
                 let owner = |agent| ShardId::of_agent(agent, shards).0;
-                let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&settings.directory, 1), owner));
+                let matcher = Arc::new(Matcher::new(size, RoutingTable::new(&directory, 1), owner));
                 let (caps, between) = (Arc::new(Caps::default()), Arc::new(Between::new(shards)));
                 (0..shards)
                     .map(ShardId)
@@ -207,7 +214,7 @@ fn main() {
     let mut ratios = Vec::new();
     for pair in 0..pairs {
         let mut rates = Vec::new();
-        for kind in [Kind::One, Kind::Apart, Kind::Two] {
+        for kind in [Kind::One, Kind::Apart, Kind::Two, Kind::TwoAgreed] {
             let (told, took) = run(kind, calls);
             let (engine, player) = told.iter().fold((0.0, 0.0), |(engine, player), told| {
                 (engine + told.engine.as_secs_f64(), player + told.player.as_secs_f64())
@@ -216,7 +223,7 @@ fn main() {
             let all = |of: fn(&Told) -> &Vec<Duration>| told.iter().flat_map(|told| of(told).clone()).collect::<Vec<_>>();
             let (local, woken) = (all(|told| &told.local), all(|told| &told.woken));
             println!(
-                "{pair:>2} {kind:<5} {:>7.0} calls/s of engine, {:>7.0} calls/s, players {:>4.1}%, crossing {:>4.1}%, match to INVITE p99 {:>6.1} us here ({}), {:>6.1} us from the other ({})",
+                "{pair:>2} {kind:<9} {:>7.0} calls/s of engine, {:>7.0} calls/s, players {:>4.1}%, crossing {:>4.1}%, match to INVITE p99 {:>6.1} us here ({}), {:>6.1} us from the other ({})",
                 rate(&told),
                 sum(|told| told.calls) as f64 / took.as_secs_f64(),
                 player / (engine + player) * 100.0,
@@ -232,5 +239,4 @@ fn main() {
         ratios.push(rates[2] / rates[1]);
     }
     println!("two shards make {:.3} of what two engines apart make, in the median of {pairs}", median(ratios));
-    let _ = Time::ZERO;
 }

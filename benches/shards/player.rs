@@ -26,10 +26,12 @@ const CALLER: &str = "192.0.2.1:5070";
 const AGENT: &str = "203.0.113.2:7000";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n";
 
-pub(crate) fn settings(agents: u32) -> Settings {
+/// A city of so many agents, who may have one call, or beside it a chat: then their desks have to agree before they are rung.
+pub(crate) fn settings(agents: u32, several: bool) -> Settings {
+    let at_once = if several { "at_once = [{ voice = 1, chat = 1 }]\n" } else { "" };
     let text = format!(
         "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\nprobe_waiting = \"never\"\n[[agency]]\nname = \"city\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n\
-         [[agents]]\ncount = {agents}\nname = \"agent{{n}}\"\nagency = \"city\"\npools = [\"desk\"]\ncontact = \"sip:agent{{n}}@{AGENT}\"\nready = \"at_start\"\n\
+         [[agents]]\ncount = {agents}\nname = \"agent{{n}}\"\nagency = \"city\"\npools = [\"desk\"]\ncontact = \"sip:agent{{n}}@{AGENT}\"\nready = \"at_start\"\n{at_once}\
          [[queue]]\nname = \"q\"\nagency = \"city\"\npools = [\"desk\"]\nwrap_up = \"0s\"\nanswer = \"late\"\nannounce_every = \"never\"\n\
          [[trunk]]\nname = \"load\"\nfrom = [\"192.0.2.1/32\"]\ncalls_max = 100000\nnumbers = {{ q = \"queue:q\" }}\n"
     );

@@ -50,8 +50,7 @@ pub(super) fn text() -> String {
          [[entry]]\nname = \"sos\"\nqueue = \"flood\"\nemergency = true\n\
          [[trunk]]\nname = \"carrier\"\nfrom = [\"192.0.2.0/24\"]\ncalls_max = 100\ncountry = \"82\"\nnational_prefix = \"0\"\n\
          to = {{ address = \"192.0.2.250\", caller = \"+8221200\" }}\n\
-         numbers = {{ \"120\" = \"queue:help\", \"121\" = \"queue:water\", \"122\" = \"entry:main\", \"119\" = \"entry:sos\" }}\n\
-         [[trunk]]\nname = \"spare\"\nprobe_every = \"5s\"\nto = {{ address = \"198.18.7.1\", caller = \"+8221200\", prefixes = [\"+8299\"] }}\n"
+         numbers = {{ \"120\" = \"queue:help\", \"121\" = \"queue:water\", \"122\" = \"entry:main\", \"119\" = \"entry:sos\" }}\n"
     )
 }
 
@@ -203,7 +202,6 @@ fn a_rule_taken_out_is_detected() {
         (Rule::OfferNamed, two_shards),
         (Rule::DeclinedCancels, two_shards),
         (Rule::DevicesCopied, two_shards),
-        (Rule::TrunksToldOf, two_shards),
         (Rule::ContactsOfAll, any),
     ];
     for (rule, days) in rules {

@@ -108,6 +108,8 @@ pub(super) struct Outgoing {
     shard: ShardId,
     /// By shard.
     unread: Box<[Unread]>,
+    /// What other shards are to be told, by shard.
+    letters: Vec<(ShardId, Letter)>,
     outputs: VecDeque<Output>,
     messages: VecDeque<Between>,
     /// What contacts say to the matcher.
@@ -145,9 +147,13 @@ impl Outgoing {
         self.send(leg.shard, Between::ToLeg(leg, message));
     }
 
-    /// Takes a message from another shard.
+    /// Takes what another shard has to say.
     pub(super) fn take_in(&mut self, letter: Letter) {
-        match letter.0 {
+        letter.0.into_iter().for_each(|said| self.hear(said));
+    }
+
+    fn hear(&mut self, said: Said) {
+        match said {
             Said::Copy(from, message) => {
                 self.messages.push_back(message);
                 self.post(from, Said::CopyRead(self.shard));
@@ -183,17 +189,20 @@ impl Outgoing {
         self.post(to, Said::Message(message));
     }
 
+    /// Adds to the letter to a shard.
     fn post(&mut self, to: ShardId, said: Said) {
-        self.outputs.push_back(Output::Letter(to, Letter(said)));
+        match self.letters.iter_mut().find(|(shard, _)| *shard == to) {
+            Some((_, letter)) => letter.0.push(said),
+            None => self.letters.push((to, Letter(vec![said]))),
+        }
     }
 
     /// Says something to all other shards.
     fn copy_to_others(&mut self, message: &Between) {
         let own = usize::from(self.shard.0);
-        for (shard, unread) in self.unread.iter_mut().enumerate().filter(|(shard, _)| *shard != own) {
-            if unread.may_be_told(message) {
-                let copy = Said::Copy(self.shard, message.clone());
-                self.outputs.push_back(Output::Letter(ShardId(shard as u16), Letter(copy)));
+        for shard in (0..self.unread.len()).filter(|shard| *shard != own) {
+            if self.unread[shard].may_be_told(message) {
+                self.post(ShardId(shard as u16), Said::Copy(self.shard, message.clone()));
             }
         }
     }
@@ -255,7 +264,7 @@ impl Outbox {
         let limits_told = [None; Limit::ALL.len()];
         let (outputs, messages, commands, to_settle) = Default::default();
         let unread = (0..shards).map(|_| Unread::default()).collect();
-        Outbox(Outgoing { shard, unread, outputs, messages, commands, to_settle, limits, limits_told })
+        Outbox(Outgoing { shard, unread, letters: Vec::new(), outputs, messages, commands, to_settle, limits, limits_told })
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.
@@ -289,9 +298,9 @@ impl Outbox {
         });
     }
 
-    /// The next output.
+    /// The next output. What other shards are told comes last, each all at once.
     pub(super) fn next_output(&mut self) -> Option<Output> {
-        self.0.outputs.pop_front()
+        self.0.outputs.pop_front().or_else(|| self.0.letters.pop().map(|(to, letter)| Output::Letter(to, letter)))
     }
 
     /// The next command to the matcher.

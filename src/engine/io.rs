@@ -90,11 +90,11 @@ pub enum Input<'a> {
     EndAll,
 }
 
-/// What one shard has to say to another.
+/// What one shard has to say to another after a wake-up, in its order.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Letter(pub(super) Said);
+pub struct Letter(pub(super) Vec<Said>);
 
-/// What a letter says.
+/// One thing that a letter says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) enum Said {
     /// From an owner of one shard to one of the other.

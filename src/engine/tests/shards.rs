@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::sabotage::Rule;
 use super::super::{Input, Settings, audit};
 use super::agent_calls::dial_as;
 use super::calls::late;
@@ -236,13 +237,19 @@ fn all_shards_know_of_a_trunk_that_does_not_answer() {
         prefixes: Vec::new(),
         caller: "120".into(),
     });
-    let mut houses = two_shards(probed);
+    let mut houses = two_shards(probed.clone());
     houses.iter_mut().for_each(|house| house.pass(Duration::from_millis(1)));
     assert_eq!(houses[0].next_to(address).method().as_deref(), Some("OPTIONS"));
     assert!(houses[1].nothing_to(address), "one shard asks for all");
     houses.iter_mut().for_each(|house| house.pass(Duration::from_secs(40)));
     exchange(&mut houses);
     assert!(houses.iter().all(|house| !house.engine.contacts.trunks().is_up(TrunkId(0))));
+    // No simulated day has trunks that are probed, for probes never end. Whoever is not told is noticed.
+    let mut houses = two_shards(probed);
+    houses[0].engine.take_out(Rule::TrunksToldOf);
+    houses.iter_mut().for_each(|house| house.pass(Duration::from_secs(40)));
+    let engines: Vec<_> = houses.iter().map(|house| &house.engine).collect();
+    assert!(audit(&engines, houses[0].now, |_| true).unwrap_err().contains("whether trunk 0 answers"));
 }
 
 /// A shard that reads nothing has no more to read than there is room for, and knows the newest when it has.
@@ -255,6 +262,7 @@ fn what_a_shard_does_not_read_does_not_grow() {
         becomes(&mut houses[1], 1, AgentCommand::SignOut);
         houses[1].letters.len()
     });
+    // Each letter says one thing, or two.
     assert!(most.max() <= Some(70));
     assert_eq!(registers(&mut houses[1]), Some(200));
     becomes(&mut houses[1], 1, AgentCommand::Ready);
