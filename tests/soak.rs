@@ -162,6 +162,17 @@ fn held(house: &House) -> (usize, u64) {
     (descriptors, resident.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
+/// What the names of threads of signalling and of media begin with.
+const KINDS: [&str; 2] = ["signalling-", "media-"];
+
+/// The threads of a process whose names begin so.
+fn threads_of(process: u32, name: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().filter_map(Result::ok);
+    let is_named =
+        |task: &std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.starts_with(name));
+    tasks.filter(is_named).filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// Everything that a call can hold is given back: `calls` have come, and gone.
 fn nothing_is_held(house: &House, calls: u64) {
     all_is_given_back(house);
@@ -175,7 +186,7 @@ fn all_is_given_back(house: &House) {
     house.wait_for("hotline_contacts_up", &[], 0.0);
     house.wait_for("hotline_agents", &["offline"], f64::from(AGENTS));
     house.wait_for("hotline_media_endpoints", &[], 0.0);
-    let shards: f64 = std::env::var("HOTLINE_SHARDS").map_or(1.0, |shards| shards.parse().unwrap());
+    let shards = threads_of(house.pid(), KINDS[0]).len() as f64;
     house.wait_until("hotline_limit_used", &["media_ports"], |pairs| pairs <= shards * STOCK);
     for gauge in ["hotline_queue_waiting", "hotline_trunk_calls", "hotline_repairs_total", "hotline_agents_on_break"] {
         assert_eq!(house.metric(gauge, &[]), 0.0, "{gauge}");
@@ -235,15 +246,8 @@ fn stop_threads(server: u32, seed: u64, over: &AtomicBool) -> [u32; 2] {
     let mut seed = Seed::from_number(seed);
     let mut stopped = [0, 0];
     while !over.load(Ordering::Acquire) {
-        let tasks: Vec<(i32, usize)> = std::fs::read_dir(format!("/proc/{server}/task"))
-            .unwrap()
-            .filter_map(|task| {
-                let task = task.ok()?.path();
-                let name = std::fs::read_to_string(task.join("comm")).ok()?;
-                let kind = ["signalling-", "media-"].iter().position(|kind| name.starts_with(kind))?;
-                Some((task.file_name()?.to_str()?.parse().ok()?, kind))
-            })
-            .collect();
+        let tasks: Vec<(i32, usize)> =
+            (0..KINDS.len()).flat_map(|kind| threads_of(server, KINDS[kind]).into_iter().map(move |task| (task, kind))).collect();
         assert_eq!(tasks.len(), 4, "two of each kind");
         let (task, kind) = tasks[seed.below(tasks.len() as u64) as usize];
         let thread = Pid::from_raw(task);

@@ -40,6 +40,12 @@ impl Size {
     pub const fn slots_for(contacts: u32) -> u32 {
         contacts + contacts / 4
     }
+
+    /// For how many contacts there are so many slots.
+    #[must_use]
+    pub const fn contacts_in(slots: u32) -> u32 {
+        slots - slots / 5
+    }
 }
 
 /// The queue that a contact is in, for counting. The contact's owner writes it.

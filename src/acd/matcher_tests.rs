@@ -216,3 +216,8 @@ fn nobody_is_turned_away_from_a_full_queue_who_need_not_wait() {
     house.ready(0);
     assert_eq!(house.matcher.agent(AgentId(0)), AgentView::Ready, "who was turned away is offered to nobody");
 }
+
+#[test]
+fn slots_are_for_as_many_contacts_as_they_were_made_for() {
+    assert!((0..10_000).all(|contacts| Size::contacts_in(Size::slots_for(contacts)) == contacts));
+}

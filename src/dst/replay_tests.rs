@@ -134,7 +134,7 @@ fn what_is_no_journal_is_refused() {
     assert!(matches!(refused(b"RIFF....WAVE"), ReplayError::NoJournal));
     let mut newer = journal.clone();
     newer[8] = 9;
-    assert_eq!(refused(&newer).to_string(), "the journal has format 9, and this program reads format 1");
+    assert_eq!(refused(&newer).to_string(), "the journal has format 9, and this program reads format 2");
     assert!(matches!(refused(&journal[..journal.len() - 1]), ReplayError::Damaged(_)));
     assert!(matches!(refused(&journal[..10]), ReplayError::OutOfPlace(_)));
     let mut long = journal[..10].to_vec();

@@ -25,6 +25,7 @@ use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Verdict;
 use crate::acd::command::{Event as MatcherEvent, Offer};
 use crate::acd::contact_slots::ContactSlots;
+use crate::acd::matcher::Size;
 use crate::acd::stay::Joined;
 use crate::base::hash::Keyed;
 use crate::base::words::{Channel, EndedBy};
@@ -107,7 +108,9 @@ fn forget_if_gone(contacts: &mut Slab<Contact>, cx: &mut Context<'_>, key: Conta
 impl Contacts {
     /// No contact, and trunks without calls. These slots of the matcher are the contacts'.
     pub(super) fn new(slots: &Range<u32>, settings: &Settings, keyed: Keyed, caps: Arc<Caps>) -> Self {
-        let slots = ContactSlots::new(slots, settings.limits.contacts);
+        // A shard has its share of them: the rest is for further rings.
+        let contacts = Size::contacts_in(slots.len() as u32).min(settings.limits.contacts);
+        let slots = ContactSlots::new(slots, contacts);
         let shared = Shared::new(slots, Trunks::new(settings, caps), LastAgents::new(keyed));
         Contacts { contacts: Slab::new(), shared }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -27,19 +27,42 @@ pub(crate) const POISON: char = 'D';
 pub(crate) const A: EndpointId = EndpointId(1);
 pub(crate) const B: EndpointId = EndpointId(2);
 
+pub(crate) const GOES: u8 = 0;
+pub(crate) const ASKED: u8 = 1;
+pub(crate) const STANDS_STILL: u8 = 2;
+
 /// A media thread on a loopback address of its own.
 pub(crate) struct Rig {
     pub(crate) handle: MediaHandle,
     sender: RefCell<MediaSender>,
-    /// While it says so, the thread stands still as soon as it has something to tell.
-    pub(crate) stands_still: Arc<AtomicBool>,
+    /// [`GOES`], [`ASKED`] to stand still as soon as the thread has something to tell, or [`STANDS_STILL`].
+    pub(crate) gait: Arc<AtomicU8>,
     pub(crate) events: Receiver<MediaEvent>,
     pub(crate) leases: VecDeque<PortLease>,
     pub(crate) seen: VecDeque<MediaEvent>,
     _media: Media,
 }
 
+impl Drop for Rig {
+    /// A test that fails does not wait for a thread that stands still.
+    fn drop(&mut self) {
+        self.gait.store(GOES, Ordering::Release);
+    }
+}
+
 impl Rig {
+    /// Has the thread stand still.
+    pub(crate) fn stand_still(&self) {
+        self.gait.store(ASKED, Ordering::Release);
+        let end = Instant::now() + PATIENCE;
+        while self.gait.load(Ordering::Acquire) != STANDS_STILL {
+            assert!(Instant::now() < end, "the thread goes on");
+            // It answers, and stands still with that.
+            self.send(MediaCommand::Close { endpoint: EndpointId(u64::MAX - 1) });
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn new(change: impl FnOnce(&mut MediaSettings)) -> Rig {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let address = IpAddr::from([127, 77, (std::process::id() % 250) as u8, NEXT.fetch_add(1, Ordering::Relaxed)]);
@@ -50,20 +73,21 @@ impl Rig {
         library.insert("tone", Clip::from_samples(&tone(1_000.0, 16_000.0, 8_000.0, 16_000)));
         library.insert("low", Clip::from_samples(&tone(400.0, 16_000.0, 8_000.0, 3_200)));
         let (sender, events) = mpsc::channel();
-        let stands_still = Arc::new(AtomicBool::new(false));
-        let still = stands_still.clone();
+        let gait = Arc::new(AtomicU8::new(GOES));
+        let still = gait.clone();
         let sink: EventSink = Arc::new(move |notice: Notice| {
             let event = notice.event;
             let poisoned = matches!(event, MediaEvent::Digit { digit: POISON, .. });
             drop(sender.send(event));
-            while still.load(Ordering::Acquire) {
+            let _ = still.compare_exchange(ASKED, STANDS_STILL, Ordering::AcqRel, Ordering::Acquire);
+            while still.load(Ordering::Acquire) == STANDS_STILL {
                 std::thread::sleep(Duration::from_millis(1));
             }
             assert!(!poisoned, "a bug, injected");
         });
         let media = Media::start(&settings, library, &mut Seed::from_number(7), &sink).unwrap();
         let (handle, sender) = (media.handle(), RefCell::new(media.handle().sender()));
-        Rig { handle, sender, stands_still, events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
+        Rig { handle, sender, gait, events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
     }
 
     /// The next event that is of use; others are kept for those who wait for them.
