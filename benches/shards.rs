@@ -1,5 +1,5 @@
-//! What two shards make, beside two engines that share nothing: `shards [PAIRS [CALLS]]` plays so many pairs of runs, of so many calls on each
-//! thread.
+//! What two shards make, beside two engines that share nothing: `shards [RUNS [CALLS [KIND]]]` plays so many runs of each kind, of so many calls
+//! on each thread.
 //!
 //! Each thread plays its own callers and phones, without sockets. The agents of both shards take the calls of both, so about half of the matches
 //! cross from one shard to the other. Threads sleep and ring each other's bells as in `serve`. What is compared is the time in the engine, its
@@ -211,10 +211,12 @@ fn rate(told: &[Told]) -> f64 {
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let (pairs, calls) = (numbers.first().copied().unwrap_or(10), numbers.get(1).copied().unwrap_or(10_000));
+    let only = std::env::args().nth(3);
+    let wanted = |kind: &Kind| only.as_ref().is_none_or(|only| *only == format!("{kind:?}"));
     let mut ratios = Vec::new();
     for pair in 0..pairs {
         let mut rates = Vec::new();
-        for kind in [Kind::One, Kind::Apart, Kind::Two, Kind::TwoAgreed] {
+        for kind in [Kind::One, Kind::Apart, Kind::Two, Kind::TwoAgreed].into_iter().filter(wanted) {
             let (told, took) = run(kind, calls);
             let (engine, player) = told.iter().fold((0.0, 0.0), |(engine, player), told| {
                 (engine + told.engine.as_secs_f64(), player + told.player.as_secs_f64())
@@ -236,7 +238,12 @@ fn main() {
             );
             rates.push(rate(&told));
         }
-        ratios.push(rates[2] / rates[1]);
+        if let [_, apart, two, _] = rates[..] {
+            ratios.push(two / apart);
+        }
+    }
+    if ratios.is_empty() {
+        return;
     }
     println!("two shards make {:.3} of what two engines apart make, in the median of {pairs}", median(ratios));
 }
