@@ -27,8 +27,8 @@ use once_cell::race::OnceBox;
 use player::{Player, settings};
 
 /// Agents of each thread's engine or shard; and callers, who are more, so that some wait for an agent to turn ready.
-const AGENTS: u32 = 20;
-const CALLERS: usize = 24;
+const AGENTS: u32 = 200;
+const CALLERS: usize = 210;
 const NAP: Duration = Duration::from_millis(20);
 
 /// Unparks a thread.
@@ -208,6 +208,26 @@ fn rate(told: &[Told]) -> f64 {
     calls as f64 / engine.as_secs_f64()
 }
 
+/// How long a word takes from one core to the other, by handing it on many times. It says what kind of day the machine has.
+fn trip() -> Duration {
+    const TRIPS: u64 = 200_000;
+    let word = AtomicU64::new(0);
+    let begun = Instant::now();
+    let hand_on = |mine: u64| {
+        for trip in (mine..TRIPS).step_by(2) {
+            while word.load(Ordering::Acquire) != trip {
+                std::hint::spin_loop();
+            }
+            word.store(trip + 1, Ordering::Release);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| hand_on(0));
+        hand_on(1);
+    });
+    begun.elapsed() / TRIPS as u32
+}
+
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let (pairs, calls) = (numbers.first().copied().unwrap_or(10), numbers.get(1).copied().unwrap_or(10_000));
@@ -215,6 +235,7 @@ fn main() {
     let wanted = |kind: &Kind| only.as_ref().is_none_or(|only| *only == format!("{kind:?}"));
     let mut ratios = Vec::new();
     for pair in 0..pairs {
+        println!("{pair:>2} a word takes {:?} from one core to the other", trip());
         let mut rates = Vec::new();
         for kind in [Kind::One, Kind::Apart, Kind::Two, Kind::TwoAgreed].into_iter().filter(wanted) {
             let (told, took) = run(kind, calls);

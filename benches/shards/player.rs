@@ -92,7 +92,7 @@ impl Player {
             let rtp = SocketAddr::new([198, 51, 100, 1].into(), 20_000 + n * 2);
             PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
         };
-        let inputs = VecDeque::from([Said::Media(MediaEvent::Leased((0..400).map(lease).collect()))]);
+        let inputs = VecDeque::from([Said::Media(MediaEvent::Leased((0..8_000).map(lease).collect()))]);
         let (sent, leases) = Default::default();
         let mut player = Player {
             engine,
