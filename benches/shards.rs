@@ -24,7 +24,7 @@ use hotline::base::mail::{Bell, Mail, Rest};
 use hotline::call::caps::Caps;
 use hotline::engine::{Letter, route};
 use once_cell::race::OnceBox;
-use player::{Player, settings};
+use player::{Player, city};
 
 /// Agents of each thread's engine or shard; and callers, who are more, so that some wait for an agent to turn ready.
 const AGENTS: u32 = 200;
@@ -167,7 +167,7 @@ fn run(kind: Kind, calls: u64) -> (Vec<Told>, Duration) {
         let threads: Vec<_> = (0..houses)
             .flat_map(|_| {
                 let agents = AGENTS * u32::from(shards);
-                let settings = settings(agents, kind == Kind::TwoAgreed);
+                let settings = city(agents, kind == Kind::TwoAgreed);
                 let (settings, directory) = settings.with_agent_slots(&AgentSlotIds::beyond(agents, shards));
                 let (settings, slots) = (Arc::new(settings), directory.agents.len() as u32);
                 let size = Size { shards, contacts_per_shard: 1000, agents: slots, queues: 1, agencies: 1 };

@@ -206,6 +206,17 @@ fn everybody_was_heard(summary: &Summary) {
     assert_eq!(heard.themselves, 0, "{summary}");
 }
 
+/// People who behave find every agent there, after so many calls, and leave nothing.
+fn every_agent_is_there(house: &House, calls: u64) {
+    let mut last = plan(house, 100, 3);
+    (last.callers.patience, last.callers.talk) = (Span::Never, Span::Const(Duration::from_millis(600)));
+    last.agents.answer_after = Span::Const(Duration::from_millis(50));
+    let last = play(&last);
+    assert_eq!((last.answered, last.failed(&[])), (100, 0), "{last}");
+    everybody_was_heard(&last);
+    nothing_is_held(house, calls + last.offered);
+}
+
 #[test]
 fn after_two_thousand_calls_nothing_is_held() {
     let house = House::start(40, CITY);
@@ -225,14 +236,7 @@ fn after_two_thousand_calls_nothing_is_held() {
     assert!(agents.refused > 20 && agents.ignored > 20 && agents.held > 20 && agents.passed_on > 20, "{soak}");
     nothing_is_held(&house, first.offered + soak.offered);
 
-    // People who behave find every agent there.
-    let mut last = plan(&house, 100, 3);
-    (last.callers.patience, last.callers.talk) = (Span::Never, Span::Const(Duration::from_millis(600)));
-    last.agents.answer_after = Span::Const(Duration::from_millis(50));
-    let last = play(&last);
-    assert_eq!((last.answered, last.failed(&[])), (100, 0), "{last}");
-    everybody_was_heard(&last);
-    nothing_is_held(&house, first.offered + soak.offered + last.offered);
+    every_agent_is_there(&house, first.offered + soak.offered);
 
     let (descriptors_now, resident_now) = held(&house);
     eprintln!("descriptors {descriptors} -> {descriptors_now}, resident {resident} -> {resident_now} kB");
@@ -284,12 +288,5 @@ fn after_threads_have_stood_still_nothing_is_held() {
     // What was refused while threads stood still was no contact.
     let contacts = house.metric("hotline_contacts_total", &[]);
     assert_eq!(house.metric("hotline_contacts_ended_total", &[]), contacts);
-    // It is as good as new.
-    let mut last = plan(&house, 100, 3);
-    (last.callers.patience, last.callers.talk) = (Span::Never, Span::Const(Duration::from_millis(600)));
-    last.agents.answer_after = Span::Const(Duration::from_millis(50));
-    let last = play(&last);
-    assert_eq!((last.answered, last.failed(&[])), (100, 0), "{last}");
-    everybody_was_heard(&last);
-    nothing_is_held(&house, contacts as u64 + last.offered);
+    every_agent_is_there(&house, contacts as u64);
 }

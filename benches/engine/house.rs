@@ -10,27 +10,18 @@ use hotline::acd::routing_table::RoutingTable;
 use hotline::base::seed::Seed;
 use hotline::base::words::{Direction, Transport};
 use hotline::base::{EndpointId, Time};
-use hotline::config;
 use hotline::engine::media_port::{MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use hotline::engine::{Engine, Input, Output, Parts, Settings, Transmit};
 use hotline::net::recent::{Recent, Seen};
 use hotline::report::{Event, Names, encode};
+use hotline::sip::Message;
 use hotline::sip::flow::{Flow, ListenerId};
 use hotline::sip::stack::ListenerName;
-use hotline::sip::{Message, Name};
 
-const CALLER: &str = "192.0.2.1:5070";
-const AGENT: &str = "203.0.113.2:7000";
+pub(crate) use self::words::settings;
+use self::words::{AGENT, CALLER, SDP, answer};
 
-pub(crate) fn settings(agents: u32) -> Settings {
-    let text = format!(
-        "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\nprobe_waiting = \"never\"\n[[agency]]\nname = \"city\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n\
-         [[agents]]\ncount = {agents}\nname = \"agent{{n}}\"\nagency = \"city\"\npools = [\"desk\"]\ncontact = \"sip:agent{{n}}@{AGENT}\"\nready = \"at_start\"\n\
-         [[queue]]\nname = \"q\"\nagency = \"city\"\npools = [\"desk\"]\nwrap_up = \"0s\"\nanswer = \"late\"\nannounce_every = \"never\"\n\
-         [[trunk]]\nname = \"load\"\nfrom = [\"192.0.2.1/32\"]\ncalls_max = 100000\nnumbers = {{ q = \"queue:q\" }}\n"
-    );
-    config::parse(&text, "the bench's").unwrap_or_else(|problems| panic!("{problems}")).settings
-}
+mod words;
 
 pub(crate) fn matcher(settings: &Settings, contacts: u32) -> Arc<Matcher> {
     let size =
@@ -57,8 +48,6 @@ struct Record {
 
 /// So many bytes of lines are written at once.
 const LINES_BYTES: usize = 64 * 1024;
-
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n";
 
 impl House {
     pub(crate) fn new(agents: u32) -> Self {
@@ -198,20 +187,4 @@ impl House {
         self.input(Input::Message { flow, bytes: ack.as_bytes(), age: Duration::from_millis(300) });
         assert!(self.sent.is_empty());
     }
-}
-
-fn answer(request: &[u8], body: &str) -> String {
-    let message = Message::read(request).expect("ours");
-    let text = |name| message.text(name).unwrap_or_default();
-    let tag = if body.is_empty() { "" } else { ";tag=phone" };
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!(
-        "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:agent@{AGENT}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
-        text(Name::Via),
-        text(Name::From),
-        text(Name::To),
-        text(Name::CallId),
-        text(Name::CSeq),
-        body.len()
-    )
 }

@@ -14,7 +14,6 @@ use hotline::base::seed::Seed;
 use hotline::base::words::Transport;
 use hotline::base::{ShardId, Time};
 use hotline::call::caps::Caps;
-use hotline::config;
 use hotline::engine::media_port::{MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use hotline::engine::{Engine, Input, Letter, Output, Parts, Settings, Transmit};
 use hotline::report::FactKind;
@@ -22,21 +21,11 @@ use hotline::sip::flow::{Flow, ListenerId};
 use hotline::sip::stack::ListenerName;
 use hotline::sip::{Message, Method, Name};
 
-const CALLER: &str = "192.0.2.1:5070";
-const AGENT: &str = "203.0.113.2:7000";
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n";
+pub(crate) use self::words::city;
+use self::words::{AGENT, CALLER, SDP, answer};
 
-/// A city of so many agents, who may have one call, or beside it a chat: then their desks have to agree before they are rung.
-pub(crate) fn settings(agents: u32, several: bool) -> Settings {
-    let at_once = if several { "at_once = [{ voice = 1, chat = 1 }]\n" } else { "" };
-    let text = format!(
-        "[server]\nlisten = [\"udp:127.0.0.1:5060\"]\nprobe_waiting = \"never\"\n[[agency]]\nname = \"city\"\n[[pool]]\nname = \"desk\"\nagency = \"city\"\n\
-         [[agents]]\ncount = {agents}\nname = \"agent{{n}}\"\nagency = \"city\"\npools = [\"desk\"]\ncontact = \"sip:agent{{n}}@{AGENT}\"\nready = \"at_start\"\n{at_once}\
-         [[queue]]\nname = \"q\"\nagency = \"city\"\npools = [\"desk\"]\nwrap_up = \"0s\"\nanswer = \"late\"\nannounce_every = \"never\"\n\
-         [[trunk]]\nname = \"load\"\nfrom = [\"192.0.2.1/32\"]\ncalls_max = 100000\nnumbers = {{ q = \"queue:q\" }}\n"
-    );
-    config::parse(&text, "the bench's").unwrap_or_else(|problems| panic!("{problems}")).settings
-}
+#[path = "../engine/words.rs"]
+mod words;
 
 /// One shard with its callers and phones.
 pub(crate) struct Player {
@@ -227,12 +216,12 @@ impl Player {
         if is_phone {
             if matches!(message.method(), Some(Method::Invite | Method::Bye | Method::Cancel)) {
                 let body = if message.method() == Some(Method::Invite) { SDP } else { "" };
-                self.inputs.push_back(Said::Phone(answer(&message, body)));
+                self.inputs.push_back(Said::Phone(answer(bytes, body)));
             }
             return;
         }
         if message.method() == Some(Method::Bye) {
-            self.inputs.push_back(Said::Caller(answer(&message, "")));
+            self.inputs.push_back(Said::Caller(answer(bytes, "")));
             return;
         }
         let Some(status @ 200..) = message.status() else { return };
@@ -252,22 +241,4 @@ impl Player {
         self.up -= 1;
         self.begin();
     }
-}
-
-fn answer(message: &Message<'_>, body: &str) -> String {
-    let text = |name| message.text(name).unwrap_or_default();
-    let tag = if body.is_empty() { "" } else { ";tag=phone" };
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    let mut written = String::with_capacity(512 + body.len());
-    let _ = write!(
-        written,
-        "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:agent@{AGENT}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
-        text(Name::Via),
-        text(Name::From),
-        text(Name::To),
-        text(Name::CallId),
-        text(Name::CSeq),
-        body.len()
-    );
-    written
 }

@@ -24,6 +24,7 @@ pub mod contact_slots;
 mod estimate;
 pub mod hints;
 pub mod joint;
+mod key;
 pub mod loan;
 pub mod matcher;
 mod numbering;

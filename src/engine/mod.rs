@@ -119,10 +119,10 @@ impl Engine {
         let Parts { shard, settings, matcher, listeners, mut seed, counts, limits, caps, answers, rounds_max } = parts;
         let sessions = Sessions::new(shard, listeners, seed.fork(), counts.clone());
         let (keyed, shard) = (Keyed::from_seed(&mut seed), ShardId(shard));
-        let proof = Proof::new(&mut seed, keyed, &settings);
         let matcher = MatcherPort::new(matcher, answers, shard, settings.version);
-        let rounds_max = rounds_max.map_or(ROUNDS_MAX, |rounds| rounds.clamp(1, ROUNDS_MAX));
         let shards = matcher.shards();
+        let proof = Proof::new(&mut seed, keyed, &settings, shards);
+        let rounds_max = rounds_max.map_or(ROUNDS_MAX, |rounds| rounds.clamp(1, ROUNDS_MAX));
         let mut engine = Engine {
             shard,
             shards,

@@ -29,8 +29,10 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    pub(super) fn new(seed: &mut Seed, keyed: Keyed, settings: &Settings) -> Self {
-        let nonces = Nonces::new(seed, settings.realm(), settings.registration.nonce_life, settings.limits.nonces as usize);
+    /// For one of so many shards, which has its share of the nonces.
+    pub(super) fn new(seed: &mut Seed, keyed: Keyed, settings: &Settings, shards: u16) -> Self {
+        let share = (settings.limits.nonces as usize).div_ceil(usize::from(shards));
+        let nonces = Nonces::new(seed, settings.realm(), settings.registration.nonce_life, share);
         let mut proof = Proof { nonces, agents: keyed.map() };
         proof.take_up(settings);
         proof
