@@ -149,10 +149,10 @@ fn main() {
     assert!(first_line(&invite).starts_with("INVITE sip:anna@"));
     city.from(PHONE, &ok(&invite, SDP));
     assert!(first_line(&city.next_to(PHONE)).starts_with("ACK "));
-    let [.., (one, Feed::Peer(hears)), (other, Feed::Peer(heard))] = &city.feeds[..] else {
+    let [.., (one, Feed::Peers(hears)), (other, Feed::Peers(heard))] = &city.feeds[..] else {
         panic!("they do not hear each other")
     };
-    assert_eq!((one, other), (heard, hears));
+    assert_eq!(([*one].as_slice(), [*other].as_slice()), (heard.as_slice(), hears.as_slice()));
 
     println!("\nThe caller hangs up, and so the agent's phone gets a BYE.");
     city.from(CALLER, &request("BYE", 2, &tag, ""));

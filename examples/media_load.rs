@@ -69,7 +69,7 @@ fn main() -> Result<(), Failure> {
     }
     if kind == "relay" {
         for leg in 0..legs as u64 {
-            sender.send(THREAD, MediaCommand::Feed { endpoint: EndpointId(leg), feed: Feed::Peer(EndpointId(leg ^ 1)) });
+            sender.send(THREAD, MediaCommand::Feed { endpoint: EndpointId(leg), feed: Feed::peer(EndpointId(leg ^ 1)) });
         }
     }
     while sender.is_behind() {

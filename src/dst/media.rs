@@ -87,16 +87,18 @@ impl Media {
                 let own = self.open.get(&endpoint.0).ok_or_else(|| format!("{endpoint:?} is fed and not open"))?;
                 match feed {
                     Feed::Prompts { token, .. } => drop(self.due.set(now + PROMPT, Due::Played(endpoint, token))),
-                    Feed::Peer(peer) => {
-                        let other = self.open.get(&peer.0).ok_or_else(|| format!("{peer:?} is a peer and not open"))?;
-                        if other.lease.thread != own.lease.thread {
-                            return Err(format!("{endpoint:?} cannot hear {peer:?}, which is of another thread"));
+                    Feed::Peers(peers) => {
+                        for peer in peers {
+                            let other = self.open.get(&peer.0).ok_or_else(|| format!("{peer:?} is a peer and not open"))?;
+                            if other.lease.thread != own.lease.thread {
+                                return Err(format!("{endpoint:?} cannot hear {peer:?}, which is of another thread"));
+                            }
                         }
                     }
                     Feed::Music(_) | Feed::Nothing => {}
                 }
             }
-            MediaCommand::SendDigit { .. } => {}
+            MediaCommand::SendDigit { .. } | MediaCommand::Tap { .. } | MediaCommand::Untap { .. } => {}
             MediaCommand::Close { endpoint } => {
                 let closed = self.open.remove(&endpoint.0).ok_or_else(|| format!("{endpoint:?} is closed twice"))?;
                 self.due.set(now + REST, Due::Rested(shard_of(endpoint), closed.lease));

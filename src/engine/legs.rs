@@ -104,7 +104,7 @@ fn beside(legs: &Slab<Leg>, message: &ToLeg) -> Beside {
         Heard::Nothing => Some(Feed::Nothing),
         Heard::Prompts { names, token } => Some(Feed::Prompts { names: names.clone(), token: *token }),
         Heard::Music(name) => Some(Feed::Music(name.clone())),
-        Heard::Leg(other) => get(legs, *other)?.endpoint().map(Feed::Peer),
+        Heard::Leg(other) => get(legs, *other)?.endpoint().map(Feed::peer),
     });
     Beside { like, feed }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::base::{Codec, EndpointId, ShardId};
 
@@ -77,8 +78,33 @@ pub enum Feed {
     },
     /// Music, repeated for ever; it goes on where this endpoint's music last stopped.
     Music(PromptName),
-    /// What another endpoint of the same thread receives: relayed as it is where the codecs agree, transcoded otherwise.
-    Peer(EndpointId),
+    /// What other endpoints receive, of whatever thread. One is relayed as it is where the codecs agree, and transcoded otherwise; several are
+    /// mixed. Of one that is not open yet nothing is heard until it is.
+    Peers(Peers),
+}
+
+impl Feed {
+    /// What one other endpoint receives.
+    #[must_use]
+    pub fn peer(peer: EndpointId) -> Self {
+        Feed::Peers(Peers::from_iter([peer]))
+    }
+}
+
+/// Endpoints that are heard.
+pub type Peers = SmallVec<[EndpointId; 2]>;
+
+/// A tap: a number that is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct TapId(pub u64);
+
+/// Which side of an endpoint is tapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TapSide {
+    /// What its party says.
+    Says,
+    /// What its party hears.
+    Hears,
 }
 
 /// From the engine to a media thread.
@@ -113,6 +139,22 @@ pub enum MediaCommand {
         endpoint: EndpointId,
         /// `0-9`, `*`, `#`, `A-D`.
         digit: char,
+    },
+    /// The audio of one side of an endpoint goes to whoever takes this tap, too; until it is untapped, or ends.
+    Tap {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The tap.
+        tap: TapId,
+        /// Which side.
+        side: TapSide,
+    },
+    /// A tap ends.
+    Untap {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The tap.
+        tap: TapId,
     },
     /// The endpoint ends: not one packet more; answered by `MediaEvent::Closed`.
     Close {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::control::REPORT_VISITS;
 use super::endpoint::{Endpoint, Feeding, KEYS_MAX, PROMPTS_MAX, Playing, Prompts};
+use super::hearing::Listener;
 use super::source::Source;
+use super::tap::{TAPS_MAX, Tap};
 use super::thread::Thread;
 use crate::base::EndpointId;
-use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, PortLease, Remote};
+use crate::engine::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, PortLease, Remote, TapId};
 use crate::rtp::Continuity;
 use crate::rtp::key::event_of;
 
@@ -21,6 +23,9 @@ impl Thread {
             MediaCommand::Remote { endpoint, remote } => self.find(endpoint).map(|slot| self.set_remote(slot, remote)),
             MediaCommand::Feed { endpoint, feed } => self.find(endpoint).map(|slot| self.set_feed(slot, feed)),
             MediaCommand::SendDigit { endpoint, digit } => self.find(endpoint).map(|slot| self.add_key(slot, digit)),
+            MediaCommand::Untap { endpoint, tap } => self.find(endpoint).and_then(|slot| self.untap(slot, tap)),
+            // Its ring goes with it: `Thread::tap`.
+            MediaCommand::Tap { .. } => None,
             MediaCommand::Close { endpoint } => {
                 let slot = self.find(endpoint);
                 // The sender of a Close waits for its answer, even if there was nothing to close.
@@ -53,6 +58,7 @@ impl Thread {
         endpoint.control.visits = self.seed.below(u64::from(REPORT_VISITS)) as u8;
         entry.insert(endpoint);
         self.by_id.insert(id, slot);
+        self.opened(id, slot);
         Some(())
     }
 
@@ -75,13 +81,7 @@ impl Thread {
             Feed::Nothing => Feeding::Nothing,
             Feed::Prompts { names, token } => self.prompts(&names, token),
             Feed::Music(name) => self.music(slot, &name),
-            Feed::Peer(peer) => match self.by_id.get(&peer) {
-                Some(peer) if *peer != slot => Feeding::Peer(*peer),
-                _ => {
-                    self.mailbox.counters.bad_commands.add(1);
-                    Feeding::Nothing
-                }
-            },
+            Feed::Peers(peers) => return self.hear(slot, &peers),
         };
         self.feed(slot, feeding);
     }
@@ -114,7 +114,7 @@ impl Thread {
     pub(super) fn feed(&mut self, slot: u32, feeding: Feeding) {
         let endpoint = &mut self.endpoints[slot as usize];
         let same = match (&endpoint.feeding, &feeding) {
-            (Feeding::Peer(before), Feeding::Peer(now)) => before == now,
+            (Feeding::Relay(before), Feeding::Relay(now)) => before == now,
             (Feeding::Music, Feeding::Music) => true,
             _ => false,
         };
@@ -124,15 +124,24 @@ impl Thread {
         endpoint.stream.cut();
         endpoint.transcoder = None;
         let before = mem::replace(&mut endpoint.feeding, feeding);
-        if let Feeding::Peer(peer) = before {
-            self.relays -= 1;
-            if let Some(peer) = self.endpoints.get_mut(peer as usize) {
-                peer.listeners.retain(|listener| *listener != slot);
+        match before {
+            Feeding::Relay(source) => {
+                self.relays -= 1;
+                self.stop_listening(source, Listener::Relay(slot));
             }
+            Feeding::Mix(mix) => {
+                self.relays -= 1;
+                self.leave_mix(slot, &mix);
+            }
+            Feeding::Nothing | Feeding::Prompts(_) | Feeding::Music => {}
         }
-        if let Feeding::Peer(peer) = self.endpoints[slot as usize].feeding {
-            self.relays += 1;
-            self.endpoints[peer as usize].listeners.push(slot);
+        match self.endpoints[slot as usize].feeding {
+            Feeding::Relay(source) => {
+                self.relays += 1;
+                self.listen(source, Listener::Relay(slot));
+            }
+            Feeding::Mix(_) => self.relays += 1,
+            Feeding::Nothing | Feeding::Prompts(_) | Feeding::Music => {}
         }
         // A party whose place was only presumed from its description may speak from another port of it.
         if self.endpoints[slot as usize].party.as_ref().is_some_and(|(_, source)| !source.closed()) {
@@ -167,15 +176,37 @@ impl Thread {
         self.update_sender(slot);
     }
 
+    /// A tap begins on an endpoint.
+    pub(super) fn tap(&mut self, endpoint: EndpointId, tap: Tap) {
+        let Some(slot) = self.find(endpoint) else { return self.mailbox.counters.bad_commands.add(1) };
+        let taps = self.endpoints[slot as usize].taps.get_or_insert_default();
+        if taps.len() < TAPS_MAX {
+            taps.push(tap);
+        } else {
+            self.mailbox.counters.taps_refused.add_shared(1);
+        }
+    }
+
+    fn untap(&mut self, slot: u32, tap: TapId) -> Option<()> {
+        let taps = &mut self.endpoints[slot as usize].taps;
+        let known = taps.as_mut()?;
+        let place = known.iter().position(|known| known.id == tap)?;
+        known.swap_remove(place);
+        if known.is_empty() {
+            *taps = None;
+        }
+        Some(())
+    }
+
     /// Ends an endpoint: nothing refers to it any more, and its pair rests.
     fn close(&mut self, slot: u32) -> MediaStats {
         self.current = None;
         self.feed(slot, Feeding::Nothing);
         self.endpoints[slot as usize].keys = None;
         self.update_sender(slot);
-        for listener in mem::take(&mut self.endpoints[slot as usize].listeners) {
-            self.feed(listener, Feeding::Nothing);
-        }
+        let endpoint = &mut self.endpoints[slot as usize];
+        let (source, listeners) = (endpoint.id, mem::take(&mut endpoint.listeners));
+        self.source_gone(source, listeners);
         self.disconnect(slot);
         self.count_losses(slot);
         let endpoint = self.endpoints.remove(slot as usize);

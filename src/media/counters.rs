@@ -69,6 +69,14 @@ counters!(
     untranscodable,
     /// Packets that were transcoded.
     transcoded,
+    /// Parties that were to be heard and were nowhere for 2 s.
+    nowhere,
+    /// Not passed to another thread, for that was far behind: a packet, or a word about one.
+    passed_dropped,
+    /// Packets that a tap had no room for.
+    tap_dropped,
+    /// Taps that nobody takes, or too many of one endpoint.
+    taps_refused,
     /// Sends that the system refused.
     send_errors,
     /// Key presses heard.

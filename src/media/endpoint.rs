@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
+use super::hearing::Listeners;
 use super::library::Clip;
+use super::mix::Mix;
 use super::slots::SenderPlace;
 use super::source::Source;
+use super::tap::Tap;
 use crate::base::{EndpointId, Time};
 use crate::engine::media_port::{MediaStats, Remote};
 use crate::rtp::key::{KeyReader, KeyWriter};
@@ -32,8 +33,10 @@ pub(super) enum Feeding {
     Prompts(Box<Prompts>),
     /// The music in [`Endpoint::music`].
     Music,
-    /// What the endpoint in this slot receives.
-    Peer(u32),
+    /// What this endpoint receives, as it comes.
+    Relay(EndpointId),
+    /// What several endpoints receive.
+    Mix(Box<Mix>),
 }
 
 /// A recording and where in it we are, in packets.
@@ -85,8 +88,9 @@ pub(super) struct Endpoint {
     /// Whether its RTP socket is connected to the party.
     pub(super) connected: bool,
     pub(super) feeding: Feeding,
-    /// The slots of those that are fed with what this one receives.
-    pub(super) listeners: SmallVec<[u32; 2]>,
+    /// Who is given what this one receives.
+    pub(super) listeners: Listeners,
+    pub(super) taps: Option<Box<Vec<Tap>>>,
     pub(super) stream: Continuity,
     pub(super) reception: Reception,
     pub(super) key_reader: KeyReader,
@@ -121,7 +125,8 @@ impl Endpoint {
             party: None,
             connected: false,
             feeding: Feeding::Nothing,
-            listeners: SmallVec::new(),
+            listeners: Listeners::new(),
+            taps: None,
             stream,
             reception: Reception::default(),
             key_reader: KeyReader::default(),
@@ -141,9 +146,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether it has something of its own to send each 20 ms.
+    /// Whether it has something to send each 20 ms, at our own pace.
     pub(super) const fn sends_own(&self) -> bool {
-        matches!(self.feeding, Feeding::Music | Feeding::Prompts(_)) || self.keys.is_some()
+        matches!(self.feeding, Feeding::Music | Feeding::Prompts(_) | Feeding::Mix(_)) || self.keys.is_some()
     }
 
     /// Its statistics so far.

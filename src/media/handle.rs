@@ -1,7 +1,7 @@
 //! Starting the threads, and talking to them.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
@@ -11,7 +11,8 @@ use std::os::fd::OwnedFd;
 use super::counters::Counters;
 use super::held::Held;
 use super::library::Library;
-use super::thread::Thread;
+use super::tap::{self, Tap, TapSink};
+use super::thread::{Thread, Word};
 use super::{COMMANDS_MAX, MediaSettings};
 use crate::base::mail::{Bell, Mail, Rest};
 use crate::base::seed::Seed;
@@ -49,7 +50,7 @@ pub enum MediaError {
 /// What a thread shares with those who send it commands.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    pub(super) commands: Mail<MediaCommand, WakeFd>,
+    pub(super) commands: Mail<Word, WakeFd>,
     pub(super) stop: AtomicBool,
     pub(super) counters: Counters,
 }
@@ -60,18 +61,29 @@ impl Mailbox {
         Ok(Mailbox { commands: Mail::new(bell), stop: AtomicBool::new(false), counters: Counters::default() })
     }
 
-    fn send(&self, command: MediaCommand) {
-        if is_hurried(&command) || self.commands.len() >= UNHURRIED_MAX {
-            self.commands.post(command);
+    fn send(&self, command: MediaCommand, taps: Option<&TapSink>) {
+        let hurried = is_hurried(&command) || self.commands.len() >= UNHURRIED_MAX;
+        let word = match command {
+            MediaCommand::Tap { endpoint, tap, side } => {
+                let Some(sink) = taps else { return self.counters.taps_refused.add_shared(1) };
+                let (writer, reader) = tap::ring();
+                sink(tap, reader);
+                Word::Tap(endpoint, Tap { id: tap, side, ring: writer })
+            }
+            command => Word::Command(command),
+        };
+        if hurried {
+            self.commands.post(word);
         } else {
-            self.commands.post_unhurried(command);
+            self.commands.post_unhurried(word);
         }
     }
 }
 
 struct Shared {
-    mailboxes: Vec<Arc<Mailbox>>,
+    mailboxes: Arc<[Arc<Mailbox>]>,
     library: Arc<ArcSwap<Library>>,
+    taps: OnceLock<TapSink>,
 }
 
 /// The running media threads. Dropping it stops them; no packet is sent after that.
@@ -102,22 +114,16 @@ impl Media {
             return Err(MediaError::Settings("a DSCP is below 64"));
         }
         let library = Arc::new(ArcSwap::from_pointee(library));
-        let mut ready = Vec::new();
-        for number in 0..settings.threads {
-            let mailbox = Arc::new(Mailbox::new()?);
-            let name = MediaThread(number);
-            ready.push((
-                Thread::new(settings, name, Arc::clone(&mailbox), Arc::clone(&library), seed.fork(), Arc::clone(sink))?,
-                mailbox,
-            ));
+        let mailboxes = (0..settings.threads).map(|_| Mailbox::new().map(Arc::new)).collect::<io::Result<Arc<[_]>>>()?;
+        let threads = (0..settings.threads).map(MediaThread);
+        let ready = threads.map(|name| Thread::new(settings, name, &mailboxes, library.clone(), seed.fork(), sink.clone()));
+        let ready = ready.collect::<Result<Vec<_>, _>>()?;
+        let handle = MediaHandle(Arc::new(Shared { mailboxes, library, taps: OnceLock::new() }));
+        let mut media = Media { handle, threads: Vec::new() };
+        for thread in ready {
+            let name = format!("media-{}", thread.name.0);
+            media.threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
         }
-        let mut media = Media { handle: MediaHandle(Arc::new(Shared { mailboxes: Vec::new(), library })), threads: Vec::new() };
-        let mut mailboxes = Vec::new();
-        for (number, (thread, mailbox)) in ready.into_iter().enumerate() {
-            mailboxes.push(mailbox);
-            media.threads.push(thread::Builder::new().name(format!("media-{number}")).spawn(move || thread.run())?);
-        }
-        media.handle = MediaHandle(Arc::new(Shared { mailboxes, library: Arc::clone(&media.handle.0.library) }));
         Ok(media)
     }
 
@@ -130,7 +136,7 @@ impl Media {
 
 impl Drop for Media {
     fn drop(&mut self) {
-        for mailbox in &self.handle.0.mailboxes {
+        for mailbox in &*self.handle.0.mailboxes {
             mailbox.stop.store(true, Ordering::Release);
             mailbox.commands.wake(Rest::Napping);
         }
@@ -145,9 +151,11 @@ impl Drop for Media {
 const fn is_hurried(command: &MediaCommand) -> bool {
     match command {
         MediaCommand::Feed { feed: Feed::Music(_) | Feed::Prompts { .. }, .. } | MediaCommand::SendDigit { .. } => true,
-        MediaCommand::Feed { feed: Feed::Peer(_) | Feed::Nothing, .. }
+        MediaCommand::Feed { feed: Feed::Peers(_) | Feed::Nothing, .. }
         | MediaCommand::Open { .. }
         | MediaCommand::Remote { .. }
+        | MediaCommand::Tap { .. }
+        | MediaCommand::Untap { .. }
         | MediaCommand::Close { .. }
         | MediaCommand::Return { .. } => false,
     }
@@ -159,6 +167,11 @@ impl MediaHandle {
     pub fn sender(&self) -> MediaSender {
         let held = self.0.mailboxes.iter().map(|_| Held::default()).collect();
         MediaSender { handle: self.clone(), held }
+    }
+
+    /// Who takes the readers of taps. Without anybody, taps are refused and counted. False if somebody does so already.
+    pub fn set_tap_sink(&self, sink: TapSink) -> bool {
+        self.0.taps.set(sink).is_ok()
     }
 
     /// The counters of each thread.
@@ -210,7 +223,7 @@ impl MediaSender {
         }
         let held = &mut self.held[usize::from(thread.0)];
         if held.is_empty() && mailbox.commands.len() < COMMANDS_MAX {
-            mailbox.send(command);
+            mailbox.send(command, self.handle.0.taps.get());
             return true;
         }
         if held.is_empty() {
@@ -235,7 +248,7 @@ impl MediaSender {
                 continue;
             }
             let room = COMMANDS_MAX.saturating_sub(mailbox.commands.len());
-            held.take(room).into_iter().for_each(|command| mailbox.send(command));
+            held.take(room).into_iter().for_each(|command| mailbox.send(command, self.handle.0.taps.get()));
         }
     }
 }

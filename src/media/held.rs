@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::endpoint::KEYS_MAX;
+use super::tap::TAPS_MAX;
 use crate::base::EndpointId;
-use crate::engine::media_port::{Feed, MediaCommand, PortLease, Remote};
+use crate::engine::media_port::{Feed, MediaCommand, PortLease, Remote, TapId, TapSide};
 
 /// What an endpoint is to be told.
 #[derive(Debug, Default)]
@@ -14,6 +15,9 @@ struct Newest {
     remote: Option<Remote>,
     feed: Option<Feed>,
     keys: Vec<char>,
+    /// Taps that end, and then those that begin.
+    ended_taps: Vec<TapId>,
+    taps: Vec<(TapId, TapSide)>,
     closes: bool,
 }
 
@@ -30,7 +34,7 @@ impl Held {
         self.endpoints.is_empty() && self.returned.is_empty()
     }
 
-    /// Keeps a command, in place of what it makes needless. False if it was one key too many.
+    /// Keeps a command, in place of what it makes needless. False if it was one key or one tap too many.
     pub(super) fn keep(&mut self, command: MediaCommand) -> bool {
         match command {
             MediaCommand::Open { endpoint, lease, cname } => self.newest(endpoint).opens = Some((lease, cname)),
@@ -42,6 +46,22 @@ impl Held {
                     return false;
                 }
                 keys.push(digit);
+            }
+            MediaCommand::Tap { endpoint, tap, side } => {
+                let taps = &mut self.newest(endpoint).taps;
+                if taps.len() >= TAPS_MAX {
+                    return false;
+                }
+                taps.push((tap, side));
+            }
+            MediaCommand::Untap { endpoint, tap } => {
+                let Newest { taps, ended_taps, .. } = self.newest(endpoint);
+                match taps.iter().position(|(begins, _)| *begins == tap) {
+                    Some(place) => drop(taps.remove(place)),
+                    // No more than that has an endpoint.
+                    None if ended_taps.len() < TAPS_MAX => ended_taps.push(tap),
+                    None => return false,
+                }
             }
             MediaCommand::Close { endpoint } => {
                 let newest = self.newest(endpoint);
@@ -72,7 +92,10 @@ impl Held {
                     return taken;
                 }
                 if kind == 3 {
-                    taken.extend(newest.keys.drain(..).map(|digit| MediaCommand::SendDigit { endpoint: *endpoint, digit }));
+                    let endpoint = *endpoint;
+                    taken.extend(newest.ended_taps.drain(..).map(|tap| MediaCommand::Untap { endpoint, tap }));
+                    taken.extend(newest.taps.drain(..).map(|(tap, side)| MediaCommand::Tap { endpoint, tap, side }));
+                    taken.extend(newest.keys.drain(..).map(|digit| MediaCommand::SendDigit { endpoint, digit }));
                 }
                 taken.extend(next(*endpoint, newest));
             }
@@ -111,13 +134,13 @@ mod tests {
         held.keep(opens(A, 4000));
         for _ in 0..1000 {
             held.keep(feeds(A, Feed::Music("m".into())));
-            held.keep(feeds(A, Feed::Peer(B)));
+            held.keep(feeds(A, Feed::peer(B)));
         }
         held.keep(opens(B, 4002));
         held.keep(MediaCommand::Return { lease: lease(4004) });
         assert_eq!(
             held.take(100),
-            [opens(A, 4000), opens(B, 4002), feeds(A, Feed::Peer(B)), MediaCommand::Return { lease: lease(4004) }]
+            [opens(A, 4000), opens(B, 4002), feeds(A, Feed::peer(B)), MediaCommand::Return { lease: lease(4004) }]
         );
         assert!(held.is_empty());
     }
@@ -128,7 +151,7 @@ mod tests {
         held.keep(opens(A, 4000));
         let press = MediaCommand::SendDigit { endpoint: A, digit: '5' };
         assert_eq!((0..100).filter(|_| held.keep(press.clone())).count(), KEYS_MAX);
-        held.keep(feeds(A, Feed::Peer(B)));
+        held.keep(feeds(A, Feed::peer(B)));
         held.keep(MediaCommand::Close { endpoint: A });
         held.keep(MediaCommand::Close { endpoint: B });
         let closes = |endpoint| MediaCommand::Close { endpoint };

@@ -16,13 +16,16 @@ mod counters;
 mod embedded;
 mod endpoint;
 mod handle;
+mod hearing;
 mod held;
 mod library;
+mod mix;
 mod play;
 mod ports;
 mod relay;
 mod slots;
 mod source;
+mod tap;
 mod thread;
 mod wav;
 
@@ -33,6 +36,7 @@ use std::time::Duration;
 pub use counters::{Counter, Counters};
 pub use handle::{EventSink, Media, MediaError, MediaHandle, MediaSender};
 pub use library::{Clip, Library, LibraryError};
+pub use tap::{TAP_PACKETS, TapPacket, TapReader, TapSink};
 
 /// Commands that may wait for a media thread, which takes some thousands a millisecond; beyond them each endpoint is told the newest alone.
 pub const COMMANDS_MAX: usize = 8_192;

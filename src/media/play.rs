@@ -3,13 +3,14 @@
 use super::endpoint::{Endpoint, Feeding, KEY_GAP_STEPS, Keys};
 use super::library::FRAME;
 use super::relay::send_to;
+use super::tap::{TapPacket, tap};
 use super::thread::Thread;
 use crate::base::Time;
-use crate::engine::media_port::MediaEvent;
+use crate::engine::media_port::{MediaEvent, TapSide};
 use crate::rtp::Continuity;
 use crate::rtp::continuity::StreamPosition;
 use crate::rtp::key::KeyWriter;
-use crate::rtp::packet::{HEADER_LEN, Outgoing};
+use crate::rtp::packet::{HEADER_LEN, Header, Outgoing};
 
 /// What a step of an endpoint came to.
 enum Step {
@@ -38,8 +39,10 @@ impl Thread {
     }
 
     fn step(&mut self, slot: u32) {
+        let mixed = if self.endpoints[slot as usize].keys.is_none() { self.mixed(slot) } else { None };
         let endpoint = &mut self.endpoints[slot as usize];
-        match step(endpoint, &mut self.buffer[..], self.now) {
+        let keys = endpoint.keys.is_some();
+        match step(endpoint, &mut self.buffer[..], mixed.as_ref().map(|frame| &frame[..]), self.now) {
             Step::Wait => {}
             Step::Send(len) => {
                 let packet = &self.buffer[..len];
@@ -48,6 +51,10 @@ impl Thread {
                         endpoint.sent += 1;
                         endpoint.sent_bytes += (len - HEADER_LEN) as u64;
                         self.mailbox.counters.packets_out.add(1);
+                        if endpoint.taps.is_some() && !keys {
+                            let dropped = tap_own(endpoint, packet, self.now);
+                            self.mailbox.counters.tap_dropped.add(dropped);
+                        }
                     }
                     Err(_) => self.mailbox.counters.send_errors.add(1),
                 }
@@ -67,7 +74,15 @@ impl Thread {
     }
 }
 
-fn step(endpoint: &mut Endpoint, buffer: &mut [u8], now: Time) -> Step {
+/// Gives a packet of ours to those who tap what the party hears. How many had no room for it.
+fn tap_own(endpoint: &Endpoint, packet: &[u8], at: Time) -> u64 {
+    let (Some((remote, _)), Ok(header)) = (&endpoint.party, Header::read(packet)) else { return 0 };
+    let Header { sequence, timestamp, .. } = header;
+    let payload = header.payload(packet);
+    tap(endpoint, TapSide::Hears, || TapPacket { at, codec: remote.codec, sequence, timestamp, payload: payload.into() })
+}
+
+fn step(endpoint: &mut Endpoint, buffer: &mut [u8], mixed: Option<&[u8]>, now: Time) -> Step {
     // Before the description is known, what is to be heard waits.
     let Some((remote, _)) = &endpoint.party else { return Step::Wait };
     let audible = remote.may_send;
@@ -84,6 +99,13 @@ fn step(endpoint: &mut Endpoint, buffer: &mut [u8], now: Time) -> Step {
             return Step::Wait;
         };
         return Step::Send(put(buffer, &endpoint.stream, place, payload_type, &payload));
+    }
+    if let Some(payload) = mixed {
+        if !audible {
+            return Step::Wait;
+        }
+        let place = endpoint.stream.own(FRAME as u32, now);
+        return Step::Send(put(buffer, &endpoint.stream, place, remote.send_payload_type, payload));
     }
     let (clip, frame) = match &mut endpoint.feeding {
         Feeding::Music => {
@@ -102,7 +124,7 @@ fn step(endpoint: &mut Endpoint, buffer: &mut [u8], now: Time) -> Step {
             prompts.frame += 1;
             (clip, prompts.frame - 1)
         }
-        Feeding::Nothing | Feeding::Peer(_) => return Step::Wait,
+        Feeding::Nothing | Feeding::Relay(_) | Feeding::Mix(_) => return Step::Wait,
     };
     let start = frame as usize * FRAME;
     let Some(payload) = clip.payload(remote.codec).and_then(|all| all.get(start..start + FRAME)).filter(|_| audible) else {

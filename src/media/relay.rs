@@ -4,19 +4,21 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use super::endpoint::Endpoint;
+use super::hearing::{Listener, Said, Source};
 use super::ports::PairState;
 use super::source::Verdict;
+use super::tap::{TapPacket, tap};
 use super::thread::{DATAGRAM_MAX, Thread};
 use crate::base::Codec;
-use crate::engine::media_port::{MediaEvent, Remote};
+use crate::engine::media_port::{MediaEvent, Remote, TapSide};
 use crate::rtp::Transcoder;
 use crate::rtp::continuity::StreamPosition;
 use crate::rtp::packet::{HEADER_LEN, Header, Outgoing, is_rtcp};
 use crate::rtp::reception::Arrival;
 
 /// What a packet that is relayed carries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carries {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Carries {
     Audio,
     Key,
 }
@@ -86,91 +88,144 @@ impl Thread {
         if verdict == Verdict::Locks {
             self.connect(slot);
         }
-        self.pass_on(slot, len, &header, arrived, carries);
+        self.pass_on_own(slot, len, header, arrived, carries);
     }
 
-    /// Passes a packet on to all who listen.
-    fn pass_on(&mut self, slot: u32, len: usize, header: &Header, arrived: Arrival, carries: Option<Carries>) {
+    /// Passes on what the party of an endpoint has said, which is in the buffer.
+    fn pass_on_own(&mut self, slot: u32, len: usize, header: Header, arrived: Arrival, carries: Option<Carries>) {
+        let endpoint = &self.endpoints[slot as usize];
+        let Some((remote, _)) = &endpoint.party else { return };
+        let said = Said { codec: remote.codec, header, arrived, carries };
+        if carries == Some(Carries::Audio) && endpoint.taps.is_some() {
+            let (sequence, timestamp) = (header.sequence, header.timestamp);
+            let dropped = tap(endpoint, TapSide::Says, || TapPacket {
+                at: self.now,
+                codec: said.codec,
+                sequence,
+                timestamp,
+                payload: header.payload(&self.buffer[..]).into(),
+            });
+            self.mailbox.counters.tap_dropped.add(dropped);
+        }
+        self.pass_on(Source::Here(slot), len, &said);
+    }
+
+    /// Passes the packet in the buffer on to all who listen to its source.
+    pub(super) fn pass_on(&mut self, source: Source, len: usize, said: &Said) {
         let mut index = 0;
-        while let Some(listener) = self.endpoints[slot as usize].listeners.get(index).copied() {
+        while let Some(listener) = self.listener(source, index) {
             index += 1;
-            let Some((from, to)) = self.endpoints.get2_mut(slot as usize, listener as usize) else { continue };
-            let (Some((said, _)), Some((remote, _))) = (&from.party, &to.party) else { continue };
-            if !remote.may_send {
-                continue;
+            match listener {
+                Listener::Relay(slot) => self.relay(slot, len, said),
+                Listener::Voice(voice) => self.into_voice(voice, said),
+                Listener::Thread(thread) => self.pass_packet(thread, source, said),
             }
-            let Some(payload_type) = payload_type(said, remote, carries).filter(|_| to.keys.is_none()) else {
-                // Left out on purpose: its receiver shall not take it for lost.
-                to.stream.skip(header.ssrc, header.sequence);
-                continue;
+        }
+    }
+
+    /// One of those who listen to a source.
+    fn listener(&self, source: Source, index: usize) -> Option<Listener> {
+        let listeners = match source {
+            Source::Here(slot) => &self.endpoints[slot as usize].listeners,
+            Source::Elsewhere(source) => &self.elsewhere.get(&source)?.listeners,
+        };
+        listeners.get(index).copied()
+    }
+
+    fn into_voice(&mut self, voice: u32, said: &Said) {
+        if said.carries != Some(Carries::Audio) || said.arrived == Arrival::Wild {
+            return;
+        }
+        let Said { codec, header, .. } = said;
+        let payload = header.payload(&self.buffer[..]);
+        let counters = &self.mailbox.counters;
+        if self.voices[voice as usize].playout.packet(*codec, header.ssrc, header.timestamp, payload) {
+            return;
+        }
+        if codec.transcodable() {
+            counters.disordered.add(1);
+        } else {
+            counters.untranscodable.add(1);
+        }
+    }
+
+    /// Sends the packet in the buffer to an endpoint that hears its source as it is.
+    fn relay(&mut self, slot: u32, len: usize, said: &Said) {
+        let Said { codec, header, arrived, carries } = said;
+        let to = &mut self.endpoints[slot as usize];
+        let Some((remote, _)) = to.party.as_ref().filter(|(remote, _)| remote.may_send) else { return };
+        let Some(payload_type) = payload_type(*codec, remote, *carries).filter(|_| to.keys.is_none()) else {
+            // Left out on purpose: its receiver shall not take it for lost.
+            return to.stream.skip(header.ssrc, header.sequence);
+        };
+        let transcode = *carries == Some(Carries::Audio) && *codec != remote.codec;
+        let in_order = match arrived {
+            Arrival::Wild => false,
+            // A transcoder's state runs with the audio: what is late would be heard as a click.
+            Arrival::Late => !transcode,
+            Arrival::First | Arrival::Next => true,
+        };
+        let into = remote.codec;
+        let place = in_order.then(|| to.stream.relayed(header.ssrc, header.sequence, header.timestamp, self.now)).flatten();
+        let counters = &self.mailbox.counters;
+        let Some(StreamPosition { sequence, timestamp, first }) = place else { return counters.disordered.add(1) };
+        let outgoing = Outgoing { marker: header.marker || first, payload_type, sequence, timestamp, ssrc: to.stream.ssrc() };
+        let socket = &self.ports.pairs[to.pair as usize].rtp;
+        let packet = if transcode {
+            let payload = header.payload(&self.buffer[..len]);
+            let Some(len) = transcoded(to, *codec, into, payload, &outgoing, &mut self.other_buffer) else {
+                return counters.untranscodable.add(1);
             };
-            let transcode = carries == Some(Carries::Audio) && said.codec != remote.codec;
-            let in_order = match arrived {
-                Arrival::Wild => false,
-                // A transcoder's state runs with the audio: what is late would be heard as a click.
-                Arrival::Late => !transcode,
-                Arrival::First | Arrival::Next => true,
-            };
-            let place = in_order.then(|| to.stream.relayed(header.ssrc, header.sequence, header.timestamp, self.now)).flatten();
-            let Some(StreamPosition { sequence, timestamp, first }) = place else {
-                self.mailbox.counters.disordered.add(1);
-                continue;
-            };
-            let outgoing = Outgoing { marker: header.marker || first, payload_type, sequence, timestamp, ssrc: to.stream.ssrc() };
-            let socket = &self.ports.pairs[to.pair as usize].rtp;
-            let sent = if transcode {
-                let (said, remote) = (said.codec, remote.codec);
-                transcoded(to, said, remote, header.payload(&self.buffer[..len]), &outgoing, socket)
-            } else {
-                outgoing.rewrite(&mut self.buffer[..len]);
-                Some(send_to(to, socket, &self.buffer[..len]))
-            };
-            let counters = &self.mailbox.counters;
-            match sent {
-                Some(Ok(())) => {
-                    to.sent += 1;
-                    to.sent_bytes += u64::from(header.payload_end - header.payload_start);
-                    counters.packets_out.add(1);
-                    counters.transcoded.add(u64::from(transcode));
-                }
-                Some(Err(_)) => counters.send_errors.add(1),
-                None => counters.untranscodable.add(1),
-            }
+            &self.other_buffer[..len]
+        } else {
+            outgoing.rewrite(&mut self.buffer[..len]);
+            &self.buffer[..len]
+        };
+        if send_to(to, socket, packet).is_err() {
+            return counters.send_errors.add(1);
+        }
+        to.sent += 1;
+        to.sent_bytes += u64::from(header.payload_end - header.payload_start);
+        counters.packets_out.add(1);
+        counters.transcoded.add(u64::from(transcode));
+        if *carries == Some(Carries::Audio) && to.taps.is_some() {
+            // Where it was not transcoded the payload stands where it came.
+            let start = if transcode { HEADER_LEN } else { usize::from(header.payload_start) };
+            let payload = &packet[start..start + usize::from(header.payload_end - header.payload_start)];
+            let at = self.now;
+            let dropped = tap(to, TapSide::Hears, || TapPacket { at, codec: into, sequence, timestamp, payload: payload.into() });
+            counters.tap_dropped.add(dropped);
         }
     }
 }
 
 /// What a packet is sent on with; `None` when its receiver has no use for it.
-fn payload_type(said: &Remote, remote: &Remote, carries: Option<Carries>) -> Option<u8> {
+fn payload_type(codec: Codec, remote: &Remote, carries: Option<Carries>) -> Option<u8> {
     match carries? {
         Carries::Audio => Some(remote.send_payload_type),
         // The times of a key press are in units of its audio's clock.
-        Carries::Key if said.codec.clock_rate_hz() == remote.codec.clock_rate_hz() => {
-            remote.telephone_event.map(|(send, _)| send)
-        }
+        Carries::Key if codec.clock_rate_hz() == remote.codec.clock_rate_hz() => remote.telephone_event.map(|(send, _)| send),
         Carries::Key => None,
     }
 }
 
-/// Transcodes a payload and sends it; `None` when there is no way between the codecs.
+/// Makes a packet of a payload that is transcoded: its length; `None` when there is no way between the codecs.
 fn transcoded(
     to: &mut Endpoint,
     from: Codec,
     into: Codec,
     payload: &[u8],
     head: &Outgoing,
-    socket: &UdpSocket,
-) -> Option<io::Result<()>> {
+    room: &mut [u8; DATAGRAM_MAX],
+) -> Option<usize> {
     let transcoder = match to.transcoder.take() {
         Some(transcoder) if transcoder.fits(from, into) => transcoder,
         _ => Box::new(Transcoder::new(from, into)?),
     };
-    let mut out = [0; DATAGRAM_MAX];
-    let (header, room) = out.split_at_mut(HEADER_LEN);
+    let (header, room) = room.split_at_mut(HEADER_LEN);
     header.copy_from_slice(&head.bytes());
     // The codecs' payloads are equally long, so it fits.
-    let written = to.transcoder.insert(transcoder).run(payload, room);
-    Some(send_to(to, socket, &out[..HEADER_LEN + written]))
+    Some(HEADER_LEN + to.transcoder.insert(transcoder).run(payload, room))
 }
 
 /// Sends to where the party's RTP goes to.

@@ -14,16 +14,19 @@ use slab::Slab;
 
 use super::endpoint::Endpoint;
 use super::handle::{EventSink, Mailbox};
+use super::hearing::{Elsewhere, Passed, Wanted};
 use super::library::Library;
+use super::mix::Voice;
 use super::ports::{Ports, event_data};
 use super::slots::{SLOTS, Slots};
+use super::tap::Tap;
 use super::{MediaError, MediaSettings};
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::mail::Rest;
 use crate::base::seed::Seed;
 use crate::base::sync::Ordering;
 use crate::base::{EndpointId, ShardId, Time};
-use crate::engine::media_port::{MediaEvent, MediaThread, Notice};
+use crate::engine::media_port::{MediaCommand, MediaEvent, MediaThread, Notice};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// Ticks between two sweeps while there is only music, which nobody's words wait for: the longest that makes no larger burst than this.
@@ -47,8 +50,21 @@ const WAKE: u64 = u64::MAX;
 /// Larger than any datagram that could be RTP over an Ethernet; longer ones are cut and dropped.
 pub(super) const DATAGRAM_MAX: usize = 2_048;
 
+/// What a thread is sent.
+#[derive(Debug)]
+pub(super) enum Word {
+    Command(MediaCommand),
+    /// A tap on this endpoint.
+    Tap(EndpointId, Tap),
+    /// From another thread.
+    Passed(Passed),
+}
+
 /// All that one thread has.
 pub(super) struct Thread {
+    pub(super) name: MediaThread,
+    /// The mailboxes of all threads, by name.
+    pub(super) others: Arc<[Arc<Mailbox>]>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) library: Arc<ArcSwap<Library>>,
     pub(super) sink: EventSink,
@@ -59,17 +75,24 @@ pub(super) struct Thread {
     pub(super) ports: Ports,
     pub(super) endpoints: Slab<Endpoint>,
     pub(super) by_id: KeyedMap<EndpointId, u32>,
+    pub(super) voices: Slab<Voice>,
+    /// Sources that are heard here and are not here.
+    pub(super) elsewhere: KeyedMap<EndpointId, Elsewhere>,
+    /// Sources that other threads want to hear, whether they are here or not.
+    pub(super) wanted: KeyedMap<EndpointId, Wanted>,
     pub(super) slots: Slots,
     pub(super) buffer: Box<[u8; DATAGRAM_MAX]>,
+    /// For what is made of the packet in the buffer.
+    pub(super) other_buffer: Box<[u8; DATAGRAM_MAX]>,
     pub(super) report: Vec<u8>,
     /// The monotonic clock at the start in nanoseconds, and the time that it was.
     started_nanos: u64,
     started: Time,
     pub(super) now: Time,
     pub(super) tick: u64,
-    /// Endpoints that are fed with what another receives.
+    /// Endpoints that hear others.
     pub(super) relays: usize,
-    packet_at: Time,
+    pub(super) packet_at: Time,
     /// The endpoint that is being worked for: what a panic ends.
     pub(super) current: Option<u32>,
 }
@@ -91,11 +114,12 @@ impl Thread {
     pub(super) fn new(
         settings: &MediaSettings,
         name: MediaThread,
-        mailbox: Arc<Mailbox>,
+        mailboxes: &Arc<[Arc<Mailbox>]>,
         library: Arc<ArcSwap<Library>>,
         mut seed: Seed,
         sink: EventSink,
     ) -> Result<Self, MediaError> {
+        let mailbox = Arc::clone(&mailboxes[usize::from(name.0)]);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
         epoll::add(&epoll, &mailbox.commands.bell().0, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)
             .map_err(io::Error::from)?;
@@ -106,6 +130,8 @@ impl Thread {
         let first = ports.lease(started, &epoll, ShardId(0))?.ok_or(MediaError::Settings("all ports of the range are taken"))?;
         ports.give_back(&first, Time::ZERO);
         Ok(Thread {
+            name,
+            others: Arc::clone(mailboxes),
             mailbox,
             library,
             sink,
@@ -116,8 +142,12 @@ impl Thread {
             ports,
             endpoints: Slab::new(),
             by_id: keyed.map(),
+            voices: Slab::new(),
+            elsewhere: keyed.map(),
+            wanted: keyed.map(),
             slots: Slots::default(),
             buffer: Box::new([0; DATAGRAM_MAX]),
+            other_buffer: Box::new([0; DATAGRAM_MAX]),
             report: Vec::with_capacity(128),
             started_nanos: monotonic_nanos(),
             started,
@@ -222,6 +252,9 @@ impl Thread {
             if tick % 64 == 0 {
                 self.refill();
             }
+            if tick % ROUND_TICKS == 0 {
+                self.look_elsewhere();
+            }
         }
         self.current = None;
     }
@@ -229,8 +262,12 @@ impl Thread {
     fn take_commands(&mut self) {
         let leased: usize = self.ports.leased().iter().sum();
         for _ in 0..COMMANDS_A_SWEEP {
-            let Some(command) = self.mailbox.commands.take() else { break };
-            self.command(command);
+            match self.mailbox.commands.take() {
+                Some(Word::Command(command)) => self.command(command),
+                Some(Word::Tap(endpoint, tap)) => self.tap(endpoint, tap),
+                Some(Word::Passed(passed)) => self.take_passed(passed),
+                None => break,
+            }
         }
         if self.ports.leased().iter().sum::<usize>() != leased {
             self.refill();

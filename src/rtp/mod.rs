@@ -3,10 +3,13 @@
 //! Owns the formats of RFC 3550 (RTP and RTCP), RFC 4733 (telephone-event) and RFC 3551 (G.711, G.722 payloads). It must never own a
 //! socket or a clock, allocate for a packet, or trust a length that a packet states.
 
+mod conceal;
 pub mod continuity;
 pub mod g711;
 pub mod key;
+pub mod level;
 pub mod packet;
+pub mod playout;
 pub mod reception;
 pub mod resample;
 pub mod rtcp;

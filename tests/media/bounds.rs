@@ -59,11 +59,11 @@ fn a_thread_that_stands_still_holds_up_nobody_and_loses_nothing() {
     rig.send(MediaCommand::Remote { endpoint: A, remote: caller.remote() });
     for _ in 0..1000 {
         rig.feed(A, Feed::Music("low".into()));
-        rig.feed(A, Feed::Peer(B));
+        rig.feed(A, Feed::peer(B));
     }
     rig.send(MediaCommand::Open { endpoint: B, lease: other, cname: 1 });
     rig.send(MediaCommand::Remote { endpoint: B, remote: agent.remote() });
-    rig.feed(B, Feed::Peer(A));
+    rig.feed(B, Feed::peer(A));
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     assert_eq!(rig.counter("queue_full"), 1, "from then on it was told the newest alone");
     assert!(rig.handle.commands().0 <= hotline::media::COMMANDS_MAX);

@@ -74,8 +74,8 @@ fn a_tone_survives_every_law() {
     rig.open(B, two.remote());
     let to_three = rig.open(EndpointId(3), three.remote());
     rig.open(EndpointId(4), four.remote());
-    rig.feed(B, Feed::Peer(A));
-    rig.feed(EndpointId(4), Feed::Peer(EndpointId(3)));
+    rig.feed(B, Feed::peer(A));
+    rig.feed(EndpointId(4), Feed::peer(EndpointId(3)));
     let mut heard = Vec::new();
     for samples in tone(1_004.0, 8_000.0, 8_000.0, 8_000).chunks(160) {
         let payload: Vec<u8> = samples.iter().map(|sample| Law::Mu.encode(*sample)).collect();

@@ -8,3 +8,4 @@ mod bounds;
 mod heard;
 mod rig;
 mod source;
+mod talks;

@@ -1,7 +1,7 @@
 //! A media thread on an address of its own, phones that talk to it, and an ear for tones.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::f64::consts::TAU;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(crate) struct Rig {
     pub(crate) events: Receiver<MediaEvent>,
     pub(crate) leases: VecDeque<PortLease>,
     pub(crate) seen: VecDeque<MediaEvent>,
+    /// The threads of endpoints that are not on the first.
+    threads: BTreeMap<EndpointId, MediaThread>,
     _media: Media,
 }
 
@@ -87,7 +89,16 @@ impl Rig {
         });
         let media = Media::start(&settings, library, &mut Seed::from_number(7), &sink).unwrap();
         let (handle, sender) = (media.handle(), RefCell::new(media.handle().sender()));
-        Rig { handle, sender, gait, events, leases: VecDeque::new(), seen: VecDeque::new(), _media: media }
+        Rig {
+            handle,
+            sender,
+            gait,
+            events,
+            leases: VecDeque::new(),
+            seen: VecDeque::new(),
+            threads: BTreeMap::new(),
+            _media: media,
+        }
     }
 
     /// The next event that is of use; others are kept for those who wait for them.
@@ -115,7 +126,30 @@ impl Rig {
     }
 
     pub(crate) fn send(&self, command: MediaCommand) {
-        assert!(self.sender.borrow_mut().send(THREAD, command));
+        let thread = of_endpoint(&command).and_then(|endpoint| self.threads.get(&endpoint)).copied().unwrap_or(THREAD);
+        assert!(self.sender.borrow_mut().send(thread, command));
+    }
+
+    /// A pair of ports of this thread.
+    pub(crate) fn lease_of(&mut self, thread: MediaThread) -> PortLease {
+        let mut others = Vec::new();
+        loop {
+            let lease = self.lease();
+            if lease.thread == thread {
+                self.leases.extend(others);
+                return lease;
+            }
+            others.push(lease);
+        }
+    }
+
+    /// Opens an endpoint on a thread.
+    pub(crate) fn open_on(&mut self, thread: MediaThread, endpoint: EndpointId, remote: Remote) -> SocketAddr {
+        self.threads.insert(endpoint, thread);
+        let lease = self.lease_of(thread);
+        self.send(MediaCommand::Open { endpoint, lease, cname: endpoint.0 });
+        self.send(MediaCommand::Remote { endpoint, remote });
+        lease.rtp
     }
 
     /// Sends what was held back while the thread was behind.
@@ -140,8 +174,8 @@ impl Rig {
     }
 
     pub(crate) fn join(&self) {
-        self.feed(A, Feed::Peer(B));
-        self.feed(B, Feed::Peer(A));
+        self.feed(A, Feed::peer(B));
+        self.feed(B, Feed::peer(A));
     }
 
     pub(crate) fn close(&mut self, which: EndpointId) -> MediaStats {
@@ -152,14 +186,28 @@ impl Rig {
         })
     }
 
+    /// A counter, of all threads together.
     pub(crate) fn counter(&self, name: &str) -> u64 {
-        let counters = self.handle.counters().next().unwrap();
-        counters.iter().find(|(known, _)| *known == name).unwrap().1
+        let of = self.handle.counters().flat_map(|counters| counters.iter().collect::<Vec<_>>());
+        of.filter(|(known, _)| *known == name).map(|(_, count)| count).sum()
     }
 
     /// Waits until all commands sent have been carried out: a thread answers in order.
     pub(crate) fn settle(&mut self) {
         self.close(EndpointId(u64::MAX));
+    }
+}
+
+fn of_endpoint(command: &MediaCommand) -> Option<EndpointId> {
+    match command {
+        MediaCommand::Open { endpoint, .. }
+        | MediaCommand::Remote { endpoint, .. }
+        | MediaCommand::Feed { endpoint, .. }
+        | MediaCommand::SendDigit { endpoint, .. }
+        | MediaCommand::Tap { endpoint, .. }
+        | MediaCommand::Untap { endpoint, .. }
+        | MediaCommand::Close { endpoint } => Some(*endpoint),
+        MediaCommand::Return { .. } => None,
     }
 }
 

@@ -31,7 +31,7 @@ fn a_strangers_packet_is_dropped() {
     // Connected: the kernel drops it.
     let mut symmetric = Phone::new(Codec::Pcmu);
     let to_leg = rig.open(EndpointId(3), symmetric.remote());
-    rig.feed(B, Feed::Peer(EndpointId(3)));
+    rig.feed(B, Feed::peer(EndpointId(3)));
     symmetric.say(to_leg, b"first");
     assert_eq!(agent.hear().1, b"first");
     stranger.send_to(&symmetric.packet(0, b"not mine"), to_leg).unwrap();
@@ -40,7 +40,7 @@ fn a_strangers_packet_is_dropped() {
     // From another address than described, not even the first is taken.
     let far = UdpSocket::bind("127.0.0.99:0").unwrap();
     let to_other_leg = rig.open(EndpointId(4), caller.remote());
-    rig.feed(B, Feed::Peer(EndpointId(4)));
+    rig.feed(B, Feed::peer(EndpointId(4)));
     rig.settle();
     far.send_to(&caller.packet(0, b"far"), to_other_leg).unwrap();
     caller.say(to_other_leg, b"near");
@@ -98,7 +98,7 @@ fn after_close_not_one_packet() {
     let to_caller_leg = rig.open(A, caller.remote());
     let to_agent_leg = rig.open(B, agent.remote());
     rig.feed(B, Feed::Music("tone".into()));
-    rig.feed(A, Feed::Peer(B));
+    rig.feed(A, Feed::peer(B));
     agent.hear();
     agent.say(to_agent_leg, b"hello");
     caller.hear();

@@ -148,7 +148,7 @@ pub(super) fn outside(login: Option<Login>) -> (House, Sent) {
 fn hears_each_other(house: &House) -> bool {
     let last = |endpoint| house.feeds.iter().rev().find(|(fed, _)| *fed == endpoint).map(|(_, feed)| feed.clone());
     let (a, b) = (house.open[0], house.open[1]);
-    (last(a), last(b)) == (Some(Feed::Peer(b)), Some(Feed::Peer(a)))
+    (last(a), last(b)) == (Some(Feed::peer(b)), Some(Feed::peer(a)))
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_caller_reaches_a_free_agent_and_hangs_up() {
     assert_eq!(invite.message().from().unwrap().display_text(), "q");
     assert!(invite.header(Name::From).contains("sip:0212345678@city.example"));
     assert_eq!(house.agent_state(0), AgentState::Talking);
-    let relayed = house.feeds.iter().rev().take(2).filter(|(_, feed)| matches!(feed, Feed::Peer(_))).count();
+    let relayed = house.feeds.iter().rev().take(2).filter(|(_, feed)| matches!(feed, Feed::Peers(_))).count();
     assert_eq!(relayed, 2, "each hears the other");
 
     house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 2) }.text());
@@ -288,7 +288,7 @@ fn hold_is_answered_locally_and_the_other_side_hears_music() {
     let resume = Request { to_tag: Some(&tag), body: sdp("192.0.2.1", 30000, "sendrecv"), ..Request::new("UPDATE", "a", 3) };
     house.from(CALLER, &resume.text());
     assert_eq!(house.next_to(CALLER).status(), Some(200));
-    assert!(matches!(house.feeds.as_slice(), [(_, Feed::Peer(_)), (_, Feed::Peer(_))]), "{:?}", house.feeds);
+    assert!(matches!(house.feeds.as_slice(), [(_, Feed::Peers(_)), (_, Feed::Peers(_))]), "{:?}", house.feeds);
     house.from(CALLER, &Request { to_tag: Some(&tag), ..Request::new("BYE", "a", 4) }.text());
     house.assert_empty();
 }
@@ -514,7 +514,7 @@ fn a_transfer_that_fails_brings_the_caller_back() {
     house.from(&desk_phone(1), &answer(&second, 603, ""));
     assert_eq!(transfers(&house), [("blind", "returned")]);
     assert_eq!((house.agent_state(0), house.agent_state(1)), (AgentState::Talking, AgentState::Break));
-    assert!(matches!(house.feeds.last(), Some((_, Feed::Peer(_)))), "they hear each other again");
+    assert!(matches!(house.feeds.last(), Some((_, Feed::Peers(_)))), "they hear each other again");
     // One who hangs up at once changes nothing, and a failure then leads back into the queue.
     house.sent.clear();
     house.input(Input::Agent { agent: AgentId(1), command: AgentCommand::Ready });

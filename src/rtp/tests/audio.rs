@@ -7,12 +7,12 @@ use crate::rtp::g711::Law;
 use crate::rtp::resample::{Doubler, Halver};
 use crate::rtp::transcode::{Transcoder, decode_g722, encode_g722};
 
-fn tone(hz: f64, rate_hz: f64, amplitude: f64, samples: usize) -> Vec<i16> {
+pub(super) fn tone(hz: f64, rate_hz: f64, amplitude: f64, samples: usize) -> Vec<i16> {
     (0..samples).map(|n| (amplitude * (TAU * hz * n as f64 / rate_hz).sin()) as i16).collect()
 }
 
 /// The amplitude of one frequency (Goertzel), and the level of all else relative to it in dB.
-fn measure(samples: &[i16], hz: f64, rate_hz: f64) -> (f64, f64) {
+pub(super) fn measure(samples: &[i16], hz: f64, rate_hz: f64) -> (f64, f64) {
     let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
     for (n, sample) in samples.iter().enumerate() {
         let (sin, cos) = (TAU * hz * n as f64 / rate_hz).sin_cos();

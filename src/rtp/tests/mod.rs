@@ -3,3 +3,4 @@
 mod audio;
 mod control;
 mod stream;
+mod voices;
