@@ -116,7 +116,7 @@ impl Sink for ShardSink {
 fn about(fact: &Fact, settings: &Settings) -> tracing::Span {
     let (leg, agent) = match &fact.kind {
         FactKind::LegBegan { leg, agent, .. } => (Some(*leg), *agent),
-        FactKind::LegEnded { leg, .. } => (Some(*leg), None),
+        FactKind::LegEnded { leg, .. } | FactKind::LegMoved { leg, .. } => (Some(*leg), None),
         FactKind::Offered { agent, .. } | FactKind::OfferEnded { agent, .. } | FactKind::Agent { agent, .. } => {
             (None, Some(*agent))
         }
@@ -165,6 +165,7 @@ fn say(fact: &Fact, settings: &Settings) {
             let jitter_us = jitter.as_micros() as u64;
             line!(DEBUG, about(), role = role.label(), status, received, sent, lost, jitter_us, "a leg ended");
         }
+        FactKind::LegMoved { to, .. } => line!(INFO, about(), %to, "a leg went over to another contact"),
         FactKind::Transferred { kind, outcome, .. } => line!(INFO, about(), %kind, %outcome, "a transfer"),
         FactKind::OfferEnded { outcome, rang, .. } => {
             line!(INFO, about(), %outcome, rang_ms = rang.as_millis() as u64, "an offer ended");

@@ -76,9 +76,9 @@ impl ShardId {
 pub struct EndpointId(pub u64);
 
 impl EndpointId {
-    const SHARD_SHIFT: u32 = 48;
+    const SHARD_SHIFT: u32 = 56;
 
-    /// A shard's endpoint of this number, which is below 2^48.
+    /// A shard's endpoint of this number, which is below 2^56. There are 256 shards at the most.
     #[must_use]
     pub const fn new(shard: ShardId, number: u64) -> Self {
         EndpointId((shard.0 as u64) << Self::SHARD_SHIFT | number)

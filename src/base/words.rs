@@ -299,6 +299,8 @@ words!(
         AgentStuck = "agent_stuck",
         /// What one part of a call must know of another was not there; it went on without.
         Missing = "missing",
+        /// A leg had not heard from its contact, of another shard, for too long.
+        Forsaken = "forsaken",
     }
 );
 
@@ -331,6 +333,8 @@ words!(
         Inbox = "inbox",
         /// Datagrams that were received for another signalling thread, and wait for it.
         HandedOver = "handed_over",
+        /// Keys pressed in a talk of several signalling threads that one of them has not read.
+        Keys = "keys",
         /// SIP connections over streams.
         Connections = "connections",
         /// Messages that wait for a peer on a stream to read them.

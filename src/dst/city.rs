@@ -23,8 +23,10 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, ShardId, Time};
+use crate::call::conversation::{HeardBy, Place};
 use crate::config::ConfigText;
 use crate::engine::route::Router;
+use crate::engine::talks::{self, Talker};
 use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Reload, Settings, Transmit, audit};
 use crate::replay::Built;
 use crate::report::Fact;
@@ -83,6 +85,8 @@ pub struct Plan {
     pub recorded: bool,
     /// Another configuration, and when it is taken up.
     pub reload: Option<(Duration, ConfigText)>,
+    /// How often a party of a talk goes on in another, on average; if ever.
+    pub moves: Option<Duration>,
     /// When the server is slow, and for how long: what comes as datagrams is old when it is taken up.
     pub slow: Option<(Duration, Duration)>,
 }
@@ -111,6 +115,8 @@ pub struct City {
     over_at: Time,
     slow: Option<(Time, Time)>,
     reload: Option<(Time, ConfigText)>,
+    /// When the next party of a talk goes on in another, and what decides which.
+    moves: Option<(Time, Duration, Seed)>,
     settings: Arc<Settings>,
     matcher: Arc<Matcher>,
     returns: Deadlines<AgentId>,
@@ -189,6 +195,7 @@ impl City {
             over_at: now + plan.within + DAY_GOES_ON,
             slow,
             reload: plan.reload.map(|(after, config)| (now + after, config)),
+            moves: plan.moves.map(|every| (now + every, every, further.fork())),
             settings: settings.clone(),
             matcher: matcher.clone(),
             returns: Deadlines::default(),
@@ -290,6 +297,7 @@ impl City {
             self.media.next(),
             self.returns.next().map(|(at, _)| at),
             self.reload.as_ref().map(|(at, _)| *at),
+            self.moves.as_ref().map(|(at, ..)| *at),
             self.failing.next().map(|(at, _)| at),
         ];
         own.into_iter().flatten().chain(phones).min()
@@ -318,6 +326,9 @@ impl City {
         }
         if let Some((_, config)) = self.reload.take_if(|(at, _)| *at <= self.now) {
             self.take_up(&config);
+        }
+        if self.moves.as_ref().is_some_and(|(at, ..)| *at <= self.now) {
+            self.move_somebody();
         }
         while let Some((to, letter)) = self.letters.arrived(self.now) {
             self.input(to, Input::Letter(letter));
@@ -413,6 +424,24 @@ impl City {
         };
         let Some(to) = self.network.connection(id).map(|connection| connection.phone) else { return };
         self.network.send(self.now, Parcel { from: self.server, to, bytes, connection: Some(id) });
+    }
+
+    /// Has a party of a talk go on in another, wherever the two are.
+    fn move_somebody(&mut self) {
+        let Some((at, every, mut seed)) = self.moves.take() else { return };
+        let talkers: Vec<Talker> = self.shards.iter().flat_map(|shard| talks::talkers(&shard.engine)).collect();
+        if !talkers.is_empty() {
+            let mut any = || talkers[seed.below(talkers.len() as u64) as usize];
+            let (who, to) = (any(), any());
+            let heard_by = [HeardBy::All, HeardBy::Agents, HeardBy::Nobody][seed.below(3) as usize];
+            let place = Place { heard_by, aside: seed.below(4) == 0 };
+            self.media.moves(who.endpoint());
+            self.input(who.shard(), Input::Letter(who.goes_to(&to, place)));
+        }
+        if !self.day_is_over() {
+            let again = Duration::from_micros(seed.below(2 * every.as_micros() as u64));
+            self.moves = Some((at + again, every, seed));
+        }
     }
 
     /// Puts another configuration in force, as a running server does.

@@ -1,9 +1,9 @@
 //! What the media threads do, as far as signalling can tell: they lease pairs of ports, play prompts, notice silence, and count.
 //!
 //! Nothing of sound is here. That commands make sense is watched: a pair is used once at a time, and whoever is fed another endpoint is
-//! fed one of its own thread.
+//! fed one of its own thread, unless one of the two has come from another contact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ struct Endpoint {
 pub(super) struct Media {
     due: Deadlines<Due>,
     open: BTreeMap<u64, Endpoint>,
+    /// Endpoints whose legs go from contact to contact.
+    moved: BTreeSet<EndpointId>,
     /// What each shard is told.
     events: Vec<(u16, MediaEvent)>,
 }
@@ -48,7 +50,7 @@ impl Media {
         };
         let of = |shard: u16| (0..pairs).filter(move |n| n / threads % shards == shard).map(lease).collect();
         let events = (0..shards).map(|shard| (shard, MediaEvent::Leased(of(shard)))).collect();
-        Media { due: Deadlines::default(), open: BTreeMap::new(), events }
+        Media { due: Deadlines::default(), open: BTreeMap::new(), moved: BTreeSet::new(), events }
     }
 
     /// When something happens by itself.
@@ -59,6 +61,11 @@ impl Media {
     /// Whether no endpoint is open and all pairs have rested.
     pub(super) fn at_rest(&self) -> bool {
         self.open.is_empty() && self.due.is_empty() && self.events.is_empty()
+    }
+
+    /// This endpoint's leg goes from contact to contact: it may be heard across threads.
+    pub(super) fn moves(&mut self, endpoint: EndpointId) {
+        self.moved.insert(endpoint);
     }
 
     /// An endpoint that is open.
@@ -89,8 +96,13 @@ impl Media {
                     Feed::Prompts { token, .. } => drop(self.due.set(now + PROMPT, Due::Played(endpoint, token))),
                     Feed::Peers(peers) => {
                         for peer in peers {
+                            if peer.shard() != endpoint.shard() {
+                                // It may not be open yet, or any more.
+                                continue;
+                            }
                             let other = self.open.get(&peer.0).ok_or_else(|| format!("{peer:?} is a peer and not open"))?;
-                            if other.lease.thread != own.lease.thread {
+                            let moved = [endpoint, peer].iter().any(|either| self.moved.contains(either));
+                            if other.lease.thread != own.lease.thread && !moved {
                                 return Err(format!("{endpoint:?} cannot hear {peer:?}, which is of another thread"));
                             }
                         }
@@ -134,5 +146,5 @@ impl Media {
 
 /// The shard that has opened an endpoint.
 const fn shard_of(endpoint: EndpointId) -> u16 {
-    (endpoint.0 >> 48) as u16
+    endpoint.shard().0
 }

@@ -27,7 +27,7 @@ fn hour(weather: Weather, seed: u64) -> Plan {
         .replace("wrap_up = \"3s\"", "wrap_up = \"6s\"")
         .replace(
             "[[queue]]\nname = \"flood\"",
-            "[[queue]]\nname = \"new\"\nagency = \"city\"\npools = [\"pipes\"]\n[[queue]]\nname = \"flood\"",
+            "[[queue]]\nname = \"new\"\nagency = \"city\"\npools = [\"pipes\"]\nwait_max = \"5m\"\n[[queue]]\nname = \"flood\"",
         )
         .replace("\"121\" = \"queue:water\"", "\"121\" = \"queue:new\"");
     let (nothing, first) = (Settings::default(), config(&before, &Settings::default()));
@@ -134,7 +134,7 @@ fn what_is_no_journal_is_refused() {
     assert!(matches!(refused(b"RIFF....WAVE"), ReplayError::NoJournal));
     let mut newer = journal.clone();
     newer[8] = 9;
-    assert_eq!(refused(&newer).to_string(), "the journal has format 9, and this program reads format 2");
+    assert_eq!(refused(&newer).to_string(), "the journal has format 9, and this program reads format 3");
     assert!(matches!(refused(&journal[..journal.len() - 1]), ReplayError::Damaged(_)));
     assert!(matches!(refused(&journal[..10]), ReplayError::OutOfPlace(_)));
     let mut long = journal[..10].to_vec();

@@ -99,8 +99,13 @@ impl Watch {
                 tales.entry(*contact).or_default().take(*at, kind);
             }
         }
+        let guests: BTreeSet<&Arc<str>> = tales.values().flat_map(|tale| &tale.given).collect();
         for (contact, tale) in &tales {
             tale.check(&blameless).map_err(|why| format!("contact {contact}: {why}"))?;
+            let ended = tale.ended_alone.iter().find(|call_id| guests.contains(call_id) && blameless(call_id));
+            if let Some(call_id) = ended {
+                return Err(format!("contact {contact}: its guest {call_id} was ended, and nobody has"));
+            }
         }
         if entered != left {
             return Err(format!("entered {entered:?}, left {left:?}"));
@@ -130,6 +135,10 @@ struct Tale {
     last_agent: Option<AgentId>,
     /// The role and the Call-ID of each leg.
     legs: Vec<(LegRole, Arc<str>)>,
+    /// The Call-IDs of legs by their numbers; of those that have gone to other contacts; and of those that have ended while this contact had not.
+    call_ids: BTreeMap<u32, Arc<str>>,
+    given: Vec<Arc<str>>,
+    ended_alone: Vec<Arc<str>>,
     /// The legs that have not ended, by their numbers; and the first whose number another had, or whose end was told twice.
     open: BTreeSet<u32>,
     numbers: BTreeSet<u32>,
@@ -142,6 +151,7 @@ impl Tale {
             FactKind::Arrived { .. } => self.arrived.push(at),
             FactKind::LegBegan { leg, role, call_id, .. } => {
                 self.legs.push((*role, call_id.clone()));
+                self.call_ids.insert(*leg, call_id.clone());
                 self.open.insert(*leg);
                 if !self.numbers.insert(*leg) {
                     self.mixed_up.get_or_insert(*leg);
@@ -149,7 +159,15 @@ impl Tale {
             }
             FactKind::LegEnded { leg, .. } => {
                 let known = self.open.remove(leg);
+                if self.ended.is_empty() {
+                    self.ended_alone.extend(self.call_ids.get(leg).cloned());
+                }
                 self.mixed_up = self.mixed_up.or((!known).then_some(*leg));
+            }
+            FactKind::LegMoved { leg, .. } => {
+                let known = self.open.remove(leg);
+                self.mixed_up = self.mixed_up.or((!known).then_some(*leg));
+                self.given.extend(self.call_ids.get(leg).cloned());
             }
             FactKind::SegmentEnded { began, segment, agent, .. } => {
                 self.stretches.push((*began, at));
@@ -189,6 +207,8 @@ impl Tale {
     fn check_blame(&self, by: EndedBy, blameless: impl Fn(&str) -> bool) -> Result<(), String> {
         let role = match by {
             EndedBy::Caller => LegRole::Caller,
+            // One of its legs has gone to another contact.
+            EndedBy::Agent if !self.given.is_empty() => return Ok(()),
             EndedBy::Agent if self.last_agent.is_none() => return Err("an agent ended a talk without an agent".into()),
             EndedBy::Agent => LegRole::Agent,
             _ => return Ok(()),

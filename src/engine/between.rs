@@ -19,7 +19,8 @@ use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Settled;
 use crate::acd::command::Event;
 use crate::base::words::OfferOutcome;
-use crate::base::{AgentId, ContactId, QueueId, ShardId, TrunkId};
+use crate::base::{AgentId, ContactId, EndpointId, QueueId, ShardId, TrunkId};
+use crate::call::conversation::Place;
 use crate::call::leg::Role;
 use crate::call::trunk::NumberTarget;
 
@@ -29,6 +30,13 @@ pub(super) struct LegKey {
     pub(super) shard: ShardId,
     pub(super) slot: u32,
     pub(super) token: u32,
+}
+
+impl LegKey {
+    /// The leg's endpoint, which it has once at the most: whoever knows the leg knows it.
+    pub(super) const fn endpoint(self) -> EndpointId {
+        EndpointId::new(self.shard, (self.slot as u64 & 0xff_ffff) << 32 | self.token as u64)
+    }
 }
 
 /// A contact of one shard; one that is gone refers to nothing, for ever.
@@ -62,6 +70,8 @@ pub(super) enum Reason {
     Desk(AgentId, DeskTimer),
     /// A trunk is to be probed.
     Probe(TrunkId),
+    /// A leg has not heard from its contact, which is another shard's.
+    Lease(LegKey),
 }
 
 /// Why a contact wakes.
@@ -91,6 +101,8 @@ pub(super) enum ContactTimer {
     Alive,
     /// A goodbye that never ends ends.
     GoodbyeMax,
+    /// Legs of other shards are told that their contact is there.
+    Renew,
 }
 
 /// Why a desk wakes.
@@ -198,8 +210,24 @@ pub(super) enum ToContact {
     Rung(Role, Rung),
     /// One of the contact's legs tells.
     Leg(LegKey, LegEvent),
+    /// A leg tells that has come from another contact.
+    Guest(LegKey, LegEvent),
+    /// A leg that was another contact's is this one's now.
+    Joins(LegKey, Guest),
+    /// This party of the contact's talk is to go on as a guest in another contact, at this place.
+    Give { leg: LegKey, to: ContactRef, place: Place },
+    /// There was a fault in the code of one of the contact's legs, at another shard.
+    Lost,
     /// Something that concerns more than this contact.
     News(News),
+}
+
+/// What is known of a leg that comes from another contact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Guest {
+    pub(super) role: Role,
+    pub(super) place: Place,
+    pub(super) holds: bool,
 }
 
 /// What concerns many contacts at once. Each is told by a message of its own.
@@ -258,6 +286,8 @@ pub(super) enum LegEvent {
     Left,
     /// The party has left, and the leg is gone.
     Gone,
+    /// The leg is another contact's now.
+    Moved,
     /// The leg is gone.
     Over,
 }
@@ -291,8 +321,8 @@ pub(super) enum Heard {
         token: u64,
     },
     Music(PromptName),
-    /// The party of another leg.
-    Leg(LegKey),
+    /// The parties of other legs.
+    Legs(SmallVec<[LegKey; 2]>),
 }
 
 /// To a leg.
@@ -322,6 +352,18 @@ pub(super) enum ToLeg {
     AnswerRefer(u16),
     /// How it goes with what a REFER asked for (RFC 3515 2.4.4): the status of the call.
     Notify(u16),
+    /// The leg goes over to this contact as a guest, with this role and place. Answered by [`LegEvent::Moved`], unless it ends before.
+    Move { to: ContactRef, role: Role, place: Place },
+    /// As [`ToLeg::End`], if the leg is this contact's. If it is another's, or gone, that is told once more.
+    EndIfYours(ContactKey, u16),
+    /// The leg has gone over to this contact, which is gone.
+    Orphaned(ContactKey),
+    /// The contact of a leg of another shard is there.
+    Renew,
+    /// A caller's leg numbers a leg that has come from another contact.
+    Numbers(LegKey),
+    /// The leg's number in the contact that it has come to.
+    IsNumber(u32),
     /// Is the party still there? Only a failure is told, by [`LegEvent::NotThere`].
     Ask,
 }

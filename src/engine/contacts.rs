@@ -2,7 +2,7 @@
 //!
 //! A contact takes messages ([`ToContact`]), the matcher's events and offers, and its own timers. It tells legs and desks what to do, by messages.
 //! There is a file for each part: `menu` is the entry, `queue` the wait, `offers` what the matcher decides. `ring`, `dial` and `calling` are
-//! how somebody is called, `transfer` passing on, `end` the end, `caller` what the caller hears. Where one part hands over to another it says
+//! how somebody is called, `talk` the talk, `transfer` passing on, `end` the end, `caller` what a caller hears who talks to nobody. Where one part hands over to another it says
 //! so ([`Next`]), and this file goes on there.
 
 use std::ops::Range;
@@ -21,6 +21,7 @@ use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
 use super::settings::Settings;
+use super::talks::Talker;
 use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Verdict;
 use crate::acd::command::{Event as MatcherEvent, Offer};
@@ -49,6 +50,7 @@ mod offers;
 mod queue;
 mod ring;
 mod ringing;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -169,7 +171,14 @@ impl Contacts {
             trunk,
             number: number.clone(),
             language: None,
-            caller: Caller { leg: caller, up: true, answer: Answered::No, holds: false, hears: CallerHears::Nothing },
+            caller: Caller {
+                leg: caller,
+                up: true,
+                answer: Answered::No,
+                holds: false,
+                hears: CallerHears::Nothing,
+                given: false,
+            },
             others: SmallVec::new(),
             calls_asked: 0,
             trunk_asked: None,
@@ -199,11 +208,25 @@ impl Contacts {
 
     /// Takes a message.
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: ContactKey, message: ToContact) {
-        let Some(contact) = find(&mut self.contacts, key) else { return nobody_there(cx, &message) };
+        let Some(contact) = find(&mut self.contacts, key) else { return nobody_there(cx, key, &message) };
         let work = &mut Work { cx, shared: &mut self.shared };
         let next = match message {
             ToContact::Begin(begin) => begin_with(contact, work, begin),
-            ToContact::Leg(leg, event) => leg_event(contact, work, leg, event),
+            ToContact::Leg(leg, event) | ToContact::Guest(leg, event) => leg_event(contact, work, leg, event),
+            ToContact::Joins(leg, guest) => {
+                talk::join(contact, work, leg, guest);
+                Next::Rest
+            }
+            ToContact::Give { leg, to, place } => {
+                talk::give(contact, work, leg, to, place);
+                Next::Rest
+            }
+            ToContact::Lost if matches!(contact.phase, Phase::Over) => {
+                // What told its leg so is lost.
+                end::end_legs(contact, work, 500);
+                Next::Rest
+            }
+            ToContact::Lost => Next::End(EndedBy::Fault, Some(500)),
             ToContact::Rung(role, rung) => ring::rung(contact, work, role, rung),
             ToContact::Taken(desk, want, _) => {
                 dial::taken(contact, work, desk.agent, want);
@@ -303,14 +326,17 @@ impl Contacts {
             work.cx.tell_desk(agent, want.given_back(contact.id));
         }
         // Whatever legs of it there are are its own by now, and no others.
-        for LegView { key, role, .. } in legs {
+        for LegView { key, role, guest, .. } in legs {
             if *key != contact.caller.leg && contact.other(*key).is_none() {
-                end::adopt(contact, work, *role, &[*key]);
+                end::adopt(contact, work, *role, &[*key], *guest);
             }
         }
         end::forget_calls(contact, work);
         let known: SmallVec<[LegKey; 4]> = contact.others.iter().map(|party| party.leg).chain([contact.caller.leg]).collect();
-        for leg in known.into_iter().filter(|known| legs.iter().all(|leg| leg.key != *known)) {
+        // Those of other shards will tell by themselves.
+        let shard = work.cx.shard;
+        let here = known.into_iter().filter(|known| known.shard == shard);
+        for leg in here.filter(|known| legs.iter().all(|leg| leg.key != *known)) {
             end::leg_over(contact, work, leg);
         }
         let id = contact.id;
@@ -324,15 +350,23 @@ impl Contacts {
         Some(id)
     }
 
-    /// What an agent has in contacts.
+    /// What an agent has in contacts; what guests' legs tell themselves left out.
     pub(super) fn part_of(&self, agent: AgentId) -> AgentsPart {
-        let legs = |contact: &Contact| contact.others.iter().filter(|party| party.role == Role::Agent(agent)).count() as u32;
+        let legs = |contact: &Contact| {
+            contact.others.iter().filter(|party| party.role == Role::Agent(agent) && !party.guest).count() as u32
+        };
         let all = || self.contacts.iter().map(|(_, contact)| contact);
         AgentsPart {
             contacts: all().filter(|contact| contact.has(agent)).map(|contact| contact.key).collect(),
             legs: all().map(legs).sum(),
             own_calls: all().filter(|contact| contact.is_own_call_of(agent)).count() as u8,
         }
+    }
+
+    /// The parties of talks that can be given to another contact.
+    pub(super) fn talkers(&self) -> impl Iterator<Item = Talker> {
+        let talks = self.contacts.iter().map(|(_, contact)| contact);
+        talks.flat_map(|contact| talk::can_be_given(contact).map(|leg| Talker { contact: contact.reference(), leg }))
     }
 
     /// The contacts that have arrived without a leg of theirs among these: a fault has prevented it, so that they would never begin.
@@ -355,10 +389,12 @@ impl Contacts {
 }
 
 /// A message to a contact that is gone. An agent who was taken for it is let go.
-fn nobody_there(cx: &mut Context<'_>, message: &ToContact) {
+fn nobody_there(cx: &mut Context<'_>, contact: ContactKey, message: &ToContact) {
     match message {
-        ToContact::Taken(desk, want, contact) => cx.out.tell_desk(*desk, want.given_back(*contact)),
-        ToContact::Begin(_) | ToContact::NotTaken(_) | ToContact::News(_) => {}
+        ToContact::Taken(desk, want, id) => cx.out.tell_desk(*desk, want.given_back(*id)),
+        ToContact::Begin(_) | ToContact::NotTaken(_) | ToContact::News(_) | ToContact::Give { .. } | ToContact::Lost => {}
+        // It may have gone before its guest came.
+        ToContact::Guest(leg, _) | ToContact::Joins(leg, _) => cx.out.tell_leg(*leg, ToLeg::Orphaned(contact)),
         ToContact::Rung(_, rung) => {
             cx.missing("the contact of a call");
             rung.iter().flatten().for_each(|leg| cx.out.tell_leg(*leg, ToLeg::End(480)));
@@ -437,11 +473,11 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
                 None if caller => contact.caller.holds = holds,
                 None => work.cx.missing("the party that a leg tells of"),
             }
-            caller::connect(contact, work);
+            talk::connect(contact, work);
         }
         LegEvent::Key { digit, by_signalling } => {
             if by_signalling {
-                caller::pass_key(contact, work, leg, digit);
+                talk::pass_key(contact, work, leg, digit);
             }
             if caller {
                 return Next::Menu(Event::Key(digit));
@@ -460,6 +496,7 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
             go_on(contact, work, next);
             end::leg_gone(work, role);
         }
+        LegEvent::Moved => return talk::gave(contact, work, leg),
         LegEvent::Over => end::leg_over(contact, work, leg),
     }
     Next::Rest
@@ -480,6 +517,7 @@ fn timer_came(contact: &mut Contact, work: &mut Work<'_, '_>, timer: ContactTime
         ContactTimer::TalkMax => return transfer::talk_max(contact, work),
         ContactTimer::Alive => caller::ask(contact, work),
         ContactTimer::GoodbyeMax => return menu::goodbye_over(contact),
+        ContactTimer::Renew => talk::renew(contact, work),
     }
     Next::Rest
 }

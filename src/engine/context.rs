@@ -1,10 +1,11 @@
 //! What the hub lends an owner while it works, and the queue that everything an owner wants done outside of itself goes to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::between::{Between, Call, ContactKey, ContactRef, DeskId, LegKey, News, Reason, ToContact, ToDesk, ToLeg};
+use super::far::{self, Far, Told};
 use super::io::{Letter, Output, Said};
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
@@ -108,6 +109,8 @@ pub(super) struct Outgoing {
     shard: ShardId,
     /// By shard.
     unread: Box<[Unread]>,
+    /// What legs and their contacts of other shards have not read.
+    far: BTreeMap<LegKey, Far>,
     /// What other shards are to be told, by shard.
     letters: Vec<(ShardId, Letter)>,
     outputs: VecDeque<Output>,
@@ -164,6 +167,22 @@ impl Outgoing {
                     self.post(by, Said::Copy(self.shard, message));
                 }
             }
+            Said::Far(from, message) => {
+                if let Some(leg) = far::leg_of(&message) {
+                    self.post(from, Said::FarRead(self.shard, leg));
+                }
+                self.messages.push_back(message);
+            }
+            Said::FarRead(by, leg) => {
+                let Some(far) = self.far.get_mut(&leg) else { return };
+                let next = far.has_read();
+                if far.is_idle() {
+                    self.far.remove(&leg);
+                }
+                if let Some(message) = next {
+                    self.post(by, Said::Far(self.shard, message));
+                }
+            }
             Said::Message(message) => {
                 if let Between::ToContact(_, ToContact::Taken(desk, ..) | ToContact::NotTaken(desk)) = &message
                     && let Some(unread) = self.unread.get_mut(usize::from(desk.shard.0))
@@ -186,7 +205,12 @@ impl Outgoing {
             let (key, desk) = (contact.key, *desk);
             return self.messages.push_back(Between::ToContact(key, ToContact::NotTaken(desk)));
         }
-        self.post(to, Said::Message(message));
+        let Some(leg) = far::leg_of(&message) else { return self.post(to, Said::Message(message)) };
+        match self.far.entry(leg).or_default().tell(&message) {
+            Told::Now => self.post(to, Said::Far(self.shard, message)),
+            Told::Later => {}
+            Told::Never => self.limits.hit(Limit::Keys),
+        }
     }
 
     /// Adds to the letter to a shard.
@@ -264,7 +288,18 @@ impl Outbox {
         let limits_told = [None; Limit::ALL.len()];
         let (outputs, messages, commands, to_settle) = Default::default();
         let unread = (0..shards).map(|_| Unread::default()).collect();
-        Outbox(Outgoing { shard, unread, letters: Vec::new(), outputs, messages, commands, to_settle, limits, limits_told })
+        Outbox(Outgoing {
+            shard,
+            unread,
+            far: BTreeMap::new(),
+            letters: Vec::new(),
+            outputs,
+            messages,
+            commands,
+            to_settle,
+            limits,
+            limits_told,
+        })
     }
 
     /// Takes back what a desk has not heard yet, but for what it cannot learn otherwise; and that it has let itself be taken.

@@ -40,6 +40,7 @@ impl Delivery {
             Delivery::Message(Between::ToContact(key, ToContact::Taken(desk, want, _))) => {
                 return Addressee::Taker(*key, desk.agent, *want);
             }
+            Delivery::Message(Between::ToContact(key, ToContact::Joins(leg, _))) => return Addressee::Host(*key, *leg),
             Delivery::Message(Between::ToContact(key, _)) | Delivery::Timer(Reason::Contact(key, _)) => Some(*key),
             Delivery::Message(Between::ToLeg(leg, _)) => of_leg(Some(*leg)),
             Delivery::Message(Between::Call(call)) => Some(call.contact.key),
@@ -47,6 +48,7 @@ impl Delivery {
                 return event.agent_slot().map_or(Addressee::Contact(contact.key), |slot| Addressee::Told(*contact, slot));
             }
             Delivery::Command(contact, command) => return Addressee::Commander(*contact, command.slot()),
+            Delivery::Timer(Reason::Lease(leg)) => of_leg(Some(*leg)),
             Delivery::Session(session, _) => of_leg(legs.with_session(*session)),
             Delivery::Media(event) => of_leg(event.endpoint().and_then(|endpoint| legs.with_endpoint(endpoint))),
             Delivery::Offered(offer) => contacts.in_slot(offer.slot).map(|contact| contact.key),
@@ -74,6 +76,8 @@ pub(super) enum Addressee {
     Contact(ContactKey),
     /// A contact that is told that an agent is its own.
     Taker(ContactKey, AgentId, Want),
+    /// A contact that is told that a leg has come to it.
+    Host(ContactKey, LegKey),
     /// A contact that commands the matcher, which may rely on this when it is gone: the slot that it is about.
     Commander(ContactRef, ContactSlot),
     /// A contact, gone or not, that is told by the matcher of this slot of an agent's.

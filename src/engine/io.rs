@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::agent_command::AgentCommand;
-use super::between::Between;
+use super::between::{Between, LegKey};
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
 use crate::acd::answers::Answers;
 use crate::acd::{Matcher, RoutingTable};
@@ -103,6 +103,10 @@ pub(super) enum Said {
     Copy(ShardId, Between),
     /// This shard has taken in something that all are told.
     CopyRead(ShardId),
+    /// From this shard: something between a leg and its contact. Whoever takes it in says that it has.
+    Far(ShardId, Between),
+    /// This shard has taken in something of this leg.
+    FarRead(ShardId, LegKey),
 }
 
 /// A changed configuration. Its routing table is published, and holds for an engine from this input on.

@@ -1,8 +1,8 @@
 //! Legs: the owner of every party of a call. What a leg means, its session, its description and its media endpoint.
 //!
 //! A leg takes messages ([`ToLeg`]), and tells the contact that it reports to what its party does ([`LegEvent`]). It does SDP and commands
-//! its session and its media thread; what its party's doings mean for a call is never decided here. One file a concern: `leg` is one party,
-//! `media` has ports and endpoints, `events` takes what sessions and media threads tell.
+//! its session and its media thread; what its party's doings mean for a call is never decided here. One file a concern: `leg` is one party, `guest` how one goes from
+//! contact to contact, `media` has ports and endpoints, `events` takes what sessions and media threads tell.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, NotR
 use super::context::Context;
 use super::devices::{Devices, Phone};
 use super::io::LegName;
-use super::media_port::Feed;
+use super::media_port::{Feed, Peers};
 use super::sabotage::Rule;
 use super::settings::credentials;
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::base::words::Limit;
-use crate::base::{AgentId, EndpointId, TrunkId};
+use crate::base::{AgentId, EndpointId, ShardId, TrunkId};
 use crate::call::leg::{LegState, Role};
 use crate::report::FactKind;
 use crate::sdp::Description;
@@ -30,6 +30,7 @@ use crate::sip::name::Name;
 use crate::sip::session::{NewInvite, SessionId};
 
 mod events;
+mod guest;
 mod leg;
 mod media;
 #[cfg(test)]
@@ -57,6 +58,8 @@ pub(super) struct LegView {
     pub(super) contact: ContactKey,
     pub(super) role: Role,
     pub(super) ending: bool,
+    /// Whether it has come to its contact from another.
+    pub(super) guest: bool,
 }
 
 /// How many legs that are gone are still known by name.
@@ -91,7 +94,7 @@ pub(super) struct Legs {
 }
 
 /// Looks up what a message to a leg says of another.
-fn beside(legs: &Slab<Leg>, message: &ToLeg) -> Beside {
+fn beside(legs: &Slab<Leg>, shard: ShardId, message: &ToLeg) -> Beside {
     let (like, heard) = match message {
         ToLeg::Hear { what, .. } => (None, what.as_ref()),
         ToLeg::Accept { like, hears, .. } => (*like, hears.as_ref()),
@@ -104,9 +107,17 @@ fn beside(legs: &Slab<Leg>, message: &ToLeg) -> Beside {
         Heard::Nothing => Some(Feed::Nothing),
         Heard::Prompts { names, token } => Some(Feed::Prompts { names: names.clone(), token: *token }),
         Heard::Music(name) => Some(Feed::Music(name.clone())),
-        Heard::Leg(other) => get(legs, *other)?.endpoint().map(Feed::peer),
+        Heard::Legs(others) => {
+            let heard = others.iter().filter(|other| can_be_heard(legs, shard, **other)).map(|other| other.endpoint());
+            Some(Feed::Peers(heard.collect())).filter(|feed| *feed != Feed::Peers(Peers::new()))
+        }
     });
     Beside { like, feed }
+}
+
+/// Whether a leg has an endpoint, as far as is known here: of another shard's that is not known.
+fn can_be_heard(legs: &Slab<Leg>, shard: ShardId, leg: LegKey) -> bool {
+    leg.shard != shard || get(legs, leg).is_some_and(|leg| leg.media.is_some())
 }
 
 /// A leg, if it is there.
@@ -171,6 +182,7 @@ impl Legs {
             contact: leg.contact.key,
             role: leg.role,
             ending: leg.state == LegState::Ending,
+            guest: leg.guest,
         })
     }
 
@@ -199,9 +211,11 @@ impl Legs {
 
     /// Takes a message. One to a leg that is gone is quiet: the two may cross.
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, key: LegKey, message: &ToLeg) {
-        let beside = beside(&self.legs, message);
-        if let Some(leg) = find(&mut self.legs, key) {
-            leg.handle(cx, &mut self.endpoints, message, beside);
+        let beside = beside(&self.legs, cx.shard, message);
+        match (find(&mut self.legs, key), message) {
+            (Some(leg), _) => leg.handle(cx, &mut self.endpoints, message, beside),
+            (None, ToLeg::EndIfYours(of, _)) => cx.out.tell_contact(*of, ToContact::Guest(key, LegEvent::Over)),
+            (None, _) => {}
         }
     }
 
@@ -263,6 +277,7 @@ impl Legs {
         let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg that is gone") };
         leg.close_media(cx, &mut self.endpoints);
         leg.tell(cx, told);
+        leg.guest_over(cx);
         self.gone.add(leg.session, leg.name());
         self.legs.remove(key.slot as usize);
     }

@@ -30,6 +30,7 @@ mod delivery;
 mod desks;
 mod devices;
 mod dispatch;
+mod far;
 mod inbound;
 pub mod io;
 mod legs;
@@ -41,6 +42,7 @@ mod refused;
 pub mod route;
 pub(crate) mod sabotage;
 pub mod settings;
+pub mod talks;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -51,7 +53,7 @@ pub use io::{Input, LegName, Letter, Output, PartOf, Parts, Reload, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, ContactKey, News, Reason, ToDesk, Want};
+use between::{Between, ContactKey, News, Reason, ToContact, ToDesk, ToLeg, Want};
 use contacts::{AgentsPart, Contacts};
 use context::{Outbox, lend};
 use delivery::{Addressee, Delivery};
@@ -264,7 +266,17 @@ impl Engine {
         let at_work = std::mem::take(&mut self.at_work);
         self.rounds = self.rounds_max;
         let (mut keys, taken) = match at_work {
+            // One of its legs here, which it ends with all others.
+            Addressee::Contact(key) if key.shard != self.shard => {
+                self.out.0.tell_contact(key, ToContact::Lost);
+                (Vec::new(), None)
+            }
             Addressee::Contact(key) => (vec![key], None),
+            // It may not have come to know the leg.
+            Addressee::Host(key, leg) => {
+                self.out.0.tell_leg(leg, ToLeg::Orphaned(key));
+                (vec![key], None)
+            }
             Addressee::Commander(contact, slot) => {
                 if let Some(event) = self.matcher.execute(Command::Leave(slot)) {
                     self.out.0.matched(contact, event);
@@ -296,7 +308,7 @@ impl Engine {
         if let Addressee::Desk(agent) = at_work {
             // What the desk has not heard, it is told by what there is.
             self.out.take_back(agent);
-            let AgentsPart { legs, own_calls, .. } = self.contacts.part_of(agent);
+            let (legs, own_calls) = has_of(self, agent);
             self.desks.mend(&mut lend!(self, now), agent, legs, own_calls);
             // So do other shards end what they have of the agent, and say what is left.
             lend!(self, now).tell_others(&Between::DeskLost(agent));
@@ -419,6 +431,7 @@ impl Engine {
             Delivery::Media(event) => self.legs.media_event(cx, event),
             Delivery::Timer(Reason::Contact(key, timer)) => self.contacts.due(cx, key, timer),
             Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(cx, agent, timer),
+            Delivery::Timer(Reason::Lease(leg)) => self.legs.lease_over(cx, leg),
             Delivery::Timer(Reason::Probe(trunk)) => self.contacts.trunks_mut().probe(cx, trunk),
             Delivery::Offered(offer) => self.contacts.offered(cx, offer),
             // What came of it is told by a message.
@@ -501,10 +514,16 @@ fn end_faulty(engine: &mut Engine, now: Time, keys: &[ContactKey], taken: Option
 fn desk_lost(engine: &mut Engine, now: Time, agent: AgentId) {
     let keys = engine.contacts.part_of(agent).contacts;
     end_faulty(engine, now, &keys, None);
-    let AgentsPart { legs, own_calls, .. } = engine.contacts.part_of(agent);
+    let (legs, own_calls) = has_of(engine, agent);
     lend!(engine, now).tell_desk(agent, ToDesk::Has(legs, own_calls));
     // The desk may not have heard whom it is claimed for.
     engine.contacts.name_again(&mut lend!(engine, now), agent);
+}
+
+/// What this shard has of an agent: legs to the agent's phones, and calls of the agent's own.
+fn has_of(engine: &Engine, agent: AgentId) -> (u32, u8) {
+    let AgentsPart { legs, own_calls, .. } = engine.contacts.part_of(agent);
+    (legs, own_calls + engine.legs.guests_of(agent))
 }
 
 /// The call that a message of this session is part of.

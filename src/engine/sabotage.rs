@@ -75,6 +75,10 @@ pub(crate) enum Rule {
     DevicesCopied,
     /// Other shards hear whether a trunk answers.
     TrunksToldOf,
+    /// A leg that was given to another contact is not ended with the one that gave it.
+    GivenIsAnothers,
+    /// A leg of another shard hears that its contact is there.
+    Renews,
     /// Contacts of all shards count against what there may be of them.
     ContactsOfAll,
 }
@@ -135,8 +139,10 @@ impl Engine {
         if self.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
             self.payers = match self.at_work {
                 Addressee::Nobody => Payers::Nobody,
+                Addressee::Contact(key) if key.shard != self.shard => Payers::Elsewhere,
                 Addressee::Contact(key)
                 | Addressee::Taker(key, ..)
+                | Addressee::Host(key, _)
                 | Addressee::Commander(ContactRef { key, .. }, _)
                 | Addressee::Told(ContactRef { key, .. }, _) => Payers::Contact(self.contacts.names_of_those_up(&[key])),
                 Addressee::Desk(agent) => {
@@ -156,6 +162,8 @@ pub(crate) enum Payers {
     #[default]
     Nobody,
     Contact(Vec<ContactId>),
+    /// A contact of another shard.
+    Elsewhere,
     Agent(Vec<ContactId>),
 }
 
@@ -176,6 +184,7 @@ impl super::Delivery {
         let (to, what): (&str, &dyn std::fmt::Debug) = match self {
             Delivery::Message(Between::ToDesk(_, _, message)) => ("to desk", message),
             Delivery::Message(Between::ToContact(_, ToContact::Leg(_, event))) => ("leg to contact", event),
+            Delivery::Message(Between::ToContact(_, ToContact::Guest(_, event))) => ("guest to contact", event),
             Delivery::Message(Between::ToContact(_, ToContact::News(news))) => ("news to contact", news),
             Delivery::Message(Between::ToContact(_, message)) => ("to contact", message),
             Delivery::Message(Between::ToLeg(_, message)) => ("to leg", message),
@@ -195,7 +204,7 @@ impl super::Delivery {
             Delivery::Media(event) => ("media", event),
             Delivery::Timer(Reason::Contact(_, timer)) => ("contact timer", timer),
             Delivery::Timer(Reason::Desk(_, timer)) => ("desk timer", timer),
-            Delivery::Timer(reason @ Reason::Probe(_)) => ("timer", reason),
+            Delivery::Timer(reason @ (Reason::Probe(_) | Reason::Lease(_))) => ("timer", reason),
             Delivery::Offered(_) => ("from matcher", &"Offered"),
             Delivery::Command(_, command) => ("to matcher", command),
             Delivery::Settle(_) => ("to matcher", &"Settle"),

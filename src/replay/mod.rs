@@ -33,7 +33,7 @@ pub use recorder::Recorder;
 /// What a journal begins with.
 const MAGIC: &[u8; 8] = b"hotline\0";
 /// The version of the format. Whatever changes an entry's bytes changes it.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// A longer entry is none: it is a journal that is damaged.
 const ENTRY_BYTES_MAX: usize = 16 << 20;
 /// A matcher of a journal has no more contacts, agents, queues or agencies.

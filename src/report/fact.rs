@@ -196,6 +196,13 @@ facts! {
             /// Interarrival jitter at the end (RFC 3550 6.4.1).
             jitter: Duration = "jitter_us",
         },
+        /// A leg has gone over to another contact.
+        LegMoved = "leg_moved" {
+            /// Its number within this contact.
+            leg: u32 = "leg",
+            /// The contact that it has come to.
+            to: ContactId = "to",
+        },
         /// A talk is over.
         TalkEnded = "talk_ended" {
             /// The queue.

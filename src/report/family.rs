@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::names::{Names, name};
 use crate::base::words::{AgentState, BreakReason, Word};
-use crate::base::{AgencyId, AgentId, EntryId, Estimate, QueueId, SkillId, Time, TrunkId, Weighed};
+use crate::base::{AgencyId, AgentId, ContactId, EntryId, Estimate, QueueId, SkillId, Time, TrunkId, Weighed};
 
 /// A name or a text, borrowed from the fact or the line wherever possible.
 pub type Text<'a> = Cow<'a, str>;
@@ -104,7 +104,7 @@ macro_rules! kept {
     };
 }
 
-kept!(bool, u16, u32, u64, (u64, u64, u64), Time, Duration, Weighed, Estimate, (AgentState, Option<BreakReason>),);
+kept!(bool, u16, u32, u64, (u64, u64, u64), ContactId, Time, Duration, Weighed, Estimate, (AgentState, Option<BreakReason>),);
 
 impl<'a, W: Word> Named<'a, W> for W {
     fn named(&'a self, _: &'a Names) -> W {

@@ -122,6 +122,7 @@ fn afterwards() -> Vec<FactKind> {
         FactKind::Repaired { kind: Repair::AgentStuck },
         FactKind::PreferenceOver { queue, step: 1, weighed: WEIGHED },
         FactKind::Repaired { kind: Repair::Missing },
+        FactKind::LegMoved { leg: 2, to: ContactId(8) },
     ]
 }
 
@@ -163,6 +164,7 @@ const LINES: &str = r#"
 {"v":1,"at":1800000012345678,"kind":"repaired","contact":"00000000000000000000000007","what":"agent_stuck"}
 {"v":1,"at":1800000012345678,"kind":"preference_over","queue":"water","step":1,"map":3,"free":0,"busy":4,"on_break":1,"offline":2}
 {"v":1,"at":1800000012345678,"kind":"repaired","contact":"00000000000000000000000007","what":"missing"}
+{"v":1,"at":1800000012345678,"kind":"leg_moved","leg":2,"to":"00000000000000000000000008"}
 {"v":1,"at":1800000012345678,"kind":"started"}
 {"v":1,"at":1800000012345678,"kind":"file_began","since":1800000000000000}
 {"v":1,"at":1800000012345678,"kind":"file_began"}

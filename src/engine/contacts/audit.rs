@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Contacts;
-use super::contact::{Contact, Dial, Phase};
+use super::contact::{Contact, Dial, Phase, Standing};
 use super::ringing::Purpose;
 use crate::acd::Matcher;
 use crate::acd::agent::State;
@@ -27,7 +27,12 @@ impl Contacts {
         matcher: &Matcher,
     ) -> Result<(), String> {
         let all = || shards.iter().flat_map(|shard| shard.contacts.iter()).map(|(_, contact)| contact);
-        for leg in legs {
+        // A leg of another shard whose contact had a fault before it came to know it ends by itself.
+        let is_known =
+            |leg: &LegView| shards.iter().find_map(|shard| shard.get(leg.contact)).is_some_and(|contact| knows(contact, *leg));
+        let orphaned = |leg: &LegView| leg.ending && leg.key.shard != leg.contact.shard && !is_known(leg);
+        let known: &Vec<LegView> = &legs.iter().filter(|leg| !orphaned(leg)).copied().collect();
+        for leg in known {
             let Some(contact) = shards.iter().find_map(|shard| shard.get(leg.contact)) else {
                 return Err(format!("leg {:?} has outlived its contact", leg.key));
             };
@@ -38,7 +43,7 @@ impl Contacts {
             audit_rings(contact, matcher)?;
         }
         for shard in shards {
-            shard.audit_trunks(legs)?;
+            shard.audit_trunks(known)?;
         }
         let trunks: Vec<&Trunks> = shards.iter().map(|shard| &shard.shared.trunks).collect();
         Trunks::audit(&trunks, shards.iter().map(|shard| shard.up().all).sum())?;
@@ -48,7 +53,7 @@ impl Contacts {
             }
         }
         audit_held(all, legs, desks)?;
-        audit_own_calls(all, desks)
+        audit_own_calls(all, legs, desks)
     }
 
     fn audit_trunks(&self, legs: &[LegView]) -> Result<(), String> {
@@ -67,19 +72,24 @@ impl Contacts {
     }
 }
 
-fn audit_leg(contact: &Contact, leg: LegView) -> Result<(), String> {
-    let LegView { key, role, ending, .. } = leg;
-    let known = match role {
+fn knows(contact: &Contact, LegView { key, role, .. }: LegView) -> bool {
+    match role {
         Role::Caller => contact.caller.up && contact.caller.leg == key,
         Role::Agent(_) | Role::External(_) => contact.others.iter().any(|party| party.leg == key && party.role == role),
-    };
-    if !known {
+    }
+}
+
+fn audit_leg(contact: &Contact, leg: LegView) -> Result<(), String> {
+    let LegView { key, role, ending, .. } = leg;
+    if !knows(contact, leg) {
         return Err(format!("leg {key:?} is unknown to its contact"));
     }
     let is_wanted = match &contact.phase {
         Phase::Ringing(rings) => rings.iter().any(|ring| ring.ringing.legs().contains(&key)),
         Phase::Dialling(dial) => dial.ringing.legs().contains(&key),
-        Phase::Talking { leg, .. } => *leg == key,
+        Phase::Talking { leg, .. } => {
+            *leg == key || contact.others.iter().any(|party| party.leg == key && party.standing != Standing::Apart)
+        }
         _ => false,
     };
     let passes_on = contact.transfer.as_ref().is_some_and(|transfer| transfer.leg == Some(key));
@@ -154,7 +164,7 @@ fn audit_held<'c, I: Iterator<Item = &'c Contact>>(
     }
     for (index, desk) in desks.iter().enumerate() {
         let agent = AgentId(index as u32);
-        let has = legs.iter().filter(|leg| leg.role == Role::Agent(agent)).count() as u32;
+        let has = legs.iter().filter(|leg| leg.role == Role::Agent(agent) && !leg.guest).count() as u32;
         if has != desk.legs {
             return Err(format!("agent {index} counts {} legs and has {has}", desk.legs));
         }
@@ -168,8 +178,17 @@ fn audit_held<'c, I: Iterator<Item = &'c Contact>>(
 }
 
 /// An agent is busy by as many calls of their own as there are.
-fn audit_own_calls<'c, I: Iterator<Item = &'c Contact>>(contacts: impl Fn() -> I, desks: &[DeskView]) -> Result<(), String> {
+fn audit_own_calls<'c, I: Iterator<Item = &'c Contact>>(
+    contacts: impl Fn() -> I,
+    legs: &[LegView],
+    desks: &[DeskView],
+) -> Result<(), String> {
     let mut calls: BTreeMap<AgentId, u8> = BTreeMap::new();
+    for leg in legs.iter().filter(|leg| leg.guest) {
+        if let Role::Agent(agent) = leg.role {
+            *calls.entry(agent).or_default() += 1;
+        }
+    }
     for contact in contacts().filter(|contact| !matches!(contact.phase, Phase::Over)) {
         let owner = contact.own.filter(|_| contact.busies_owner);
         let colleague = match &contact.phase {

@@ -1,13 +1,14 @@
-//! What a caller hears, and whether it is answered for that: prompts, music, the other party of a talk.
+//! What a caller hears who talks to nobody, and whether it is answered for that: prompts, music.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contact::{Answered, CallerHears, Contact, Phase};
+use smallvec::SmallVec;
+
+use super::contact::{Answered, CallerHears, Contact};
 use super::work::Work;
 use crate::acd::stay::Stay;
 use crate::base::SkillId;
-use crate::call::bridge::{Hears, hears};
 use crate::engine::between::{ContactTimer, Heard, LegKey, ToLeg};
 use crate::engine::settings::Settings;
 
@@ -21,7 +22,7 @@ const EARLY_MAX: Duration = Duration::from_secs(150);
 
 /// Answers the caller, unless that was done, in the codec of the leg `like` if it offered that; and lets it hear something, or whatever it
 /// hears already.
-fn answer(contact: &mut Contact, work: &mut Work<'_, '_>, like: Option<LegKey>, hears: Option<Heard>, talks: bool) {
+pub(super) fn answer(contact: &mut Contact, work: &mut Work<'_, '_>, like: Option<LegKey>, hears: Option<Heard>, talks: bool) {
     let caller = contact.caller.leg;
     if contact.caller.is_answered() {
         return work.cx.out.tell_leg(caller, ToLeg::Hear { what: hears, talks });
@@ -78,25 +79,6 @@ fn queue_music(contact: &mut Contact, settings: &Settings) -> Option<Heard> {
     Some(Heard::Music(music))
 }
 
-/// Makes both parties of a talk hear what they are to hear. A caller who was not answered is answered in the other's codec.
-pub(super) fn connect(contact: &mut Contact, work: &mut Work<'_, '_>) {
-    let Phase::Talking { leg: other, .. } = contact.phase else { return };
-    let caller = contact.caller.leg;
-    let (caller_holds, other_holds) = (contact.caller.holds, contact.other(other).is_some_and(|party| party.holds));
-    let feed = |what: Hears, peer| match what {
-        Hears::Other => Heard::Leg(peer),
-        Hears::Music => {
-            let rules = contact.last_queue.and_then(|queue| work.cx.settings.queue(queue));
-            Heard::Music(rules.map_or_else(|| "music/default".into(), |rules| rules.music.clone()))
-        }
-        Hears::Nothing => Heard::Nothing,
-    };
-    let (to_caller, to_other) = (feed(hears(caller_holds, other_holds), other), feed(hears(other_holds, caller_holds), caller));
-    contact.caller.hears = CallerHears::Agent;
-    answer(contact, work, Some(other), Some(to_caller), true);
-    work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(to_other), talks: true });
-}
-
 /// The caller hears a party that is not answered yet, and that party the caller. False where the caller hears something already.
 pub(super) fn hear_early(contact: &mut Contact, work: &mut Work<'_, '_>, other: LegKey) -> bool {
     if contact.caller.answer != Answered::No {
@@ -104,8 +86,8 @@ pub(super) fn hear_early(contact: &mut Contact, work: &mut Work<'_, '_>, other: 
     }
     let caller = contact.caller.leg;
     contact.caller.answer = Answered::Early;
-    work.cx.out.tell_leg(caller, ToLeg::Progress { like: Some(other), hears: Heard::Leg(other) });
-    work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(Heard::Leg(caller)), talks: false });
+    work.cx.out.tell_leg(caller, ToLeg::Progress { like: Some(other), hears: Heard::Legs(SmallVec::from_iter([other])) });
+    work.cx.out.tell_leg(other, ToLeg::Hear { what: Some(Heard::Legs(SmallVec::from_iter([caller]))), talks: false });
     true
 }
 
@@ -149,13 +131,6 @@ pub(super) fn ask(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if let Some(every) = work.cx.settings.probe_waiting {
         contact.set_timer(work.cx, ContactTimer::Alive, work.cx.now + every);
     }
-}
-
-/// A key that came by signalling goes on to the other party of a talk as telephone-event.
-pub(super) fn pass_key(contact: &Contact, work: &mut Work<'_, '_>, from: LegKey, digit: char) {
-    let Phase::Talking { leg: other, .. } = contact.phase else { return };
-    let to = if from == other { contact.caller.leg } else { other };
-    work.cx.out.tell_leg(to, ToLeg::SendKey(digit));
 }
 
 /// A prompt in this language.

@@ -13,6 +13,7 @@ use crate::base::deadline::DeadlineId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment, TransferKind};
 use crate::base::{AgencyId, AgentId, ContactId, EntryId, QueueId, SkillId, Time, TrunkId};
 use crate::call::contact::Timeline;
+use crate::call::conversation::Place;
 use crate::call::leg::Role;
 use crate::call::menu::Menu;
 use crate::engine::between::{ContactKey, ContactRef, ContactTimer, DialTo, LegKey, NotRung, Reason, ToDesk};
@@ -126,6 +127,8 @@ pub(super) struct Caller {
     pub(super) answer: Answered,
     pub(super) holds: bool,
     pub(super) hears: CallerHears,
+    /// Whether it is asked to go over to another contact.
+    pub(super) given: bool,
 }
 
 impl Caller {
@@ -141,6 +144,30 @@ pub(super) struct Party {
     pub(super) leg: LegKey,
     pub(super) role: Role,
     pub(super) holds: bool,
+    pub(super) standing: Standing,
+    /// Whether it has come from another contact.
+    pub(super) guest: bool,
+}
+
+/// What a leg is in its contact's talk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// It is in no talk: it rings, waits for how its caller is passed on, or ends.
+    Apart,
+    /// It talks.
+    Talks(Place),
+    /// It is asked to go over to another contact.
+    Given,
+}
+
+impl Standing {
+    /// Its place in the talk, if it is in it.
+    pub(super) const fn place(self) -> Option<Place> {
+        match self {
+            Standing::Talks(place) => Some(place),
+            Standing::Apart | Standing::Given => None,
+        }
+    }
 }
 
 /// Which slots of agents of other shards were told that they are offered the contact in which of its slots. Few contacts have any.
@@ -224,7 +251,9 @@ impl Contact {
             Phase::Talking { agent: with, .. } => *with == Some(agent),
             _ => false,
         };
-        rung || self.transfer.as_ref().is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
+        let guest = |party: &Party| party.guest && party.role == Role::Agent(agent);
+        rung || self.others.iter().any(guest)
+            || self.transfer.as_ref().is_some_and(|transfer| transfer.from == agent && transfer.leg.is_some())
     }
 
     /// Whether it is a call of the agent's own, that the agent is busy by.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::contact::{Contact, DeskSays, Dial, Phase};
 use super::ringing::{Consequence, Failure, Purpose, Ringing};
 use super::work::{Next, Work};
-use super::{caller, calling, transfer};
+use super::{calling, talk, transfer};
 use crate::base::AgentId;
 use crate::base::words::{EndedBy, OfferOutcome, Segment};
 use crate::engine::between::{ContactTimer, DialTo, LegKey, ToDesk, ToLeg, Want, Whom};
@@ -87,7 +87,7 @@ pub(super) fn answered(contact: &mut Contact, work: &mut Work<'_, '_>, dial: &Di
         DialTo::Agent(agent) => Some(agent),
         DialTo::Number(..) => None,
     };
-    contact.phase = Phase::Talking { agent, leg };
+    talk::begin(contact, agent, leg);
     contact.turn(work.cx, Segment::Talk, contact.last_queue, agent);
     if let (Some(agent), true) = (agent, dial.purpose != Purpose::Own) {
         work.cx.tell_desk(agent, ToDesk::Talks(contact.reference(), calling::TALK_MAX));
@@ -95,7 +95,7 @@ pub(super) fn answered(contact: &mut Contact, work: &mut Work<'_, '_>, dial: &Di
     if dial.purpose == Purpose::Transfer {
         transfer::done(contact, work);
     }
-    caller::connect(contact, work);
+    talk::connect(contact, work);
 }
 
 /// Nobody who was called is to be had.

@@ -1,9 +1,9 @@
 //! Endings: of a contact with all its legs, of a leg alone. No leg outlives its contact.
 
 use super::calling::LEGS_ANSWER;
-use super::contact::{Contact, Party, Phase};
+use super::contact::{Contact, Party, Phase, Standing};
 use super::work::{Next, Work};
-use super::{dial, queue, transfer};
+use super::{dial, queue, talk, transfer};
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::call::leg::Role;
 use crate::engine::between::{ContactTimer, LegKey, ToDesk, ToLeg};
@@ -52,9 +52,12 @@ pub(super) fn end(contact: &mut Contact, work: &mut Work<'_, '_>, by: EndedBy, s
 
 /// Ends all legs of a contact that is over.
 pub(super) fn end_legs(contact: &Contact, work: &mut Work<'_, '_>, status: u16) {
-    let caller = Some(contact.caller.leg).filter(|_| contact.caller.up);
-    for leg in caller.into_iter().chain(contact.others.iter().map(|party| party.leg)) {
-        work.cx.out.tell_leg(leg, ToLeg::End(status));
+    let caller = Some((contact.caller.leg, contact.caller.given)).filter(|_| contact.caller.up);
+    let others = contact.others.iter().map(|party| (party.leg, party.standing == Standing::Given));
+    for (leg, given) in caller.into_iter().chain(others) {
+        // One of another shard may have gone before, and what told so may be lost.
+        let unsure = (given || leg.shard != work.cx.shard) && work.cx.holds(Rule::GivenIsAnothers);
+        work.cx.out.tell_leg(leg, if unsure { ToLeg::EndIfYours(contact.key, status) } else { ToLeg::End(status) });
     }
 }
 
@@ -86,8 +89,7 @@ pub(super) fn party_left(contact: &mut Contact, work: &mut Work<'_, '_>, leg: Le
         Some(Role::External(_)) if work.cx.holds(Rule::EndedOutside) => EndedBy::Outside,
         _ => EndedBy::Agent,
     };
-    let in_talk = matches!(contact.phase, Phase::Talking { leg: theirs, .. } if theirs == leg);
-    if by == EndedBy::Caller || in_talk { Next::End(by, Some(487)) } else { Next::Rest }
+    if by == EndedBy::Caller { Next::End(by, Some(487)) } else { talk::left(contact, work, leg, by) }
 }
 
 /// What came of a call that the contact has asked for: these legs. False where it has not asked for any.
@@ -99,20 +101,27 @@ pub(super) fn call_answered(contact: &mut Contact, work: &mut Work<'_, '_>, role
     contact.calls_asked = left;
     match role {
         Role::External(_) if legs.is_empty() => forget_trunk(contact, work),
-        _ => adopt(contact, work, role, legs),
+        _ => adopt(contact, work, role, legs, false),
     }
     true
 }
 
 /// These legs are the contact's.
-pub(super) fn adopt(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, legs: &[LegKey]) {
+pub(super) fn adopt(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, legs: &[LegKey], guest: bool) {
     match role {
         // It counts on its trunk since it was asked for.
-        Role::External(_) => contact.trunk_asked = None,
-        Role::Agent(agent) if !legs.is_empty() => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
+        Role::External(trunk) => {
+            if guest {
+                // What told that it has come from another contact was lost.
+                work.shared.trunks.calls_out(work.cx, trunk, 1);
+            } else {
+                contact.trunk_asked = None;
+            }
+        }
+        Role::Agent(agent) if !legs.is_empty() && !guest => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
         Role::Agent(_) | Role::Caller => {}
     }
-    contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false }));
+    contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false, standing: Standing::Apart, guest }));
 }
 
 /// What came of the calls that the contact has asked for will not be told.
@@ -128,24 +137,26 @@ fn forget_trunk(contact: &mut Contact, work: &mut Work<'_, '_>) {
     }
 }
 
-/// Takes a leg that is gone out of the contact's. Whose it was; none, if it is unknown or the caller's.
-pub(super) fn forget_leg(contact: &mut Contact, leg: LegKey) -> Option<Role> {
+/// Takes a leg that is gone out of the contact's. What it was; nothing, if it is unknown or the caller's.
+pub(super) fn forget_leg(contact: &mut Contact, leg: LegKey) -> Option<Party> {
     if leg == contact.caller.leg {
         contact.caller.up = false;
     }
     let place = contact.others.iter().position(|party| party.leg == leg)?;
-    Some(contact.others.remove(place).role)
+    Some(contact.others.remove(place))
 }
 
 /// A leg is gone: nothing more is sent for it.
 pub(super) fn leg_over(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) {
-    let role = forget_leg(contact, leg);
-    leg_gone(work, role);
+    let gone = forget_leg(contact, leg);
+    leg_gone(work, gone);
 }
 
 /// Whoever had the leg that is gone has one less.
-pub(super) fn leg_gone(work: &mut Work<'_, '_>, role: Option<Role>) {
-    match role {
+pub(super) fn leg_gone(work: &mut Work<'_, '_>, gone: Option<Party>) {
+    match gone.map(|party| party.role) {
+        // A guest's is a call of the agent's own by now, of which the leg tells the desk.
+        Some(Role::Agent(_)) if gone.is_some_and(|party| party.guest) => {}
         Some(Role::Agent(agent)) => work.cx.tell_desk(agent, ToDesk::LegGone),
         Some(Role::External(trunk)) => work.shared.trunks.calls_out(work.cx, trunk, -1),
         Some(Role::Caller) | None => {}

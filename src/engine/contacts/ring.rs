@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::contact::{Contact, DeskSays, Dial, Phase, QueueRing};
 use super::ringing::{Failure, Left, Purpose, Ringing};
 use super::work::{Next, Work};
-use super::{caller, calling, dial, end, offers, queue};
+use super::{caller, calling, dial, end, offers, queue, talk};
 use crate::acd::ContactSlot;
 use crate::acd::command::Command;
 use crate::base::AgentId;
@@ -136,7 +136,7 @@ pub(super) fn accepted(contact: &mut Contact, work: &mut Work<'_, '_>, slot: Con
         // It has hung up at once.
         return Next::End(EndedBy::Agent, Some(487));
     }
-    caller::connect(contact, work);
+    talk::connect(contact, work);
     Next::Rest
 }
 
@@ -161,7 +161,7 @@ fn offer_accepted(contact: &mut Contact, work: &mut Work<'_, '_>, ring: &QueueRi
     offers::others_lose(contact, work, ring.slot);
     let rules = work.cx.settings.queue(ring.queue);
     let talk_max = rules.map_or(calling::TALK_MAX, |rules| rules.talk_max);
-    contact.phase = Phase::Talking { agent: Some(ring.agent), leg };
+    talk::begin(contact, Some(ring.agent), leg);
     if rules.is_some_and(|rules| rules.prefer_last.is_some()) {
         work.shared.last_agents.note(&contact.number, ring.queue, ring.agent);
         work.cx.tell_others(&Between::Served(contact.number.clone(), ring.queue, ring.agent));

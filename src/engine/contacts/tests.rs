@@ -184,8 +184,20 @@ fn an_offer_is_rung_told_to_the_desk_and_answered() {
     assert!(matches!(told.as_slice(), [ToDesk::LegsBegan(1), ToDesk::Rings(rung, _)] if rung.key == contact), "{told:?}");
     scene.leg(contact, PHONE, LegEvent::Answered);
     let said = scene.said();
-    assert!(said.contains(&Between::ToLeg(CALLER, ToLeg::Hear { what: Some(Heard::Leg(PHONE)), talks: true })), "{said:?}");
-    assert!(said.contains(&Between::ToLeg(PHONE, ToLeg::Hear { what: Some(Heard::Leg(CALLER)), talks: true })), "{said:?}");
+    assert!(
+        said.contains(&Between::ToLeg(
+            CALLER,
+            ToLeg::Hear { what: Some(Heard::Legs(SmallVec::from_iter([PHONE]))), talks: true }
+        )),
+        "{said:?}"
+    );
+    assert!(
+        said.contains(&Between::ToLeg(
+            PHONE,
+            ToLeg::Hear { what: Some(Heard::Legs(SmallVec::from_iter([CALLER]))), talks: true }
+        )),
+        "{said:?}"
+    );
     assert!(said.iter().any(|m| matches!(m, Between::ToDesk(DESK, SHARD, ToDesk::Talks(..)))), "{said:?}");
     scene.leg(contact, CALLER, LegEvent::Left);
     let said = scene.said();
@@ -393,7 +405,7 @@ fn a_fault_ends_a_contact_with_legs_that_it_did_not_know_of() {
     let contact = scene.waits();
     scene.woken();
     scene.said();
-    let view = |key, role| LegView { key, contact, role, ending: false };
+    let view = |key, role| LegView { key, contact, role, ending: false, guest: false };
     let told = scene
         .with(|contacts, cx| contacts.fault(cx, contact, None, &[view(CALLER, Role::Caller), view(PHONE, Role::Agent(AGENT))]));
     assert!(told.is_some());

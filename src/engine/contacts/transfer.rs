@@ -1,10 +1,10 @@
 //! Passing a caller on: REFER from the agent's phone (RFC 3515), to a queue, another agent or a number outside. It stays the same contact; a
 //! failure brings the caller back to the agent, or into the queue, and never ends the call.
 
-use super::contact::{CallerHears, Contact, Phase, Transfer};
+use super::contact::{CallerHears, Contact, Phase, Standing, Transfer};
 use super::ringing::{Failure, Purpose};
 use super::work::{Next, Work};
-use super::{caller, calling};
+use super::{caller, calling, talk};
 use crate::base::AgentId;
 use crate::base::words::{EndedBy, Segment, TransferOutcome};
 use crate::call::leg::Role;
@@ -44,6 +44,10 @@ fn begin(
         Phase::Talking { .. } | Phase::Dialling(_) => return Err(Refused::Pending.status()),
         _ => return Err(481),
     }
+    if contact.others.iter().any(|party| party.guest) {
+        // Where the others are to go is not said.
+        return Err(Refused::Pending.status());
+    }
     if has_replaces {
         // Attended transfers come with consulting.
         return Err(501);
@@ -75,6 +79,9 @@ fn destination(settings: &Settings, from: AgentId, user: &str) -> Option<Destina
 
 fn pass_on(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, destination: Destination) -> Next {
     work.cx.out.tell_leg(leg, ToLeg::Hear { what: Some(Heard::Nothing), talks: false });
+    if let Some(party) = contact.other(leg) {
+        party.standing = Standing::Apart;
+    }
     // Who comes back goes on with the same talk, and with what is left of its time.
     if !work.cx.holds(Rule::LimitWhilePassedOn) {
         contact.stop_timer(work.cx, ContactTimer::TalkMax);
@@ -115,11 +122,11 @@ pub(super) fn failed(contact: &mut Contact, work: &mut Work<'_, '_>, status: u16
         tell(contact, work, &transfer, TransferOutcome::Returned);
         work.cx.out.tell_leg(leg, ToLeg::Notify(status));
         if work.cx.holds(Rule::TransferReturns) {
-            contact.phase = Phase::Talking { agent: Some(transfer.from), leg };
+            talk::begin(contact, Some(transfer.from), leg);
             if !work.cx.holds(Rule::LimitWhilePassedOn) {
                 contact.set_timer(work.cx, ContactTimer::TalkMax, work.cx.now + calling::TALK_MAX);
             }
-            caller::connect(contact, work);
+            talk::connect(contact, work);
         }
         return Next::Rest;
     }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::media::{EndedLeg, Endpoints, LegMedia};
-use crate::base::{Codec, EndpointId};
+use crate::base::Codec;
+use crate::base::deadline::DeadlineId;
 use crate::call::leg::{LegState, Role};
 use crate::engine::between::{ContactRef, LegEvent, LegKey, ToContact, ToLeg};
 use crate::engine::context::Context;
@@ -76,6 +77,10 @@ pub(in crate::engine) struct Leg {
     had_media: bool,
     /// How far we have asked into its silence.
     asked: Asked,
+    /// Whether it has come to its contact from another.
+    pub(super) guest: bool,
+    /// When it ends, unless its contact, which is another shard's, says before that it is there.
+    pub(super) lease: Option<DeadlineId>,
 }
 
 /// What a leg begins with.
@@ -123,6 +128,8 @@ impl Leg {
             legs_ever: 1,
             heard_early,
             asked: Asked::No,
+            guest: false,
+            lease: None,
         }
     }
 
@@ -136,19 +143,15 @@ impl Leg {
         self.media.as_ref()?.agreement.as_ref().map(|agreement| agreement.codec)
     }
 
-    /// The media endpoint.
-    pub(super) fn endpoint(&self) -> Option<EndpointId> {
-        self.media.as_ref().map(|media| media.endpoint)
-    }
-
     /// Its session, to be commanded.
-    fn session<'c>(&self, cx: &'c mut Context<'_>) -> SessionMut<'c> {
+    pub(super) fn session<'c>(&self, cx: &'c mut Context<'_>) -> SessionMut<'c> {
         cx.sessions.session(cx.now, self.session)
     }
 
     /// Tells its contact something.
     pub(super) fn tell(&self, cx: &mut Context<'_>, event: LegEvent) {
-        cx.out.tell_contact(self.contact.key, ToContact::Leg(self.key, event));
+        let told = if self.guest { ToContact::Guest(self.key, event) } else { ToContact::Leg(self.key, event) };
+        cx.out.tell_contact(self.contact.key, told);
     }
 
     /// Takes a message; what it says of another leg is looked up already.
@@ -181,6 +184,14 @@ impl Leg {
                 self.session(cx).notify("refer", state, ("message/sipfrag;version=2.0", body.as_bytes()));
             }
             ToLeg::Ask => self.session(cx).probe(),
+            ToLeg::Move { .. }
+            | ToLeg::EndIfYours(..)
+            | ToLeg::Orphaned(_)
+            | ToLeg::Renew
+            | ToLeg::Numbers(_)
+            | ToLeg::IsNumber(_) => {
+                self.moves(cx, endpoints, message);
+            }
         }
     }
 
@@ -432,12 +443,14 @@ impl Leg {
     /// Hangs the party up, as soon as the ACK to our 2xx allows it.
     pub(super) fn hang_up(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints) {
         self.state = LegState::Ending;
+        // From here on it ends by itself, whatever its contact says.
+        self.stop_lease(cx);
         self.close_media(cx, endpoints);
         self.session(cx).hang_up();
     }
 
     /// Ends the leg, by what its state allows. A caller who was never answered is refused with `status`.
-    fn end(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, status: u16) {
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, status: u16) {
         match self.state {
             LegState::Arriving { .. } => {
                 self.status = Some(status);

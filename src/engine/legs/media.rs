@@ -113,6 +113,10 @@ impl EndedLeg {
     /// Records a leg with what its endpoint counted.
     pub(super) fn record(self, cx: &mut Context<'_>, stats: &MediaStats) {
         let EndedLeg { contact, number, role, status } = self;
+        if number == 0 {
+            // It ended before the contact that it came to had numbered it.
+            return;
+        }
         let packets = (stats.received, stats.sent, stats.lost);
         cx.fact(Some(contact), FactKind::LegEnded { leg: number, role, status, packets, jitter: stats.jitter });
     }
@@ -129,14 +133,13 @@ enum EndpointOwner {
 pub(super) struct Endpoints {
     owners: KeyedMap<u64, EndpointOwner>,
     ports: PortStock,
-    ever: u64,
     /// Of the callers that there are, how many have ports.
     callers_with_media: u32,
 }
 
 impl Endpoints {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Endpoints { owners: keyed.map(), ports: PortStock::default(), ever: 0, callers_with_media: 0 }
+        Endpoints { owners: keyed.map(), ports: PortStock::default(), callers_with_media: 0 }
     }
 
     /// Whether no endpoint is open or has its packets still to be counted.
@@ -169,13 +172,17 @@ impl Endpoints {
             cx.limit_hit(Some(contact), Limit::MediaPorts);
             return None;
         };
-        self.ever += 1;
-        let endpoint = EndpointId::new(cx.shard, self.ever);
+        let endpoint = leg.endpoint();
         let (cname, session_id) = (cx.seed.next_u64(), cx.seed.next_u64() >> 2);
         self.callers_with_media += u32::from(role == Role::Caller);
         self.owners.insert(endpoint.0, EndpointOwner::Leg(leg));
         cx.out.media(lease.thread, MediaCommand::Open { endpoint, lease, cname });
         Some(LegMedia { endpoint, lease, session_id, version: 0, sdp_offered: None, agreement: None, described: None })
+    }
+
+    /// A leg that was a caller's is somebody else's now; whether it has an endpoint.
+    pub(super) const fn is_no_caller(&mut self, has_endpoint: bool) {
+        self.callers_with_media -= has_endpoint as u32;
     }
 
     /// Whether there is a pair of this family, of `thread` if one is given.

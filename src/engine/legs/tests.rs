@@ -164,7 +164,10 @@ fn a_late_answered_caller_is_of_the_thread_of_those_who_ring_for_it() {
     let caller = wire.caller();
     let first = wire.calls(caller).unwrap()[0];
     let second = wire.calls(caller).unwrap()[0];
-    wire.tell(caller, &ToLeg::Accept { like: Some(second), hears: Some(Heard::Leg(second)), talks: true });
+    wire.tell(
+        caller,
+        &ToLeg::Accept { like: Some(second), hears: Some(Heard::Legs(SmallVec::from_iter([second]))), talks: true },
+    );
     let threads: Vec<_> = [caller, first, second].iter().map(|leg| wire.thread(*leg)).collect();
     assert!(threads[0].is_some() && threads.iter().all(|thread| *thread == threads[0]), "{threads:?}");
 }
@@ -186,7 +189,7 @@ fn a_call_that_fails_is_told_of_once_and_its_leg_is_gone() {
 fn silence_means_something_in_a_talk_alone() {
     let mut wire = Wire::new(4);
     let caller = wire.answered();
-    let endpoint = get(&wire.legs.legs, caller).unwrap().endpoint().unwrap();
+    let endpoint = caller.endpoint();
     let silent = || MediaEvent::Silent { endpoint, silent_for: std::time::Duration::from_secs(8) };
     wire.sent();
     wire.with(|legs, cx| legs.media_event(cx, silent()));
@@ -203,7 +206,7 @@ fn a_leg_that_is_gone_is_recorded_once_and_messages_to_it_are_quiet() {
     let caller = wire.answered();
     let (session, endpoint) = {
         let leg = get(&wire.legs.legs, caller).unwrap();
-        (leg.session, leg.endpoint().unwrap())
+        (leg.session, leg.key.endpoint())
     };
     wire.outputs();
     for _ in 0..2 {
