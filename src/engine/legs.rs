@@ -170,6 +170,12 @@ impl Legs {
         there.or_else(|| self.gone.names.get(&session).copied())
     }
 
+    /// The session of a leg.
+    #[cfg(test)]
+    pub(super) fn session_of(&self, key: LegKey) -> Option<SessionId> {
+        get(&self.legs, key).map(|leg| leg.session)
+    }
+
     /// The leg whose endpoint it is.
     pub(super) fn with_endpoint(&self, endpoint: EndpointId) -> Option<LegKey> {
         self.endpoints.owner(endpoint)

@@ -15,5 +15,6 @@ mod register;
 mod several;
 mod shards;
 mod stay;
+mod talks;
 mod trunks;
 mod wait;

@@ -15,7 +15,7 @@ use crate::engine::AgentCommand;
 use crate::report::FactKind;
 
 /// Agent 0 is of the first shard and has a break, agent 1 is of the second and ready.
-fn two_shards(settings: Settings) -> [House; 2] {
+pub(super) fn two_shards(settings: Settings) -> [House; 2] {
     let mut houses = House::with_shards(settings, 2);
     exchange(&mut houses);
     let (there, mut here) = (houses.pop().unwrap(), houses.pop().unwrap());
@@ -26,7 +26,7 @@ fn two_shards(settings: Settings) -> [House; 2] {
 }
 
 /// Brings each shard what the other has to say, and what the matcher has woken, until they have nothing more.
-fn exchange(houses: &mut [House]) {
+pub(super) fn exchange(houses: &mut [House]) {
     loop {
         let letters: Vec<_> = houses.iter_mut().flat_map(|house| house.letters.drain(..)).collect();
         let quiet = letters.is_empty() && houses.iter().all(|house| !house.engine.has_wake_ups());
