@@ -84,7 +84,7 @@ impl City {
                     let MediaCommand::Feed { endpoint, feed } = command else { continue };
                     self.feeds.push((endpoint, feed));
                 }
-                Output::Fact(_) | Output::Letter(..) => {}
+                Output::Fact(_) | Output::Text(_) | Output::Letter(..) => {}
             }
         }
     }

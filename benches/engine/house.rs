@@ -106,7 +106,7 @@ impl House {
                         record.recent.keep(&Seen { at: self.now, direction: Direction::Out, flow, part_of: *part_of, bytes });
                     }
                     Output::Fact(fact) => encode::write(&Event::of(fact, &record.names), &mut record.lines),
-                    Output::Media(..) | Output::Letter(..) => {}
+                    Output::Media(..) | Output::Text(_) | Output::Letter(..) => {}
                 }
                 if record.lines.len() > LINES_BYTES {
                     record.lines.clear();

@@ -157,7 +157,7 @@ impl Player {
                         self.inputs.push_back(Said::Media(MediaEvent::Leased(vec![lease])));
                     }
                 }
-                Output::Media(..) => {}
+                Output::Media(..) | Output::Text(_) => {}
             }
         }
         rung

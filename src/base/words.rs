@@ -335,6 +335,8 @@ words!(
         HandedOver = "handed_over",
         /// Keys pressed in a talk of several signalling threads that one of them has not read.
         Keys = "keys",
+        /// Messages of text that nobody has read yet.
+        UnreadTexts = "unread_texts",
         /// SIP connections over streams.
         Connections = "connections",
         /// Messages that wait for a peer on a stream to read them.

@@ -11,6 +11,7 @@ use super::media::Media;
 use super::net::{Network, Parcel, Weather};
 use super::person::Person;
 use super::phone::{Account, Phone};
+use super::room::Room;
 use super::shard::{Panicked, Shard};
 use super::watch::Watch;
 use crate::acd::agent_slots::AgentSlotIds;
@@ -87,6 +88,8 @@ pub struct Plan {
     pub reload: Option<(Duration, ConfigText)>,
     /// How often a party of a talk goes on in another, on average; if ever.
     pub moves: Option<Duration>,
+    /// How many write to the queue for chats.
+    pub writers: u32,
     /// When the server is slow, and for how long: what comes as datagrams is old when it is taken up.
     pub slow: Option<(Duration, Duration)>,
 }
@@ -111,6 +114,7 @@ pub struct City {
     network: Network,
     phones: BTreeMap<SocketAddr, Phone>,
     media: Media,
+    room: Room,
     now: Time,
     over_at: Time,
     slow: Option<(Time, Time)>,
@@ -191,6 +195,7 @@ impl City {
             network,
             phones: BTreeMap::new(),
             media: Media::new(plan.server.ip(), plan.pairs, MEDIA_THREADS, plan.shards),
+            room: Room::new(plan.writers, plan.within, now, plan.shards, further.fork()),
             now,
             over_at: now + plan.within + DAY_GOES_ON,
             slow,
@@ -268,6 +273,9 @@ impl City {
         if let Some(endpoint) = self.media.still_open() {
             return Err(format!("endpoint {endpoint} is still open"));
         }
+        if let Some(session) = self.room.still_open() {
+            return Err(format!("{session:?} is still open"));
+        }
         let blameless = |call_id: &str| self.phones.values().any(|phone| phone.is_blameless(call_id));
         self.watch.verdict(blameless)
     }
@@ -284,7 +292,12 @@ impl City {
     /// registrations that lapse.
     fn at_rest(&self) -> bool {
         let quiet = self.day_is_over() && self.phones.values().all(|phone| phone.next(true).is_none());
-        quiet && self.network.next().is_none() && self.failing.is_empty() && self.is_idle() && self.media.at_rest()
+        quiet
+            && self.network.next().is_none()
+            && self.failing.is_empty()
+            && self.is_idle()
+            && self.media.at_rest()
+            && self.room.next().is_none()
     }
 
     fn next(&self) -> Option<Time> {
@@ -299,6 +312,7 @@ impl City {
             self.reload.as_ref().map(|(at, _)| *at),
             self.moves.as_ref().map(|(at, ..)| *at),
             self.failing.next().map(|(at, _)| at),
+            self.room.next(),
         ];
         own.into_iter().flatten().chain(phones).min()
     }
@@ -329,6 +343,9 @@ impl City {
         }
         if self.moves.as_ref().is_some_and(|(at, ..)| *at <= self.now) {
             self.move_somebody();
+        }
+        while let Some((to, input)) = self.room.due(self.now) {
+            self.input(to, Input::Text(input));
         }
         while let Some((to, letter)) = self.letters.arrived(self.now) {
             self.input(to, Input::Letter(letter));
@@ -480,6 +497,11 @@ impl City {
             while let Some(output) = self.shards[index].poll() {
                 match output {
                     Output::Transmit(transmit) => self.send_from_server(transmit),
+                    Output::Text(output) => {
+                        if let Err(why) = self.room.take(self.now, output) {
+                            self.watch.fault(why);
+                        }
+                    }
                     Output::Letter(to, letter) => self.letters.post(self.now, ShardId(index as u16), to, letter),
                     Output::Fact(fact) => self.watch.fact(ShardId(index as u16), fact),
                     Output::Media(thread, command) => {

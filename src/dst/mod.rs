@@ -12,6 +12,7 @@ mod media;
 pub mod net;
 pub mod person;
 pub mod phone;
+mod room;
 mod shard;
 mod watch;
 

@@ -28,7 +28,6 @@ pub(super) fn text() -> String {
             0 | 1 => format!("contact = \"sip:agent{n}@203.0.113.{}:5060\"\nready = \"at_start\"", n + 1),
             _ => "ready = \"on_register\"".to_owned(),
         };
-        // Chats never come, and change nothing.
         let at_once = if n % 3 == 0 { "at_once = [{ voice = 1 }, { chat = 2 }]\n" } else { "" };
         let _ = write!(
             agents,
@@ -46,6 +45,7 @@ pub(super) fn text() -> String {
          [[queue]]\nname = \"water\"\nagency = \"water\"\npools = [\"pipes\"]\nanswer = \"at_once\"\nwrap_up = \"0s\"\nring = \"8s\"\nlength_max = 5\nring_several = 2\nannounce_every = \"7s\"\nprefer_last = \"6s\"\ntalk_max = \"90s\"\n\
          wait_max = \"50s\"\noverflow = \"number:+82221330000\"\n\
          [[queue]]\nname = \"flood\"\nagency = \"water\"\npools = [\"pipes\", \"desk\"]\nemergency = true\nanswer = \"at_once\"\nwrap_up = \"0s\"\ntalk_max = \"80s\"\n\
+         [[queue]]\nname = \"chats\"\nagency = \"city\"\nchannel = \"chat\"\npools = [\"desk\", \"pipes\"]\nring = \"7s\"\nwait_max = \"40s\"\ntalk_max = \"60s\"\nwrap_up = \"2s\"\n\
          [[entry]]\nname = \"main\"\ngreeting = [\"en/greeting\"]\nqueue = \"help\"\n\
          [[entry]]\nname = \"sos\"\nqueue = \"flood\"\nemergency = true\n\
          [[trunk]]\nname = \"carrier\"\nfrom = [\"192.0.2.0/24\"]\ncalls_max = 100\ncountry = \"82\"\nnational_prefix = \"0\"\n\
@@ -106,6 +106,7 @@ pub(super) fn plan(weather: Weather, seed: u64) -> Plan {
         weather,
         rounds: (seed % 7 == 3).then_some(1 + (seed / 7 % 3) as u32),
         reload: None,
+        writers: if seed / 32 % 2 == 1 { 12 } else { 0 },
         moves: [None, Some(2_000), None, Some(200)][(seed / 4 % 4) as usize].map(Duration::from_millis),
         slow: (seed % 3 == 1).then_some((Duration::from_secs(20), Duration::from_secs(15))),
     }
@@ -234,6 +235,7 @@ const KINDS: &[&str] = &[
     "contact timer: Ring",
     "contact timer: TalkMax",
     "contact timer: WaitMax",
+    "desk timer: Drain",
     "desk timer: Registration",
     "desk timer: State",
     "from matcher: Accepted",
@@ -273,6 +275,10 @@ const KINDS: &[&str] = &[
     "session: ProbeUnanswered",
     "session: Referred",
     "session: Ringing",
+    "text: Leaves",
+    "text: Takes",
+    "text: TakesNot",
+    "text: Writes",
     "to contact: Begin",
     "to contact: Give",
     "to contact: Joins",

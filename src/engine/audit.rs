@@ -4,6 +4,7 @@ use super::contacts::Contacts;
 use super::desks::{DeskView, Desks};
 use super::legs::Legs;
 use super::settings::Settings;
+use super::texts::Texts;
 use crate::acd::Matcher;
 use crate::acd::agent::State;
 use crate::acd::claim::AgentView;
@@ -17,7 +18,7 @@ use crate::sip::flow::ConnectionId;
 pub(super) fn audit(
     now: Time,
     settings: &Settings,
-    shards: &[(&Legs, &Contacts, &Desks)],
+    shards: &[((&Legs, &Texts), &Contacts, &Desks)],
     matcher: &Matcher,
     lives: impl Fn(ConnectionId) -> bool,
 ) -> Result<(), String> {
@@ -33,7 +34,7 @@ pub(super) fn audit(
     if let Some(agent) = (0..views.len()).find(is_unlike) {
         return Err(format!("a shard does not know the devices of agent {agent}"));
     }
-    let legs: Vec<_> = shards.iter().flat_map(|(legs, ..)| legs.views()).collect();
+    let legs: Vec<_> = shards.iter().flat_map(|((legs, texts), ..)| legs.views().chain(texts.views())).collect();
     let contacts: Vec<&Contacts> = shards.iter().map(|(_, contacts, _)| *contacts).collect();
     Contacts::audit(&contacts, &legs, &views, matcher)
 }

@@ -62,6 +62,8 @@ pub(super) use trunks::Trunks;
 
 /// A contact to be.
 pub(super) struct Arrival {
+    /// How it came.
+    pub(super) channel: Channel,
     /// The caller's leg.
     pub(super) caller: LegKey,
     pub(super) trunk: Option<TrunkId>,
@@ -75,7 +77,8 @@ pub(super) struct Arrival {
     /// Who calls, and what was dialled.
     pub(super) number: Arc<str>,
     pub(super) dialled: Arc<str>,
-    pub(super) call_id: Arc<str>,
+    /// What whoever brings it calls it: a SIP Call-ID, or a name of who carries text.
+    pub(super) origin: Arc<str>,
     pub(super) max_forwards: u8,
 }
 
@@ -161,7 +164,8 @@ impl Contacts {
 
     /// A contact arrives. It waits to be told what it begins with.
     pub(super) fn arrive(&mut self, cx: &mut Context<'_>, arrival: Arrival) -> ContactRef {
-        let Arrival { caller, trunk, own, busies_owner, target, emergency, number, dialled, call_id, max_forwards } = arrival;
+        let Arrival { channel, caller, trunk, own, busies_owner, target, emergency, number, dialled, origin, max_forwards } =
+            arrival;
         let key = ContactKey { shard: cx.shard, slot: self.contacts.vacant_key() as u32, serial: self.shared.next_serial() };
         let contact = Contact {
             key,
@@ -197,7 +201,7 @@ impl Contacts {
         self.shared.up.all += 1;
         self.shared.up.emergencies += u32::from(emergency);
         let entry = target.and_then(NumberTarget::entry);
-        contact.fact(cx, FactKind::Arrived { channel: Channel::Voice, trunk, entry, from: number, dialled, call_id });
+        contact.fact(cx, FactKind::Arrived { channel, trunk, entry, from: number, dialled, call_id: origin });
         if let Some(trunk) = trunk {
             self.shared.trunks.call_in(cx, trunk, 1);
         }
@@ -353,7 +357,7 @@ impl Contacts {
     /// What an agent has in contacts; what guests' legs tell themselves left out.
     pub(super) fn part_of(&self, agent: AgentId) -> AgentsPart {
         let legs = |contact: &Contact| {
-            contact.others.iter().filter(|party| party.role == Role::Agent(agent) && !party.guest).count() as u32
+            contact.others.iter().filter(|party| party.role == Role::Agent(agent) && party.rings_a_phone()).count() as u32
         };
         let all = || self.contacts.iter().map(|(_, contact)| contact);
         AgentsPart {

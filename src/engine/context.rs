@@ -10,6 +10,7 @@ use super::io::{Letter, Output, Said};
 use super::media_port::{MediaCommand, MediaThread};
 use super::sabotage::{Rule, TakenOut};
 use super::settings::Settings;
+use super::text_port::TextOutput;
 use super::unread::Unread;
 use crate::acd::agent_slots::Settled;
 use crate::acd::command::{Command, Event};
@@ -133,6 +134,11 @@ impl Outgoing {
     /// Commands a media thread.
     pub(super) fn media(&mut self, thread: MediaThread, command: MediaCommand) {
         self.outputs.push_back(Output::Media(thread, command));
+    }
+
+    /// Tells whoever carries text.
+    pub(super) fn text(&mut self, output: TextOutput) {
+        self.outputs.push_back(Output::Text(output));
     }
 
     /// Says something to a desk.

@@ -4,6 +4,8 @@ use super::between::{Between, ContactKey, ContactRef, DeskId, LegKey, Reason, To
 use super::contacts::Contacts;
 use super::legs::Legs;
 use super::media_port::MediaEvent;
+use super::text_port::TextInput;
+use super::texts::Texts;
 use crate::acd::ContactSlot;
 use crate::acd::command::{Command, Offer};
 use crate::base::AgentId;
@@ -19,6 +21,8 @@ pub(super) enum Delivery {
     Lone(LoneId, LoneEvent),
     /// Something happened to media.
     Media(MediaEvent),
+    /// Something that a party does that writes.
+    Text(LegKey, TextInput),
     /// A timer has come.
     Timer(Reason),
     /// The matcher has reserved an agent for one of a contact's slots, and the agent's owner has said whether that holds.
@@ -31,8 +35,9 @@ pub(super) enum Delivery {
 
 impl Delivery {
     /// Whom it is for.
-    pub(super) fn addressee(&self, legs: &Legs, contacts: &Contacts) -> Addressee {
-        let of_leg = |leg: Option<LegKey>| leg.and_then(|leg| legs.reports_to(leg));
+    pub(super) fn addressee(&self, (legs, texts): (&Legs, &Texts), contacts: &Contacts) -> Addressee {
+        let reports_to = |leg: LegKey| if leg.is_text() { texts.reports_to(leg) } else { legs.reports_to(leg) };
+        let of_leg = |leg: Option<LegKey>| leg.and_then(reports_to);
         let contact = match self {
             Delivery::Message(Between::ToDesk(DeskId { agent, .. }, ..) | Between::Settled(DeskId { agent, .. }, _))
             | Delivery::Timer(Reason::Desk(agent, _))
@@ -42,7 +47,7 @@ impl Delivery {
             }
             Delivery::Message(Between::ToContact(key, ToContact::Joins(leg, _))) => return Addressee::Host(*key, *leg),
             Delivery::Message(Between::ToContact(key, _)) | Delivery::Timer(Reason::Contact(key, _)) => Some(*key),
-            Delivery::Message(Between::ToLeg(leg, _)) => of_leg(Some(*leg)),
+            Delivery::Message(Between::ToLeg(leg, _)) | Delivery::Text(leg, _) => of_leg(Some(*leg)),
             Delivery::Message(Between::Call(call)) => Some(call.contact.key),
             Delivery::Message(Between::FromMatcher(contact, event)) => {
                 return event.agent_slot().map_or(Addressee::Contact(contact.key), |slot| Addressee::Told(*contact, slot));

@@ -106,6 +106,8 @@ pub(super) struct DeskView {
     /// The state of the slot for calls.
     pub(super) state: State<ContactId>,
     pub(super) own_calls: u8,
+    /// How many contacts the agent may have at once.
+    pub(super) slots: usize,
     /// The slots that could take a contact and wait for one; none while the agent drains.
     pub(super) waits_in: SmallVec<[AgentId; 1]>,
     pub(super) legs: u32,
@@ -152,6 +154,7 @@ impl Desks {
             DeskView {
                 state: *agent_slots.first().state(),
                 own_calls: agent_slots.first().own_calls(),
+                slots: agent_slots.ids().count(),
                 waits_in: agent_slots.that_want_contacts().filter(|_| !agent_slots.drains()).collect(),
                 legs: desk.legs(),
                 named: desk.named.iter().map(|(_, contact)| contact.id).collect(),

@@ -1,4 +1,4 @@
-//! An INVITE that begins a call: refused, or given a session, a contact and a leg.
+//! An INVITE that begins a call, or a first text: refused, or given a session, a contact and a leg.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use super::legs::NewCaller;
 use super::proof::Unproven;
 use super::sabotage::Rule;
 use super::settings::credentials;
-use super::{Engine, lend};
-use crate::base::words::Limit;
+use super::text_port::{TextInput, TextOutput, TurnedAway};
+use super::{Delivery, Engine, lend};
+use crate::base::words::{Channel, Limit};
 use crate::base::{AgentId, Time, TrunkId};
-use crate::call::trunk::TrunkRules;
+use crate::call::trunk::{NumberTarget, TrunkRules};
 use crate::sdp::Description;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
@@ -127,6 +128,49 @@ impl Engine {
         Ok(())
     }
 
+    /// Something of a party that writes.
+    pub(super) fn text(&mut self, now: Time, input: TextInput) {
+        let session = match input {
+            TextInput::Arrives { origin, from, to } => return self.text_arrives(now, origin, from, &to),
+            TextInput::Writes { session, .. }
+            | TextInput::Takes { session }
+            | TextInput::TakesNot { session, .. }
+            | TextInput::Leaves { session } => session,
+        };
+        // One that is gone has said so: the two may cross.
+        if let Some(key) = self.texts.with_id(session) {
+            self.deliver(now, Delivery::Text(key, input));
+        }
+    }
+
+    /// Somebody writes to a queue.
+    fn text_arrives(&mut self, now: Time, origin: Arc<str>, from: Arc<str>, to: &str) {
+        let settings = self.settings.clone();
+        let refused = |why| TextOutput::Refused { origin: origin.clone(), why };
+        let Some(queue) = settings.queue_to_write_to(to) else { return self.out.0.text(refused(TurnedAway::Unknown)) };
+        if self.draining || !self.room.take(&mut self.matcher.answers, settings.limits, false, self.taken_out) {
+            self.out.0.limit_hit(now, None, Limit::Contacts);
+            return self.out.0.text(refused(TurnedAway::Full));
+        }
+        let key = self.texts.next_key(&mut lend!(self, now));
+        let arrival = Arrival {
+            channel: Channel::Chat,
+            caller: key,
+            trunk: None,
+            own: None,
+            busies_owner: false,
+            target: Some(NumberTarget::Queue(queue)),
+            emergency: false,
+            number: from,
+            dialled: to.into(),
+            origin: origin.clone(),
+            max_forwards: 0,
+        };
+        let contact = self.contacts.arrive(&mut lend!(self, now), arrival);
+        self.texts.arrive(&mut lend!(self, now), key, contact, origin);
+        self.out.0.tell_contact(contact.key, ToContact::Begin(Begin::Lead(NumberTarget::Queue(queue))));
+    }
+
     /// Takes room for one more contact.
     fn room_for(&mut self, now: Time, flow: &Flow, emergency: bool) -> Result<(), Refusal> {
         let limits = self.settings.limits;
@@ -168,6 +212,7 @@ impl Engine {
         let target = if let Begin::Lead(target) = admitted.begin { Some(*target) } else { None };
         let key = self.legs.next_key(&mut lend!(self, now));
         let arrival = Arrival {
+            channel: Channel::Voice,
             caller: key,
             trunk: admitted.trunk.map(|(trunk, _)| trunk),
             own: admitted.own,
@@ -176,7 +221,7 @@ impl Engine {
             emergency: admitted.emergency,
             number: admitted.number,
             dialled: admitted.dialled,
-            call_id,
+            origin: call_id,
             max_forwards: message.max_forwards().ok().flatten().unwrap_or(70).saturating_sub(1),
         };
         let contact = self.contacts.arrive(&mut lend!(self, now), arrival);

@@ -10,6 +10,7 @@ use super::Settings;
 use super::agent_command::AgentCommand;
 use super::between::{Between, LegKey};
 use super::media_port::{MediaCommand, MediaEvent, MediaThread};
+use super::text_port::{TextInput, TextOutput};
 use crate::acd::answers::Answers;
 use crate::acd::{Matcher, RoutingTable};
 use crate::base::limits::LimitBoard;
@@ -80,6 +81,8 @@ pub enum Input<'a> {
         /// What.
         command: AgentCommand,
     },
+    /// Something of a party that writes.
+    Text(TextInput),
     /// Something that another shard has to say.
     Letter(Letter),
     /// The configuration has changed.
@@ -156,6 +159,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Tell a media thread.
     Media(MediaThread, MediaCommand),
+    /// Tell whoever carries text.
+    Text(TextOutput),
     /// Bring another shard what this one has to say. What goes to one shard has to keep its order.
     Letter(ShardId, Letter),
     /// Note a fact.

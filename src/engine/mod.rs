@@ -45,6 +45,8 @@ pub mod settings;
 pub mod talks;
 #[cfg(test)]
 mod tests;
+pub mod text_port;
+mod texts;
 mod unread;
 
 pub use agent_command::AgentCommand;
@@ -64,6 +66,7 @@ use matcher_port::MatcherPort;
 use proof::Proof;
 use refused::Refused;
 use sabotage::Rule;
+use texts::Texts;
 
 /// How many rounds of messages one wake-up follows at the most. What is then left waits for the next, which comes at once: whatever owners have
 /// to say to each other, the wire is heard between.
@@ -78,6 +81,7 @@ pub struct Engine {
     sessions: Sessions,
     counts: Arc<SipCounts>,
     legs: Legs,
+    texts: Texts,
     contacts: Contacts,
     desks: Desks,
     proof: Proof,
@@ -131,6 +135,7 @@ impl Engine {
             sessions,
             counts,
             legs: Legs::new(keyed),
+            texts: Texts::default(),
             contacts: Contacts::new(&matcher.slots(), &settings, keyed, caps.clone()),
             desks: Desks::new(&settings, keyed, now),
             proof,
@@ -185,6 +190,7 @@ impl Engine {
             }
             Input::Media(event) => self.deliver(now, Delivery::Media(event)),
             Input::Agent { agent, command } => lend!(self, now).tell_desk(agent, ToDesk::Command(command)),
+            Input::Text(input) => self.text(now, input),
             Input::Letter(letter) => self.out.0.take_in(letter),
             Input::Reload(reload) => self.take_up(now, reload),
             Input::Drain => self.draining = true,
@@ -251,13 +257,17 @@ impl Engine {
     /// Whether nobody is up: no contact and no leg. Transactions may still absorb what is repeated.
     #[must_use]
     pub fn nobody_is_up(&self) -> bool {
-        self.contacts.is_empty() && self.legs.is_empty()
+        self.contacts.is_empty() && self.legs.is_empty() && self.texts.is_empty()
     }
 
     /// Whether nothing at all is held: no contact, no leg, no transaction, no timer but those of states that last.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.behind.is_none() && self.contacts.is_empty() && self.legs.is_idle() && self.sessions.held().is_nothing()
+        self.behind.is_none()
+            && self.contacts.is_empty()
+            && self.legs.is_idle()
+            && self.texts.is_empty()
+            && self.sessions.held().is_nothing()
     }
 
     /// What is to be done after a panic in [`Engine::handle`] was caught: it costs whoever was at work. A contact ends; an agent's desk is put
@@ -293,7 +303,7 @@ impl Engine {
             Addressee::Desk(agent) => (self.contacts.part_of(agent).contacts, None),
             Addressee::Nobody => (Vec::new(), None),
         };
-        let legs: Vec<LegView> = self.legs.views().collect();
+        let legs: Vec<LegView> = self.legs.views().chain(self.texts.views()).collect();
         let legless = self.contacts.without_leg(&legs).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
         keys.extend(legless);
         let id = end_faulty(self, now, &keys, taken);
@@ -405,7 +415,7 @@ impl Engine {
 
     /// Hands one thing on. It has been removed from where it waited; whom a panic costs is said here, and nowhere else.
     fn deliver(&mut self, now: Time, what: Delivery) {
-        self.at_work = what.addressee(&self.legs, &self.contacts);
+        self.at_work = what.addressee((&self.legs, &self.texts), &self.contacts);
         #[cfg(test)]
         let name = what.name();
         #[cfg(test)]
@@ -414,7 +424,9 @@ impl Engine {
         match what {
             Delivery::Message(Between::ToDesk(desk, from, message)) => self.desks.handle(cx, desk.agent, (from, message)),
             Delivery::Message(Between::ToContact(key, message)) => self.contacts.handle(cx, key, message),
+            Delivery::Message(Between::ToLeg(key, message)) if key.is_text() => self.texts.handle(cx, key, &message),
             Delivery::Message(Between::ToLeg(key, message)) => self.legs.handle(cx, key, &message),
+            Delivery::Message(Between::Call(call)) if call.caller.is_text() => self.texts.call(cx, &call),
             Delivery::Message(Between::Call(call)) => self.legs.call(cx, self.desks.devices(), &call),
             Delivery::Message(Between::FromMatcher(contact, event)) => self.contacts.matched(cx, contact, event),
             Delivery::Message(Between::Settled(desk, settled)) => self.desks.settled(cx, desk.agent, &settled),
@@ -429,6 +441,7 @@ impl Engine {
             Delivery::Session(session, event) => self.legs.session_event(cx, session, event),
             Delivery::Lone(id, event) => self.contacts.trunks_mut().probed(cx, TrunkId(id.0), event),
             Delivery::Media(event) => self.legs.media_event(cx, event),
+            Delivery::Text(key, input) => self.texts.input(cx, key, input),
             Delivery::Timer(Reason::Contact(key, timer)) => self.contacts.due(cx, key, timer),
             Delivery::Timer(Reason::Desk(agent, timer)) => self.desks.due(cx, agent, timer),
             Delivery::Timer(Reason::Lease(leg)) => self.legs.lease_over(cx, leg),
@@ -470,7 +483,7 @@ pub fn audit(shards: &[&Engine], now: Time, lives: impl Fn(ConnectionId) -> bool
     if let Some(engine) = shards.iter().find(|engine| engine.at_work != Addressee::Nobody) {
         return Err(format!("a panic would cost {:?}, and nothing is handed on", engine.at_work));
     }
-    let parts: Vec<_> = shards.iter().map(|engine| (&engine.legs, &engine.contacts, &engine.desks)).collect();
+    let parts: Vec<_> = shards.iter().map(|engine| ((&engine.legs, &engine.texts), &engine.contacts, &engine.desks)).collect();
     audit::audit(now, settings, &parts, matcher.audited(), lives)
 }
 
@@ -499,7 +512,7 @@ fn follow_commands(engine: &mut Engine, now: Time) {
 /// Ends contacts in whose code there was a fault, or in the code of whose agent. An agent who may have been taken for one of them without its
 /// knowledge is let go. The name of the first.
 fn end_faulty(engine: &mut Engine, now: Time, keys: &[ContactKey], taken: Option<(AgentId, Want)>) -> Option<ContactId> {
-    let legs: Vec<LegView> = engine.legs.views().collect();
+    let legs: Vec<LegView> = engine.legs.views().chain(engine.texts.views()).collect();
     let mut id = None;
     for key in keys {
         let its: Vec<LegView> = legs.iter().filter(|leg| leg.contact == *key).copied().collect();

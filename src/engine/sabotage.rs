@@ -202,6 +202,7 @@ impl super::Delivery {
             Delivery::Session(_, event) => ("session", event),
             Delivery::Lone(_, event) => ("probe", event),
             Delivery::Media(event) => ("media", event),
+            Delivery::Text(_, input) => ("text", input),
             Delivery::Timer(Reason::Contact(_, timer)) => ("contact timer", timer),
             Delivery::Timer(Reason::Desk(_, timer)) => ("desk timer", timer),
             Delivery::Timer(reason @ (Reason::Probe(_) | Reason::Lease(_))) => ("timer", reason),

@@ -308,6 +308,12 @@ impl Settings {
         self.queue_named(name).filter(|queue| self.queue(*queue).is_some_and(|rules| rules.channel == Channel::Voice))
     }
 
+    /// The queue of that name, if one can write to it.
+    #[must_use]
+    pub fn queue_to_write_to(&self, name: &str) -> Option<QueueId> {
+        self.queue_named(name).filter(|queue| self.queue(*queue).is_some_and(|rules| rules.channel == Channel::Chat))
+    }
+
     /// An agent's home agency.
     #[must_use]
     pub fn agency_of(&self, agent: AgentId) -> Option<AgencyId> {

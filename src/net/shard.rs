@@ -385,6 +385,8 @@ impl<O: Sink> Shard<O> {
                     unflushed = true;
                 }
                 Output::Media(thread, command) => self.sink.media(thread, command),
+                // Nobody carries text yet, and so nobody has written.
+                Output::Text(_) => {}
                 Output::Letter(to, letter) => self.switch.post(to, ToShard::Letter(letter)),
                 Output::Transmit(transmit) => {
                     if std::mem::take(&mut unflushed) {

@@ -23,6 +23,7 @@ use crate::base::words::Transport;
 use crate::base::{AgentId, ShardId, Time};
 use crate::config::ConfigText;
 use crate::engine::media_port::MediaEvent;
+use crate::engine::text_port::TextInput;
 use crate::engine::{AgentCommand, Input, Letter};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::stack::ListenerName;
@@ -120,6 +121,8 @@ pub enum Given {
     /// [`Input::Reload`]: the configuration that was taken up, and what the routing table had been
     /// [acknowledged](crate::acd::RoutingTable::acknowledged) of.
     Reload(ConfigText, u64),
+    /// [`Input::Text`].
+    Text(TextInput),
     /// [`Input::Letter`].
     Letter(Letter),
     /// [`Input::Drain`].
@@ -138,6 +141,7 @@ impl Given {
             Input::Media(event) => Given::Media(event.clone()),
             Input::Agent { agent, command } => Given::Agent(*agent, *command),
             Input::Reload(reload) => Given::Reload(config?.clone(), reload.routing_table.acknowledged()),
+            Input::Text(input) => Given::Text(input.clone()),
             Input::Letter(letter) => Given::Letter(letter.clone()),
             Input::Drain => Given::Drain,
             Input::EndAll => Given::EndAll,

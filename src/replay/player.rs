@@ -128,6 +128,7 @@ impl<'r> Player<'r> {
             Given::Media(event) => Input::Media(event),
             Given::Agent(agent, command) => Input::Agent { agent, command },
             Given::Reload(config, acknowledged) => Input::Reload(self.reload(&config, acknowledged)?),
+            Given::Text(input) => Input::Text(input),
             Given::Letter(letter) => Input::Letter(letter),
             Given::Drain => Input::Drain,
             Given::EndAll => Input::EndAll,

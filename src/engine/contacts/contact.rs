@@ -149,6 +149,13 @@ pub(super) struct Party {
     pub(super) guest: bool,
 }
 
+impl Party {
+    /// Whether the desk counts it among the legs to the agent's phones, if it is an agent's: a text rings no phone, and a guest's rings no more.
+    pub(super) const fn rings_a_phone(&self) -> bool {
+        !self.guest && !self.leg.is_text()
+    }
+}
+
 /// What a leg is in its contact's talk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Standing {

@@ -118,7 +118,9 @@ pub(super) fn adopt(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, 
                 contact.trunk_asked = None;
             }
         }
-        Role::Agent(agent) if !legs.is_empty() && !guest => work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32)),
+        Role::Agent(agent) if legs.iter().any(|leg| !leg.is_text()) && !guest => {
+            work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32))
+        }
         Role::Agent(_) | Role::Caller => {}
     }
     contact.others.extend(legs.iter().map(|leg| Party { leg: *leg, role, holds: false, standing: Standing::Apart, guest }));
@@ -155,10 +157,8 @@ pub(super) fn leg_over(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegK
 /// Whoever had the leg that is gone has one less.
 pub(super) fn leg_gone(work: &mut Work<'_, '_>, gone: Option<Party>) {
     match gone.map(|party| party.role) {
-        // A guest's is a call of the agent's own by now, of which the leg tells the desk.
-        Some(Role::Agent(_)) if gone.is_some_and(|party| party.guest) => {}
-        Some(Role::Agent(agent)) => work.cx.tell_desk(agent, ToDesk::LegGone),
+        Some(Role::Agent(agent)) if gone.is_some_and(|party| party.rings_a_phone()) => work.cx.tell_desk(agent, ToDesk::LegGone),
         Some(Role::External(trunk)) => work.shared.trunks.calls_out(work.cx, trunk, -1),
-        Some(Role::Caller) | None => {}
+        Some(Role::Agent(_) | Role::Caller) | None => {}
     }
 }

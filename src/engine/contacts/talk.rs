@@ -122,6 +122,7 @@ pub(super) fn can_be_given(contact: &Contact) -> impl Iterator<Item = LegKey> {
     let talks = matches!(contact.phase, Phase::Talking { .. }) && contact.transfer.is_none();
     let own = contact.own.is_some() && contact.busies_owner && contact.caller.is_answered() && !contact.caller.given;
     let others = contact.others.iter().filter(|party| party.standing.place().is_some()).map(|party| party.leg);
+    let talks = talks && !contact.caller.leg.is_text();
     own.then_some(contact.caller.leg).into_iter().chain(others).filter(move |_| talks)
 }
 
@@ -164,7 +165,8 @@ pub(super) fn gave(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) 
 /// A leg that was another contact's is this one's now.
 pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, guest: Guest) {
     let Guest { role, place, holds } = guest;
-    let room = matches!(contact.phase, Phase::Talking { .. }) && parties(contact).len() < PARTIES_MAX;
+    let talks = matches!(contact.phase, Phase::Talking { .. }) && !contact.caller.leg.is_text();
+    let room = talks && parties(contact).len() < PARTIES_MAX;
     let standing = if room { Standing::Talks(place) } else { Standing::Apart };
     contact.others.push(Party { leg, role, holds, standing, guest: true });
     match role {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::acd::agent_slots::{AgentSlots, Capacity};
 use crate::acd::queue::AnswerWhen;
-use crate::base::words::{OfferOutcome, QueueOutcome};
+use crate::base::words::{Channel, OfferOutcome, QueueOutcome};
 use crate::base::{QueueId, Time};
 use crate::engine::between::{Between, CallFailed, DeskId, DialTo, Heard, News, NotRung, ToDesk, ToLeg, Whom};
 use crate::engine::io::Output;
@@ -85,7 +85,8 @@ impl Scene {
             emergency: false,
             number: "0212345678".into(),
             dialled: "120".into(),
-            call_id: "a".into(),
+            origin: "a".into(),
+            channel: Channel::Voice,
             max_forwards: 69,
         };
         let contact = self.with(|contacts, cx| contacts.arrive(cx, arrival));

@@ -106,7 +106,7 @@ impl Wire {
             match output {
                 Output::Media(_, command) => media.push(command),
                 Output::Fact(Fact { kind, .. }) => facts.push(kind),
-                Output::Transmit(_) | Output::Letter(..) => {}
+                Output::Transmit(_) | Output::Text(_) | Output::Letter(..) => {}
             }
         }
         (media, facts)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
+use super::super::text_port::TextOutput;
 use super::super::{AgentCommand, Engine, Input, Letter, Output, PartOf, Parts, Reload, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::answers::Answers;
@@ -113,6 +114,8 @@ pub(super) struct House {
     pub(super) facts: Vec<Fact>,
     pub(super) feeds: Vec<(EndpointId, Feed)>,
     pub(super) open: Vec<EndpointId>,
+    /// What whoever carries text is told.
+    pub(super) texts: VecDeque<TextOutput>,
     /// What is to be brought to other shards.
     pub(super) letters: VecDeque<(ShardId, Letter)>,
     next_port: u16,
@@ -217,6 +220,7 @@ impl House {
             feeds: Vec::new(),
             open: Vec::new(),
             next_port: 20000 + 1000 * shard,
+            texts: VecDeque::new(),
             letters: VecDeque::new(),
             traced: Traced::default(),
             age: Duration::ZERO,
@@ -258,6 +262,7 @@ impl House {
                     events.push(MediaEvent::Closed { endpoint, stats: MediaStats::default() });
                 }
                 Output::Media(..) => {}
+                Output::Text(text) => self.texts.push_back(text),
                 Output::Letter(to, letter) => self.letters.push_back((to, letter)),
             }
         }

@@ -16,5 +16,6 @@ mod several;
 mod shards;
 mod stay;
 mod talks;
+mod texts;
 mod trunks;
 mod wait;
