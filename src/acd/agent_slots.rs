@@ -477,13 +477,13 @@ impl Matcher {
     /// *Owner.* Takes or declines the contacts that slots were claimed for, and releases slots whose contacts are no
     /// longer offered to them. Enters the slots that may take a contact into the index, and no others.
     ///
-    /// `name` is the owner's name for the contact in a slot of the matcher. `None`: the owner will learn it and settle
-    /// again, and until then the contact is neither taken nor declined.
+    /// `name` is the owner's name for the contact in a slot of the matcher that holds one of the agent's. `None`: the owner
+    /// will learn it and settle again, and until then the contact is neither taken nor declined.
     pub fn settle_agent_slots<C: Copy + PartialEq>(
         &self,
         agent_slots: &mut AgentSlots<C>,
         now: Time,
-        name: impl Fn(ContactSlot) -> Option<C>,
+        name: impl Fn(AgentId, ContactSlot) -> Option<C>,
     ) {
         let drained_for = self.drained_for(agent_slots);
         let mut drains_for = None;
@@ -544,7 +544,7 @@ impl Matcher {
         now: Time,
         request: &Request,
         mut agent_slots: AgentSlots<C>,
-        name: impl Fn(ContactSlot) -> Option<C>,
+        name: impl Fn(AgentId, ContactSlot) -> Option<C>,
     ) -> Settled<C> {
         if request.regroup {
             agent_slots.ids().for_each(|agent_slot| self.regroup(agent_slot));
@@ -581,7 +581,7 @@ impl Matcher {
     /// *Owner.* The agent has no contact any more and is gone from the directory: its slots are counted no longer.
     pub fn give_up_agent_slots<C: Copy + PartialEq>(&self, mut agent_slots: AgentSlots<C>, now: Time) {
         agent_slots.each(|agent_slot| agent_slot.sign_out(now));
-        self.settle_agent_slots(&mut agent_slots, now, |_| None);
+        self.settle_agent_slots(&mut agent_slots, now, |_, _| None);
     }
 
     /// The verdict of the agent's owner on a contact that is offered to the agent; `None`: none yet, or there is no
@@ -602,14 +602,14 @@ impl Matcher {
         &self,
         agent_slots: &mut AgentSlots<C>,
         now: Time,
-        name: &impl Fn(ContactSlot) -> Option<C>,
+        name: &impl Fn(AgentId, ContactSlot) -> Option<C>,
     ) {
         let mut claims: SmallVec<[(Key, usize, ContactSlot); 2]> = SmallVec::new();
         for (index, agent_slot) in agent_slots.slots.iter_mut().enumerate() {
             agent_slot.unnamed = false;
             let AgentView::Held { contact, offered: true } = self.agent(agent_slot.id) else { continue };
             let has = agent_slot.agent.state().contact();
-            match name(contact) {
+            match name(agent_slot.id, contact) {
                 None => agent_slot.unnamed = has.is_none(),
                 named if named == has => {}
                 Some(_) => claims.extend(self.protocol.key_of(contact.0).map(|key| (key, index, contact))),
@@ -620,8 +620,9 @@ impl Matcher {
         for (_, index, contact) in claims {
             let room = agent_slots.has_room_for(agent_slots.slots[index].channel);
             let agent_slot = &mut agent_slots.slots[index];
-            let agrees =
-                room && !agent_slot.barred && name(contact).is_some_and(|contact| agent_slot.agent.reserve(now, contact));
+            let agrees = room
+                && !agent_slot.barred
+                && name(agent_slot.id, contact).is_some_and(|contact| agent_slot.agent.reserve(now, contact));
             if agrees || does(Step::SayDeclined) {
                 self.say(agent_slot.id, if agrees { Verdict::Agreed } else { Verdict::Declined });
             }

@@ -73,7 +73,7 @@ impl House {
     }
 
     fn settle(&mut self, agent: usize) {
-        self.matcher.settle_agent_slots(&mut self.agents[agent], self.now, Some);
+        self.matcher.settle_agent_slots(&mut self.agents[agent], self.now, |_, slot| Some(slot));
     }
 
     fn demand(&self, queue: QueueId) -> DemandId {

@@ -163,8 +163,8 @@ pub(super) enum ToDesk {
     Changed,
     /// The agent's registered phones are others now.
     Registered,
-    /// One of the agent's slots is claimed for a contact of another shard, which has this slot of the matcher.
-    Offered(ContactSlot, ContactRef),
+    /// This slot of the agent's is claimed for a contact of another shard, which has this slot of the matcher.
+    Offered(ContactSlot, AgentId, ContactRef),
     /// What a shard has of the agent: so many legs to the agent's phones, and so many calls of the agent's own. It is told when the desk may
     /// have lost something.
     Has(u32, u8),

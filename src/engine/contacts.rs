@@ -299,7 +299,7 @@ impl Contacts {
         for (_, contact) in &self.contacts {
             for (slot, agent_slot) in contact.named.iter() {
                 if cx.settings.agent_slots.agent(agent_slot) == agent {
-                    cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
+                    cx.tell_desk(agent, ToDesk::Offered(slot, agent_slot, contact.reference()));
                 }
             }
         }

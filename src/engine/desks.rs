@@ -59,7 +59,7 @@ struct Desk {
     /// What each shard has of the agent.
     parts: SmallVec<[Part; 1]>,
     /// The names of contacts of other shards that the agent's slots may be claimed for.
-    named: SmallVec<[(ContactSlot, ContactRef); 1]>,
+    named: SmallVec<[Named; 1]>,
     /// How the ringing ended, once it has and until the last phone is silent.
     ring_ended: Option<RingEnded>,
     reported: Reported,
@@ -117,6 +117,14 @@ pub(super) struct DeskView {
     pub(super) has_deadline: bool,
 }
 
+/// A contact of another shard, the matcher's slot that it is in, and the agent's slot that is claimed for it.
+#[derive(Clone, Copy)]
+struct Named {
+    slot: ContactSlot,
+    agent_slot: AgentId,
+    contact: ContactRef,
+}
+
 /// All desks of one shard.
 pub(super) struct Desks {
     desks: Vec<Desk>,
@@ -140,10 +148,11 @@ impl Desks {
         self.devices.set(agent, bindings);
     }
 
-    /// The name of the contact of another shard in this slot of the matcher, as far as the agent's desk was told.
-    pub(super) fn name_of(&self, agent: AgentId, slot: ContactSlot) -> Option<ContactId> {
+    /// The name of the contact of another shard in this slot of the matcher that has claimed this slot of the agent's, as far as the desk was
+    /// told. Another may have had the slot before, which is in another slot of the agent's by now.
+    pub(super) fn name_of(&self, agent: AgentId, agent_slot: AgentId, slot: ContactSlot) -> Option<ContactId> {
         let mut named = self.desks.get(agent.index())?.named.iter().rev();
-        named.find(|(known, _)| *known == slot).map(|(_, contact)| contact.id)
+        named.find(|named| (named.agent_slot, named.slot) == (agent_slot, slot)).map(|named| named.contact.id)
     }
 
     /// Every desk, by [`AgentId`], for the audit; those of other shards' agents are empty.
@@ -157,7 +166,7 @@ impl Desks {
                 slots: agent_slots.ids().count(),
                 waits_in: agent_slots.that_want_contacts().filter(|_| !agent_slots.drains()).collect(),
                 legs: desk.legs(),
-                named: desk.named.iter().map(|(_, contact)| contact.id).collect(),
+                named: desk.named.iter().map(|named| named.contact.id).collect(),
                 has_deadline: earliest.is_none_or(|at| state_deadline.is_some_and(|(set, _)| set <= at)),
             }
         })
@@ -259,11 +268,11 @@ impl Desks {
                 return;
             }
             ToDesk::RingOver(contact, outcome, pause) => {
-                desk.named.retain(|(_, named)| named.id != contact);
+                desk.named.retain(|named| named.contact.id != contact);
                 return self.ring_over(cx, agent, (contact, outcome, pause));
             }
             ToDesk::TalkOver(contact, queue) => {
-                desk.named.retain(|(_, named)| named.id != contact);
+                desk.named.retain(|named| named.contact.id != contact);
                 match desk.agent_slots.with_contact(contact) {
                     Some((_, agent_slot)) => agent_slot.talk_over(now, wrap_up_of(cx.settings, agent, queue)),
                     // The call of a colleague is followed by what was before.
@@ -274,8 +283,8 @@ impl Desks {
             ToDesk::LegGone => return leg_gone(self, cx, agent, from),
             ToDesk::OwnCall => desk.own_call(now, from),
             ToDesk::OwnCallOver => desk.own_call_over(cx, from),
-            ToDesk::Offered(slot, contact) => {
-                desk.named.push((slot, contact));
+            ToDesk::Offered(slot, agent_slot, contact) => {
+                desk.named.push(Named { slot, agent_slot, contact });
                 self.settle_soon(cx, agent).woken = true;
                 return;
             }
@@ -533,7 +542,7 @@ impl Desk {
         }
         self.part_of(shard).legs = legs;
         // Whom the agent is claimed for it says again.
-        self.named.retain(|(_, contact)| contact.key.shard != shard);
+        self.named.retain(|named| named.contact.key.shard != shard);
     }
 
     /// What follows from whatever the agent's slots have become, once the matcher knows of it: a report, deadlines.

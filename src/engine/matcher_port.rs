@@ -78,7 +78,7 @@ impl MatcherPort {
         &mut self,
         now: Time,
         (request, agent_slots): (Request, AgentSlots<ContactId>),
-        name: impl Fn(ContactSlot) -> Option<ContactId>,
+        name: impl Fn(AgentId, ContactSlot) -> Option<ContactId>,
     ) -> Settled<ContactId> {
         self.answers.next(|| self.matcher.settle(now, &request, agent_slots, name))
     }

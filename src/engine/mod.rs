@@ -455,8 +455,9 @@ impl Engine {
             }
             Delivery::Settle(desk) => {
                 if let Some(wanted) = self.desks.wants(cx, desk.agent) {
-                    let of_another_shard = |slot| self.desks.name_of(desk.agent, slot);
-                    let name = |slot| self.contacts.in_slot(slot).map(|contact| contact.id).or_else(|| of_another_shard(slot));
+                    let of_another_shard = |agent_slot, slot| self.desks.name_of(desk.agent, agent_slot, slot);
+                    let own = |slot| self.contacts.in_slot(slot).map(|contact| contact.id);
+                    let name = |agent_slot, slot| own(slot).or_else(|| of_another_shard(agent_slot, slot));
                     let settled = self.matcher.settle(now, wanted, name);
                     self.out.0.settled(desk, settled);
                 }

@@ -42,7 +42,7 @@ pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Off
         None => {
             contact.named.put(slot, agent_slot);
             if work.cx.holds(Rule::OfferNamed) {
-                work.cx.tell_desk(agent, ToDesk::Offered(slot, contact.reference()));
+                work.cx.tell_desk(agent, ToDesk::Offered(slot, agent_slot, contact.reference()));
             }
             let has_one_slot = work.cx.settings.agent_slots.of(agent).nth(1).is_none();
             if !has_one_slot || contact.own == Some(agent) {

@@ -37,7 +37,7 @@ impl Scene {
         let mut agent = AgentSlots::new(&Capacity::default(), lent.settings.agent_slots.of(AGENT), T0);
         if ready {
             agent.each(|agent| agent.ask_ready(T0));
-            lent.matcher.settle_agent_slots(&mut agent, T0, Some);
+            lent.matcher.settle_agent_slots(&mut agent, T0, |_, slot| Some(slot));
         }
         Scene { contacts, lent, agent, said: Vec::new(), now: T0 }
     }
@@ -108,7 +108,7 @@ impl Scene {
 
     /// The matcher's wake-ups: the agent agrees to what it can.
     fn woken(&mut self) {
-        self.lent.matcher.settle_agent_slots(&mut self.agent, self.now, Some);
+        self.lent.matcher.settle_agent_slots(&mut self.agent, self.now, |_, slot| Some(slot));
         self.contacts_woken();
     }
 
@@ -286,7 +286,7 @@ fn nobody_is_rung_before_the_desk_has_agreed() {
     assert_eq!(scene.said(), []);
     scene.woken();
     assert!(matches!(scene.said().as_slice(), [Between::Call(_)]));
-    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, Some);
+    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, |_, slot| Some(slot));
     scene.contacts_woken();
     assert_eq!(scene.said(), [], "it is rung once");
 }
@@ -442,7 +442,7 @@ fn who_is_declined_by_the_last_agent_to_go_leaves() {
     let contact = scene.waits();
     // The agent, whom the matcher has reserved, goes before the desk has looked.
     scene.agent.each(|agent| agent.sign_out(T0));
-    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, Some);
+    scene.lent.matcher.settle_agent_slots(&mut scene.agent, T0, |_, slot| Some(slot));
     scene.news(News::AgentLeft);
     assert!(matches!(scene.contacts.get(contact).unwrap().phase, Phase::Waiting), "it is offered, as far as the matcher knows");
     scene.contacts_woken();

@@ -60,7 +60,7 @@ impl Office {
     fn with<T>(&mut self, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
         let told = f(&mut self.desks, &mut self.lent.context(self.now));
         let named = !self.nameless;
-        self.said.extend(self.lent.settle(self.now, &mut self.desks, |slot| named.then(|| reference(slot).id)));
+        self.said.extend(self.lent.settle(self.now, &mut self.desks, |_, slot| named.then(|| reference(slot).id)));
         told
     }
 

@@ -28,7 +28,7 @@ impl Office {
 
     fn with<T>(&mut self, now: Time, f: impl FnOnce(&mut Desks, &mut Context<'_>) -> T) -> T {
         let told = f(&mut self.desks, &mut self.lent.context(now));
-        self.said.extend(self.lent.settle(now, &mut self.desks, |_| None));
+        self.said.extend(self.lent.settle(now, &mut self.desks, |_, _| None));
         told
     }
 
@@ -159,6 +159,19 @@ fn a_ring_that_was_declined_changes_nothing_for_the_agent() {
     }
 }
 
+/// The matcher's slot of a contact that the agent has answered may be another's by now, who is claimed by another of the agent's slots.
+#[test]
+fn a_name_is_of_one_slot_of_the_agents() {
+    let mut office = Office::new();
+    let (elsewhere, slot, second) = (ShardId(1), ContactSlot(7), AgentId(64));
+    let [mut far, mut later] = [contact(1), contact(2)];
+    (far.key.shard, later.key.shard) = (elsewhere, elsewhere);
+    office.with(T0, |desks, cx| desks.handle(cx, ANNA, (elsewhere, ToDesk::Offered(slot, ANNA, far))));
+    assert_eq!(office.desks.name_of(ANNA, second, slot), None);
+    office.with(T0, |desks, cx| desks.handle(cx, ANNA, (elsewhere, ToDesk::Offered(slot, second, later))));
+    assert_eq!([ANNA, second].map(|agent_slot| office.desks.name_of(ANNA, agent_slot, slot)), [Some(far.id), Some(later.id)]);
+}
+
 /// After a fault at the desk each shard says what it has, and whom the agent is claimed for.
 #[test]
 fn names_from_before_a_fault_are_forgotten() {
@@ -168,12 +181,12 @@ fn names_from_before_a_fault_are_forgotten() {
     far.key.shard = elsewhere;
     let slot = ContactSlot(7);
     for (message, named) in [
-        (ToDesk::Offered(slot, far), Some(far.id)),
+        (ToDesk::Offered(slot, ANNA, far), Some(far.id)),
         (ToDesk::Has(0, 0), None),
-        (ToDesk::Offered(slot, far), Some(far.id)),
+        (ToDesk::Offered(slot, ANNA, far), Some(far.id)),
         (ToDesk::RingOver(far.id, OfferOutcome::Withdrawn, Duration::ZERO), None),
     ] {
         office.with(T0, |desks, cx| desks.handle(cx, ANNA, (elsewhere, message)));
-        assert_eq!(office.desks.name_of(ANNA, slot), named, "{message:?}");
+        assert_eq!(office.desks.name_of(ANNA, ANNA, slot), named, "{message:?}");
     }
 }

@@ -16,7 +16,7 @@ use crate::acd::{ContactSlot, Matcher};
 use crate::base::deadline::Deadlines;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
-use crate::base::{ContactId, ShardId, Time};
+use crate::base::{AgentId, ContactId, ShardId, Time};
 use crate::sip::session::Sessions;
 use crate::sip::stack::ListenerName;
 
@@ -63,7 +63,7 @@ impl Lent {
         &mut self,
         now: Time,
         desks: &mut Desks,
-        name: impl Fn(ContactSlot) -> Option<ContactId>,
+        name: impl Fn(AgentId, ContactSlot) -> Option<ContactId>,
     ) -> Vec<Between> {
         let mut said = Vec::new();
         loop {

@@ -44,7 +44,7 @@ impl<O: Observer> World<'_, O> {
     /// ready index.
     pub(super) fn agent_changed(&mut self, now: Time, agent: AgentId) {
         let Worker { agent_slots, state_over, look_again, signed_in } = &mut self.workers[agent.index()];
-        self.matcher.settle_agent_slots(agent_slots, now, Some);
+        self.matcher.settle_agent_slots(agent_slots, now, |_, slot| Some(slot));
         for (id, over) in agent_slots.ids().zip(state_over.iter_mut()) {
             if let Some(clock) = over.take() {
                 self.due.cancel(clock);

@@ -142,7 +142,7 @@ impl Owner {
                 (false, false) => state.ring_over(now, OfferOutcome::Withdrawn, SPAN),
             }
         }
-        house.matcher.settle_agent_slots(agent, now, |contact| named.then_some(contact));
+        house.matcher.settle_agent_slots(agent, now, |_, contact| named.then_some(contact));
     }
 
     fn put_back(&self, slot: ContactSlot) {
