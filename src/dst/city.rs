@@ -24,10 +24,9 @@ use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
 use crate::base::{AgentId, ShardId, Time};
-use crate::call::conversation::{HeardBy, Place};
 use crate::config::ConfigText;
 use crate::engine::route::Router;
-use crate::engine::talks::{self, Talker};
+use crate::engine::talks::{self, HeardBy, Place, Talker};
 use crate::engine::{AgentCommand, Engine, Input, Output, Parts, Reload, Settings, Transmit, audit};
 use crate::replay::Built;
 use crate::report::Fact;
@@ -261,7 +260,7 @@ impl City {
                 let lives =
                     |id| self.network.connection(id).is_some() || self.failing.iter().any(|(_, (failing, _))| *failing == id);
                 let engines: Vec<&Engine> = self.shards.iter().map(|shard| &shard.engine).collect();
-                audit(&engines, self.now, lives).map_err(|why| format!("at {:?}: {why}", self.now))?;
+                audit::audit(&engines, self.now, lives).map_err(|why| format!("at {:?}: {why}", self.now))?;
             }
             if self.at_rest() {
                 break;
@@ -453,7 +452,7 @@ impl City {
             let heard_by = [HeardBy::All, HeardBy::Agents, HeardBy::Nobody][seed.below(3) as usize];
             let place = Place { heard_by, aside: seed.below(4) == 0 };
             self.media.moves(who.endpoint());
-            self.input(who.shard(), Input::Letter(who.goes_to(&to, place)));
+            self.input(who.shard(), Input::Letter(talks::goes_to(&who, &to, place)));
         }
         if !self.day_is_over() {
             let again = Duration::from_micros(seed.below(2 * every.as_micros() as u64));
@@ -498,7 +497,7 @@ impl City {
                 match output {
                     Output::Transmit(transmit) => self.send_from_server(transmit),
                     Output::Text(output) => {
-                        if let Err(why) = self.room.take(self.now, output) {
+                        if let Err(why) = self.room.take(self.now, &output) {
                             self.watch.fault(why);
                         }
                     }

@@ -49,7 +49,7 @@ pub fn append(said: &mut Vec<u8>, output: &Output) {
             said.extend_from_slice(bytes);
         }
         Output::Media(..) | Output::Text(_) | Output::Letter(..) | Output::Fact(_) => {
-            said.extend_from_slice(format!("{output:?}").as_bytes())
+            said.extend_from_slice(format!("{output:?}").as_bytes());
         }
     }
     said.push(b'\n');

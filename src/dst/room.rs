@@ -71,8 +71,8 @@ impl Room {
     }
 
     /// Takes what it is told. What is wrong with that, if anything is.
-    pub(super) fn take(&mut self, now: Time, output: TextOutput) -> Result<(), String> {
-        match output {
+    pub(super) fn take(&mut self, now: Time, output: &TextOutput) -> Result<(), String> {
+        match *output {
             TextOutput::Taken { session, .. } => {
                 self.open.insert(session);
                 self.soon(now, 100, 5_000, Act::Write(session));

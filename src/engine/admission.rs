@@ -11,7 +11,9 @@ use crate::call::trunk::{self, DialledIn, NumberTarget, TrunkRules};
 use crate::sdp::{self, Description};
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Start};
+use crate::sip::method::Method;
 use crate::sip::name::Name;
+use crate::sip::session::Listeners;
 use crate::sip::stack::counts::Rejected;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::write::Writer;
@@ -241,4 +243,22 @@ pub(super) fn user_of(uri: &str) -> Option<(String, String)> {
         Scheme::Sip | Scheme::Sips => Some((uri.user_unescaped().into_owned(), uri.host.to_owned())),
         Scheme::Other(_) => None,
     }
+}
+
+/// 483 when the request has come too far, 482 when it has come through us before.
+pub(super) fn hop_check(listeners: &Listeners<'_>, message: &Message<'_>) -> Option<u16> {
+    if message.max_forwards() == Ok(Some(0)) && message.method() != Some(Method::Options) {
+        return Some(483);
+    }
+    let ours = |via: crate::sip::Via<'_>| listeners.is_ours(via.host, via.port.unwrap_or(5060));
+    message.vias().filter_map(Result::ok).any(ours).then_some(482)
+}
+
+/// Whether a request from an address that we do not know may be a trunk's that proves itself by digest alone: there is one, and the request
+/// is for us. It is asked for proof then, whoever it says to be.
+pub(super) fn may_be_a_trunk(settings: &Settings, listeners: &Listeners<'_>, message: &Message<'_>) -> bool {
+    let roams = |trunk: &TrunkRules| trunk.login.is_some() && trunk.from.is_empty();
+    let Start::Request { uri, .. } = message.start else { return false };
+    let for_us = || Uri::parse(uri).is_ok_and(|uri| settings.is_ours(uri.host) || listeners.listens_at(uri.host));
+    settings.trunks.iter().flatten().any(roams) && for_us()
 }

@@ -1,6 +1,8 @@
 //! The rules of the house, checked on a standing engine: by the simulation after every step. Nothing is changed.
 
+use super::Engine;
 use super::contacts::Contacts;
+use super::delivery::Addressee;
 use super::desks::{DeskView, Desks};
 use super::legs::Legs;
 use super::settings::Settings;
@@ -11,11 +13,25 @@ use crate::acd::claim::AgentView;
 use crate::base::{AgentId, ShardId, Time};
 use crate::sip::flow::ConnectionId;
 
-/// Whether everything is as it must be between inputs, at these shards together. `lives` says which connections are there.
+/// Whether everything is as it must be between inputs, at all shards together; while they have something to say to each other it is not.
+/// `lives` says which connections are there.
 ///
 /// # Errors
 /// The first rule that is broken.
-pub(super) fn audit(
+pub fn audit(shards: &[&Engine], now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+    let Some(Engine { settings, matcher, .. }) = shards.first() else { return Ok(()) };
+    if shards.iter().any(|engine| engine.behind.is_some()) {
+        // Not everybody has heard what concerns them.
+        return Ok(());
+    }
+    if let Some(engine) = shards.iter().find(|engine| engine.at_work != Addressee::Nobody) {
+        return Err(format!("a panic would cost {:?}, and nothing is handed on", engine.at_work));
+    }
+    let parts: Vec<_> = shards.iter().map(|engine| ((&engine.legs, &engine.texts), &engine.contacts, &engine.desks)).collect();
+    check(now, settings, &parts, matcher.audited(), lives)
+}
+
+fn check(
     now: Time,
     settings: &Settings,
     shards: &[((&Legs, &Texts), &Contacts, &Desks)],

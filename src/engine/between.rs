@@ -230,6 +230,27 @@ pub(super) struct Guest {
     pub(super) holds: bool,
 }
 
+/// A party of a talk that may go on in another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Talker {
+    pub(super) contact: ContactRef,
+    pub(super) leg: LegKey,
+}
+
+impl Talker {
+    /// The shard of its contact, which is to be told.
+    #[must_use]
+    pub const fn shard(&self) -> ShardId {
+        self.contact.key.shard
+    }
+
+    /// Its endpoint.
+    #[must_use]
+    pub const fn endpoint(&self) -> EndpointId {
+        self.leg.endpoint()
+    }
+}
+
 /// What concerns many contacts at once. Each is told by a message of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(super) enum News {
@@ -352,20 +373,27 @@ pub(super) enum ToLeg {
     AnswerRefer(u16),
     /// How it goes with what a REFER asked for (RFC 3515 2.4.4): the status of the call.
     Notify(u16),
-    /// The leg goes over to this contact as a guest, with this role and place. Answered by [`LegEvent::Moved`], unless it ends before.
-    Move { to: ContactRef, role: Role, place: Place },
+    /// To a leg that goes from contact to contact.
+    Moving(Moving),
+    /// Is the party still there? Only a failure is told, by [`LegEvent::NotThere`].
+    Ask,
+}
+
+/// What is said to a leg that goes from contact to contact, and of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) enum Moving {
+    /// It goes over to this contact as a guest, with this role and place. Answered by [`LegEvent::Moved`], unless it ends before.
+    GoOver { to: ContactRef, role: Role, place: Place },
     /// As [`ToLeg::End`], if the leg is this contact's. If it is another's, or gone, that is told once more.
     EndIfYours(ContactKey, u16),
-    /// The leg has gone over to this contact, which is gone.
+    /// It has gone over to this contact, which is gone.
     Orphaned(ContactKey),
     /// The contact of a leg of another shard is there.
     Renew,
-    /// A caller's leg numbers a leg that has come from another contact.
+    /// To a caller's leg: it numbers a leg that has come from another contact.
     Numbers(LegKey),
     /// The leg's number in the contact that it has come to.
     IsNumber(u32),
-    /// Is the party still there? Only a failure is told, by [`LegEvent::NotThere`].
-    Ask,
 }
 
 /// To the legs of a shard: somebody is to be called who shall talk to a contact's caller. Answered by [`ToContact::Rung`].

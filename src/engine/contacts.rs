@@ -16,12 +16,13 @@ use self::contact::{Answered, Caller, CallerHears, Contact, Named, Phase};
 use self::last_agent::LastAgents;
 use self::ringing::Purpose;
 use self::work::{Next, Shared, Work};
-use super::between::{Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, News, ToContact, ToDesk, ToLeg, Want};
+use super::between::{
+    Begin, ContactKey, ContactRef, ContactTimer, LegEvent, LegKey, Moving, News, Talker, ToContact, ToDesk, ToLeg, Want,
+};
 use super::context::Context;
 use super::legs::LegView;
 use super::sabotage::Rule;
 use super::settings::Settings;
-use super::talks::Talker;
 use crate::acd::ContactSlot;
 use crate::acd::agent_slots::Verdict;
 use crate::acd::command::{Event as MatcherEvent, Offer};
@@ -80,6 +81,25 @@ pub(super) struct Arrival {
     /// What whoever brings it calls it: a SIP Call-ID, or a name of who carries text.
     pub(super) origin: Arc<str>,
     pub(super) max_forwards: u8,
+}
+
+impl Arrival {
+    /// Somebody writes to a queue.
+    pub(super) fn of_text(caller: LegKey, queue: QueueId, (from, to): (Arc<str>, &str), origin: Arc<str>) -> Self {
+        Arrival {
+            channel: Channel::Chat,
+            caller,
+            trunk: None,
+            own: None,
+            busies_owner: false,
+            target: Some(NumberTarget::Queue(queue)),
+            emergency: false,
+            number: from,
+            dialled: to.into(),
+            origin,
+            max_forwards: 0,
+        }
+    }
 }
 
 /// What an agent has in the contacts of a shard.
@@ -367,12 +387,6 @@ impl Contacts {
         }
     }
 
-    /// The parties of talks that can be given to another contact.
-    pub(super) fn talkers(&self) -> impl Iterator<Item = Talker> {
-        let talks = self.contacts.iter().map(|(_, contact)| contact);
-        talks.flat_map(|contact| talk::can_be_given(contact).map(|leg| Talker { contact: contact.reference(), leg }))
-    }
-
     /// The contacts that have arrived without a leg of theirs among these: a fault has prevented it, so that they would never begin.
     pub(super) fn without_leg(&self, legs: &[LegView]) -> Vec<ContactKey> {
         let legless = |contact: &Contact| legs.iter().all(|leg| leg.key != contact.caller.leg);
@@ -392,13 +406,19 @@ impl Contacts {
     }
 }
 
+/// The parties of talks that can be given to another contact.
+pub(super) fn talkers(contacts: &Contacts) -> impl Iterator<Item = Talker> {
+    let talks = contacts.contacts.iter().map(|(_, contact)| contact);
+    talks.flat_map(|contact| talk::can_be_given(contact).map(|leg| Talker { contact: contact.reference(), leg }))
+}
+
 /// A message to a contact that is gone. An agent who was taken for it is let go.
 fn nobody_there(cx: &mut Context<'_>, contact: ContactKey, message: &ToContact) {
     match message {
         ToContact::Taken(desk, want, id) => cx.out.tell_desk(*desk, want.given_back(*id)),
         ToContact::Begin(_) | ToContact::NotTaken(_) | ToContact::News(_) | ToContact::Give { .. } | ToContact::Lost => {}
         // It may have gone before its guest came.
-        ToContact::Guest(leg, _) | ToContact::Joins(leg, _) => cx.out.tell_leg(*leg, ToLeg::Orphaned(contact)),
+        ToContact::Guest(leg, _) | ToContact::Joins(leg, _) => cx.out.tell_leg(*leg, ToLeg::Moving(Moving::Orphaned(contact))),
         ToContact::Rung(_, rung) => {
             cx.missing("the contact of a call");
             rung.iter().flatten().for_each(|leg| cx.out.tell_leg(*leg, ToLeg::End(480)));
@@ -500,7 +520,10 @@ fn leg_event(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, event:
             go_on(contact, work, next);
             end::leg_gone(work, role);
         }
-        LegEvent::Moved => return talk::gave(contact, work, leg),
+        LegEvent::Moved => {
+            end::leg_over(contact, work, leg);
+            return talk::gave(contact, work, leg);
+        }
         LegEvent::Over => end::leg_over(contact, work, leg),
     }
     Next::Rest

@@ -1,17 +1,15 @@
 //! Intake: what a received message is, whose it is, and which dialog or transaction of ours it belongs to.
 
-use super::admission::Who;
+use super::admission::{Who, hop_check, may_be_a_trunk};
 use super::proof::Unproven;
 use super::{Engine, lend};
-use crate::base::{AgentId, Time};
-use crate::call::trunk::TrunkRules;
+use crate::base::Time;
 use crate::sip::flow::Flow;
-use crate::sip::message::{Message, Start};
+use crate::sip::message::Message;
 use crate::sip::method::Method;
 use crate::sip::name::Name;
 use crate::sip::session::{Routed, SUPPORTED, allow};
 use crate::sip::stack::counts::Rejected;
-use crate::sip::uri::Uri;
 use crate::sip::write::Writer;
 
 impl Engine {
@@ -46,7 +44,7 @@ impl Engine {
 
     /// Whether requests from there may be answered at all: strangers learn nothing.
     fn known_source(&self, flow: &Flow) -> bool {
-        self.settings.trunk_at(flow.remote.ip()).is_some() || self.agent_on(flow).is_some()
+        self.settings.trunk_at(flow.remote.ip()).is_some() || self.desks.devices().agent_on(flow).is_some()
     }
 
     fn new_request(&mut self, now: Time, flow: &Flow, message: &Message<'_>) {
@@ -66,7 +64,7 @@ impl Engine {
         if who == Who::Nobody {
             return self.counts.reject(Rejected::Stranger);
         }
-        if let Some(status) = self.hop_check(message) {
+        if let Some(status) = hop_check(&self.sessions.listeners(), message) {
             self.counts.reject(Rejected::Loop);
             return self.reply(flow, message, status, |_| {});
         }
@@ -82,15 +80,6 @@ impl Engine {
             }
             _ => self.reply(flow, message, 405, allow),
         }
-    }
-
-    /// 483 when the request has come too far, 482 when it has come through us before.
-    fn hop_check(&self, message: &Message<'_>) -> Option<u16> {
-        if message.max_forwards() == Ok(Some(0)) && message.method() != Some(Method::Options) {
-            return Some(483);
-        }
-        let ours = |via: crate::sip::Via<'_>| self.sessions.listeners().is_ours(via.host, via.port.unwrap_or(5060));
-        message.vias().filter_map(Result::ok).any(ours).then_some(482)
     }
 
     fn options(&mut self, flow: &Flow, message: &Message<'_>) {
@@ -109,7 +98,7 @@ impl Engine {
     /// Whose request it is, in this order: a flow that a REGISTER proved, digest for our domains, trunks by address, trunks by digest.
     fn identify(&mut self, now: Time, flow: &Flow, message: &Message<'_>) -> Who {
         let from = message.from().ok().and_then(|from| from.uri().ok().map(|uri| (uri.user.unwrap_or(""), uri.host)));
-        if let (Some(agent), Some((user, _))) = (self.agent_on(flow), from)
+        if let (Some(agent), Some((user, _))) = (self.desks.devices().agent_on(flow), from)
             && self.settings.directory.agents[agent.index()].as_ref().is_some_and(|a| &*a.name == user)
         {
             return Who::Agent(agent);
@@ -129,7 +118,11 @@ impl Engine {
             Err(Unproven::Stale) => unproven = Unproven::Stale,
             Err(Unproven::Wrong) => {}
         }
-        if ours || self.may_be_a_trunk(message) { Who::Unproven(unproven) } else { Who::Nobody }
+        if ours || may_be_a_trunk(&self.settings, &self.sessions.listeners(), message) {
+            Who::Unproven(unproven)
+        } else {
+            Who::Nobody
+        }
     }
 
     /// A REGISTER: whoever has proved who they are may say where they are.
@@ -158,21 +151,6 @@ impl Engine {
                 writer.field(name, challenge);
             }
         });
-    }
-
-    /// Whether a request from an address that we do not know may be a trunk's that proves itself by digest alone: there is one, and the
-    /// request is for us. It is asked for proof then, whoever it says to be.
-    fn may_be_a_trunk(&self, message: &Message<'_>) -> bool {
-        let roams = |trunk: &TrunkRules| trunk.login.is_some() && trunk.from.is_empty();
-        let Start::Request { uri, .. } = message.start else { return false };
-        let for_us =
-            || Uri::parse(uri).is_ok_and(|uri| self.settings.is_ours(uri.host) || self.sessions.listeners().listens_at(uri.host));
-        self.settings.trunks.iter().flatten().any(roams) && for_us()
-    }
-
-    /// The agent who registered on this flow.
-    fn agent_on(&self, flow: &Flow) -> Option<AgentId> {
-        self.desks.devices().agent_on(flow)
     }
 
     /// Answers a request without keeping anything of it.

@@ -4,7 +4,7 @@
 
 use std::mem::{Discriminant, discriminant};
 
-use super::between::{Between, LegEvent, LegKey, ToContact, ToLeg};
+use super::between::{Between, LegEvent, LegKey, Moving, ToContact, ToLeg};
 
 /// Of one leg so much may be unread in one direction.
 const UNREAD_MAX: u32 = 16;
@@ -13,6 +13,7 @@ const UNREAD_MAX: u32 = 16;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     ToLeg(Discriminant<ToLeg>),
+    Moving(Discriminant<Moving>),
     Event(Discriminant<LegEvent>),
     Joins,
 }
@@ -28,6 +29,7 @@ pub(super) const fn leg_of(message: &Between) -> Option<LegKey> {
 
 fn kind(message: &Between) -> Option<Kind> {
     match message {
+        Between::ToLeg(_, ToLeg::Moving(moving)) => Some(Kind::Moving(discriminant(moving))),
         Between::ToLeg(_, message) => Some(Kind::ToLeg(discriminant(message))),
         Between::ToContact(_, ToContact::Leg(_, event) | ToContact::Guest(_, event)) => Some(Kind::Event(discriminant(event))),
         Between::ToContact(_, ToContact::Joins(..)) => Some(Kind::Joins),

@@ -128,47 +128,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Something of a party that writes.
+    /// Something of a party that writes. One that is gone has said so: the two may cross.
     pub(super) fn text(&mut self, now: Time, input: TextInput) {
-        let session = match input {
-            TextInput::Arrives { origin, from, to } => return self.text_arrives(now, origin, from, &to),
-            TextInput::Writes { session, .. }
-            | TextInput::Takes { session }
-            | TextInput::TakesNot { session, .. }
-            | TextInput::Leaves { session } => session,
-        };
-        // One that is gone has said so: the two may cross.
-        if let Some(key) = self.texts.with_id(session) {
-            self.deliver(now, Delivery::Text(key, input));
+        match (input.session().and_then(|session| self.texts.with_id(session)), input) {
+            (_, TextInput::Arrives { origin, from, to }) => {
+                if let Err(why) = self.text_arrives(now, &origin, (from, &to)) {
+                    self.out.0.text(TextOutput::Refused { origin, why });
+                }
+            }
+            (Some(key), input) => self.deliver(now, Delivery::Text(key, input)),
+            (None, _) => {}
         }
     }
 
     /// Somebody writes to a queue.
-    fn text_arrives(&mut self, now: Time, origin: Arc<str>, from: Arc<str>, to: &str) {
+    fn text_arrives(&mut self, now: Time, origin: &Arc<str>, (from, to): (Arc<str>, &str)) -> Result<(), TurnedAway> {
         let settings = self.settings.clone();
-        let refused = |why| TextOutput::Refused { origin: origin.clone(), why };
-        let Some(queue) = settings.queue_to_write_to(to) else { return self.out.0.text(refused(TurnedAway::Unknown)) };
+        let queue = settings.queue_to_write_to(to).ok_or(TurnedAway::Unknown)?;
         if self.draining || !self.room.take(&mut self.matcher.answers, settings.limits, false, self.taken_out) {
             self.out.0.limit_hit(now, None, Limit::Contacts);
-            return self.out.0.text(refused(TurnedAway::Full));
+            return Err(TurnedAway::Full);
         }
         let key = self.texts.next_key(&mut lend!(self, now));
-        let arrival = Arrival {
-            channel: Channel::Chat,
-            caller: key,
-            trunk: None,
-            own: None,
-            busies_owner: false,
-            target: Some(NumberTarget::Queue(queue)),
-            emergency: false,
-            number: from,
-            dialled: to.into(),
-            origin: origin.clone(),
-            max_forwards: 0,
-        };
-        let contact = self.contacts.arrive(&mut lend!(self, now), arrival);
-        self.texts.arrive(&mut lend!(self, now), key, contact, origin);
+        let contact = self.contacts.arrive(&mut lend!(self, now), Arrival::of_text(key, queue, (from, to), origin.clone()));
+        self.texts.arrive(&mut lend!(self, now), key, contact, origin.clone());
         self.out.0.tell_contact(contact.key, ToContact::Begin(Begin::Lead(NumberTarget::Queue(queue))));
+        Ok(())
     }
 
     /// Takes room for one more contact.

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use self::leg::{Beside, NewLeg, SDP};
 use self::media::Endpoints;
-use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, NotRung, Rung, ToContact, ToLeg, Whom};
+use super::between::{Call, ContactKey, ContactRef, Heard, LegEvent, LegKey, Moving, NotRung, Rung, ToContact, ToLeg, Whom};
 use super::context::Context;
 use super::devices::{Devices, Phone};
 use super::io::LegName;
@@ -170,12 +170,6 @@ impl Legs {
         there.or_else(|| self.gone.names.get(&session).copied())
     }
 
-    /// The session of a leg.
-    #[cfg(test)]
-    pub(super) fn session_of(&self, key: LegKey) -> Option<SessionId> {
-        get(&self.legs, key).map(|leg| leg.session)
-    }
-
     /// The leg whose endpoint it is.
     pub(super) fn with_endpoint(&self, endpoint: EndpointId) -> Option<LegKey> {
         self.endpoints.owner(endpoint)
@@ -220,7 +214,7 @@ impl Legs {
         let beside = beside(&self.legs, cx.shard, message);
         match (find(&mut self.legs, key), message) {
             (Some(leg), _) => leg.handle(cx, &mut self.endpoints, message, beside),
-            (None, ToLeg::EndIfYours(of, _)) => cx.out.tell_contact(*of, ToContact::Guest(key, LegEvent::Over)),
+            (None, ToLeg::Moving(Moving::EndIfYours(of, _))) => cx.out.tell_contact(*of, ToContact::Guest(key, LegEvent::Over)),
             (None, _) => {}
         }
     }
@@ -363,4 +357,15 @@ fn phones(cx: &Context<'_>, devices: &Devices, agent: AgentId) -> Vec<Phone> {
     let Some(listener) = cx.sessions.listeners().listener_for(fixed.transport, fixed.address) else { return Vec::new() };
     let flow = Flow { transport: fixed.transport, listener, remote: fixed.address, connection: None };
     vec![Phone::fixed(fixed, flow)]
+}
+
+/// How many of an agent's legs have come to their contacts from others: each is a call of the agent's own.
+pub(super) fn guests_of(legs: &Legs, agent: AgentId) -> u8 {
+    legs.views().filter(|leg| leg.guest && leg.role == Role::Agent(agent)).count() as u8
+}
+
+/// The session of a leg.
+#[cfg(test)]
+pub(super) fn session_of(legs: &Legs, key: LegKey) -> Option<SessionId> {
+    get(&legs.legs, key).map(|leg| leg.session)
 }

@@ -55,6 +55,13 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// What contacts use, and so much else.
+    pub(super) fn of(contacts: &Contacts, transactions: usize, bindings: usize, nonces: usize) -> Self {
+        let ContactsUp { all, emergencies } = contacts.up();
+        let trunk_calls = contacts.trunks().calls().map(|(within, out)| u64::from(within) + u64::from(out)).sum();
+        Used { contacts: all, emergencies, transactions, bindings, nonces, trunk_calls, slots: contacts.slots().0 }
+    }
+
     /// Notes it: after each input.
     pub(super) fn note(&self, board: &LimitBoard, shard: ShardId) {
         let all = [

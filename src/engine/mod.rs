@@ -16,13 +16,12 @@ use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::{AgentId, ContactId, ShardId, Time, TrunkId};
-use crate::sip::flow::ConnectionId;
 use crate::sip::session::{self, SessionEvent, SessionId, Sessions};
 use crate::sip::stack::counts::SipCounts;
 
 mod admission;
 mod agent_command;
-mod audit;
+pub mod audit;
 mod between;
 mod contacts;
 mod context;
@@ -55,12 +54,12 @@ pub use io::{Input, LegName, Letter, Output, PartOf, Parts, Reload, Transmit};
 pub use settings::Settings;
 
 use admission::Overload;
-use between::{Between, ContactKey, News, Reason, ToContact, ToDesk, ToLeg, Want};
+use between::{Between, ContactKey, Moving, News, Reason, ToContact, ToDesk, ToLeg, Want};
 use contacts::{AgentsPart, Contacts};
 use context::{Outbox, lend};
 use delivery::{Addressee, Delivery};
 use desks::Desks;
-use legs::{LegView, Legs};
+use legs::{LegView, Legs, guests_of};
 use limits::{Room, Used};
 use matcher_port::MatcherPort;
 use proof::Proof;
@@ -108,14 +107,8 @@ pub struct Engine {
     taken_out: sabotage::TakenOut,
     /// The session that the message at hand is part of.
     heard: Option<SessionId>,
-    /// A test has the next delivery of this name panic.
     #[cfg(test)]
-    panic_at: Option<(String, sabotage::Moment)>,
-    #[cfg(test)]
-    payers: sabotage::Payers,
-    /// What was handed on, by name: each time control came back to the hub.
-    #[cfg(test)]
-    deliveries: Vec<String>,
+    hooks: sabotage::Hooks,
 }
 
 impl Engine {
@@ -156,18 +149,14 @@ impl Engine {
             taken_out: sabotage::TakenOut::default(),
             heard: None,
             #[cfg(test)]
-            panic_at: None,
-            #[cfg(test)]
-            payers: sabotage::Payers::default(),
-            #[cfg(test)]
-            deliveries: Vec::new(),
+            hooks: sabotage::Hooks::default(),
             settings,
         };
         limits::note_max(&engine.limits, &engine.settings, engine.contacts.slots().1 * usize::from(engine.shards));
         engine.desks.start(&mut lend!(engine, now));
         engine.follow_messages(now);
         engine.contacts.trunks_mut().start_probes(&mut lend!(engine, now));
-        used(&engine).note(&engine.limits, shard);
+        note_used(&engine);
         engine
     }
 
@@ -215,7 +204,7 @@ impl Engine {
             lend!(self, now).missing("the state that a command to a session is for");
         }
         self.room.put_right(&mut self.contacts);
-        used(self).note(&self.limits, self.shard);
+        note_used(self);
         part_of(&self.legs, self.heard)
     }
 
@@ -284,7 +273,7 @@ impl Engine {
             Addressee::Contact(key) => (vec![key], None),
             // It may not have come to know the leg.
             Addressee::Host(key, leg) => {
-                self.out.0.tell_leg(leg, ToLeg::Orphaned(key));
+                self.out.0.tell_leg(leg, ToLeg::Moving(Moving::Orphaned(key)));
                 (vec![key], None)
             }
             Addressee::Commander(contact, slot) => {
@@ -318,8 +307,8 @@ impl Engine {
         if let Addressee::Desk(agent) = at_work {
             // What the desk has not heard, it is told by what there is.
             self.out.take_back(agent);
-            let (legs, own_calls) = has_of(self, agent);
-            self.desks.mend(&mut lend!(self, now), agent, legs, own_calls);
+            let AgentsPart { legs, own_calls, .. } = self.contacts.part_of(agent);
+            self.desks.mend(&mut lend!(self, now), agent, legs, own_calls + guests_of(&self.legs, agent));
             // So do other shards end what they have of the agent, and say what is left.
             lend!(self, now).tell_others(&Between::DeskLost(agent));
             // The matcher may have reserved the agent, and its wake-up is lost.
@@ -470,24 +459,6 @@ impl Engine {
     }
 }
 
-/// Whether everything is as it must be between inputs, at all shards together; while they have something to say to each other it is not.
-/// `lives` says which connections are there.
-///
-/// # Errors
-/// The first rule that is broken.
-pub fn audit(shards: &[&Engine], now: Time, lives: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
-    let Some(Engine { settings, matcher, .. }) = shards.first() else { return Ok(()) };
-    if shards.iter().any(|engine| engine.behind.is_some()) {
-        // Not everybody has heard what concerns them.
-        return Ok(());
-    }
-    if let Some(engine) = shards.iter().find(|engine| engine.at_work != Addressee::Nobody) {
-        return Err(format!("a panic would cost {:?}, and nothing is handed on", engine.at_work));
-    }
-    let parts: Vec<_> = shards.iter().map(|engine| ((&engine.legs, &engine.texts), &engine.contacts, &engine.desks)).collect();
-    audit::audit(now, settings, &parts, matcher.audited(), lives)
-}
-
 /// Tells of a changed configuration: desks, then contacts, and when all have followed, the matcher ([`Between::TakenUp`]). `old` is what
 /// held before; `None` if it is not known who has heard what.
 fn announce(engine: &mut Engine, now: Time, old: Option<&Settings>) {
@@ -528,16 +499,10 @@ fn end_faulty(engine: &mut Engine, now: Time, keys: &[ContactKey], taken: Option
 fn desk_lost(engine: &mut Engine, now: Time, agent: AgentId) {
     let keys = engine.contacts.part_of(agent).contacts;
     end_faulty(engine, now, &keys, None);
-    let (legs, own_calls) = has_of(engine, agent);
-    lend!(engine, now).tell_desk(agent, ToDesk::Has(legs, own_calls));
+    let AgentsPart { legs, own_calls, .. } = engine.contacts.part_of(agent);
+    lend!(engine, now).tell_desk(agent, ToDesk::Has(legs, own_calls + guests_of(&engine.legs, agent)));
     // The desk may not have heard whom it is claimed for.
     engine.contacts.name_again(&mut lend!(engine, now), agent);
-}
-
-/// What this shard has of an agent: legs to the agent's phones, and calls of the agent's own.
-fn has_of(engine: &Engine, agent: AgentId) -> (u32, u8) {
-    let AgentsPart { legs, own_calls, .. } = engine.contacts.part_of(agent);
-    (legs, own_calls + engine.legs.guests_of(agent))
 }
 
 /// The call that a message of this session is part of.
@@ -545,17 +510,9 @@ fn part_of(legs: &Legs, session: Option<SessionId>) -> PartOf {
     PartOf { session, leg: session.and_then(|session| legs.name(session)) }
 }
 
-/// How much is used of what is bounded.
-fn used(engine: &Engine) -> Used {
-    let up = engine.contacts.up();
-    Used {
-        contacts: up.all,
-        emergencies: up.emergencies,
-        transactions: engine.sessions.held().servers,
-        // Each shard has a copy of all of them.
-        bindings: if engine.shard == ShardId(0) { engine.desks.devices().count() } else { 0 },
-        nonces: engine.proof.remembered(),
-        trunk_calls: engine.contacts.trunks().calls().map(|(within, out)| u64::from(within) + u64::from(out)).sum(),
-        slots: engine.contacts.slots().0,
-    }
+/// Notes how much is used of what is bounded. Each shard has a copy of all devices.
+fn note_used(engine: &Engine) {
+    let bindings = if engine.shard == ShardId(0) { engine.desks.devices().count() } else { 0 };
+    let (transactions, nonces) = (engine.sessions.held().servers, engine.proof.remembered());
+    Used::of(&engine.contacts, transactions, bindings, nonces).note(&engine.limits, engine.shard);
 }

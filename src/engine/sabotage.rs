@@ -101,6 +101,17 @@ impl TakenOut {
     }
 }
 
+/// What tests have an engine do, and learn of it.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Hooks {
+    /// The next delivery of this name panics.
+    panic_at: Option<(String, Moment)>,
+    payers: Payers,
+    /// What was handed on, by name: each time control came back to the hub.
+    deliveries: Vec<String>,
+}
+
 #[cfg(test)]
 impl Engine {
     /// Takes a rule out.
@@ -110,34 +121,34 @@ impl Engine {
 
     /// Has the next delivery of this name panic, before its addressee does anything or when it has done everything.
     pub(crate) fn panic_at(&mut self, name: &str, moment: Moment) {
-        self.panic_at = Some((name.to_owned(), moment));
+        self.hooks.panic_at = Some((name.to_owned(), moment));
     }
 
     /// Whether the panic that a test wants is still to come.
     pub(crate) fn waits_for_panic(&self) -> bool {
-        self.panic_at.is_some()
+        self.hooks.panic_at.is_some()
     }
 
     /// Whom that panic was put down to.
     pub(crate) fn payers(&self) -> Payers {
-        self.payers.clone()
+        self.hooks.payers.clone()
     }
 
     /// The names of what was handed on since this was last asked.
     pub(crate) fn take_deliveries(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.deliveries)
+        std::mem::take(&mut self.hooks.deliveries)
     }
 
     /// Something of this name is handed on.
     pub(super) fn delivers(&mut self, name: &str) {
-        self.deliveries.push(name.to_owned());
+        self.hooks.deliveries.push(name.to_owned());
         self.panics_at(name, Moment::Before);
     }
 
     /// The place of the panic that a test wants.
     pub(super) fn panics_at(&mut self, name: &str, moment: Moment) {
-        if self.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
-            self.payers = match self.at_work {
+        if self.hooks.panic_at.take_if(|(wanted, when)| wanted == name && *when == moment).is_some() {
+            self.hooks.payers = match self.at_work {
                 Addressee::Nobody => Payers::Nobody,
                 Addressee::Contact(key) if key.shard != self.shard => Payers::Elsewhere,
                 Addressee::Contact(key)
@@ -180,13 +191,14 @@ impl super::Delivery {
     /// What it is called in tests: whom it is for, and the name of what is said.
     pub(super) fn name(&self) -> String {
         use super::Delivery;
-        use super::between::{Between, Reason, ToContact};
+        use super::between::{Between, Reason, ToContact, ToLeg};
         let (to, what): (&str, &dyn std::fmt::Debug) = match self {
             Delivery::Message(Between::ToDesk(_, _, message)) => ("to desk", message),
             Delivery::Message(Between::ToContact(_, ToContact::Leg(_, event))) => ("leg to contact", event),
             Delivery::Message(Between::ToContact(_, ToContact::Guest(_, event))) => ("guest to contact", event),
             Delivery::Message(Between::ToContact(_, ToContact::News(news))) => ("news to contact", news),
             Delivery::Message(Between::ToContact(_, message)) => ("to contact", message),
+            Delivery::Message(Between::ToLeg(_, ToLeg::Moving(moving))) => ("to leg", moving),
             Delivery::Message(Between::ToLeg(_, message)) => ("to leg", message),
             Delivery::Message(Between::FromMatcher(_, event)) => ("from matcher", event),
             Delivery::Message(Between::ToContacts(news)) => ("to contacts", news),

@@ -71,6 +71,20 @@ pub enum TextInput {
     },
 }
 
+impl TextInput {
+    /// The session whose party does it; none when somebody arrives.
+    #[must_use]
+    pub const fn session(&self) -> Option<TextId> {
+        match self {
+            TextInput::Arrives { .. } => None,
+            TextInput::Writes { session, .. }
+            | TextInput::Takes { session }
+            | TextInput::TakesNot { session, .. }
+            | TextInput::Leaves { session } => Some(*session),
+        }
+    }
+}
+
 /// Why somebody who writes is turned away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum TurnedAway {

@@ -167,7 +167,7 @@ impl Texts {
             }
             ToLeg::Progress { hears, .. } => self.hear(cx, key, Some(hears)),
             ToLeg::Hear { what, .. } => self.hear(cx, key, what.as_ref()),
-            ToLeg::Cancel { .. } | ToLeg::HangUp | ToLeg::End(_) | ToLeg::EndIfYours(..) | ToLeg::Orphaned(_) => {
+            ToLeg::Cancel { .. } | ToLeg::HangUp | ToLeg::End(_) => {
                 self.close(cx, key, LegEvent::Over);
             }
             // Of what only phones have nothing is said to who writes: the contact asks for none of it.
@@ -176,10 +176,7 @@ impl Texts {
             | ToLeg::SendKey(_)
             | ToLeg::AnswerRefer(_)
             | ToLeg::Notify(_)
-            | ToLeg::Move { .. }
-            | ToLeg::Renew
-            | ToLeg::Numbers(_)
-            | ToLeg::IsNumber(_)
+            | ToLeg::Moving(_)
             | ToLeg::Ask => {}
         }
     }
@@ -246,8 +243,10 @@ impl Texts {
 
     /// A party writes. What nobody reads is kept for whoever comes.
     fn writes(&mut self, cx: &mut Context<'_>, key: LegKey, written: Arc<str>) {
-        let end = written.floor_char_boundary(TEXT_MAX);
-        let written = if end < written.len() { written[..end].into() } else { written };
+        let written = match (0..=TEXT_MAX).rev().find(|end| written.is_char_boundary(*end)) {
+            Some(end) if written.len() > TEXT_MAX => written[..end].into(),
+            _ => written,
+        };
         let Some(text) = self.find(key) else { return };
         text.counts.0 += 1;
         let readers = text.read_by.clone();

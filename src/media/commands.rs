@@ -179,7 +179,7 @@ impl Thread {
     /// A tap begins on an endpoint.
     pub(super) fn tap(&mut self, endpoint: EndpointId, tap: Tap) {
         let Some(slot) = self.find(endpoint) else { return self.mailbox.counters.bad_commands.add(1) };
-        let taps = self.endpoints[slot as usize].taps.get_or_insert_default();
+        let taps = &mut self.endpoints[slot as usize].taps;
         if taps.len() < TAPS_MAX {
             taps.push(tap);
         } else {
@@ -189,12 +189,8 @@ impl Thread {
 
     fn untap(&mut self, slot: u32, tap: TapId) -> Option<()> {
         let taps = &mut self.endpoints[slot as usize].taps;
-        let known = taps.as_mut()?;
-        let place = known.iter().position(|known| known.id == tap)?;
-        known.swap_remove(place);
-        if known.is_empty() {
-            *taps = None;
-        }
+        let place = taps.iter().position(|known| known.id == tap)?;
+        taps.swap_remove(place);
         Some(())
     }
 

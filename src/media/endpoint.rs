@@ -90,7 +90,7 @@ pub(super) struct Endpoint {
     pub(super) feeding: Feeding,
     /// Who is given what this one receives.
     pub(super) listeners: Listeners,
-    pub(super) taps: Option<Box<Vec<Tap>>>,
+    pub(super) taps: Vec<Tap>,
     pub(super) stream: Continuity,
     pub(super) reception: Reception,
     pub(super) key_reader: KeyReader,
@@ -126,7 +126,7 @@ impl Endpoint {
             connected: false,
             feeding: Feeding::Nothing,
             listeners: Listeners::new(),
-            taps: None,
+            taps: Vec::new(),
             stream,
             reception: Reception::default(),
             key_reader: KeyReader::default(),

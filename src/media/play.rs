@@ -51,7 +51,7 @@ impl Thread {
                         endpoint.sent += 1;
                         endpoint.sent_bytes += (len - HEADER_LEN) as u64;
                         self.mailbox.counters.packets_out.add(1);
-                        if endpoint.taps.is_some() && !keys {
+                        if !endpoint.taps.is_empty() && !keys {
                             let dropped = tap_own(endpoint, packet, self.now);
                             self.mailbox.counters.tap_dropped.add(dropped);
                         }

@@ -96,7 +96,7 @@ impl Thread {
         let endpoint = &self.endpoints[slot as usize];
         let Some((remote, _)) = &endpoint.party else { return };
         let said = Said { codec: remote.codec, header, arrived, carries };
-        if carries == Some(Carries::Audio) && endpoint.taps.is_some() {
+        if carries == Some(Carries::Audio) && !endpoint.taps.is_empty() {
             let (sequence, timestamp) = (header.sequence, header.timestamp);
             let dropped = tap(endpoint, TapSide::Says, || TapPacket {
                 at: self.now,
@@ -117,7 +117,7 @@ impl Thread {
             index += 1;
             match listener {
                 Listener::Relay(slot) => self.relay(slot, len, said),
-                Listener::Voice(voice) => self.into_voice(voice, said),
+                Listener::Voice(voice) => self.add_to_voice(voice, said),
                 Listener::Thread(thread) => self.pass_packet(thread, source, said),
             }
         }
@@ -132,7 +132,7 @@ impl Thread {
         listeners.get(index).copied()
     }
 
-    fn into_voice(&mut self, voice: u32, said: &Said) {
+    fn add_to_voice(&mut self, voice: u32, said: &Said) {
         if said.carries != Some(Carries::Audio) || said.arrived == Arrival::Wild {
             return;
         }
@@ -188,7 +188,7 @@ impl Thread {
         to.sent_bytes += u64::from(header.payload_end - header.payload_start);
         counters.packets_out.add(1);
         counters.transcoded.add(u64::from(transcode));
-        if *carries == Some(Carries::Audio) && to.taps.is_some() {
+        if *carries == Some(Carries::Audio) && !to.taps.is_empty() {
             // Where it was not transcoded the payload stands where it came.
             let start = if transcode { HEADER_LEN } else { usize::from(header.payload_start) };
             let payload = &packet[start..start + usize::from(header.payload_end - header.payload_start)];

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use hotline::base::{Codec, EndpointId};
@@ -369,11 +370,10 @@ fn who_is_heard_may_open_later() {
     assert_eq!(rig.counter("bad_commands"), 2);
 }
 
-/// Takes the readers of taps, by their numbers.
-fn readers(rig: &Rig) -> Arc<Mutex<BTreeMap<TapId, TapReader>>> {
-    let readers = Arc::new(Mutex::new(BTreeMap::new()));
-    let taken = readers.clone();
-    assert!(rig.handle.set_tap_sink(Arc::new(move |tap, reader| drop(taken.lock().unwrap().insert(tap, reader)))));
+/// Takes the readers of taps.
+fn readers(rig: &Rig) -> Receiver<(TapId, TapReader)> {
+    let (sender, readers) = mpsc::channel();
+    assert!(rig.handle.set_tap_sink(Arc::new(move |tap, reader| drop(sender.send((tap, reader))))));
     readers
 }
 
@@ -400,11 +400,8 @@ fn a_tap_has_what_one_says_and_what_one_hears() {
             }
         })
         .then_some(())?;
-        let taken = |tap: u64| {
-            let readers = readers.lock().unwrap();
-            let reader = &readers[&TapId(tap)];
-            std::iter::from_fn(|| reader.take()).collect::<Vec<_>>()
-        };
+        let readers: BTreeMap<TapId, TapReader> = readers.try_iter().collect();
+        let taken = |tap: u64| std::iter::from_fn(|| readers[&TapId(tap)].take()).collect::<Vec<_>>();
         let (says, hears) = (taken(1), taken(2));
         assert_eq!(says.len(), 100);
         assert!(says.iter().zip(0..).all(|(packet, n)| packet.payload[..] == parties[0].codes[n * 160..(n + 1) * 160]));
@@ -415,7 +412,6 @@ fn a_tap_has_what_one_says_and_what_one_hears() {
         assert!(tapped[..sent.len()] == sent[..] && tapped.len() <= sent.len() + 3, "{} and {}", tapped.len(), sent.len());
         rig.send(MediaCommand::Untap { endpoint: A, tap: TapId(1) });
         rig.close(A);
-        let readers = readers.lock().unwrap();
         assert!(readers.values().all(|reader| reader.ended() && reader.dropped() == 0));
         Some(())
     });
@@ -441,7 +437,7 @@ fn a_tap_that_nobody_empties_holds_up_nobody() {
         caller.say(leg, &(n as u32).to_be_bytes());
         assert_eq!(agent.hear().1, (n as u32).to_be_bytes());
     }
-    let readers = readers.lock().unwrap();
+    let readers: BTreeMap<TapId, TapReader> = readers.try_iter().collect();
     assert_eq!(readers[&TapId(2)].dropped(), 100);
     assert_eq!(rig.counter("tap_dropped"), 400);
     let first = readers[&TapId(2)].take().unwrap();

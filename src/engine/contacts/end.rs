@@ -6,7 +6,7 @@ use super::work::{Next, Work};
 use super::{dial, queue, talk, transfer};
 use crate::base::words::{EndedBy, QueueOutcome, Segment};
 use crate::call::leg::Role;
-use crate::engine::between::{ContactTimer, LegKey, ToDesk, ToLeg};
+use crate::engine::between::{ContactTimer, LegKey, Moving, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
@@ -57,7 +57,9 @@ pub(super) fn end_legs(contact: &Contact, work: &mut Work<'_, '_>, status: u16) 
     for (leg, given) in caller.into_iter().chain(others) {
         // One of another shard may have gone before, and what told so may be lost.
         let unsure = (given || leg.shard != work.cx.shard) && work.cx.holds(Rule::GivenIsAnothers);
-        work.cx.out.tell_leg(leg, if unsure { ToLeg::EndIfYours(contact.key, status) } else { ToLeg::End(status) });
+        work.cx
+            .out
+            .tell_leg(leg, if unsure { ToLeg::Moving(Moving::EndIfYours(contact.key, status)) } else { ToLeg::End(status) });
     }
 }
 
@@ -119,7 +121,7 @@ pub(super) fn adopt(contact: &mut Contact, work: &mut Work<'_, '_>, role: Role, 
             }
         }
         Role::Agent(agent) if legs.iter().any(|leg| !leg.is_text()) && !guest => {
-            work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32))
+            work.cx.tell_desk(agent, ToDesk::LegsBegan(legs.len() as u32));
         }
         Role::Agent(_) | Role::Caller => {}
     }

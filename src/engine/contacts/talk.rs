@@ -10,13 +10,12 @@ use smallvec::SmallVec;
 
 use super::caller;
 use super::contact::{CallerHears, Contact, Party, Phase, Standing};
-use super::end;
 use super::work::{Next, Work};
 use crate::base::AgentId;
 use crate::base::words::{EndedBy, Segment};
 use crate::call::conversation::{self, HeardBy, Hears, PARTIES_MAX, Place, hears};
 use crate::call::leg::Role;
-use crate::engine::between::{ContactRef, ContactTimer, Guest, Heard, LegKey, ToLeg};
+use crate::engine::between::{ContactRef, ContactTimer, Guest, Heard, LegKey, Moving, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
@@ -142,17 +141,15 @@ pub(super) fn give(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, 
         }
         (None, None) => return,
     };
-    work.cx.out.tell_leg(leg, ToLeg::Move { to, role, place });
+    work.cx.out.tell_leg(leg, ToLeg::Moving(Moving::GoOver { to, role, place }));
 }
 
-/// A party that was given has gone over.
+/// A party that was given has gone over, and is the contact's no more.
 pub(super) fn gave(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) -> Next {
     if leg == contact.caller.leg {
         // The agent's own call has served.
-        contact.caller.up = false;
         return Next::End(EndedBy::Agent, None);
     }
-    end::leg_over(contact, work, leg);
     match contact.phase {
         Phase::Talking { agent, leg: other } if leg == other => succeed(contact, work, agent, EndedBy::Agent),
         _ => {
@@ -175,7 +172,7 @@ pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, 
         Role::Caller => work.cx.missing("the role of a guest"),
     }
     if room {
-        work.cx.out.tell_leg(contact.caller.leg, ToLeg::Numbers(leg));
+        work.cx.out.tell_leg(contact.caller.leg, ToLeg::Moving(Moving::Numbers(leg)));
         connect(contact, work);
         renew(contact, work);
     } else {
@@ -190,6 +187,6 @@ pub(super) fn renew(contact: &mut Contact, work: &mut Work<'_, '_>) {
     if far.is_empty() || !work.cx.holds(Rule::Renews) {
         return;
     }
-    far.into_iter().for_each(|leg| work.cx.out.tell_leg(leg, ToLeg::Renew));
+    far.into_iter().for_each(|leg| work.cx.out.tell_leg(leg, ToLeg::Moving(Moving::Renew)));
     contact.set_timer(work.cx, ContactTimer::Renew, work.cx.now + RENEW_EVERY);
 }

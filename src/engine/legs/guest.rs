@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use super::media::Endpoints;
 use super::{Leg, Legs, find};
-use crate::base::AgentId;
 use crate::base::words::Repair;
 use crate::call::conversation::Place;
 use crate::call::leg::{LegState, Role};
-use crate::engine::between::{ContactRef, Guest, LegEvent, LegKey, Reason, ToContact, ToDesk, ToLeg};
+use crate::engine::between::{ContactRef, Guest, LegEvent, LegKey, Moving, Reason, ToContact, ToDesk, ToLeg};
 use crate::engine::context::Context;
 use crate::report::FactKind;
 
@@ -20,23 +19,19 @@ const LEASE: Duration = Duration::from_secs(30);
 
 impl Leg {
     /// Takes what is said to a leg that goes from contact to contact.
-    pub(super) fn moves(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, message: &ToLeg) {
+    pub(super) fn moves(&mut self, cx: &mut Context<'_>, endpoints: &mut Endpoints, message: Moving) {
         match message {
-            ToLeg::Move { to, role, place } => self.go_over(cx, endpoints, (*to, *role, *place)),
-            ToLeg::EndIfYours(of, status) if self.contact.key == *of => self.end(cx, endpoints, *status),
-            ToLeg::EndIfYours(of, _) => cx.out.tell_contact(*of, ToContact::Guest(self.key, LegEvent::Moved)),
-            ToLeg::Orphaned(of) if self.contact.key == *of => {
-                if self.state.answered() {
-                    self.hang_up(cx, endpoints);
-                }
-            }
-            ToLeg::Renew => self.renew(cx),
-            ToLeg::Numbers(guest) => {
+            Moving::GoOver { to, role, place } => self.go_over(cx, endpoints, (to, role, place)),
+            Moving::EndIfYours(of, status) if self.contact.key == of => self.end(cx, endpoints, status),
+            Moving::EndIfYours(of, _) => cx.out.tell_contact(of, ToContact::Guest(self.key, LegEvent::Moved)),
+            Moving::Orphaned(of) if self.contact.key == of && self.state.answered() => self.hang_up(cx, endpoints),
+            Moving::Orphaned(_) => {}
+            Moving::Renew => self.renew(cx),
+            Moving::Numbers(guest) => {
                 self.legs_ever += 1;
-                cx.out.tell_leg(*guest, ToLeg::IsNumber(self.legs_ever));
+                cx.out.tell_leg(guest, ToLeg::Moving(Moving::IsNumber(self.legs_ever)));
             }
-            ToLeg::IsNumber(number) => self.is_number(cx, *number),
-            _ => {}
+            Moving::IsNumber(number) => self.is_number(cx, number),
         }
     }
 
@@ -95,11 +90,6 @@ impl Leg {
 }
 
 impl Legs {
-    /// How many of an agent's legs have come to their contacts from others: each is a call of the agent's own.
-    pub(in crate::engine) fn guests_of(&self, agent: AgentId) -> u8 {
-        self.views().filter(|leg| leg.guest && leg.role == Role::Agent(agent)).count() as u8
-    }
-
     /// A leg has not heard from its contact, which is another shard's, for too long.
     pub(in crate::engine) fn lease_over(&mut self, cx: &mut Context<'_>, key: LegKey) {
         let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg of a lease") };

@@ -184,14 +184,7 @@ impl Leg {
                 self.session(cx).notify("refer", state, ("message/sipfrag;version=2.0", body.as_bytes()));
             }
             ToLeg::Ask => self.session(cx).probe(),
-            ToLeg::Move { .. }
-            | ToLeg::EndIfYours(..)
-            | ToLeg::Orphaned(_)
-            | ToLeg::Renew
-            | ToLeg::Numbers(_)
-            | ToLeg::IsNumber(_) => {
-                self.moves(cx, endpoints, message);
-            }
+            ToLeg::Moving(moving) => self.moves(cx, endpoints, *moving),
         }
     }
 

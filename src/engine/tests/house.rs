@@ -342,7 +342,7 @@ impl House {
 
     /// The rules of the house hold.
     pub(super) fn audit(&self) {
-        crate::engine::audit(&[&self.engine], self.now, |_| true).unwrap();
+        crate::engine::audit::audit(&[&self.engine], self.now, |_| true).unwrap();
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = &FactKind> {

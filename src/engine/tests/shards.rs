@@ -36,7 +36,7 @@ pub(super) fn exchange(houses: &mut [House]) {
         houses.iter_mut().filter(|house| house.engine.has_wake_ups()).for_each(|house| house.input(Input::Time));
         if quiet {
             let engines: Vec<_> = houses.iter().map(|house| &house.engine).collect();
-            return audit(&engines, houses[0].now, |_| true).unwrap();
+            return audit::audit(&engines, houses[0].now, |_| true).unwrap();
         }
     }
 }
@@ -249,7 +249,7 @@ fn all_shards_know_of_a_trunk_that_does_not_answer() {
     houses[0].engine.take_out(Rule::TrunksToldOf);
     houses.iter_mut().for_each(|house| house.pass(Duration::from_secs(40)));
     let engines: Vec<_> = houses.iter().map(|house| &house.engine).collect();
-    assert!(audit(&engines, houses[0].now, |_| true).unwrap_err().contains("whether trunk 0 answers"));
+    assert!(audit::audit(&engines, houses[0].now, |_| true).unwrap_err().contains("whether trunk 0 answers"));
 }
 
 /// A shard that reads nothing has no more to read than there is room for, and knows the newest when it has.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::super::legs::session_of;
 use super::super::media_port::{Feed, Peers};
-use super::super::talks::{Talker, talkers};
+use super::super::talks::{HeardBy, Place, Talker, goes_to, talkers};
 use super::super::{Input, Settings};
 use super::calls::{ended, late};
 use super::house::{CALLER, House, Request, answer, becomes, desk_phone, sdp, settings, tag_of};
 use super::shards::exchange;
 use crate::base::words::{AgentState, BreakReason, EndedBy, Repair};
 use crate::base::{AgentId, EndpointId};
-use crate::call::conversation::{HeardBy, Place};
 use crate::call::leg::Role;
 use crate::engine::AgentCommand;
 use crate::report::FactKind;
@@ -38,8 +38,8 @@ fn talks(house: &mut House, from: &str, call_id: &str, agent: u32) -> (String, S
 
 /// What an endpoint hears now.
 fn hears(houses: &[&House], endpoint: EndpointId) -> Feed {
-    let fed = houses.iter().flat_map(|house| &house.feeds).filter(|(fed, _)| *fed == endpoint);
-    fed.last().map(|(_, feed)| feed.clone()).expect("it is fed")
+    let mut fed = houses.iter().flat_map(|house| &house.feeds).filter(|(fed, _)| *fed == endpoint);
+    fed.next_back().map(|(_, feed)| feed.clone()).expect("it is fed")
 }
 
 fn peers(of: &[EndpointId]) -> Feed {
@@ -97,7 +97,7 @@ fn a_third_party_comes_and_goes() {
     let (zero, one) = (of_agent(&house, 0), of_agent(&house, 1));
     let caller = endpoint_of_caller(&house, &zero);
     let (at_zero, at_one) = (zero.endpoint(), one.endpoint());
-    house.input(Input::Letter(one.goes_to(&zero, place(HeardBy::All))));
+    house.input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
     assert_hear(&[&house], &[(caller, &[at_zero, at_one]), (at_zero, &[caller, at_one]), (at_one, &[caller, at_zero])]);
     // The other caller has nobody any more.
     assert_eq!(house.next_to(OTHER).method().as_deref(), Some("BYE"));
@@ -128,7 +128,7 @@ fn a_third_party_comes_and_goes() {
 
 /// A request of a desk phone's within the dialog of an agent's leg.
 fn in_dialog(house: &House, talker: &Talker, method: &str, cseq: u32, body: &str) -> String {
-    let session = house.engine.legs.session_of(talker.leg).expect("a session");
+    let session = session_of(&house.engine.legs, talker.leg).expect("a session");
     let (call_id, tag) = (house.engine.sessions.call_id(session).expect("a dialog"), session.tag());
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
@@ -144,7 +144,7 @@ fn a_whisper_is_heard_by_the_agent_alone() {
     let (mut house, _) = two_talks(settings(2));
     let (zero, one) = (of_agent(&house, 0), of_agent(&house, 1));
     let caller = endpoint_of_caller(&house, &zero);
-    house.input(Input::Letter(one.goes_to(&zero, place(HeardBy::Agents))));
+    house.input(Input::Letter(goes_to(&one, &zero, place(HeardBy::Agents))));
     let (at_zero, at_one) = (zero.endpoint(), one.endpoint());
     assert_hear(&[&house], &[(caller, &[at_zero]), (at_zero, &[caller, at_one]), (at_one, &[caller, at_zero])]);
     // The agent leaves. Whom the caller never heard is no reason to stay.
@@ -159,7 +159,7 @@ fn who_is_left_goes_on_with_the_caller() {
     let (mut house, _) = two_talks(settings(2));
     let (zero, one) = (of_agent(&house, 0), of_agent(&house, 1));
     let caller = endpoint_of_caller(&house, &zero);
-    house.input(Input::Letter(one.goes_to(&zero, place(HeardBy::All))));
+    house.input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
     let bye = in_dialog(&house, &zero, "BYE", 5, "");
     house.from(&desk_phone(0), &bye);
     assert_hear(&[&house], &[(caller, &[one.endpoint()]), (one.endpoint(), &[caller])]);
@@ -194,7 +194,7 @@ fn a_leg_of_another_shard_takes_part_and_ends_with_its_contact() {
     let (mut houses, [(tag, _), _]) = talks_at_two_shards();
     let (zero, one) = (of_agent(&houses[0], 0), of_agent(&houses[1], 1));
     let caller = endpoint_of_caller(&houses[0], &zero);
-    houses[1].input(Input::Letter(one.goes_to(&zero, place(HeardBy::All))));
+    houses[1].input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
     exchange(&mut houses);
     let (at_zero, at_one) = (zero.endpoint(), one.endpoint());
     let both = [&houses[0], &houses[1]];
@@ -225,7 +225,7 @@ fn a_leg_of_another_shard_takes_part_and_ends_with_its_contact() {
 fn a_leg_whose_contact_says_nothing_ends_by_itself() {
     let (mut houses, _) = talks_at_two_shards();
     let (zero, one) = (of_agent(&houses[0], 0), of_agent(&houses[1], 1));
-    houses[1].input(Input::Letter(one.goes_to(&zero, place(HeardBy::All))));
+    houses[1].input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
     exchange(&mut houses);
     let phone = desk_phone(1);
     while !houses[1].nothing_to(&phone) {
@@ -250,7 +250,7 @@ fn a_leg_whose_contact_says_nothing_ends_by_itself() {
 fn what_a_far_leg_is_told_is_bounded() {
     let (mut houses, _) = talks_at_two_shards();
     let (zero, one) = (of_agent(&houses[0], 0), of_agent(&houses[1], 1));
-    houses[1].input(Input::Letter(one.goes_to(&zero, place(HeardBy::All))));
+    houses[1].input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
     exchange(&mut houses);
     for cseq in 0..200 {
         let direction = if cseq % 2 == 0 { "sendonly" } else { "sendrecv" };

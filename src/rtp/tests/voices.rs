@@ -182,7 +182,6 @@ fn three_tones_at_full_scale_stay_under_it() {
     let amplitudes = tones.map(|(hz, _)| measure(settled, hz, RATE).0);
     let of_tones: f64 = amplitudes.iter().map(|amplitude| amplitude.powi(2) / 2.0).sum();
     let distortion = ((power - of_tones).max(0.0) / of_tones).sqrt();
-    println!("distortion {:.2}%", 100.0 * distortion);
     assert!(distortion < 0.03, "{:.2}%", 100.0 * distortion);
     assert!(
         amplitudes.iter().all(|amplitude| (9_000.0..11_000.0).contains(amplitude)),
