@@ -20,9 +20,9 @@ echo "test: the simulation's days are those of HOTLINE_SEEDS=$HOTLINE_SEEDS"
 
 status=0
 cargo nextest run --release --no-fail-fast ${left_out:+-E "not ($left_out)"} || status=1
-# Those of a running server once more, with two signalling threads.
+# Those of a running server and of the engine once more, with two shards.
 HOTLINE_SHARDS=2 cargo nextest run --release --no-fail-fast \
-  -E "(binary(peers) or binary(soak))${left_out:+ and not ($left_out)}" || status=1
+  -E "(binary(peers) or binary(soak) or test(/^engine::tests::/))${left_out:+ and not ($left_out)}" || status=1
 cargo test --release --doc --quiet || status=1
 bash tests/models/run.sh || status=1
 

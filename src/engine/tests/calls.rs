@@ -137,7 +137,7 @@ fn early_media_is_repeated_each_minute_and_answered_after_150_seconds() {
 fn an_agent_hangs_up_and_wraps_up() {
     let mut settings = late(settings(1));
     settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
-    let mut house = House::new(settings);
+    let mut house = House::alone(settings);
     let (_, invite) = talking(&mut house);
     let ours = invite.message().from().unwrap().tag().unwrap().to_owned();
     let bye = format!(
@@ -377,7 +377,7 @@ fn draining_refuses_new_calls_and_ends_none() {
     let refused = house.next_to(CALLER);
     assert_eq!(refused.status(), Some(503));
     assert!(!refused.header(Name::RetryAfter).is_empty());
-    assert_eq!(house.engine.contacts_up(), 1);
+    assert_eq!(house.contacts_up(), 1);
     house.input(Input::EndAll);
     assert_eq!(house.next_to(CALLER).method().as_deref(), Some("BYE"));
     assert_eq!(house.next_to(PHONE).method().as_deref(), Some("BYE"));
@@ -389,7 +389,7 @@ fn draining_refuses_new_calls_and_ends_none() {
 #[test]
 fn a_broken_invariant_costs_one_contact() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    let mut house = House::new(late(settings(2)));
+    let mut house = House::alone(late(settings(2)));
     let (tag, _) = talking(&mut house);
     house.from(CALLER, &Request::invite("b").text());
     let second = house.next_to(&desk_phone(1));
@@ -412,7 +412,7 @@ fn a_broken_invariant_costs_one_contact() {
     house.from(PHONE, &answer(&bye, 200, ""));
     assert_eq!(house.agent_state(0), AgentState::Ready, "its agent comes back");
     assert_eq!(house.agent_state(1), AgentState::Talking, "the other talk goes on");
-    assert_eq!(house.engine.contacts_up(), 1);
+    assert_eq!(house.contacts_up(), 1);
     house.input(Input::EndAll);
     house.assert_empty();
 }
@@ -493,12 +493,12 @@ fn a_refused_call_is_refused_when_it_comes_again_and_another_is_not() {
     house.age = Duration::ZERO;
     house.from(CALLER, &Request::invite("a").text());
     assert_eq!(house.next_to(CALLER).status(), Some(503));
-    assert_eq!(house.engine.contacts_up(), 0);
+    assert_eq!(house.contacts_up(), 0);
     house.from(CALLER, &Request::invite("b").text());
     assert_eq!(house.next_to(&desk_phone(0)).method().as_deref(), Some("INVITE"), "another call is taken");
     house.pass(Duration::from_secs(33));
     house.from(CALLER, &Request { branch: "later", ..Request::invite("a") }.text());
-    assert_eq!(house.engine.contacts_up(), 2, "nobody is refused for ever");
+    assert_eq!(house.contacts_up(), 2, "nobody is refused for ever");
 }
 
 #[test]
@@ -524,7 +524,7 @@ fn a_transfer_that_fails_brings_the_caller_back() {
     let bye = refer(&invite, PHONE, "x", 11).replace("REFER", "BYE");
     assert!(bye.contains(&ours));
     house.from(PHONE, &bye);
-    assert_eq!(house.engine.contacts_up(), 1);
+    assert_eq!(house.contacts_up(), 1);
     assert_eq!(house.agent_state(0), AgentState::Ready);
     house.sent.clear();
     house.from(&desk_phone(1), &answer(&third, 486, ""));
@@ -616,7 +616,7 @@ fn old_input_sheds_new_calls_but_not_emergencies_nor_those_in_progress() {
     assert_eq!(house.next_to(CALLER).status(), Some(200));
     house.age = Duration::from_millis(40);
     house.from(CALLER, &Request::invite("d").text());
-    assert_eq!(house.engine.contacts_up(), 1, "taken again");
+    assert_eq!(house.contacts_up(), 1, "taken again");
     house.from(CALLER, &Request::new("CANCEL", "d", 1).text());
     house.assert_empty();
 
@@ -625,7 +625,7 @@ fn old_input_sheds_new_calls_but_not_emergencies_nor_those_in_progress() {
     let mut house = House::new(settings);
     house.age = Duration::from_secs(1);
     house.from(CALLER, &Request::invite("a").text());
-    assert_eq!(house.engine.contacts_up(), 1, "an emergency is shed last");
+    assert_eq!(house.contacts_up(), 1, "an emergency is shed last");
     house.from(CALLER, &Request::new("CANCEL", "a", 1).text());
     house.assert_empty();
 }
@@ -652,7 +652,7 @@ fn a_call_that_comes_back_through_us_is_a_loop() {
 fn between_two_callers_an_agent_is_told_of_as_ready() {
     let mut settings = settings(1);
     settings.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
-    let mut house = House::new(settings);
+    let mut house = House::alone(settings);
     let tag = calls(&mut house, "a");
     picks_up(&mut house, 0);
     calls(&mut house, "b");

@@ -42,7 +42,7 @@ fn few_deliveries_follow_from_one_message() {
 fn a_call(queue: AnswerWhen, by: By) {
     let mut settings = settings(1);
     settings.directory.queues[0].as_mut().unwrap().answer = queue;
-    let mut house = House::new(settings);
+    let mut house = House::alone(settings);
     house.engine.take_deliveries();
     house.from(CALLER, &Request::invite("a").text());
     let phone = desk_phone(0);

@@ -16,7 +16,7 @@ fn goes_on(house: &House) -> bool {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is the time that the wire waits for")]
 fn who_hangs_up_is_answered_while_an_agent_is_woken_without_pause() {
-    let mut house = House::new(settings(1));
+    let mut house = House::alone(settings(1));
     let tag = calls(&mut house, "a");
     // As if another shard claimed the agent, and let it go, again and again.
     house.engine.matcher.woken_always = Some(AgentId(0));
@@ -37,7 +37,7 @@ fn who_hangs_up_is_answered_while_an_agent_is_woken_without_pause() {
 
 #[test]
 fn what_a_wake_up_has_left_is_followed_by_the_next() {
-    let mut house = House::new(settings(1));
+    let mut house = House::alone(settings(1));
     house.engine.rounds_max = 1;
     house.input(Input::Agent { agent: AgentId(0), command: AgentCommand::Break(BreakReason::Asked) });
     assert!(goes_on(&house) && house.agent_state(0) == AgentState::Break, "the desk has heard, and the matcher has not");

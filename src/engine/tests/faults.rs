@@ -11,7 +11,7 @@ use crate::engine::sabotage::Moment;
 
 /// Two callers wait for two agents who are ready, and may not serve them.
 fn kept_apart() -> House {
-    let mut house = House::new(settings(2));
+    let mut house = House::alone(settings(2));
     for agent in 0..2 {
         becomes(&mut house, agent, AgentCommand::Break(BreakReason::Asked));
     }
@@ -69,7 +69,7 @@ fn a_fault_in_a_reload_costs_one_party_alone() {
 /// An agent with a desk phone that is ready from the start is new; the desk panics as it hears so.
 #[test]
 fn a_new_agent_starts_in_spite_of_a_fault() {
-    let mut house = House::new(settings(1));
+    let mut house = House::alone(settings(1));
     contained(&mut house, "to desk: Changed", |house| house.reload(Settings { version: 2, ..settings(2) }));
     assert_eq!(house.agent_state(1), AgentState::Ready);
 }
@@ -88,12 +88,12 @@ fn agents_who_sign_out_together_are_told_of_once() {
 fn a_fault_with_one_call_keeps_no_other_from_ending() {
     let mut house = kept_apart();
     contained(&mut house, "news to contact: EndAll", |house| house.input(Input::EndAll));
-    assert_eq!(house.engine.contacts_up(), 0);
+    assert_eq!(house.contacts_up(), 0);
 }
 
 #[test]
 fn a_caller_whose_leg_a_fault_has_prevented_is_not_left_behind() {
-    let mut house = House::new(settings(1));
+    let mut house = House::alone(settings(1));
     contained(&mut house, "arrival", |house| house.from(CALLER, &Request::invite("a").text()));
     assert_eq!(house.next_to(CALLER).status(), Some(500));
     house.assert_empty();

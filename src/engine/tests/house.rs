@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::media_port::{Feed, MediaCommand, MediaEvent, MediaStats, MediaThread, PortLease};
+use super::super::route::Router;
 use super::super::settings::{Agency, AgentAccount, Challenges, FixedContact, Limits, Registration, Skill};
-use super::super::text_port::TextOutput;
+use super::super::text_port::{TextId, TextOutput};
 use super::super::{AgentCommand, Engine, Input, Letter, Output, PartOf, Parts, Reload, Settings};
 use crate::acd::agent_slots::AgentSlotIds;
 use crate::acd::answers::Answers;
@@ -15,6 +16,7 @@ use crate::acd::matcher::{Matcher, Size};
 use crate::acd::queue::QueueRules;
 use crate::acd::queue::tests::plain as plain_queue;
 use crate::acd::routing_table::{AgentProfile, Directory, RoutingTable};
+use crate::base::hash::Keyed;
 use crate::base::limits::LimitBoard;
 use crate::base::seed::Seed;
 use crate::base::words::Transport;
@@ -109,6 +111,9 @@ impl Traced {
 
 pub(super) struct House {
     pub(super) engine: Engine,
+    /// The engines of the other shards of one server, if it has several: letters between them take no time.
+    beside: Vec<Engine>,
+    router: Router,
     pub(super) now: Time,
     pub(super) sent: VecDeque<Sent>,
     pub(super) facts: Vec<Fact>,
@@ -179,11 +184,26 @@ pub(super) fn with_entry(mut settings: Settings, entry: EntryRules) -> Settings 
 }
 
 impl House {
+    /// A server with as many shards as `HOTLINE_SHARDS` says; one unless it says.
     pub(super) fn new(settings: Settings) -> Self {
+        let shards = std::env::var("HOTLINE_SHARDS").ok().and_then(|shards| shards.parse().ok()).unwrap_or(1);
+        let mut houses = House::with_shards(settings, shards);
+        let mut house = houses.remove(0);
+        for other in houses {
+            house.beside.push(other.engine);
+            house.letters.extend(other.letters);
+            house.facts.extend(other.facts);
+        }
+        house.exchange();
+        house
+    }
+
+    /// A server with one shard, for a test that looks into its engine.
+    pub(super) fn alone(settings: Settings) -> Self {
         House::with_shards(settings, 1).remove(0)
     }
 
-    /// So many shards of one server.
+    /// So many shards of one server, each a house of its own.
     pub(super) fn with_shards(settings: Settings, shards: u16) -> Vec<Self> {
         let contacts_per_shard = Size::slots_for(CONTACTS);
         let size = Size { shards, contacts_per_shard, agents: 2 * AGENTS_MAX, queues: 8, agencies: 4 };
@@ -212,8 +232,11 @@ impl House {
             rounds_max: None,
         };
         let engine = Engine::new(parts, now);
+        let mut seed = Seed::from_number(3);
         let mut house = House {
             engine,
+            beside: Vec::new(),
+            router: Router::new(matcher.size().shards, Keyed::from_seed(&mut seed)),
             now,
             sent: VecDeque::new(),
             facts: Vec::new(),
@@ -230,19 +253,61 @@ impl House {
         house
     }
 
+    /// So many pairs of ports for each shard.
     pub(super) fn lease(&mut self, count: u16) {
-        let leases = (0..count).map(|_| {
-            self.next_port += 2;
-            let rtp = SocketAddr::new("198.51.100.1".parse().unwrap(), self.next_port);
-            PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
-        });
-        let event = MediaEvent::Leased(leases.collect());
-        self.engine.handle(self.now, Input::Media(event));
+        for shard in (0..self.shards()).map(ShardId) {
+            let leases = (0..count).map(|_| {
+                self.next_port += 2;
+                let rtp = SocketAddr::new("198.51.100.1".parse().unwrap(), self.next_port);
+                PortLease { thread: MediaThread(0), rtp, advertised: rtp.ip() }
+            });
+            let event = MediaEvent::Leased(leases.collect());
+            self.hand(shard, Input::Media(event));
+        }
     }
 
+    /// The engine of a shard.
+    fn engine_of(&mut self, shard: ShardId) -> &mut Engine {
+        match usize::from(shard.0).checked_sub(1).filter(|_| !self.beside.is_empty()) {
+            Some(other) => &mut self.beside[other],
+            None => &mut self.engine,
+        }
+    }
+
+    /// All engines of the server.
+    fn engines(&self) -> impl Iterator<Item = &Engine> {
+        std::iter::once(&self.engine).chain(&self.beside)
+    }
+
+    fn shards(&self) -> u16 {
+        1 + self.beside.len() as u16
+    }
+
+    /// Does what the engines say, until they say nothing more.
     fn drain(&mut self) {
+        for shard in (0..self.shards()).map(ShardId) {
+            self.drain_one(shard);
+        }
+        self.exchange();
+    }
+
+    /// Brings the shards of one server what they have to say to each other, and what the matcher has woken.
+    fn exchange(&mut self) {
+        while !self.beside.is_empty() {
+            if let Some((to, letter)) = self.letters.pop_front() {
+                self.hand(to, Input::Letter(letter));
+                self.drain_one(to);
+                continue;
+            }
+            let Some(woken) = self.engines().position(Engine::has_wake_ups) else { return };
+            self.hand(ShardId(woken as u16), Input::Time);
+            self.drain_one(ShardId(woken as u16));
+        }
+    }
+
+    fn drain_one(&mut self, shard: ShardId) {
         let mut events = Vec::new();
-        while let Some(output) = self.engine.poll() {
+        while let Some(output) = self.engine_of(shard).poll() {
             match output {
                 Output::Transmit(transmit) => {
                     self.traced.message(&transmit.bytes, transmit.part_of);
@@ -267,13 +332,39 @@ impl House {
             }
         }
         for event in events {
-            self.engine.handle(self.now, Input::Media(event));
-            self.drain();
+            self.hand(shard, Input::Media(event));
+            self.drain_one(shard);
         }
     }
 
+    /// Hands one engine an input.
+    fn hand(&mut self, shard: ShardId, input: Input<'_>) -> PartOf {
+        let now = self.now;
+        self.engine_of(shard).handle(now, input)
+    }
+
+    /// Hands an input to whichever shard it is for.
     pub(super) fn input(&mut self, input: Input<'_>) {
-        self.engine.handle(self.now, input);
+        let all = (0..self.shards()).map(ShardId);
+        match input {
+            Input::Time => all.for_each(|shard| _ = self.hand(shard, Input::Time)),
+            Input::Drain => all.for_each(|shard| _ = self.hand(shard, Input::Drain)),
+            Input::EndAll => all.for_each(|shard| _ = self.hand(shard, Input::EndAll)),
+            Input::Reload(reload) => all.for_each(|shard| _ = self.hand(shard, Input::Reload(reload.clone()))),
+            Input::Agent { agent, command } => {
+                let owner = ShardId::of_agent(agent, self.shards());
+                self.hand(owner, Input::Agent { agent, command });
+            }
+            Input::Media(event) => {
+                let shard = event.endpoint().map_or(ShardId(0), EndpointId::shard);
+                self.hand(shard, Input::Media(event));
+            }
+            Input::Text(input) => {
+                let shard = input.session().map_or(ShardId(0), TextId::shard);
+                self.hand(shard, Input::Text(input));
+            }
+            input @ (Input::Message { .. } | Input::Broken { .. } | Input::Letter(_)) => _ = self.hand(ShardId(0), input),
+        }
         self.drain();
     }
 
@@ -298,7 +389,11 @@ impl House {
     /// A datagram from `from`.
     pub(super) fn from(&mut self, from: &str, text: &str) {
         let flow = Flow::udp(ListenerId(0), from.parse().unwrap());
-        let part_of = self.engine.handle(self.now, Input::Message { flow, bytes: text.as_bytes(), age: self.age });
+        let agents = &self.engine.settings.directory.agents;
+        let named = |name: &str| agents.iter().position(|agent| agent.as_ref().is_some_and(|agent| &*agent.name == name));
+        let agent = |name: &str| named(name).map(|index| AgentId(index as u32));
+        let shard = if self.beside.is_empty() { ShardId(0) } else { self.router.shard_of(text.as_bytes(), agent) };
+        let part_of = self.hand(shard, Input::Message { flow, bytes: text.as_bytes(), age: self.age });
         self.drain();
         self.traced.message(text.as_bytes(), part_of);
     }
@@ -306,7 +401,7 @@ impl House {
     /// Lets time pass, waking the engine whenever it asks for it.
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
-        while let Some(at) = self.engine.next_deadline().filter(|at| *at <= end) {
+        while let Some(at) = self.engines().filter_map(Engine::next_deadline).min().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             self.input(Input::Time);
         }
@@ -342,7 +437,8 @@ impl House {
 
     /// The rules of the house hold.
     pub(super) fn audit(&self) {
-        crate::engine::audit::audit(&[&self.engine], self.now, |_| true).unwrap();
+        let engines: Vec<&Engine> = self.engines().collect();
+        crate::engine::audit::audit(&engines, self.now, |_| true).unwrap();
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = &FactKind> {
@@ -352,16 +448,22 @@ impl House {
     /// At the end of a test nothing may be left, once all timers have run out.
     pub(super) fn assert_empty(&mut self) {
         self.pass(Duration::from_secs(200));
-        assert!(self.engine.idle(), "contacts, legs, transactions or endpoints are left");
+        assert!(self.engines().all(Engine::idle), "contacts, legs, transactions or endpoints are left");
         assert!(self.open.is_empty(), "endpoints are open");
-        assert_eq!(self.engine.contacts_up(), 0);
+        assert_eq!(self.contacts_up(), 0);
         let arrived = self.kinds().filter(|kind| matches!(kind, FactKind::Arrived { .. })).count();
         let ended = self.kinds().filter(|kind| matches!(kind, FactKind::Ended { .. })).count();
         assert_eq!(arrived, ended, "each contact has one end");
     }
 
     pub(super) fn agent_state(&self, agent: u32) -> crate::base::words::AgentState {
-        self.engine.desks.views().nth(agent as usize).expect("the agent is known").state.word()
+        let owner = self.engines().nth(usize::from(ShardId::of_agent(AgentId(agent), self.shards()).0)).unwrap_or(&self.engine);
+        owner.desks.views().nth(agent as usize).expect("the agent is known").state.word()
+    }
+
+    /// Contacts up, of all shards.
+    pub(super) fn contacts_up(&self) -> u32 {
+        self.engines().map(Engine::contacts_up).sum()
     }
 }
 

@@ -57,7 +57,7 @@ fn over(house: &mut House, call_id: &str, tag: &str, agent: u32) {
 
 #[test]
 fn no_more_are_lent_than_may_be_and_one_comes_back_for_the_next() {
-    let mut house = House::new(two_agencies(3, lends(1)));
+    let mut house = House::alone(two_agencies(3, lends(1)));
     let first = calls(&mut house, "a");
     picks_up(&mut house, 0);
     assert_eq!(on_loan(&house), (1, 1));

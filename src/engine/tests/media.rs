@@ -29,7 +29,7 @@ fn hits(house: &House) -> usize {
 #[test]
 fn calls_are_refused_before_an_agent_would_be_rung_without_a_port() {
     // Twenty pairs, two a call.
-    let mut house = House::new(late(settings(20)));
+    let mut house = House::alone(late(settings(20)));
     let taken = call_until_refused(&mut house);
     assert_eq!(taken, 7, "each has a port for its agent, and 13 are left for seven callers and one call more");
     assert!(outcomes(&house).is_empty(), "no offer has failed");
@@ -39,7 +39,7 @@ fn calls_are_refused_before_an_agent_would_be_rung_without_a_port() {
     assert_eq!(hits(&house), 1);
     house.lease(20);
     house.from(CALLER, &Request::invite("more").text());
-    assert_eq!(house.engine.contacts_up(), taken + 1, "there are ports again");
+    assert_eq!(house.contacts_up(), taken + 1, "there are ports again");
     house.input(Input::EndAll);
     for n in 0..20 {
         while !house.nothing_to(&desk_phone(n)) {
@@ -59,7 +59,7 @@ fn an_agent_for_whom_no_port_is_left_is_rung_as_soon_as_there_is_one() {
     for account in settings.accounts.iter_mut().flatten() {
         account.ready_at_start = false;
     }
-    let mut house = House::new(settings);
+    let mut house = House::alone(settings);
     let taken = call_until_refused(&mut house);
     let left = 20 - taken;
     assert_eq!(left, 1, "each who waits holds a pair; the last call would have needed two");

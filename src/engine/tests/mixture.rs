@@ -74,7 +74,7 @@ fn what_an_agent_may_have_changes_during_a_talk() {
 /// The number of a slot that no agent of the first configuration had is nobody else's later.
 #[test]
 fn new_agents_get_numbers_below_those_of_slots() {
-    let mut house = House::new(with_chats(1, 2));
+    let mut house = House::alone(with_chats(1, 2));
     house.reload(Settings { version: 2, ..with_chats(3, 2) });
     house.audit();
     let ids = |agent| house.engine.settings.agent_slots.of(AgentId(agent)).map(|id| id.0).collect::<Vec<_>>();

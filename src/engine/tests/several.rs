@@ -107,7 +107,7 @@ fn two_answers_at_once_and_one_has_the_caller() {
 
 #[test]
 fn one_who_refuses_does_not_stop_the_others() {
-    let mut house = House::new(ringing(3, 2));
+    let mut house = House::alone(ringing(3, 2));
     calls(&mut house, "a");
     assert_eq!(rung(&house, 3), [0, 1]);
     let invites = invites(&mut house, 2);

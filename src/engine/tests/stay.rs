@@ -234,7 +234,7 @@ struct Server<'p> {
 
 impl<'p> Server<'p> {
     fn new(play: &'p Play) -> Self {
-        let mut house = House::new(settings_of(play));
+        let mut house = House::alone(settings_of(play));
         house.lease(2_000);
         let start = house.now;
         let mut server = Server {

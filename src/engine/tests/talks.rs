@@ -81,7 +81,7 @@ fn place(heard_by: HeardBy) -> Place {
 
 /// Agent 0 talks to one caller, agent 1 to another, at one shard. The tags of all four dialogs.
 fn two_talks(settings: Settings) -> (House, [(String, String); 2]) {
-    let mut house = House::new(late(settings));
+    let mut house = House::alone(late(settings));
     house.lease(16);
     becomes(&mut house, 1, AgentCommand::Break(BreakReason::Asked));
     let first = talks(&mut house, CALLER, "a", 0);

@@ -40,7 +40,7 @@ fn a_trunk_without_an_address_is_challenged_and_let_in_by_its_proof() {
     let invite = proven(&mut house, "a", "of-pigeons");
     house.from(CALLER, &invite);
     assert_eq!(house.next_to(PHONE).method().as_deref(), Some("INVITE"), "an agent is rung for it");
-    assert_eq!(house.engine.contacts_up(), 1);
+    assert_eq!(house.contacts_up(), 1);
     house.from(CALLER, &invite.replace("CSeq: 2 INVITE", "CSeq: 2 CANCEL").replace("INVITE sip", "CANCEL sip"));
     assert_eq!(ended(&house), [(EndedBy::Caller, Segment::Queue, Some(487))]);
     house.assert_empty();
@@ -52,7 +52,7 @@ fn a_wrong_proof_and_a_request_that_is_not_for_us_get_nowhere() {
     let invite = proven(&mut house, "a", "of-doves");
     house.from(CALLER, &invite);
     assert_eq!(house.next_to(CALLER).status(), Some(407));
-    assert_eq!(house.engine.contacts_up(), 0);
+    assert_eq!(house.contacts_up(), 0);
     house.from(CALLER, &Request::invite("b").text().replace("sip:120@198.51.100.1:5060 SIP", "sip:120@elsewhere.example SIP"));
     house.from(CALLER, &Request::new("OPTIONS", "c", 1).text());
     assert!(house.nothing_to(CALLER), "who only looks around learns nothing");
@@ -98,7 +98,7 @@ fn a_second_fork_that_answers_is_acknowledged_by_its_own_number_and_hung_up_and_
     assert_eq!(bye.method().as_deref(), Some("BYE"));
     assert!(bye.header(Name::To).contains("tag=other"));
     house.from(CARRIER, &answer(&bye, 481, ""));
-    assert_eq!(house.engine.contacts_up(), 1, "what becomes of the second means nothing to the first");
+    assert_eq!(house.contacts_up(), 1, "what becomes of the second means nothing to the first");
     // The first, as if our ACK had been lost.
     house.from(CARRIER, &first);
     let repeated = house.next_to(CARRIER);
