@@ -110,8 +110,8 @@ pub(super) struct Outgoing {
     shard: ShardId,
     /// By shard.
     unread: Box<[Unread]>,
-    /// What legs and their contacts of other shards have not read.
-    far: BTreeMap<LegKey, Far>,
+    /// What legs and their contacts of other shards have not read, by the shard that is to read it.
+    far: BTreeMap<(ShardId, LegKey), Far>,
     /// What other shards are to be told, by shard.
     letters: Vec<(ShardId, Letter)>,
     outputs: VecDeque<Output>,
@@ -180,10 +180,10 @@ impl Outgoing {
                 self.messages.push_back(message);
             }
             Said::FarRead(by, leg) => {
-                let Some(far) = self.far.get_mut(&leg) else { return };
+                let Some(far) = self.far.get_mut(&(by, leg)) else { return };
                 let next = far.has_read();
                 if far.is_idle() {
-                    self.far.remove(&leg);
+                    self.far.remove(&(by, leg));
                 }
                 if let Some(message) = next {
                     self.post(by, Said::Far(self.shard, message));
@@ -212,7 +212,7 @@ impl Outgoing {
             return self.messages.push_back(Between::ToContact(key, ToContact::NotTaken(desk)));
         }
         let Some(leg) = far::leg_of(&message) else { return self.post(to, Said::Message(message)) };
-        match self.far.entry(leg).or_default().tell(&message) {
+        match self.far.entry((to, leg)).or_default().tell(&message) {
             Told::Now => self.post(to, Said::Far(self.shard, message)),
             Told::Later => {}
             Told::Never => self.limits.hit(Limit::Keys),

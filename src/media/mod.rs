@@ -1,12 +1,12 @@
 //! The media threads: RTP relayed, music and prompts played, key presses and silences reported.
 //!
-//! Owns every RTP and RTCP socket, and the threads that sweep them. A thread looks at all of its sockets once a millisecond while audio
+//! Owns every RTP and RTCP socket, and the threads that sweep them. A thread looks at all of its sockets each millisecond or two while audio
 //! flows, on an absolute schedule, and sleeps until something comes when none does: one wake-up serves hundreds of packets, where waking
 //! for each packet costs three times as much. Between it and signalling there are only the words of [`crate::engine::media_port`]: commands
 //! in, a sink for notices out. Neither ever waits for the other.
 //!
 //! It must never decide (that is signalling's), wait for anyone, or send one packet for an endpoint that was closed. Within a thread there is no
-//! lock; across threads there is nothing but counters and the prompt library.
+//! lock; across threads there are counters, the prompt library, and packets for parties of other threads.
 //!
 //! RFC 3550 (RTP, RTCP), RFC 4733 (telephone-event), RFC 5761 (rtcp-mux), RFC 4961 (symmetric RTP).
 

@@ -17,8 +17,8 @@ use crate::engine::between::{ContactRef, ContactTimer, ToDesk, ToLeg};
 use crate::engine::sabotage::Rule;
 use crate::report::FactKind;
 
-/// One of the contact's slots is offered to an agent. The agent whom the matcher has reserved, who is to be rung once the agent's desk has agreed. One
-/// who has turned away meanwhile is let go, and the contact keeps its place.
+/// One of the contact's slots is offered to an agent. The agent, if that one is to be rung now. One who has turned away meanwhile is let go, and
+/// the contact keeps its place.
 pub(super) fn offered(contact: &mut Contact, work: &mut Work<'_, '_>, offer: Offer) -> Option<AgentId> {
     let Offer { slot, agent_slot, verdict } = offer;
     let agent = work.cx.settings.agent_slots.agent(agent_slot);

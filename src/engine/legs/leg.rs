@@ -68,7 +68,8 @@ pub(in crate::engine) struct Leg {
     /// How its INVITE was answered.
     pub(super) status: Option<u16>,
     pub(super) media: Option<LegMedia>,
-    /// Of a caller: the thread of all endpoints of its contact, so that its parties can hear each other; and how many legs that ever had.
+    /// Of a caller: the thread of the endpoints of its contact, but for guests', so that packets need not change threads; and how many legs that
+    /// ever had.
     pub(super) thread: Option<MediaThread>,
     pub(super) legs_ever: u32,
     /// Whether it may be heard before it answers.
