@@ -320,7 +320,8 @@ impl<C: Copy + PartialEq> Agent<C> {
     pub fn talk_over(&mut self, now: Time, wrap_up: Duration) {
         if let State::Talking { .. } = self.state {
             self.occupied += now.since(self.since);
-            if wrap_up > Duration::ZERO && self.afterwards != Afterwards::Offline {
+            // Who is in a call of their own has no time to wrap up.
+            if wrap_up > Duration::ZERO && self.afterwards != Afterwards::Offline && self.own_calls == 0 {
                 self.become_(now, State::WrapUp { until: now + wrap_up });
             } else {
                 self.settle(now);

@@ -246,6 +246,7 @@ const KINDS: &[&str] = &[
     "from matcher: Refiled",
     "guest to contact: Agreed",
     "guest to contact: Gone",
+    "guest to contact: Left",
     "guest to contact: Moved",
     "guest to contact: Over",
     "guest to contact: Referred",

@@ -392,8 +392,8 @@ pub(super) enum Moving {
     Renew,
     /// To a caller's leg: it numbers a leg that has come from another contact.
     Numbers(LegKey),
-    /// The leg's number in the contact that it has come to.
-    IsNumber(u32),
+    /// The leg's number in this contact that it has come to.
+    IsNumber(ContactKey, u32),
 }
 
 /// To the legs of a shard: somebody is to be called who shall talk to a contact's caller. Answered by [`ToContact::Rung`].

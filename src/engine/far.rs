@@ -4,7 +4,7 @@
 
 use std::mem::{Discriminant, discriminant};
 
-use super::between::{Between, LegEvent, LegKey, Moving, ToContact, ToLeg};
+use super::between::{Between, ContactKey, LegEvent, LegKey, Moving, ToContact, ToLeg};
 
 /// Of one leg so much may be unread in one direction.
 const UNREAD_MAX: u32 = 16;
@@ -14,8 +14,8 @@ const UNREAD_MAX: u32 = 16;
 enum Kind {
     ToLeg(Discriminant<ToLeg>),
     Moving(Discriminant<Moving>),
-    Event(Discriminant<LegEvent>),
-    Joins,
+    Event(ContactKey, Discriminant<LegEvent>),
+    Joins(ContactKey),
 }
 
 /// The leg that a message is about, if it is one between a leg and its contact.
@@ -31,8 +31,10 @@ fn kind(message: &Between) -> Option<Kind> {
     match message {
         Between::ToLeg(_, ToLeg::Moving(moving)) => Some(Kind::Moving(discriminant(moving))),
         Between::ToLeg(_, message) => Some(Kind::ToLeg(discriminant(message))),
-        Between::ToContact(_, ToContact::Leg(_, event) | ToContact::Guest(_, event)) => Some(Kind::Event(discriminant(event))),
-        Between::ToContact(_, ToContact::Joins(..)) => Some(Kind::Joins),
+        Between::ToContact(of, ToContact::Leg(_, event) | ToContact::Guest(_, event)) => {
+            Some(Kind::Event(*of, discriminant(event)))
+        }
+        Between::ToContact(of, ToContact::Joins(..)) => Some(Kind::Joins(*of)),
         _ => None,
     }
 }

@@ -145,7 +145,10 @@ impl Engine {
     fn text_arrives(&mut self, now: Time, origin: &Arc<str>, (from, to): (Arc<str>, &str)) -> Result<(), TurnedAway> {
         let settings = self.settings.clone();
         let queue = settings.queue_to_write_to(to).ok_or(TurnedAway::Unknown)?;
-        if self.draining || !self.room.take(&mut self.matcher.answers, settings.limits, false, self.taken_out) {
+        if self.draining {
+            return Err(TurnedAway::Full);
+        }
+        if !self.room.take(&mut self.matcher.answers, settings.limits, false, self.taken_out) {
             self.out.0.limit_hit(now, None, Limit::Contacts);
             return Err(TurnedAway::Full);
         }
@@ -166,7 +169,7 @@ impl Engine {
             return Err(self.limit_hit(now, if emergency { Limit::EmergencyContacts } else { Limit::Contacts }));
         }
         // Better refused now than answered or rung for without a port: that would be put down to the agent.
-        let callers = if emergency { 0 } else { self.contacts.up().all };
+        let callers = if emergency { 0 } else { self.contacts.up().all.saturating_sub(self.texts.callers()) };
         if !self.legs.bear(flow.remote.is_ipv6(), callers) {
             return Err(self.limit_hit(now, Limit::MediaPorts));
         }

@@ -41,6 +41,8 @@ struct Text {
 #[derive(Default)]
 pub(super) struct Texts {
     texts: Slab<Text>,
+    /// How many of them are their contacts' first.
+    callers: u32,
 }
 
 impl LegKey {
@@ -66,6 +68,11 @@ impl Texts {
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.texts.is_empty()
+    }
+
+    /// How many contacts write: they need no ports.
+    pub(super) const fn callers(&self) -> u32 {
+        self.callers
     }
 
     fn get(&self, key: LegKey) -> Option<&Text> {
@@ -132,6 +139,7 @@ impl Texts {
             legs_ever: 1,
             counts: (0, 0),
         };
+        self.callers += u32::from(role == Role::Caller);
         let slot = self.texts.insert(text);
         assert!(!cfg!(test) || slot == key.index(), "a party takes the place that its name says");
     }
@@ -237,7 +245,11 @@ impl Texts {
                     self.close(cx, key, LegEvent::Failed(why));
                 }
             }
-            TextInput::Leaves { .. } => self.close(cx, key, LegEvent::Gone),
+            TextInput::Leaves { .. } => {
+                // Who leaves an offer does not take it.
+                let offered = matches!(text.state, LegState::Calling { .. });
+                self.close(cx, key, if offered { LegEvent::Failed(CallFailed::Unanswered) } else { LegEvent::Gone });
+            }
         }
     }
 
@@ -269,6 +281,7 @@ impl Texts {
         }
         self.hear(cx, key, Some(&Heard::Nothing));
         let Text { contact, number, role, state, counts: (written, shown), .. } = self.texts.remove(key.index());
+        self.callers -= u32::from(role == Role::Caller);
         let status = state.answered().then_some(200);
         let (packets, jitter) = ((written, shown, 0), std::time::Duration::ZERO);
         cx.fact(Some(contact.id), FactKind::LegEnded { leg: number, role: role.word(), status, packets, jitter });

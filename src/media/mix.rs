@@ -118,19 +118,23 @@ impl Thread {
     }
 
     /// The next 20 ms of what an endpoint hears of others, in its codec; `None` if it hears no mix, or one that cannot be coded for it.
-    pub(super) fn mixed(&mut self, slot: u32) -> Option<[u8; FRAME]> {
+    /// `tick` is of its place in the schedule, which may be caught up with.
+    pub(super) fn mixed(&mut self, slot: u32, tick: u64) -> Option<[u8; FRAME]> {
         let endpoint = &mut self.endpoints[slot as usize];
-        let (remote, _) = endpoint.party.as_ref()?;
         let Feeding::Mix(mix) = &mut endpoint.feeding else { return None };
+        for voice in &mix.voices {
+            let voice = &mut self.voices[*voice as usize];
+            if tick >= voice.next_at {
+                voice.playout.advance();
+                voice.next_at = (voice.next_at + SLOTS as u64).max(tick + 1);
+            }
+        }
+        let (remote, _) = endpoint.party.as_ref()?;
         let wide = remote.codec == Codec::G722;
         let size = if wide { 2 * STEP } else { STEP };
         let (mut sum, mut heard) = ([0i32; 2 * STEP], false);
         for voice in &mix.voices {
             let voice = &mut self.voices[*voice as usize];
-            if self.tick >= voice.next_at {
-                voice.playout.advance();
-                voice.next_at = (voice.next_at + SLOTS as u64).max(self.tick + 1);
-            }
             if voice.playout.is_heard() {
                 heard = true;
                 for (sum, sample) in sum.iter_mut().zip(voice.playout.frame(wide)) {

@@ -30,7 +30,7 @@ impl Thread {
         let mut index = 0;
         while let Some(slot) = self.slots.at(tick, index) {
             self.current = Some(slot);
-            self.step(slot);
+            self.step(slot, tick);
             // A sender that is done has left its place to another.
             if self.slots.at(tick, index) == Some(slot) {
                 index += 1;
@@ -38,8 +38,9 @@ impl Thread {
         }
     }
 
-    fn step(&mut self, slot: u32) {
-        let mixed = if self.endpoints[slot as usize].keys.is_none() { self.mixed(slot) } else { None };
+    fn step(&mut self, slot: u32, tick: u64) {
+        // Voices go on while keys are sent.
+        let mixed = self.mixed(slot, tick);
         let endpoint = &mut self.endpoints[slot as usize];
         let keys = endpoint.keys.is_some();
         match step(endpoint, &mut self.buffer[..], mixed.as_ref().map(|frame| &frame[..]), self.now) {

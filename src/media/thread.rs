@@ -265,7 +265,10 @@ impl Thread {
             match self.mailbox.commands.take() {
                 Some(Word::Command(command)) => self.command(command),
                 Some(Word::Tap(endpoint, tap)) => self.tap(endpoint, tap),
-                Some(Word::Passed(passed)) => self.take_passed(passed),
+                Some(Word::Passed(passed)) => {
+                    self.current = None;
+                    self.take_passed(passed);
+                }
                 None => break,
             }
         }

@@ -161,6 +161,10 @@ pub(super) fn gave(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey) 
 
 /// A leg that was another contact's is this one's now.
 pub(super) fn join(contact: &mut Contact, work: &mut Work<'_, '_>, leg: LegKey, guest: Guest) {
+    if contact.other(leg).is_some() {
+        // After a fault it was found before it said so, and is ending.
+        return;
+    }
     let Guest { role, place, holds } = guest;
     let talks = matches!(contact.phase, Phase::Talking { .. }) && !contact.caller.leg.is_text();
     let room = talks && parties(contact).len() < PARTIES_MAX;

@@ -44,7 +44,7 @@ fn begin(
         Phase::Talking { .. } | Phase::Dialling(_) => return Err(Refused::Pending.status()),
         _ => return Err(481),
     }
-    if contact.others.iter().any(|party| party.guest) {
+    if contact.others.iter().any(|party| party.guest || party.standing == Standing::Given) {
         // Where the others are to go is not said.
         return Err(Refused::Pending.status());
     }

@@ -14,8 +14,9 @@ use crate::engine::between::{ContactRef, Guest, LegEvent, LegKey, Moving, Reason
 use crate::engine::context::Context;
 use crate::report::FactKind;
 
-/// A leg whose contact, of another shard, says nothing for so long ends by itself.
-const LEASE: Duration = Duration::from_secs(30);
+/// A leg whose contact, of another shard, says nothing for the first span, and then nothing for the second, ends by itself. The second is for
+/// what has come while the leg's own shard stood still.
+const LEASE: [Duration; 2] = [Duration::from_secs(28), Duration::from_secs(2)];
 
 impl Leg {
     /// Takes what is said to a leg that goes from contact to contact.
@@ -29,9 +30,11 @@ impl Leg {
             Moving::Renew => self.renew(cx),
             Moving::Numbers(guest) => {
                 self.legs_ever += 1;
-                cx.out.tell_leg(guest, ToLeg::Moving(Moving::IsNumber(self.legs_ever)));
+                cx.out.tell_leg(guest, ToLeg::Moving(Moving::IsNumber(self.contact.key, self.legs_ever)));
             }
-            Moving::IsNumber(number) => self.is_number(cx, number),
+            Moving::IsNumber(of, number) if self.contact.key == of => self.is_number(cx, number),
+            // It has gone on to another contact since.
+            Moving::IsNumber(..) => {}
         }
     }
 
@@ -69,8 +72,14 @@ impl Leg {
     fn renew(&mut self, cx: &mut Context<'_>) {
         self.stop_lease(cx);
         if self.contact.key.shard != cx.shard {
-            self.lease = Some(cx.timers.set(cx.now + LEASE, Reason::Lease(self.key)));
+            self.expect_word(cx, false);
         }
+    }
+
+    /// It waits for a word of its contact, for the first time or once more.
+    fn expect_word(&mut self, cx: &mut Context<'_>, again: bool) {
+        let span = LEASE[usize::from(again)];
+        self.lease = Some((cx.timers.set(cx.now + span, Reason::Lease(self.key)), again));
     }
 
     /// It is gone.
@@ -83,7 +92,7 @@ impl Leg {
 
     /// It waits for no word of its contact.
     pub(super) fn stop_lease(&mut self, cx: &mut Context<'_>) {
-        if let Some(lease) = self.lease.take() {
+        if let Some((lease, _)) = self.lease.take() {
             cx.timers.cancel(lease);
         }
     }
@@ -93,7 +102,9 @@ impl Legs {
     /// A leg has not heard from its contact, which is another shard's, for too long.
     pub(in crate::engine) fn lease_over(&mut self, cx: &mut Context<'_>, key: LegKey) {
         let Some(leg) = find(&mut self.legs, key) else { return cx.missing("the leg of a lease") };
-        leg.lease = None;
+        if let Some((_, false)) = leg.lease.take() {
+            return leg.expect_word(cx, true);
+        }
         cx.fact(Some(leg.contact.id), FactKind::Repaired { kind: Repair::Forsaken });
         if leg.state.answered() {
             leg.hang_up(cx, &mut self.endpoints);

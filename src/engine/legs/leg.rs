@@ -80,8 +80,8 @@ pub(in crate::engine) struct Leg {
     asked: Asked,
     /// Whether it has come to its contact from another.
     pub(super) guest: bool,
-    /// When it ends, unless its contact, which is another shard's, says before that it is there.
-    pub(super) lease: Option<DeadlineId>,
+    /// When it asks whether its contact, which is another shard's, has said that it is there; and whether that is the second time.
+    pub(super) lease: Option<(DeadlineId, bool)>,
 }
 
 /// What a leg begins with.

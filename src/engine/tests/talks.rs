@@ -139,6 +139,21 @@ fn in_dialog(house: &House, talker: &Talker, method: &str, cseq: u32, body: &str
     )
 }
 
+/// An agent who goes on in another talk is busy by it, and does not wrap up meanwhile.
+#[test]
+fn a_guest_does_not_wrap_up() {
+    let mut with_wrap_up = settings(2);
+    with_wrap_up.directory.queues[0].as_mut().unwrap().wrap_up = Duration::from_secs(10);
+    let (mut house, _) = two_talks(with_wrap_up);
+    let (zero, one) = (of_agent(&house, 0), of_agent(&house, 1));
+    house.input(Input::Letter(goes_to(&one, &zero, place(HeardBy::All))));
+    assert_eq!(house.agent_state(1), AgentState::Busy);
+    let bye = in_dialog(&house, &one, "BYE", 5, "");
+    house.from(&desk_phone(1), &bye);
+    assert_eq!(house.agent_state(1), AgentState::Ready);
+    house.audit();
+}
+
 #[test]
 fn a_whisper_is_heard_by_the_agent_alone() {
     let (mut house, _) = two_talks(settings(2));

@@ -223,3 +223,30 @@ fn an_agent_ends_a_chat_and_who_finds_no_room_is_told_so() {
     assert_ne!(house.agent_state(0), AgentState::Talking);
     house.audit();
 }
+
+/// Who writes needs no ports: however many there are, a caller is not refused for want of them.
+#[test]
+fn chats_take_no_ports_from_calls() {
+    let mut house = House::new(a_call_and_two_chats(1));
+    becomes(&mut house, 0, AgentCommand::Break(BreakReason::Asked));
+    for n in 0..30 {
+        arrives(&mut house, &n.to_string());
+    }
+    becomes(&mut house, 0, AgentCommand::Ready);
+    house.from(CALLER, &Request::invite("a").text());
+    picks_up(&mut house, 0);
+    house.audit();
+}
+
+/// An agent whose desk goes away with an offer on it does not take it: another is asked at once.
+#[test]
+fn who_leaves_an_offer_does_not_take_it() {
+    let mut house = House::new(a_call_and_two_chats(2));
+    arrives(&mut house, "1");
+    let (session, first) = offered(&mut house);
+    room_says(&mut house, TextInput::Leaves { session });
+    assert_eq!(next(&mut house), TextOutput::Closes { session });
+    let (_, second) = offered(&mut house);
+    assert_ne!(first, second);
+    house.audit();
+}
