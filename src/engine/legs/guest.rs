@@ -71,7 +71,8 @@ impl Leg {
     /// Its contact is there. One of this shard cannot be gone without a word.
     fn renew(&mut self, cx: &mut Context<'_>) {
         self.stop_lease(cx);
-        if self.contact.key.shard != cx.shard {
+        // One that is ending ends by itself.
+        if self.contact.key.shard != cx.shard && self.state.answered() {
             self.expect_word(cx, false);
         }
     }
